@@ -1,0 +1,27 @@
+"""Predict how each cell responds to a perturbation, by neural optimal transport on AnnData."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from . import datasets, metrics, ot, pl, pp, tl
+    from ._settings import settings
+
+__version__ = "0.1.0"
+__all__ = ["datasets", "metrics", "ot", "pl", "pp", "settings", "tl"]
+
+
+def __getattr__(name: str) -> Any:
+    # jax, matplotlib and moscot take seconds to import: a namespace is loaded when it is first used
+    if name == "settings":
+        return importlib.import_module("._settings", __name__).settings
+    if name in __all__:
+        return importlib.import_module(f".{name}", __name__)
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

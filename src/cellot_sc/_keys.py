@@ -1,0 +1,32 @@
+"""Every key this package reads from or writes to an AnnData, in one place."""
+
+from __future__ import annotations
+
+from typing import Final
+
+PERTURBATION: Final = "perturbation"
+"""Default ``obs`` column that names the perturbation of each cell."""
+CONTROL: Final = "control"
+"""Default category of untreated cells in that column."""
+
+SPLIT: Final = "split"
+"""Default ``obs`` column that says what a cell may be used for."""
+TRAIN: Final = "train"
+VALID: Final = "valid"
+TEST: Final = "test"
+OOD: Final = "ood"
+SPLITS: Final = (TRAIN, VALID, TEST, OOD)
+
+REP: Final = "X_cellot"
+"""Default ``obsm`` key of the representation; its decoder is kept under the same name in ``uns``."""
+PCA: Final = "X_pca"
+"""What scanpy calls its principal components in ``obsm``."""
+EXPRESSION: Final = "X"
+"""``use_rep`` name of the expression matrix itself."""
+
+MODEL: Final = "cellot"
+"""Default ``uns`` key of the fitted transport maps."""
+COUNTERFACTUAL: Final = "counterfactual"
+"""Prefix of the layers in which :func:`cellot_sc.datasets.simulate` keeps the truth: ``counterfactual_<perturbation>``."""
+SIMULATION: Final = "simulation"
+"""``uns`` key of the parameters behind a simulated data set."""

@@ -1,0 +1,156 @@
+"""The registry of solvers: a name, and how to fit a transport map for each of several problems."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .gaussian import gaussian_map
+from .maps import IdentityMap, MeanShiftMap, TransportMap
+from .problem import Fit, History, Problem, Progress
+
+
+@dataclasses.dataclass(frozen=True)
+class Solver:
+    """How to fit a transport map.
+
+    Parameters
+    ----------
+    name
+        Name in the registry.
+    summary
+        One line on what it does.
+    config
+        Frozen dataclass of its options.
+    run
+        Called with the problems, a config, a seed and a progress meter; returns one fit per problem.
+    """
+
+    name: str
+    summary: str
+    config: type
+    run: Callable[[Sequence[Problem], Any, int, Progress | None], list[Fit]]
+
+    def options(self) -> list[str]:
+        """Return the names of the options that the solver takes."""
+        return [field.name for field in dataclasses.fields(self.config)]
+
+
+@dataclasses.dataclass(frozen=True)
+class NoOptions:
+    """The options of a solver that has none."""
+
+
+def _closed_form(function: Callable[[Problem], TransportMap]) -> Callable[..., list[Fit]]:
+    def run(problems: Sequence[Problem], config: NoOptions, seed: int, progress: Progress | None) -> list[Fit]:
+        return [Fit(function(problem), History()) for problem in problems]
+
+    return run
+
+
+def _mean_shift(problem: Problem) -> MeanShiftMap:
+    return MeanShiftMap(problem.target.mean(axis=0, dtype=np.float64) - problem.source.mean(axis=0, dtype=np.float64))
+
+
+SOLVERS: dict[str, Solver] = {
+    solver.name: solver
+    for solver in (
+        Solver("identity", "every cell stays", NoOptions, _closed_form(lambda p: IdentityMap(p.n_dims))),
+        Solver("mean_shift", "every cell moves alike", NoOptions, _closed_form(_mean_shift)),
+        Solver(
+            "gaussian",
+            "optimal affine map between Gaussians",
+            NoOptions,
+            _closed_form(lambda p: gaussian_map(p.source, p.target)),
+        ),
+    )
+}
+"""Every solver by its name."""
+
+
+def get(name: str) -> Solver:
+    """Return a solver by its name.
+
+    Raises
+    ------
+    ValueError
+        If there is none of that name.
+    """
+    if name not in SOLVERS:
+        close = difflib.get_close_matches(name, SOLVERS, n=1, cutoff=0.4)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        msg = f"solver {name!r} is unknown.{hint} Valid: {', '.join(map(repr, SOLVERS))}."
+        raise ValueError(msg)
+    return SOLVERS[name]
+
+
+def configure(name: str, **options: Any) -> Any:
+    """Return the checked options of a solver.
+
+    Raises
+    ------
+    ValueError
+        If there is no such solver, or an option has an impossible value.
+    TypeError
+        If the solver has no such option.
+    """
+    solver = get(name)
+    for option in options:
+        if option not in solver.options():
+            close = difflib.get_close_matches(option, solver.options(), n=1, cutoff=0.4)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            valid = ", ".join(solver.options()) or "none"
+            msg = f"solver {name!r} has no option {option!r}.{hint} Valid: {valid}."
+            raise TypeError(msg)
+    return solver.config(**options)
+
+
+def fit(
+    problems: Sequence[Problem],
+    solver: str = "gaussian",
+    *,
+    seed: int = 0,
+    progress: Progress | None = None,
+    **options: Any,
+) -> list[Fit]:
+    """Fit one transport map per problem.
+
+    Parameters
+    ----------
+    problems
+        Pairs of clouds in the same space.
+    solver
+        Name in :data:`SOLVERS`.
+    seed
+        Seed of everything random. The same seed gives the same maps on the same machine, to the bit.
+    progress
+        Called as the fit goes on.
+    **options
+        Options of the solver.
+
+    Returns
+    -------
+    A fit per problem, in the same order.
+
+    Raises
+    ------
+    ValueError
+        If there is no such solver, or an option has an impossible value.
+    TypeError
+        If the solver has no such option.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cellot_sc import ot
+    >>> x = np.random.default_rng(0).normal(size=(100, 2)).astype(np.float32)
+    >>> [fit] = ot.fit([ot.Problem(x, x + 1, x[:0], x[:0])], "mean_shift")
+    >>> fit.map.shift.round(3).tolist()
+    [1.0, 1.0]
+    """
+    config = configure(solver, **options)
+    return get(solver).run(problems, config, seed, progress)
