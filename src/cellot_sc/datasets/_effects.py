@@ -1,0 +1,110 @@
+"""What a simulated perturbation does to each cell type and patient."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ._populations import Cells, Population
+
+type Role = Literal["all_types", "one_type", "inert"]
+
+
+@dataclass(frozen=True)
+class Effect:
+    """The effect of one perturbation."""
+
+    perturbation: str
+    role: Role
+    log_fold_change: np.ndarray
+    """Natural log fold change of the rate of each gene in each cell type, shape (n_cell_types, n_genes)."""
+    patient_strength: np.ndarray
+    """What the log fold changes are multiplied by in each patient, shape (n_patients,)."""
+
+    def of(self, cells: Cells) -> np.ndarray:
+        """Return the log fold changes of given cells, shape (n_cells, n_genes)."""
+        return self.log_fold_change[cells.types] * self.patient_strength[cells.patients, None]
+
+
+def roles(perturbations: Sequence[str]) -> list[Role]:
+    """Return the role of each perturbation: the last is inert, the one before acts on one type, the others on all."""
+    if len(perturbations) == 1:
+        return ["all_types"]
+    return [*["all_types"] * (len(perturbations) - 2), "one_type", "inert"]
+
+
+def draw_effect(perturbation: str, role: Role, population: Population, rng: np.random.Generator) -> Effect:
+    """Draw the effect of a perturbation on a population."""
+    n_types, n_genes = population.mean_expression.shape
+    log_fold_change = np.zeros((n_types, n_genes))
+    strength = np.ones(len(population.patients))
+    if role == "one_type":
+        responder = int(np.argmax(population.abundance))
+        genes = _expressed(population.mean_expression[responder], 0.2, rng)
+        log_fold_change[responder, genes] = _signs(genes.size) * rng.uniform(1.0, 2.0, genes.size)
+    elif role == "all_types":
+        shared = _expressed(population.mean_expression.mean(axis=0), 0.1, rng)
+        programme = _signs(shared.size) * rng.uniform(0.7, 1.5, shared.size)
+        for k, type_strength in enumerate(rng.uniform(0.6, 1.4, n_types)):
+            own = _expressed(population.mean_expression[k], 0.05, rng)
+            log_fold_change[k, own] = _signs(own.size) * rng.uniform(0.7, 1.5, own.size)
+            log_fold_change[k, shared] = type_strength * programme
+        strength = rng.lognormal(0, 0.15, strength.size)
+    return Effect(perturbation, role, log_fold_change, strength)
+
+
+def truth(effects: Sequence[Effect], population: Population) -> dict[str, pd.DataFrame]:
+    """Return the tables of what was simulated."""
+    responses, changes, patients = [], [], []
+    for effect in effects:
+        k, g = np.nonzero(effect.log_fold_change)
+        n_changed = np.bincount(k, minlength=len(population.cell_types))
+        responses.append(
+            pd.DataFrame(
+                {
+                    "perturbation": effect.perturbation,
+                    "cell_type": population.cell_types,
+                    "responds": n_changed > 0,
+                    "n_genes": n_changed,
+                }
+            )
+        )
+        changes.append(
+            pd.DataFrame(
+                {
+                    "perturbation": effect.perturbation,
+                    "cell_type": np.array(population.cell_types, dtype=object)[k],
+                    "gene": np.array(population.genes, dtype=object)[g],
+                    "log_fold_change": effect.log_fold_change[k, g],
+                }
+            )
+        )
+        patients.append(
+            pd.DataFrame(
+                {
+                    "perturbation": effect.perturbation,
+                    "patient": population.patients,
+                    "strength": effect.patient_strength,
+                }
+            )
+        )
+    tables = {"responses": responses, "effects": changes, "patients": patients}
+    return {name: pd.concat(parts, ignore_index=True) for name, parts in tables.items()}
+
+
+def _expressed(mean_expression: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+    """Choose a share of all genes among the upper half in expression, where a change can be seen."""
+    n_genes = mean_expression.size
+    upper = np.argsort(-mean_expression, kind="stable")[: max(1, n_genes // 2)]
+    return rng.permutation(upper)[: max(1, round(share * n_genes))]
+
+
+def _signs(n: int) -> np.ndarray:
+    """Return +1 and -1 in turn."""
+    return 1.0 - 2.0 * (np.arange(n) % 2)

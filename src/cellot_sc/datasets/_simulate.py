@@ -1,0 +1,156 @@
+"""Unpaired control and treated cells of which the true response is known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from anndata import AnnData
+
+from cellot_sc import _keys, _validate
+from cellot_sc._settings import logger
+
+from . import _effects
+from ._populations import CountPopulation, Population, SampledPopulation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def simulate(
+    n_cells: int = 2000,
+    n_genes: int = 200,
+    *,
+    n_cell_types: int = 4,
+    perturbations: Sequence[str] = ("drug_a", "drug_b"),
+    n_patients: int = 4,
+    baseline: AnnData | None = None,
+    seed: int = 0,
+) -> AnnData:
+    """Simulate unpaired control and treated cells, and the response that each control cell would have shown.
+
+    Counts are negative binomial. Genes differ in their base rate over three orders of magnitude, cell types in a third
+    of the genes each, patients a little in all of them; cells of one type and patient still vary along two common
+    programmes and in library size. The last perturbation is inert. The one before it changes only the most abundant
+    cell type (the first of equals), a fifth of the genes up or down between e and e^2 fold. Every earlier one, and a
+    perturbation that is alone, acts on all cell types by a shared programme, of which the strength differs between
+    types and mildly between patients, and by genes of each type's own. Effects fall on well expressed genes.
+
+    Control and treated cells are drawn independently, spread evenly over conditions, cell types and patients. With
+    the same ``seed`` and sizes other than ``n_cells``, the population and its responses are the same.
+
+    Parameters
+    ----------
+    n_cells
+        Number of cells in total; control takes what cannot be divided evenly.
+    n_genes
+        Number of genes. Not used with ``baseline``.
+    n_cell_types
+        Number of cell types. Not used with ``baseline``.
+    perturbations
+        Names of the perturbations; their order decides what they do.
+    n_patients
+        Number of patients. Not used with a ``baseline`` that has ``obs["patient"]``.
+    baseline
+        Cells to draw, with replacement, in place of synthetic ones (so one of them may be among both the control and
+        the treated cells). Read are: ``X`` or, if it has negative values, ``raw.X``, which must be log1p of normalised
+        counts; the cell type from the first of ``obs["cell_type"]``, ``obs["bulk_labels"]``, ``obs["louvain"]`` and
+        ``obs["leiden"]`` that exists (else one type, "all"); ``obs["patient"]`` if it exists. A log fold change f
+        makes x into log1p(e^f expm1(x)).
+    seed
+        Seed of the random numbers: the same seed gives the same cells to the bit.
+
+    Returns
+    -------
+    AnnData
+        ``X``: log1p of counts normalised to 10 per gene, float32 CSR.
+
+        ``layers["counts"]``: counts, float32 CSR (not with ``baseline``).
+
+        ``layers["counterfactual_<perturbation>"]``: for control cells, on the scale of ``X``, the state in which this
+        very cell would have been seen under the perturbation (same latent state, library size and quantile of every
+        count); rows of treated cells are NaN. Dense float32.
+
+        ``obs``: ``perturbation`` (one of them is "control"), ``cell_type``, ``patient``.
+
+        ``uns["simulation"]``: ``seed``, ``roles`` (``all_types``, ``one_type`` or ``inert`` by perturbation), and the
+        tables ``responses`` (which cell types respond), ``effects`` (natural log fold change of the rate by
+        perturbation, cell type and gene, where it is not 0) and ``patients`` (factor on these, by patient).
+
+    Raises
+    ------
+    ValueError
+        If a size is not positive, there are fewer cells than groups of condition, cell type and patient (with
+        ``baseline``: than conditions), a name is repeated, empty, "control" or contains "/", or the baseline does not
+        hold log1p-normalised expression.
+
+    Examples
+    --------
+    >>> import cellot_sc as cs
+    >>> adata = cs.datasets.simulate(n_cells=300, n_genes=50)
+    >>> adata.obs["perturbation"].value_counts().to_dict()
+    {'control': 100, 'drug_a': 100, 'drug_b': 100}
+    >>> adata.uns["simulation"]["roles"]
+    {'drug_a': 'one_type', 'drug_b': 'inert'}
+    """
+    names = _validate.new_names(perturbations, reserved=_keys.CONTROL, what="perturbations")
+    for what, size in {"n_cells": n_cells, "n_genes": n_genes, "n_cell_types": n_cell_types}.items():
+        _validate.positive(size, what=what, integer=True)
+    _validate.positive(n_patients, what="n_patients", integer=True)
+    _validate.seed(seed)
+    conditions = [_keys.CONTROL, *names]
+    least = len(conditions) * (1 if baseline is not None else n_cell_types * n_patients)
+    _validate.at_least(n_cells, least, what="n_cells", why=f"one for each group of {len(conditions)} conditions")
+
+    # one stream for the population and one per purpose and condition, so that none depends on how much another draws
+    population_stream, effect_stream, cell_stream = np.random.SeedSequence(seed).spawn(3)
+    population: Population
+    if baseline is None:
+        population = CountPopulation(n_genes, n_cell_types, n_patients, np.random.default_rng(population_stream))
+    else:
+        population = SampledPopulation(baseline, n_patients)
+    effects = [
+        _effects.draw_effect(name, role, population, np.random.default_rng(stream))
+        for name, role, stream in zip(names, _effects.roles(names), effect_stream.spawn(len(names)), strict=True)
+    ]
+
+    share, rest = divmod(n_cells, len(conditions))
+    sizes = [share + rest, *[share] * len(names)]
+    drawn = [
+        population.draw(size, np.random.default_rng(stream))
+        for size, stream in zip(sizes, cell_stream.spawn(len(conditions)), strict=True)
+    ]
+    seen = [population.express(drawn[0], None)]
+    seen += [population.express(cells, effect.of(cells)) for cells, effect in zip(drawn[1:], effects, strict=True)]
+
+    obs = pd.DataFrame(
+        {
+            _keys.PERTURBATION: pd.Categorical(np.repeat(conditions, sizes), categories=conditions),
+            "cell_type": _categorical([cells.types for cells in drawn], population.cell_types),
+            "patient": _categorical([cells.patients for cells in drawn], population.patients),
+        },
+        index=[f"cell_{i}" for i in range(n_cells)],
+    )
+    adata = AnnData(
+        sp.csr_matrix(np.concatenate([x for x, _ in seen])), obs=obs, var=pd.DataFrame(index=population.genes)
+    )
+    counts = [c for _, c in seen if c is not None]
+    if counts:
+        adata.layers["counts"] = sp.csr_matrix(np.concatenate(counts))
+    for effect in effects:
+        layer = np.full(adata.shape, np.nan, dtype=np.float32)
+        layer[: sizes[0]] = population.express(drawn[0], effect.of(drawn[0]))[0]
+        adata.layers[f"{_keys.COUNTERFACTUAL}_{effect.perturbation}"] = layer
+    adata.uns[_keys.SIMULATION] = {
+        "seed": int(seed),
+        "roles": {effect.perturbation: effect.role for effect in effects},
+        **_effects.truth(effects, population),
+    }
+    logger.info("simulated %d cells x %d genes: %s", *adata.shape, ", ".join(conditions))
+    return adata
+
+
+def _categorical(codes: list[np.ndarray], categories: list[str]) -> pd.Categorical:
+    return pd.Categorical.from_codes(np.concatenate(codes), categories=categories).remove_unused_categories()
