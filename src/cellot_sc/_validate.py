@@ -182,3 +182,148 @@ def writable(path: Path, *, overwrite: bool) -> Path:
         msg = f"{path} exists; --overwrite replaces it."
         raise FileExistsError(msg)
     return path
+
+
+def group_codes(adata: AnnData, key: str, *, what: str) -> np.ndarray:
+    """Return the categories of ``adata.obs[key]`` as integers.
+
+    Raises
+    ------
+    KeyError
+        If the column is missing.
+    ValueError
+        If a cell has no category.
+    """
+    column = obs_key(adata, key, what=what)
+    if column.isna().any():
+        msg = f"adata.obs[{key!r}] is missing for {int(column.isna().sum())} cells: drop or label them."
+        raise ValueError(msg)
+    return column.astype("category").cat.codes.to_numpy(dtype=np.int64)
+
+
+def cell_positions(adata: AnnData, cells: Any) -> np.ndarray:
+    """Return positions of the chosen cells, given as a boolean mask, names or positions.
+
+    Raises
+    ------
+    KeyError
+        If a name is unknown.
+    IndexError
+        If a position is out of range.
+    ValueError
+        If a mask does not have one entry per cell, or no cell is chosen.
+    """
+    chosen = np.asarray(cells)
+    if chosen.ndim != 1 or chosen.size == 0:
+        msg = f"cells has shape {chosen.shape}: a mask, names or positions of at least one cell are needed."
+        raise ValueError(msg)
+    if chosen.dtype == bool:
+        if chosen.size != adata.n_obs:
+            msg = f"cells is a mask of {chosen.size} cells; adata has {adata.n_obs}."
+            raise ValueError(msg)
+        if not chosen.any():
+            msg = "cells is a mask that chooses no cell."
+            raise ValueError(msg)
+        return np.flatnonzero(chosen)
+    if np.issubdtype(chosen.dtype, np.integer):
+        bad = chosen[(chosen < -adata.n_obs) | (chosen >= adata.n_obs)]
+        if bad.size:
+            msg = f"cells has position {bad[0]}; adata has {adata.n_obs} cells."
+            raise IndexError(msg)
+        return chosen % adata.n_obs
+    positions = adata.obs_names.get_indexer(chosen.astype(str))
+    if (positions < 0).any():
+        name = chosen[positions < 0][0]
+        msg = f"cell {name!r} is not in adata.obs_names.{nearest(name, adata.obs_names)}"
+        raise KeyError(msg)
+    return positions
+
+
+def at_least(value: int, least: int, *, what: str, why: str) -> int:
+    """Return ``value`` if it is ``least`` or more; raise :class:`ValueError` otherwise."""
+    if value < least:
+        msg = f"{what} is {value}; at least {least} are needed: {why}."
+        raise ValueError(msg)
+    return value
+
+
+def seed(value: int) -> int:
+    """Return ``value`` if it is a whole number, 0 or more; raise :class:`ValueError` otherwise."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
+        msg = f"seed is {value!r}; a whole number, 0 or more, is needed."
+        raise ValueError(msg)
+    return int(value)
+
+
+def new_names(names: str | Sequence[str], *, reserved: str, what: str) -> list[str]:
+    """Return the names to be given to something new: ``names``, or the one name it is.
+
+    Raises
+    ------
+    ValueError
+        If there is none, one is given twice, is ``reserved``, or cannot be part of a key of an AnnData.
+    """
+    given = [names] if isinstance(names, str) else list(names)
+    if not given:
+        msg = f"{what} is empty: give at least one name."
+        raise ValueError(msg)
+    for name in given:
+        if not isinstance(name, str) or not name or "/" in name:
+            msg = f"{what} has {name!r}: a name is text that is not empty and has no '/'."
+            raise ValueError(msg)
+    if reserved in given:
+        msg = f"{what} has {reserved!r}, which names the other cells: choose another name."
+        raise ValueError(msg)
+    if len(set(given)) < len(given):
+        msg = f"{what} names one twice: {given}."
+        raise ValueError(msg)
+    return given
+
+
+def categories(adata: AnnData, key: str, *, what: str) -> tuple[list[str], np.ndarray]:
+    """Return the sorted categories of ``what``'s ``obs[key]`` and the index of each cell's among them.
+
+    Raises
+    ------
+    ValueError
+        If a cell has none.
+    """
+    column = adata.obs[key]
+    if column.isna().any():
+        msg = f"{what}.obs[{key!r}] is missing for {int(column.isna().sum())} cells: drop or label them."
+        raise ValueError(msg)
+    labels, codes = np.unique(column.astype(str).to_numpy(dtype=object), return_inverse=True)
+    return [str(label) for label in labels], codes
+
+
+def finite_expression(x: Any, *, what: str) -> Any:
+    """Return the dense or sparse matrix ``x``; raise :class:`ValueError` if it holds NaN or inf."""
+    if hasattr(x, "tocoo"):
+        bad = ~np.isfinite(x.data)
+        rows = np.unique(x.tocoo().row[bad]) if bad.any() else ()
+    else:
+        rows = np.flatnonzero(~np.isfinite(x).all(axis=1))
+    if len(rows):
+        msg = f"{what} holds NaN or inf in {len(rows)} of {x.shape[0]} cells: remove or impute them."
+        raise ValueError(msg)
+    return x
+
+
+def log_expression(adata: AnnData, *, what: str) -> tuple[Any, pd.Index]:
+    """Return log1p-normalised expression and its genes: ``X`` or, if that has negative values, ``raw.X``.
+
+    Raises
+    ------
+    ValueError
+        If neither is there without negative values, it has NaN or inf, or it looks like counts.
+    """
+    sources = [s for s in (adata, adata.raw) if s is not None and s.X is not None and s.X.size]
+    source = next((s for s in sources if not s.X.min() < 0), None)
+    if source is None:
+        msg = f"{what} has no expression without negative values in X or raw.X: log1p of normalised counts is needed."
+        raise ValueError(msg)
+    x = finite_expression(source.X, what=f"{what}.X")
+    if not ((x.data if hasattr(x, "tocoo") else x) % 1).any():
+        msg = f"{what}.X holds whole numbers only, as counts do: normalise it and take log1p."
+        raise ValueError(msg)
+    return x, source.var_names

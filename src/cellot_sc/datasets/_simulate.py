@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -101,16 +102,19 @@ def simulate(
     _validate.positive(n_patients, what="n_patients", integer=True)
     _validate.seed(seed)
     conditions = [_keys.CONTROL, *names]
-    least = len(conditions) * (1 if baseline is not None else n_cell_types * n_patients)
-    _validate.at_least(n_cells, least, what="n_cells", why=f"one for each group of {len(conditions)} conditions")
+    groups = {"conditions": len(conditions)}
+    if baseline is None:
+        groups |= {"cell types": n_cell_types, "patients": n_patients}
+    why = "one for each of " + " x ".join(f"{n} {what}" for what, n in groups.items())
+    _validate.at_least(n_cells, math.prod(groups.values()), what="n_cells", why=why)
 
     # one stream for the population and one per purpose and condition, so that none depends on how much another draws
     population_stream, effect_stream, cell_stream = np.random.SeedSequence(seed).spawn(3)
     population: Population
     if baseline is None:
-        population = CountPopulation(n_genes, n_cell_types, n_patients, np.random.default_rng(population_stream))
+        population = CountPopulation.random(n_genes, n_cell_types, n_patients, np.random.default_rng(population_stream))
     else:
-        population = SampledPopulation(baseline, n_patients)
+        population = SampledPopulation.of(baseline, n_patients)
     effects = [
         _effects.draw_effect(name, role, population, np.random.default_rng(stream))
         for name, role, stream in zip(names, _effects.roles(names), effect_stream.spawn(len(names)), strict=True)
@@ -122,8 +126,9 @@ def simulate(
         population.draw(size, np.random.default_rng(stream))
         for size, stream in zip(sizes, cell_stream.spawn(len(conditions)), strict=True)
     ]
-    seen = [population.express(drawn[0], None)]
-    seen += [population.express(cells, effect.of(cells)) for cells, effect in zip(drawn[1:], effects, strict=True)]
+    control = drawn[0]
+    seen = [control.express(np.zeros((sizes[0], len(population.genes))))]
+    seen += [cells.express(effect.of(cells)) for cells, effect in zip(drawn[1:], effects, strict=True)]
 
     obs = pd.DataFrame(
         {
@@ -141,7 +146,7 @@ def simulate(
         adata.layers["counts"] = sp.csr_matrix(np.concatenate(counts))
     for effect in effects:
         layer = np.full(adata.shape, np.nan, dtype=np.float32)
-        layer[: sizes[0]] = population.express(drawn[0], effect.of(drawn[0]))[0]
+        layer[: sizes[0]] = control.express(effect.of(control))[0]
         adata.layers[f"{_keys.COUNTERFACTUAL}_{effect.perturbation}"] = layer
     adata.uns[_keys.SIMULATION] = {
         "seed": int(seed),
