@@ -1,0 +1,69 @@
+"""How the documentation is built."""
+
+from __future__ import annotations
+
+from importlib.metadata import metadata
+
+info = metadata("cellot-sc")
+project = info["Name"]
+author = info["Author"]
+copyright = f"2026, {author}"
+version = release = info["Version"]
+repository = "https://github.com/scverse/cellot-sc"
+
+extensions = [
+    "myst_nb",
+    "scverse_misc.sphinx_ext",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
+    "sphinx.ext.mathjax",
+    "sphinx.ext.napoleon",
+    "sphinx_autodoc_typehints",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "sphinxcontrib.bibtex",
+    "sphinxext.opengraph",
+]
+exclude_patterns = ["_build", "**.ipynb_checkpoints"]
+source_suffix = {".md": "myst-nb", ".ipynb": "myst-nb"}
+
+autosummary_generate = True
+autodoc_member_order = "groupwise"
+autodoc_mock_imports: list[str] = []
+default_role = "literal"
+napoleon_google_docstring = False
+napoleon_numpy_docstring = True
+napoleon_include_init_with_doc = False
+napoleon_use_rtype = True
+napoleon_use_param = True
+always_use_bars_union = True
+typehints_defaults = "braces"
+bibtex_bibfiles = ["references.bib"]
+bibtex_reference_style = "author_year"
+myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+# notebooks are run before they are committed: the pages show what their authors saw
+nb_execution_mode = "off"
+ogp_site_url = "https://cellot-sc.readthedocs.io/"
+
+intersphinx_mapping = {
+    "anndata": ("https://anndata.readthedocs.io/en/stable/", None),
+    "jax": ("https://docs.jax.dev/en/latest/", None),
+    "matplotlib": ("https://matplotlib.org/stable/", None),
+    "numpy": ("https://numpy.org/doc/stable/", None),
+    "ott": ("https://ott-jax.readthedocs.io/", None),
+    "pandas": ("https://pandas.pydata.org/docs/", None),
+    "python": ("https://docs.python.org/3/", None),
+    "scanpy": ("https://scanpy.readthedocs.io/en/stable/", None),
+    "scipy": ("https://docs.scipy.org/doc/scipy/", None),
+}
+
+html_theme = "sphinx_book_theme"
+html_title = project
+html_theme_options = {
+    "repository_url": repository,
+    "use_repository_button": True,
+    "path_to_docs": "docs/",
+    "navigation_with_keys": False,
+}

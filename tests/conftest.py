@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from anndata import AnnData
+
+import cellot_sc as cs
+from cellot_sc._settings import logger
+
+# before anything imports matplotlib: figures are drawn without a screen
+os.environ["MPLBACKEND"] = "Agg"
+cs.settings.progress = False
+
+BESIDE_CHECKOUT = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def simulated() -> AnnData:
+    """Small simulated cells: 200 per condition, 4 cell types, 4 patients. Copy them before you change them."""
+    return cs.datasets.simulate(n_cells=600, n_genes=60, seed=0)
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """Folder of real data sets."""
+    folder = Path(os.environ.get("CELLOT_SC_TEST_DATA") or BESIDE_CHECKOUT)
+    if not folder.is_dir():
+        pytest.skip(f"no real data: {folder} is no folder (set CELLOT_SC_TEST_DATA)")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _log_reaches_caplog(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logger, "propagate", True)
+
+
+@pytest.fixture(autouse=True)
+def _figures_are_closed() -> Iterator[None]:
+    yield
+    import sys
+
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")

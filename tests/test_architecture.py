@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import cellot_sc as cs
+
+API = Path(__file__).parents[1] / "docs" / "api.md"
+NAMESPACES = [name for name in cs.__all__ if name != "settings"]
+
+
+def functions(namespace: str) -> Iterator[tuple[str, Callable[..., Any]]]:
+    module = getattr(cs, namespace)
+    for name in module.__all__:
+        if inspect.isfunction(function := getattr(module, name)):
+            yield name, function
+
+
+@pytest.mark.parametrize("namespace", NAMESPACES)
+def test_every_function_is_documented_with_an_example(namespace: str) -> None:
+    bare = [name for name, function in functions(namespace) if ">>>" not in (inspect.getdoc(function) or "")]
+    assert bare == []
+
+
+@pytest.mark.parametrize("namespace", ["pl", "pp", "tl"])
+def test_functions_take_adata_first_and_three_positional_arguments_at_most(namespace: str) -> None:
+    for name, function in functions(namespace):
+        parameters = list(inspect.signature(function).parameters.values())
+        positional = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+        assert positional[0].name in {"adata", "data", "predicted", "table"}, name
+        assert len(positional) <= 3, name
+
+
+@pytest.mark.skipif(not API.is_file(), reason="the documentation is not part of this installation")
+@pytest.mark.parametrize("namespace", NAMESPACES)
+def test_every_public_name_is_on_the_api_page(namespace: str) -> None:
+    listed = set(re.findall(rf"^ +{namespace}\.(\w+)$", API.read_text(encoding="utf-8"), flags=re.MULTILINE))
+    assert listed == set(getattr(cs, namespace).__all__)
