@@ -67,7 +67,8 @@ def perturbation_labels(adata: AnnData, perturbation_key: str, control: str) -> 
         raise ValueError(msg)
     labels = column.astype(str).to_numpy(dtype=object)
     if control not in set(labels):
-        msg = f"control {control!r} is not a category of adata.obs[{perturbation_key!r}].{nearest(control, sorted(set(labels)))}"
+        hint = nearest(control, sorted(set(labels)))
+        msg = f"control {control!r} is not a category of adata.obs[{perturbation_key!r}].{hint}"
         raise ValueError(msg)
     return labels
 
@@ -317,8 +318,8 @@ def log_expression(adata: AnnData, *, what: str) -> tuple[Any, pd.Index]:
     ValueError
         If neither is there without negative values, it has NaN or inf, or it looks like counts.
     """
-    sources = [s for s in (adata, adata.raw) if s is not None and s.X is not None and s.X.size]
-    source = next((s for s in sources if not s.X.min() < 0), None)
+    sources: list[Any] = [s for s in (adata, adata.raw) if s is not None and s.X is not None]
+    source = next((s for s in sources if 0 not in s.X.shape and not s.X.min() < 0), None)
     if source is None:
         msg = f"{what} has no expression without negative values in X or raw.X: log1p of normalised counts is needed."
         raise ValueError(msg)
@@ -327,3 +328,118 @@ def log_expression(adata: AnnData, *, what: str) -> tuple[Any, pd.Index]:
         msg = f"{what}.X holds whole numbers only, as counts do: normalise it and take log1p."
         raise ValueError(msg)
     return x, source.var_names
+
+
+def leaves_some(test_fraction: float, valid_fraction: float) -> None:
+    """Raise :class:`ValueError` if the two fractions leave nothing to train on."""
+    if test_fraction + valid_fraction >= 1:
+        msg = f"test_fraction {test_fraction} and valid_fraction {valid_fraction} leave no cell to train on."
+        raise ValueError(msg)
+
+
+def not_read(key: str, keys: Iterable[str], *, what: str) -> None:
+    """Raise :class:`ValueError` if ``key``, which is to be written, is one of the ``obs`` columns that are read."""
+    if key in keys:
+        msg = f"{what} {key!r} would overwrite a column of adata.obs that is read: choose another name."
+        raise ValueError(msg)
+
+
+def held_out(adata: AnnData, holdout: Any) -> np.ndarray:
+    """Return which cells are in any of the groups ``holdout`` names, as a boolean mask.
+
+    Raises
+    ------
+    TypeError
+        If ``holdout`` is not a mapping.
+    KeyError
+        If a column is missing.
+    ValueError
+        If no value is given for a column, or no cell has one that is.
+    """
+    if holdout is not None and not isinstance(holdout, Mapping):
+        msg = f"holdout is {holdout!r}; columns of adata.obs and their values are needed, such as {{'patient': '101'}}."
+        raise TypeError(msg)
+    mask = np.zeros(adata.n_obs, dtype=bool)
+    for key, given in (holdout or {}).items():
+        column = obs_key(adata, key, what="holdout column")
+        values = [str(v) for v in ([given] if isinstance(given, str) or not isinstance(given, Iterable) else given)]
+        if not values:
+            msg = f"holdout names no value of adata.obs[{key!r}]: give at least one."
+            raise ValueError(msg)
+        labels = column.astype(str).to_numpy(dtype=object)
+        known = column.notna().to_numpy(dtype=bool)
+        for value in values:
+            one_of(value, sorted(set(labels[known])), what=f"holdout value of adata.obs[{key!r}]")
+        mask |= known & np.isin(labels, np.array(values, dtype=object))
+    return mask
+
+
+def expression(adata: AnnData, layer: str | None) -> Any:
+    """Return ``adata.layers[layer]``, or ``adata.X`` for ``None``.
+
+    Raises
+    ------
+    KeyError
+        If the layer is missing.
+    ValueError
+        If there is no ``X``, or NaN or inf in what is returned.
+    """
+    layers = [name for name in adata.layers.keys() if name is not None]
+    if layer is not None and layer not in layers:
+        msg = f"layer {layer!r} is not in adata.layers.{nearest(layer, layers)}"
+        raise KeyError(msg)
+    x: Any = adata.X if layer is None else adata.layers[layer]
+    if x is None:
+        msg = "adata.X is None: give the layer that holds the expression."
+        raise ValueError(msg)
+    return finite_expression(x, what="adata.X" if layer is None else f"adata.layers[{layer!r}]")
+
+
+def not_constant(x: Any, *, what: str) -> None:
+    """Raise :class:`ValueError` if all rows of the dense or sparse matrix ``x`` are the same."""
+    low, high = (m.toarray() if hasattr(m, "toarray") else m for m in (x.min(axis=0), x.max(axis=0)))
+    if (low == high).all():
+        msg = f"{what} is the same in all of them: there is nothing to represent."
+        raise ValueError(msg)
+
+
+def decoder(adata: AnnData, key: str) -> Mapping[str, Any]:
+    """Return the decoder that :func:`cellot_sc.pp.represent` kept under ``key``.
+
+    Raises
+    ------
+    KeyError
+        If there is none.
+    ValueError
+        If it was fitted on other genes.
+    """
+    known = [k for k, v in adata.uns.items() if isinstance(v, Mapping) and {"method", "var_names"} <= set(v)]
+    if key not in known:
+        msg = (
+            f"There is no decoder in adata.uns[{key!r}]: only representations made by cs.pp.represent can be decoded."
+            f"{nearest(key, known)}"
+        )
+        raise KeyError(msg)
+    found: Mapping[str, Any] = adata.uns[key]
+    genes = [str(name) for name in found["var_names"]]
+    if genes != [str(name) for name in adata.var_names]:
+        absent = sorted(set(genes) - set(adata.var_names))
+        how = f"{len(absent)} of them are absent, such as {absent[0]!r}" if absent else "their number or order differs"
+        msg = f"adata.uns[{key!r}] was fitted on {len(genes)} genes, which are not the {adata.n_vars} of adata: {how}."
+        raise ValueError(msg)
+    return found
+
+
+def points(x: Any, *, n_dims: int, what: str) -> np.ndarray:
+    """Return ``x`` as a float32 array of shape (n_cells, n_dims).
+
+    Raises
+    ------
+    ValueError
+        If it has another shape, or holds NaN or inf.
+    """
+    array = np.asarray(x, dtype=np.float32)
+    if array.ndim != 2 or array.shape[1] != n_dims:
+        msg = f"{what} has shape {array.shape}; (n_cells, {n_dims}) is needed, as its decoder has {n_dims} dimensions."
+        raise ValueError(msg)
+    return finite(array, what=what)

@@ -36,7 +36,8 @@ def roles(perturbations: Sequence[str]) -> list[Role]:
     """Return the role of each perturbation: the last is inert, the one before acts on one type, the others on all."""
     if len(perturbations) == 1:
         return ["all_types"]
-    return [*["all_types"] * (len(perturbations) - 2), "one_type", "inert"]
+    general: list[Role] = ["all_types"] * (len(perturbations) - 2)
+    return [*general, "one_type", "inert"]
 
 
 def draw_effect(perturbation: str, role: Role, population: Population, rng: np.random.Generator) -> Effect:
@@ -51,10 +52,11 @@ def draw_effect(perturbation: str, role: Role, population: Population, rng: np.r
     elif role == "all_types":
         shared = _expressed(population.mean_expression.mean(axis=0), 0.1, rng)
         programme = _signs(shared.size) * rng.uniform(0.7, 1.5, shared.size)
-        for k, type_strength in enumerate(rng.uniform(0.6, 1.4, n_types)):
+        type_strength = rng.uniform(0.6, 1.4, (n_types,))
+        for k in range(n_types):
             own = _expressed(population.mean_expression[k], 0.05, rng)
             log_fold_change[k, own] = _signs(own.size) * rng.uniform(0.7, 1.5, own.size)
-            log_fold_change[k, shared] = type_strength * programme
+            log_fold_change[k, shared] = type_strength[k] * programme
         strength = rng.lognormal(0, 0.15, strength.size)
     return Effect(perturbation, role, log_fold_change, strength)
 

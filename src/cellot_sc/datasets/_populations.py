@@ -32,7 +32,7 @@ class Cells(ABC):
 
     @abstractmethod
     def express(self, log_fold_change: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return the log1p expression and, where there are any, the counts under a log fold change, all of the same shape."""
+        """Return the log1p expression and, if there are any, the counts under a log fold change, all of one shape."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Population(ABC):
 
 @dataclass(frozen=True)
 class CountedCells(Cells):
-    """Cells whose counts are Poisson quantiles, so that one can be seen under another condition with its chance kept."""
+    """Cells whose counts are Poisson quantiles, so that each can be seen elsewhere with its chance kept."""
 
     rates: np.ndarray
     """Expected count of each cell and gene, shape (n_cells, n_genes)."""
@@ -74,7 +74,7 @@ class CountedCells(Cells):
 
 @dataclass(frozen=True)
 class CountPopulation(Population):
-    """Negative-binomial counts: a Poisson count at the rate library_c gamma_cg exp(type_kg + patient_pg + activity_c . loading_g)."""
+    """Counts: Poisson at the rate library_c gamma_cg exp(type_kg + patient_pg + activity_c . loading_g)."""
 
     type_log_rate: np.ndarray
     """Log share of each gene in the counts of each cell type, shape (n_cell_types, n_genes)."""
@@ -154,7 +154,7 @@ class SampledPopulation(Population):
             If there is no log1p expression, or a cell lacks a cell type or patient.
         """
         x, genes = _validate.log_expression(baseline, what="baseline")
-        x = sp.csr_array(x)
+        x = sp.csr_array(x, dtype=np.float32)
         column = next((c for c in TYPE_COLUMNS if c in baseline.obs), None)
         cell_types, types = ["all"], np.zeros(baseline.n_obs, dtype=np.int64)
         if column is not None:

@@ -158,4 +158,5 @@ def simulate(
 
 
 def _categorical(codes: list[np.ndarray], categories: list[str]) -> pd.Categorical:
-    return pd.Categorical.from_codes(np.concatenate(codes), categories=categories).remove_unused_categories()
+    labels = np.array(categories, dtype=object)[np.concatenate(codes)]
+    return pd.Categorical(labels, categories=[name for name in categories if name in set(labels)])

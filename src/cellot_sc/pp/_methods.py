@@ -1,0 +1,31 @@
+"""The ways to represent cells: name to how it is fitted, applied and undone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from . import _pca
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+
+
+class Method(Protocol):
+    """What a representation has to offer; a module with these functions does."""
+
+    def fit(self, x: Any, n_components: int) -> dict[str, Any]:
+        """Fit train cells, shape (n_cells, n_genes), and return the decoder: a dict that an AnnData can keep."""
+        ...
+
+    def project(self, x: Any, decoder: Mapping[str, Any]) -> np.ndarray:
+        """Return the latent of cells, float32 (n_cells, n_components)."""
+        ...
+
+    def reconstruct(self, latent: np.ndarray, decoder: Mapping[str, Any]) -> np.ndarray:
+        """Return the expression at a latent, float32 (n_cells, n_genes)."""
+        ...
+
+
+METHODS: dict[str, Method] = {"pca": _pca}

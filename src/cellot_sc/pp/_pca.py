@@ -1,0 +1,79 @@
+"""Principal components: arrays in, arrays out.
+
+The decoder is a dict of arrays that an AnnData can keep in ``uns`` and on disk; what is computed from it is the same
+before and after.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.decomposition import PCA
+
+from cellot_sc import _validate
+from cellot_sc._settings import logger
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+CHUNK = 8192
+"""Cells that are held dense at once."""
+MAX_EXACT_GENES = 2000
+"""Up to this many genes, the covariance is decomposed directly, which is faster; beyond, components are iterated to."""
+
+
+def fit(x: Any, n_components: int) -> dict[str, Any]:
+    """Fit principal components and return their decoder.
+
+    Parameters
+    ----------
+    x
+        Train cells, dense or sparse, shape (n_cells, n_genes). Sparse cells are centred implicitly.
+    n_components
+        How many components are wanted; lowered, with a log line, to what ``x`` can have.
+    """
+    n_cells, n_genes = x.shape
+    most = min(n_cells - 1, n_genes)
+    if n_components > most:
+        why = f"{n_cells} train cells, {n_genes} genes"
+        logger.warning("n_components lowered from %d to %d: %s", n_components, most, why)
+        n_components = most
+    _validate.not_constant(x, what="The expression of train cells")
+    # squares of single-precision values cancel when the mean is taken off
+    cells = _by_row(x).astype(np.float64)
+    exact = n_genes <= MAX_EXACT_GENES or n_components == n_genes
+    pca = PCA(n_components, svd_solver="covariance_eigh" if exact else "arpack", random_state=0).fit(cells)
+    return {
+        "n_components": n_components,
+        "mean": pca.mean_.astype(np.float32),
+        "components": pca.components_.astype(np.float32),
+        "explained_variance_ratio": pca.explained_variance_ratio_.astype(np.float32),
+        "nonnegative": bool(x.min() >= 0),
+    }
+
+
+def project(x: Any, decoder: Mapping[str, Any]) -> np.ndarray:
+    """Return the scores, float32 (n_cells, n_components), of dense or sparse cells of shape (n_cells, n_genes)."""
+    components = decoder["components"].astype(np.float64).T
+    offset = decoder["mean"].astype(np.float64) @ components
+    cells = _by_row(x)
+    latent = np.empty((x.shape[0], components.shape[1]), dtype=np.float32)
+    for start in range(0, x.shape[0], CHUNK):
+        rows = slice(start, start + CHUNK)
+        latent[rows] = cells[rows] @ components - offset
+    return latent
+
+
+def reconstruct(latent: np.ndarray, decoder: Mapping[str, Any]) -> np.ndarray:
+    """Return the expression, float32 (n_cells, n_genes), at scores of shape (n_cells, n_components)."""
+    x = np.asarray(latent, dtype=np.float32) @ decoder["components"]
+    x += decoder["mean"]
+    if decoder["nonnegative"]:
+        np.maximum(x, 0, out=x)
+    return x
+
+
+def _by_row(x: Any) -> Any:
+    """Return dense or sparse ``x`` so that its rows can be taken."""
+    return x.tocsr() if hasattr(x, "tocsr") else np.asarray(x)
