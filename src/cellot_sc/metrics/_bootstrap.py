@@ -1,0 +1,120 @@
+"""How much a metric would vary if other cells had been drawn from the same populations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from . import _check
+from ._pairwise import pair_forms, pair_sums
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+
+def resample_counts(n_cells: int, n_boot: int, *, seed: int | np.random.Generator = 0) -> np.ndarray:
+    """Draw how often every cell occurs in each of many samples with replacement.
+
+    Parameters
+    ----------
+    n_cells
+        Number of cells, and of draws per sample.
+    n_boot
+        Number of samples.
+    seed
+        Seed or generator.
+
+    Returns
+    -------
+    Counts, int64, shape ``(n_cells, n_boot)``; every column sums to ``n_cells``.
+
+    Examples
+    --------
+    >>> from cellot_sc.metrics._bootstrap import resample_counts
+    >>> resample_counts(5, 3).sum(axis=0)
+    array([5, 5, 5])
+    """
+    return np.random.default_rng(seed).multinomial(n_cells, np.full(n_cells, 1 / n_cells), size=n_boot).T
+
+
+class PairBootstrap:
+    """A metric made of pairwise means, 2 B - W_x - W_y with B between and W within clouds, and its resamples.
+
+    Covers the energy distance and, with the opposite sign, the MMD. In a resample, copies of one cell are not paired
+    with each other: such pairs lie at distance zero, do not occur between different cells, and would bias every
+    resample. The parts that only depend on ``y`` are computed once and serve many ``x``.
+
+    Parameters
+    ----------
+    y
+        Observed cells, shape ``(n, n_features)``.
+    y_counts
+        Counts of :func:`resample_counts` for them, shape ``(n, n_boot)``.
+    gammas
+        Kernels, whose values are averaged, or ``None`` for the distance itself.
+    unbiased
+        Whether a cell's pair with itself is left out. If not, it counts once per cell, as in a sample without copies.
+    """
+
+    def __init__(self, y: ArrayLike, y_counts: np.ndarray, *, gammas: np.ndarray | None, unbiased: bool = True) -> None:
+        (self.y,) = _check.clouds(y=y)
+        self.y_counts = y_counts
+        self.gammas = gammas
+        self.unbiased = unbiased
+        self.within_y = self._within(self.y, y_counts)
+
+    def __call__(self, x: ArrayLike, x_counts: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return the metric between ``x`` and ``y``, and its value in every resample, shape ``(n_boot,)``."""
+        x, y = _check.clouds(x=x, y=self.y)
+        within_x = self._within(x, x_counts)
+        between = pair_sums(x, y, gammas=self.gammas).mean() / (len(x) * len(y))
+        between_counts = pair_forms(x, x_counts, y, self.y_counts, gammas=self.gammas) / (len(x) * len(y))
+        sign = 1 if self.gammas is None else -1
+        value = sign * (2 * between - within_x[0] - self.within_y[0])
+        return float(value), sign * (2 * between_counts - within_x[1] - self.within_y[1])
+
+    def _within(self, cloud: np.ndarray, counts: np.ndarray) -> tuple[float, np.ndarray]:
+        n = len(cloud)
+        value = float(pair_sums(cloud, gammas=self.gammas).mean()) / (n * (n - 1))
+        n_pairs = counts.sum(axis=0) ** 2 - (counts**2).sum(axis=0)
+        # a resample of one cell only has no pairs: possible, though rare, among very few cells
+        forms = pair_forms(cloud, counts, gammas=self.gammas)
+        values = np.divide(forms, n_pairs, out=np.full(len(forms), np.nan), where=n_pairs > 0)
+        if self.unbiased:
+            return value, values
+        with_itself = 0 if self.gammas is None else 1
+        return (value * (n - 1) + with_itself) / n, (values * (n - 1) + with_itself) / n
+
+
+def bootstrap(
+    metric: Callable[..., float], clouds: tuple[np.ndarray, ...], counts: tuple[np.ndarray, ...]
+) -> np.ndarray:
+    """Return any metric's value in every resample, shape ``(n_boot,)``.
+
+    Parameters
+    ----------
+    metric
+        Takes as many clouds as are given.
+    clouds
+        Cells, each of shape ``(n_cells, n_features)``.
+    counts
+        Counts of :func:`resample_counts` for each of them.
+    """
+    n_boot = counts[0].shape[1]
+    return np.array(
+        [
+            metric(*(np.repeat(cloud, count[:, b], axis=0) for cloud, count in zip(clouds, counts, strict=True)))
+            for b in range(n_boot)
+        ]
+    )
+
+
+def interval(resamples: np.ndarray, *, level: float = 0.95) -> tuple[float, float]:
+    """Return the central interval of the resamples that are not NaN; NaN if there are none."""
+    known = resamples[~np.isnan(resamples)]
+    if not known.size:
+        return float("nan"), float("nan")
+    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)

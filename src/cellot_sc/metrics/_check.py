@@ -1,0 +1,62 @@
+"""The one contract that every metric has with its input, and the words of its error."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+
+def clouds(**given: ArrayLike) -> list[np.ndarray]:
+    """Return every cloud of cells as a float64 array of shape ``(n_cells, n_features)``.
+
+    Parameters
+    ----------
+    given
+        Clouds by the name they have in the caller's signature.
+
+    Raises
+    ------
+    ValueError
+        If a cloud is no dense matrix, has fewer than two cells or holds NaN or inf, or the clouds differ in the number
+        of features.
+    """
+    arrays = {name: np.asarray(cloud) for name, cloud in given.items()}
+    for name, array in arrays.items():
+        if array.ndim != 2 or array.shape[1] == 0 or array.dtype.kind not in "fiub":
+            msg = f"{name} is {array.dtype} of shape {array.shape}: a dense (n_cells, n_features) array is needed."
+            raise ValueError(msg)
+        if len(array) < 2:
+            msg = f"{name} has {len(array)} cells: at least 2 are needed."
+            raise ValueError(msg)
+    if len({array.shape[1] for array in arrays.values()}) > 1:
+        shapes = ", ".join(f"{name} {array.shape[1]}" for name, array in arrays.items())
+        msg = f"the clouds differ in the number of features ({shapes}): they must lie in the same space."
+        raise ValueError(msg)
+    for name, array in arrays.items():
+        bad = ~np.isfinite(array)
+        if bad.any():
+            msg = f"{name} holds NaN or inf in {int(bad.any(axis=1).sum())} of {len(array)} cells."
+            raise ValueError(msg)
+    return [array.astype(np.float64) for array in arrays.values()]
+
+
+def bandwidths(gamma: float | ArrayLike) -> np.ndarray:
+    """Return kernel parameters as a float64 array of shape ``(n_gammas,)``.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or one is not a positive finite number.
+    """
+    gammas = np.atleast_1d(np.asarray(gamma))
+    if gammas.dtype.kind not in "fiu" or gammas.ndim != 1 or not gammas.size:
+        msg = f"gamma is {gamma!r}: 'median', a positive number or a sequence of them is needed."
+        raise ValueError(msg)
+    if not np.isfinite(gammas).all() or (gammas <= 0).any():
+        msg = f"gamma holds {gammas[~(np.isfinite(gammas) & (gammas > 0))][0]!r}: positive finite numbers are needed."
+        raise ValueError(msg)
+    return gammas.astype(np.float64)

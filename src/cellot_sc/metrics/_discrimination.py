@@ -1,0 +1,76 @@
+"""Whether predictions tell perturbations apart."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from scipy.spatial.distance import cdist
+
+from . import _check
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+DISTANCES = ("l1", "l2", "cosine")
+
+
+def discrimination_score(
+    predicted: ArrayLike, observed: ArrayLike, *, distance: Literal["l1", "l2", "cosine"] = "l1"
+) -> np.ndarray:
+    """Rank, for every perturbation, its own observed effect among all by distance from the predicted effect.
+
+    The score is 1 - rank / n_perturbations, where the rank is the number of other observed effects that are closer to
+    the prediction than the right one (those equally close count half).
+
+    Parameters
+    ----------
+    predicted
+        Predicted effect of every perturbation, such as the change of the feature means, shape
+        ``(n_perturbations, n_features)``.
+    observed
+        Observed effects in the same order and of the same shape.
+    distance
+        How effects are compared.
+
+    Returns
+    -------
+    Scores, shape ``(n_perturbations,)``: 1 is best, 1 / n_perturbations worst, about 0.5 is chance.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two perturbations, shapes differ, an effect holds NaN or inf, or the distance is
+        unknown.
+
+    References
+    ----------
+    The perturbation discrimination score of the cell-eval package and of the Virtual Cell Challenge.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cellot_sc.metrics import discrimination_score
+    >>> discrimination_score(np.array([[1.0, 0.0], [0.9, 0.0]]), np.array([[1.0, 0.0], [0.0, 1.0]]))
+    array([1. , 0.5])
+    """
+    x, y = _check.clouds(predicted=predicted, observed=observed)
+    if len(x) != len(y):
+        msg = f"{len(x)} predicted effects and {len(y)} observed ones: each needs its counterpart, in the same order."
+        raise ValueError(msg)
+    if distance not in DISTANCES:
+        msg = f"distance {distance!r} is unknown. Valid: {', '.join(map(repr, DISTANCES))}."
+        raise ValueError(msg)
+    if distance == "cosine":
+        far = 1 - _unit(x) @ _unit(y).T
+    else:
+        far = cdist(x, y, "cityblock" if distance == "l1" else "euclidean")
+    own = np.diag(far)[:, None]
+    rank = (far < own).sum(axis=1) + ((far == own).sum(axis=1) - 1) / 2
+    return 1 - rank / len(x)
+
+
+def _unit(effects: np.ndarray) -> np.ndarray:
+    """Scale effects to length one; an effect of zero stays so, equally far from every other."""
+    length = np.linalg.norm(effects, axis=1, keepdims=True)
+    return np.divide(effects, length, out=np.zeros_like(effects), where=length > 0)

@@ -1,0 +1,98 @@
+"""Every metric has the same contract with its input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from cellot_sc import metrics
+
+TWO = [
+    metrics.correlation_distance,
+    metrics.energy_distance,
+    metrics.entropic_wasserstein2,
+    metrics.knn_enrichment,
+    metrics.ks_marginals,
+    metrics.l2_means,
+    metrics.l2_stds,
+    metrics.legacy_mmd,
+    metrics.median_gammas,
+    metrics.mmd,
+    metrics.mmd_test,
+    metrics.r2_means,
+    metrics.r_means,
+    metrics.sinkhorn_divergence,
+    metrics.variance_ratio,
+    metrics.wasserstein2,
+    metrics.wasserstein_marginals,
+    metrics.discrimination_score,
+    metrics.deg_scores,
+]
+THREE = [
+    metrics.cosine_delta,
+    metrics.deg_overlap,
+    metrics.direction,
+    metrics.pearson_delta,
+    metrics.r2_delta,
+    metrics.sign_accuracy,
+]
+GOOD = np.random.default_rng(0).normal(size=(6, 3))
+NAN, INF = GOOD.copy(), GOOD.copy()
+NAN[1, 2], INF[0, 0] = np.nan, -np.inf
+BAD = {
+    "other number of features": (GOOD[:, :2], "differ in the number of features"),
+    "one cell": (GOOD[:1], "has 1 cells: at least 2 are needed"),
+    "no cell": (GOOD[:0], "has 0 cells"),
+    "NaN": (NAN, "NaN or inf in 1 of 6 cells"),
+    "inf": (INF, "NaN or inf in 1 of 6 cells"),
+    "vector": (GOOD[0], "dense"),
+    "no features": (GOOD[:, :0], "dense"),
+    "sparse": (sparse.csr_matrix(GOOD), "dense"),
+    "text": (GOOD.astype(str), "dense"),
+}
+
+
+def test_every_metric_is_covered():
+    functions = {name for name in metrics.__all__ if name.islower()}
+    assert functions == {f.__name__ for f in [*TWO, *THREE]}
+
+
+@pytest.mark.parametrize("bad", BAD)
+@pytest.mark.parametrize("metric", TWO, ids=lambda f: f.__name__)
+def test_two_clouds(metric: Callable[..., Any], bad: str):
+    cloud, words = BAD[bad]
+    for given in [(cloud, GOOD), (GOOD, cloud)]:
+        with pytest.raises(ValueError, match=words):
+            metric(*given)
+
+
+@pytest.mark.parametrize("bad", BAD)
+@pytest.mark.parametrize("metric", THREE, ids=lambda f: f.__name__)
+def test_three_clouds(metric: Callable[..., Any], bad: str):
+    cloud, words = BAD[bad]
+    for given in [(cloud, GOOD, GOOD), (GOOD, cloud, GOOD), (GOOD, GOOD, cloud)]:
+        with pytest.raises(ValueError, match=words):
+            metric(*given)
+
+
+@pytest.mark.parametrize("metric", [*TWO, *THREE], ids=lambda f: f.__name__)
+def test_input_is_not_changed_and_may_have_any_number_type(metric: Callable[..., Any]):
+    rng = np.random.default_rng(1)
+    clouds = [rng.normal(size=(12, 3)).astype(np.float32) for _ in range(2 if metric in TWO else 3)]
+    before = [cloud.copy() for cloud in clouds]
+    value = metric(*clouds)
+    wide = metric(*(cloud.astype(np.float64) for cloud in clouds))
+    np.testing.assert_allclose(np.asarray(value), np.asarray(wide), rtol=1e-6)
+    for cloud, old in zip(clouds, before, strict=True):
+        np.testing.assert_array_equal(cloud, old)
+
+
+def test_the_error_names_the_cloud():
+    with pytest.raises(ValueError, match=r"^control holds NaN"):
+        metrics.pearson_delta(GOOD, GOOD, NAN)
+    with pytest.raises(ValueError, match=r"x 3, y 2"):
+        metrics.energy_distance(GOOD, GOOD[:, :2])
