@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from importlib.metadata import metadata
 
 info = metadata("cellot-sc")
@@ -26,11 +27,10 @@ extensions = [
     "sphinxext.opengraph",
 ]
 exclude_patterns = ["_build", "**.ipynb_checkpoints"]
-source_suffix = {".md": "myst-nb", ".ipynb": "myst-nb"}
+source_suffix = {".rst": "restructuredtext", ".md": "myst-nb", ".ipynb": "myst-nb"}
 
 autosummary_generate = True
 autodoc_member_order = "groupwise"
-autodoc_mock_imports: list[str] = []
 default_role = "literal"
 napoleon_google_docstring = False
 napoleon_numpy_docstring = True
@@ -58,6 +58,11 @@ intersphinx_mapping = {
     "scanpy": ("https://scanpy.readthedocs.io/en/stable/", None),
     "scipy": ("https://docs.scipy.org/doc/scipy/", None),
 }
+
+# without a network the links to other documentation are missing, which is no reason to fail
+logging.getLogger("sphinx.sphinx.ext.intersphinx").addFilter(
+    lambda record: "failed to reach any of the inventories" not in str(record.msg)
+)
 
 html_theme = "sphinx_book_theme"
 html_title = project

@@ -39,5 +39,6 @@ def test_functions_take_adata_first_and_three_positional_arguments_at_most(names
 @pytest.mark.skipif(not API.is_file(), reason="the documentation is not part of this installation")
 @pytest.mark.parametrize("namespace", NAMESPACES)
 def test_every_public_name_is_on_the_api_page(namespace: str) -> None:
-    listed = set(re.findall(rf"^ +{namespace}\.(\w+)$", API.read_text(encoding="utf-8"), flags=re.MULTILINE))
+    line = re.compile(rf"^(?: +|\.\. data:: ){namespace}\.(\w+)$", flags=re.MULTILINE)
+    listed = set(line.findall(API.read_text(encoding="utf-8")))
     assert listed == set(getattr(cs, namespace).__all__)
