@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 from cellot_sc import metrics
-from cellot_sc.metrics._bootstrap import PairBootstrap, bootstrap, interval, resample_counts
+from cellot_sc.metrics._bootstrap import PairBootstrap, bootstrap, bootstrap_moments, interval, resample_counts
 
 GAMMAS = np.array([0.05, 0.2])
 
@@ -79,6 +81,14 @@ def test_any_metric():
     values = bootstrap(metrics.l2_means, (x, y), (wx, wy))
     expected = np.linalg.norm(wx.T @ x / len(x) - wy.T @ y / len(y), axis=1)
     np.testing.assert_allclose(values, expected)
+
+
+@pytest.mark.parametrize("metric", [metrics.l2_means, metrics.l2_stds, metrics.r_means, metrics.variance_ratio])
+def test_moments_are_enough_for_some_metrics(metric: Callable[..., float]):
+    x, y = clouds()
+    wx, wy = resample_counts(len(x), 20, seed=1), resample_counts(len(y), 20, seed=2)
+    expected = bootstrap(metric, (x, y), (wx, wy))
+    np.testing.assert_allclose(bootstrap_moments(metric, (x, y), (wx, wy)), expected, rtol=1e-9)
 
 
 def test_interval():

@@ -53,6 +53,6 @@ def test_other_sizes_do_not_recompile():
     rng = np.random.default_rng(0)
     gammas = np.array([0.1, 0.2])
     pair_sums(rng.normal(size=(2000, 5)), rng.normal(size=(1500, 5)), gammas=gammas)
-    compiled = _pairwise._add_sums._cache_size()
+    compiled = _pairwise._add_sums._cache_size()  # type: ignore[attr-defined]
     pair_sums(rng.normal(size=(1100, 5)), rng.normal(size=(3001, 5)), gammas=gammas)
-    assert _pairwise._add_sums._cache_size() == compiled
+    assert _pairwise._add_sums._cache_size() == compiled  # type: ignore[attr-defined]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from ott.geometry import pointcloud
@@ -21,7 +22,7 @@ def mean_cost(x: np.ndarray, y: np.ndarray) -> float:
 @pytest.mark.parametrize("sizes", [(60, 90), (256, 300)])
 def test_sinkhorn_divergence_equals_ott(sizes: tuple[int, int]):
     x, y = clouds(*sizes)
-    expected, _ = sinkdiv(x.astype(np.float32), y.astype(np.float32), epsilon=0.05 * mean_cost(x, y))
+    expected, _ = sinkdiv(jnp.asarray(x), jnp.asarray(y), epsilon=0.05 * mean_cost(x, y))
     assert sinkhorn_divergence(x, y) == pytest.approx(float(expected), rel=1e-3)
 
 
@@ -40,7 +41,7 @@ def test_sinkhorn_divergence_of_a_translation_is_its_squared_length():
 
 def test_exact_equals_ott():
     x, y = clouds(80, 80)
-    assert wasserstein2(x, y) == pytest.approx(float(unreg.wassdis_p(x.astype(np.float32), y.astype(np.float32))))
+    assert wasserstein2(x, y) == pytest.approx(float(unreg.wassdis_p(jnp.asarray(x), jnp.asarray(y))))
 
 
 def test_exact_in_one_dimension_pairs_in_order():
@@ -76,7 +77,7 @@ def test_entropic_takes_clouds_of_any_size():
     from ott.solvers import linear
 
     x, y = clouds(70, 110)
-    geometry = pointcloud.PointCloud(x.astype(np.float32), y.astype(np.float32), epsilon=0.01 * mean_cost(x, y))
+    geometry = pointcloud.PointCloud(jnp.asarray(x), jnp.asarray(y), epsilon=0.01 * mean_cost(x, y))
     plan = np.asarray(linear.solve(geometry).matrix)
     assert entropic_wasserstein2(x, y) == pytest.approx(
         np.sqrt((plan * ((x[:, None] - y[None]) ** 2).sum(-1)).sum()), rel=1e-2
