@@ -81,8 +81,8 @@ def truth(effects: Sequence[Effect], population: Population) -> dict[str, pd.Dat
             pd.DataFrame(
                 {
                     "perturbation": effect.perturbation,
-                    "cell_type": np.array(population.cell_types, dtype=object)[k],
-                    "gene": np.array(population.genes, dtype=object)[g],
+                    "cell_type": pd.array(population.cell_types, dtype="str")[k],
+                    "gene": pd.array(population.genes, dtype="str")[g],
                     "log_fold_change": effect.log_fold_change[k, g],
                 }
             )
