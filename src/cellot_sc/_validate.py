@@ -443,3 +443,38 @@ def points(x: Any, *, n_dims: int, what: str) -> np.ndarray:
         msg = f"{what} has shape {array.shape}; (n_cells, {n_dims}) is needed, as its decoder has {n_dims} dimensions."
         raise ValueError(msg)
     return finite(array, what=what)
+
+
+def group_labels(adata: AnnData, key: str, *, reserved: Iterable[str]) -> np.ndarray:
+    """Return the group of every cell as an array of ``str``, empty where ``adata.obs[key]`` has none.
+
+    Raises
+    ------
+    KeyError
+        If the column is missing.
+    ValueError
+        If a category has a ``reserved`` name.
+    """
+    column = obs_key(adata, key, what="groupby")
+    labels = np.where(column.isna(), "", column.astype(str).to_numpy(dtype=object))
+    taken = sorted(set(labels) & set(reserved))
+    if taken:
+        msg = f"groupby {key!r} has a category {taken[0]!r}, which names a summary of groups: rename it."
+        raise ValueError(msg)
+    return labels
+
+
+def cells_to_judge(counts: Mapping[str, int], control: str, *, split: str) -> list[str]:
+    """Return the perturbations that have cells to be judged by, given the number of cells of each in the split.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than 2 control cells, or no perturbation has 2.
+    """
+    judged = [name for name, n_cells in counts.items() if name != control and n_cells > 1]
+    if counts[control] < 2 or not judged:
+        had = ", ".join(f"{n_cells} of {name!r}" for name, n_cells in counts.items())
+        msg = f"split {split!r} has {had}: 2 control cells and 2 of a perturbation are needed to judge by."
+        raise ValueError(msg)
+    return judged

@@ -1,0 +1,214 @@
+"""Learns transport maps from unpaired control and treated cells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+from tqdm.auto import tqdm
+
+from .. import _keys, _validate
+from .._settings import logger, settings
+from ..ot import Problem, WeightedMap, solvers
+from ..pp import represent, split
+from . import _store
+from ._clouds import latent
+from ._weights import resolve_weights
+
+
+def cellot(
+    adata: AnnData,
+    perturbation_key: str = _keys.PERTURBATION,
+    control: str = _keys.CONTROL,
+    *,
+    targets: str | Sequence[str] | None = None,
+    use_rep: str | None = None,
+    solver: str = "icnn",
+    split_key: str = _keys.SPLIT,
+    pair_by: str | None = None,
+    feature_weights: np.ndarray | Sequence[float] | str | None = None,
+    seed: int = 0,
+    key_added: str = _keys.MODEL,
+    copy: bool = False,
+    **solver_kwargs: Any,
+) -> AnnData | None:
+    """Learn one optimal transport map per perturbation, from control to treated cells.
+
+    The cells are unpaired: the map is the one that turns the cloud of control cells into that of treated cells at least
+    cost (Bunne et al. 2023, doi 10.1038/s41592-023-01969-x, equation 1). It is fitted on train cells, chosen on
+    validation cells, and sees no other.
+
+    Parameters
+    ----------
+    adata
+        Annotated data.
+    perturbation_key
+        Column of ``obs`` with the perturbation of each cell.
+    control
+        The untreated category in that column.
+    targets
+        Perturbations to learn, all others with ``None``.
+    use_rep
+        Key in ``obsm`` of the space in which cells are transported, or ``"X"`` for the expression itself. With ``None``,
+        ``X_cellot``, else ``X_pca``, else a PCA made by :func:`cellot_sc.pp.represent`.
+    solver
+        How to fit: a name in :data:`cellot_sc.ot.SOLVERS`.
+    split_key
+        Column of ``obs`` made by :func:`cellot_sc.pp.split`. Made with its defaults if it is not there.
+    pair_by
+        Column of ``obs``, such as the patient: cells are only ever paired within one of its categories. Control cells
+        of a category without treated cells are left out.
+    feature_weights
+        Weight of every dimension in the cost: an array of ``n_dims`` positive numbers, a column of ``var`` if
+        ``use_rep="X"``, or a column of ``obs`` with labels of identity, such as the cell type: a dimension then weighs 1
+        plus the share of its variance (among control train cells) that lies between the labels.
+    seed
+        Seed of everything random.
+    key_added
+        Where in ``uns`` the maps are written.
+    copy
+        Whether to return a copy instead of writing to ``adata``.
+    **solver_kwargs
+        Options of the solver.
+
+    Returns
+    -------
+    ``None``, or with ``copy=True`` an AnnData, in which ``uns[key_added]`` holds the maps. A split and a representation
+    are added where there were none.
+
+    Raises
+    ------
+    KeyError
+        If a column or the representation is missing.
+    ValueError
+        If the control or a target is no category, the solver is unknown, the representation holds NaN or inf, the
+        weights are not positive, or a condition has fewer than 10 train cells.
+    TypeError
+        If the solver does not have an option that was given.
+
+    Examples
+    --------
+    >>> import cellot_sc as cs
+    >>> adata = cs.datasets.simulate(600, 50)
+    >>> cs.tl.cellot(adata, solver="mean_shift")
+    >>> sorted(cs.tl.predict(adata).obs["perturbation"].unique())
+    ['drug_a', 'drug_b']
+    """
+    labels = _validate.perturbation_labels(adata, perturbation_key, control)
+    names = _validate.targets(labels, control, targets)
+    config = solvers.configure(solver, **solver_kwargs)
+    groups = None if pair_by is None else _validate.group_codes(adata, pair_by, what="pair_by")
+
+    # work on a shell that shares X, so that nothing is written before everything was checked
+    shell = AnnData(adata.X, obs=adata.obs[[]].copy(), var=adata.var[[]].copy())
+    shell.obs[perturbation_key] = adata.obs[perturbation_key]
+    if split_key in adata.obs:
+        parts = _validate.split_labels(adata, split_key)
+    else:
+        logger.info("no split in obs[%r]: making one with the defaults of cs.pp.split", split_key)
+        split(shell, perturbation_key, control=control, seed=seed, key_added=split_key)
+        parts = _validate.split_labels(shell, split_key)
+    shell.obs[split_key] = pd.Categorical(parts, categories=list(_keys.SPLITS))
+
+    if use_rep is None:
+        use_rep = next((rep for rep in (_keys.REP, _keys.PCA) if rep in adata.obsm), None)
+    if use_rep is None:
+        use_rep = _keys.REP
+        logger.info("no representation in obsm: making one with the defaults of cs.pp.represent")
+        represent(shell, split_key=split_key, key_added=use_rep)
+        x = latent(shell, use_rep)
+    else:
+        x = latent(adata, use_rep)
+    usable = (parts == _keys.TRAIN) | (parts == _keys.VALID)
+    wanted = np.isin(labels, [control, *names])
+    _validate.finite(x[usable & wanted], what=f"use_rep {use_rep!r}")
+    weights = resolve_weights(adata, feature_weights, x, use_rep, (labels == control) & (parts == _keys.TRAIN))
+    if weights is not None:
+        x = x * np.sqrt(weights)
+
+    problems = _problems(x, labels, parts, groups, control, names)
+    with tqdm(desc=f"{solver}", disable=not settings.progress, leave=False) as bar:
+
+        def progress(done: int, total: int, metrics: dict[str, float]) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+            bar.set_postfix({name: f"{value:.3g}" for name, value in metrics.items()})
+
+        fits = solvers.get(solver).run(problems, config, seed, progress)
+
+    maps = {name: fit.map for name, fit in zip(names, fits, strict=True)}
+    if weights is not None:
+        maps = {name: WeightedMap(inner, weights) for name, inner in maps.items()}
+    fitted = _store.FittedMaps(
+        config={
+            "perturbation_key": perturbation_key,
+            "control": control,
+            "targets": names,
+            "use_rep": use_rep,
+            "split_key": split_key,
+            "pair_by": pair_by,
+            "solver": solver,
+            "solver_kwargs": solver_kwargs,
+            "seed": seed,
+        },
+        maps=maps,
+        history=_store.history_table({name: fit.history for name, fit in zip(names, fits, strict=True)}),
+    )
+
+    out = adata.copy() if copy else adata
+    added = []
+    if split_key not in adata.obs:
+        out.obs[split_key] = shell.obs[split_key]
+        added.append(f"obs[{split_key!r}]")
+    if use_rep in shell.obsm:
+        out.obsm[use_rep] = shell.obsm[use_rep]
+        out.uns[use_rep] = shell.uns[use_rep]
+        added.append(f"obsm[{use_rep!r}]")
+    _store.save(out, key_added, fitted)
+    added.append(f"uns[{key_added!r}] with {len(maps)} {solver} map{'s' * (len(maps) != 1)} on {use_rep!r}")
+    logger.info("added %s", ", ".join(added))
+    return out if copy else None
+
+
+def _problems(
+    x: np.ndarray,
+    labels: np.ndarray,
+    parts: np.ndarray,
+    groups: np.ndarray | None,
+    control: str,
+    names: list[str],
+) -> list[Problem]:
+    """Return the pair of clouds of every target; those that share their control cells share the array."""
+    shared: dict[bytes, np.ndarray] = {}
+
+    def cloud(mask: np.ndarray) -> np.ndarray:
+        code = np.packbits(mask).tobytes()
+        if code not in shared:
+            shared[code] = x[mask]
+        return shared[code]
+
+    train, valid = parts == _keys.TRAIN, parts == _keys.VALID
+    problems = []
+    for name in names:
+        source, target = labels == control, labels == name
+        where = ""
+        if groups is not None:
+            both = np.intersect1d(groups[source & train], groups[target & train])
+            source, target = source & np.isin(groups, both), target & np.isin(groups, both)
+            where = " in the categories of pair_by that have both"
+        _validate.enough_cells(int((source & train).sum()), what=f"control {control!r}{where}")
+        _validate.enough_cells(int((target & train).sum()), what=f"target {name!r}{where}")
+        problems.append(
+            Problem(
+                cloud(source & train),
+                cloud(target & train),
+                cloud(source & valid),
+                cloud(target & valid),
+                None if groups is None else groups[source & train],
+                None if groups is None else groups[target & train],
+            )
+        )
+    return problems
