@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+from anndata import AnnData
+
+import cellot_sc as cs
+from cellot_sc.pp import _represent
+
+
+@pytest.fixture
+def adata(simulated: AnnData) -> AnnData:
+    """Split cells."""
+    adata = simulated.copy()
+    cs.pp.split(adata, holdout={"patient": "patient_3"})
+    return adata
+
+
+def same_decoder(a: Any, b: Any) -> None:
+    assert set(a) == set(b)
+    for name in a:
+        np.testing.assert_array_equal(a[name], b[name])
+
+
+def test_writes_representation_and_decoder(adata: AnnData) -> None:
+    assert cs.pp.represent(adata, n_components=12) is None
+    assert adata.obsm["X_cellot"].shape == (600, 12)
+    assert adata.obsm["X_cellot"].dtype == np.float32
+    decoder = adata.uns["X_cellot"]
+    assert decoder["method"] == "pca"
+    assert decoder["layer"] == "X"
+    assert decoder["n_components"] == 12
+    assert decoder["nonnegative"] is True
+    assert list(decoder["var_names"]) == list(adata.var_names)
+    assert decoder["components"].shape == (12, 60)
+    assert decoder["mean"].shape == (60,)
+    ratio = decoder["explained_variance_ratio"]
+    assert (np.diff(ratio) <= 0).all()
+    assert 0.3 < ratio.sum() < 1
+
+
+def test_train_cells_alone_decide(adata: AnnData) -> None:
+    """Other cells' expression changes neither the components nor where train cells lie."""
+    train = (adata.obs["split"] == "train").to_numpy()
+    other = adata.copy()
+    rng = np.random.default_rng(0)
+    x = other.X.toarray()
+    x[~train] = rng.permuted(x[~train] * 7 + 1, axis=0)
+    other.X = sp.csr_matrix(x)
+    for cells in (adata, other):
+        cs.pp.represent(cells, n_components=10)
+    same_decoder(adata.uns["X_cellot"], other.uns["X_cellot"])
+    np.testing.assert_array_equal(adata.obsm["X_cellot"][train], other.obsm["X_cellot"][train])
+    assert (adata.obsm["X_cellot"][~train] != other.obsm["X_cellot"][~train]).any(axis=1).all()
+
+
+def test_mean_is_of_train_cells(adata: AnnData) -> None:
+    cs.pp.represent(adata, n_components=5)
+    train = (adata.obs["split"] == "train").to_numpy()
+    expected = adata.X[train].toarray().mean(axis=0)
+    np.testing.assert_allclose(adata.uns["X_cellot"]["mean"], expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(adata.obsm["X_cellot"][train].mean(axis=0), 0, atol=1e-4)
+
+
+def test_unsplit_cells_are_all_used_and_it_says_so(simulated: AnnData, caplog: pytest.LogCaptureFixture) -> None:
+    adata = simulated.copy()
+    cs.pp.represent(adata, n_components=5)
+    assert "no obs['split']: the representation is fitted on all cells" in caplog.text
+    np.testing.assert_allclose(adata.obsm["X_cellot"].mean(axis=0), 0, atol=1e-4)
+
+
+def test_layer_and_names(adata: AnnData) -> None:
+    adata.layers["shifted"] = adata.X.toarray() - 1
+    adata.obs = adata.obs.rename(columns={"split": "fold"})
+    cs.pp.represent(adata, n_components=5, layer="shifted", split_key="fold", key_added="X_shifted")
+    assert "X_cellot" not in adata.obsm
+    decoder = adata.uns["X_shifted"]
+    assert decoder["layer"] == "shifted"
+    assert decoder["nonnegative"] is False
+    train = (adata.obs["fold"] == "train").to_numpy()
+    np.testing.assert_allclose(decoder["mean"], adata.layers["shifted"][train].mean(axis=0), rtol=1e-4, atol=1e-5)
+
+
+def test_dense_and_sparse_agree(adata: AnnData) -> None:
+    dense = adata.copy()
+    dense.X = adata.X.toarray()
+    for cells in (adata, dense):
+        cs.pp.represent(cells, n_components=10)
+    np.testing.assert_allclose(adata.obsm["X_cellot"], dense.obsm["X_cellot"], atol=1e-3)
+
+
+def test_few_genes_lower_the_number_of_components(adata: AnnData, caplog: pytest.LogCaptureFixture) -> None:
+    few = adata[:, :24].copy()
+    cs.pp.represent(few)
+    assert few.obsm["X_cellot"].shape == (600, 24)
+    assert "n_components lowered from 50 to 24" in caplog.text
+
+
+def test_few_cells_lower_the_number_of_components(simulated: AnnData) -> None:
+    few = simulated[:20].copy()
+    cs.pp.represent(few)
+    assert few.obsm["X_cellot"].shape == (20, 19)
+
+
+def test_same_cells_same_bits(adata: AnnData) -> None:
+    other = adata.copy()
+    for cells in (adata, other):
+        cs.pp.represent(cells)
+    same_decoder(adata.uns["X_cellot"], other.uns["X_cellot"])
+    np.testing.assert_array_equal(adata.obsm["X_cellot"], other.obsm["X_cellot"])
+
+
+def test_copy(adata: AnnData) -> None:
+    out = cs.pp.represent(adata, n_components=5, copy=True)
+    assert out is not None
+    assert "X_cellot" not in adata.obsm
+    assert "X_cellot" not in adata.uns
+    cs.pp.represent(adata, n_components=5)
+    np.testing.assert_array_equal(out.obsm["X_cellot"], adata.obsm["X_cellot"])
+
+
+def test_log_says_what_was_added(adata: AnnData, caplog: pytest.LogCaptureFixture) -> None:
+    cs.pp.represent(adata, n_components=5)
+    assert "by pca of 321 train cells: added obsm['X_cellot'] (5 dimensions)" in caplog.text
+
+
+@pytest.mark.parametrize("suffix", ["h5ad", "zarr"])
+def test_survives_the_disk(adata: AnnData, tmp_path: Path, suffix: str) -> None:
+    cs.pp.represent(adata, n_components=8)
+    path = tmp_path / f"cells.{suffix}"
+    if suffix == "h5ad":
+        adata.write_h5ad(path)
+        back = ad.read_h5ad(path)
+    else:
+        adata.write_zarr(path)
+        back = ad.read_zarr(path)
+    same_decoder(adata.uns["X_cellot"], back.uns["X_cellot"])
+    np.testing.assert_array_equal(_represent.project(back.X, back.uns["X_cellot"]), adata.obsm["X_cellot"])
+    latent = adata.obsm["X_cellot"][:50] + 1
+    np.testing.assert_array_equal(cs.pp.decode(back, latent), cs.pp.decode(adata, latent))
+
+
+def test_new_cells_are_projected_like_those_that_were_there(adata: AnnData) -> None:
+    cs.pp.represent(adata, n_components=8)
+    decoder = adata.uns["X_cellot"]
+    np.testing.assert_allclose(_represent.project(adata.X[5:9], decoder), adata.obsm["X_cellot"][5:9], atol=1e-5)
+    control = (adata.obs["perturbation"] == "control").to_numpy()
+    inert = _represent.project(adata.layers["counterfactual_drug_b"][control], decoder)
+    np.testing.assert_allclose(inert, adata.obsm["X_cellot"][control], atol=1e-5)
+
+
+def test_counts_can_be_integers(adata: AnnData) -> None:
+    adata.layers["whole"] = adata.layers["counts"].astype(np.int64)
+    cs.pp.represent(adata, n_components=5, layer="whole", key_added="a")
+    cs.pp.represent(adata, n_components=5, layer="counts", key_added="b")
+    np.testing.assert_allclose(adata.obsm["a"], adata.obsm["b"], rtol=1e-4, atol=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"method": "pcaa"}, ValueError, "method 'pcaa' is unknown. Did you mean 'pca'"),
+        ({"n_components": 0}, ValueError, "n_components is 0; a positive whole number"),
+        ({"n_components": -3}, ValueError, "n_components is -3; a positive whole number"),
+        ({"n_components": 2.5}, ValueError, "n_components is 2.5; a positive whole number"),
+        ({"layer": "cuonts"}, KeyError, "layer 'cuonts' is not in adata.layers. Did you mean 'counts'"),
+        ({"layer": "counterfactual_drug_a"}, ValueError, "holds NaN or inf in 400 of 600 cells"),
+        ({"split_key": "splti"}, KeyError, "split_key 'splti' is not in adata.obs. Did you mean 'split'"),
+        ({"split_key": "patient"}, ValueError, "labels that are no split"),
+    ],
+)
+@pytest.mark.parametrize("copy", [True, False])
+def test_bad_input(adata: AnnData, arguments: dict[str, Any], error: type[Exception], message: str, copy: bool) -> None:
+    obs = adata.obs.copy()
+    with pytest.raises(error, match=message):
+        cs.pp.represent(adata, **arguments, copy=copy)
+    assert not adata.obsm
+    assert set(adata.uns) == {"simulation"}
+    pd.testing.assert_frame_equal(adata.obs, obs)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("sparse", [True, False])
+def test_expression_that_is_not_finite(adata: AnnData, value: float, sparse: bool) -> None:
+    x = adata.X.toarray()
+    x[3, 5] = x[3, 6] = x[9, 1] = value
+    adata.X = sp.csr_matrix(x) if sparse else x
+    with pytest.raises(ValueError, match=r"adata.X holds NaN or inf in 2 of 600 cells"):
+        cs.pp.represent(adata)
+    assert not adata.obsm
+
+
+@pytest.mark.parametrize("sparse", [True, False])
+def test_expression_that_is_constant(simulated: AnnData, sparse: bool) -> None:
+    adata = simulated.copy()
+    adata.X = sp.csr_matrix(adata.shape, dtype=np.float32) if sparse else np.ones(adata.shape, dtype=np.float32)
+    with pytest.raises(ValueError, match="The expression of train cells is the same in all of them"):
+        cs.pp.represent(adata)
+    assert not adata.obsm
+
+
+def test_too_few_train_cells(adata: AnnData) -> None:
+    train = adata.obs_names[adata.obs["split"] == "train"]
+    adata.obs.loc[train[9:], "split"] = "test"
+    with pytest.raises(ValueError, match="The representation has 9 train cells; at least 10 are needed"):
+        cs.pp.represent(adata)
+    assert not adata.obsm
+
+
+def test_no_expression(simulated: AnnData) -> None:
+    adata = AnnData(obs=simulated.obs, var=simulated.var)
+    with pytest.raises(ValueError, match=r"adata.X is None: give the layer"):
+        cs.pp.represent(adata)

@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from anndata import AnnData
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import cellot_sc as cs
+
+
+def cells(sizes: dict[str, int], **obs: Any) -> AnnData:
+    """Cells without expression: so many of each condition, and columns that repeat their values."""
+    labels = np.repeat(list(sizes), list(sizes.values()))
+    columns = {name: np.resize(values, labels.size) for name, values in obs.items()}
+    index = [f"cell_{i}" for i in range(labels.size)]
+    return AnnData(obs=pd.DataFrame({"perturbation": pd.Categorical(labels), **columns}, index=index))
+
+
+def counts(adata: AnnData, *keys: str) -> pd.DataFrame:
+    return adata.obs.groupby([*(keys or ["perturbation"]), "split"], observed=False).size().unstack("split")
+
+
+def test_fractions_hold_in_each_perturbation(simulated: AnnData) -> None:
+    adata = simulated.copy()
+    assert cs.pp.split(adata) is None
+    assert list(adata.obs["split"].cat.categories) == ["train", "valid", "test", "ood"]
+    for name in ("control", "drug_a", "drug_b"):
+        assert counts(adata).loc[name].to_dict() == {"train": 140, "valid": 20, "test": 40, "ood": 0}
+
+
+def test_rounds_to_the_nearest() -> None:
+    adata = cells({"control": 37, "a": 33})
+    cs.pp.split(adata)
+    # 7.4 and 3.7 of 37; 6.6 and 3.3 of 33
+    assert counts(adata).loc["control"].to_dict() == {"train": 26, "valid": 4, "test": 7, "ood": 0}
+    assert counts(adata).loc["a"].to_dict() == {"train": 23, "valid": 3, "test": 7, "ood": 0}
+
+
+def test_all_may_train() -> None:
+    adata = cells({"control": 10, "a": 10})
+    cs.pp.split(adata, test_fraction=0, valid_fraction=0)
+    assert (adata.obs["split"] == "train").all()
+
+
+def test_expression_does_not_matter(simulated: AnnData) -> None:
+    a, b = simulated.copy(), simulated.copy()
+    b.X = b.X[::-1]
+    cs.pp.split(a)
+    cs.pp.split(b)
+    pd.testing.assert_series_equal(a.obs["split"], b.obs["split"])
+
+
+def test_same_seed_same_split(simulated: AnnData) -> None:
+    a, b, c = (simulated.copy() for _ in range(3))
+    for adata, seed in ((a, 1), (b, 1), (c, 2)):
+        cs.pp.split(adata, seed=seed)
+    pd.testing.assert_series_equal(a.obs["split"], b.obs["split"])
+    assert (a.obs["split"] != c.obs["split"]).mean() > 0.2
+
+
+def test_order_of_cells_does_not_matter(simulated: AnnData) -> None:
+    a, b = simulated.copy(), simulated[np.random.default_rng(0).permutation(simulated.n_obs)].copy()
+    for adata in (a, b):
+        cs.pp.split(adata, stratify_by=["cell_type", "patient"])
+    pd.testing.assert_series_equal(a.obs["split"], b.obs["split"].loc[a.obs_names])
+
+
+def test_other_perturbations_do_not_matter(simulated: AnnData) -> None:
+    a, b = simulated.copy(), simulated[simulated.obs["perturbation"] != "drug_b"].copy()
+    for adata in (a, b):
+        cs.pp.split(adata)
+    pd.testing.assert_series_equal(a.obs["split"].loc[b.obs_names], b.obs["split"])
+
+
+def test_repeated_names_are_split_too(simulated: AnnData) -> None:
+    adata = simulated.copy()
+    adata.obs_names = ["same"] * adata.n_obs
+    cs.pp.split(adata)
+    assert counts(adata).loc["drug_a", "test"] == 40
+
+
+@given(
+    n_control=st.integers(40, 90),
+    n_treated=st.integers(40, 90),
+    n_strata=st.integers(1, 7),
+    test=st.floats(0, 0.35),
+    valid=st.floats(0, 0.35),
+    seed=st.integers(0, 2**40),
+)
+@settings(max_examples=60, deadline=None)
+def test_strata_share_out(n_control: int, n_treated: int, n_strata: int, test: float, valid: float, seed: int) -> None:
+    adata = cells({"control": n_control, "a": n_treated}, kind=[f"kind_{k}" for k in range(n_strata)])
+    cs.pp.split(adata, test_fraction=test, valid_fraction=valid, stratify_by="kind", seed=seed)
+    for name, n_cells in (("control", n_control), ("a", n_treated)):
+        assert counts(adata).loc[name, "test"] == round(test * n_cells)
+        assert counts(adata).loc[name, "valid"] == round(valid * n_cells)
+        assert counts(adata).loc[name, "ood"] == 0
+    per_stratum = counts(adata, "perturbation", "kind")
+    size = per_stratum.sum(axis=1)
+    for split, fraction in (("test", test), ("valid", valid)):
+        assert ((per_stratum[split] - fraction * size).abs() <= 1).all()
+
+
+def test_combinations_of_columns_are_strata(simulated: AnnData) -> None:
+    adata = simulated.copy()
+    cs.pp.split(adata, stratify_by=["cell_type", "patient"], test_fraction=0.25)
+    per_stratum = counts(adata, "perturbation", "cell_type", "patient")
+    # strata of 12 and 13 cells
+    assert set(per_stratum["test"]) <= {3, 4}
+    assert counts(adata)["test"].tolist() == [50, 50, 50]
+
+
+def test_tiny_strata_are_not_taken_twice() -> None:
+    adata = cells({"control": 40, "a": 40}, kind=[f"kind_{k}" for k in range(40)])
+    cs.pp.split(adata, test_fraction=0.4, valid_fraction=0.3, stratify_by="kind")
+    assert counts(adata).loc["a"].to_dict() == {"train": 12, "valid": 12, "test": 16, "ood": 0}
+
+
+def test_missing_stratum_is_a_stratum() -> None:
+    adata = cells({"control": 40, "a": 40}, kind=["x", None])
+    cs.pp.split(adata, test_fraction=0.5, valid_fraction=0, stratify_by="kind")
+    assert counts(adata[adata.obs["kind"].isna()]).loc["a", "test"] == 10
+
+
+@pytest.mark.parametrize("value", ["patient_1", ["patient_1"], ("patient_1", "patient_1")])
+def test_held_out_group_is_ood(simulated: AnnData, value: Any) -> None:
+    adata = simulated.copy()
+    cs.pp.split(adata, holdout={"patient": value})
+    np.testing.assert_array_equal(adata.obs["split"] == "ood", adata.obs["patient"] == "patient_1")
+    # the fractions are of what is left: 148 cells of each condition
+    assert counts(adata).loc["drug_a"].to_dict() == {"train": 103, "valid": 15, "test": 30, "ood": 52}
+
+
+def test_any_held_out_group_is_ood(simulated: AnnData) -> None:
+    adata = simulated.copy()
+    cs.pp.split(adata, holdout={"patient": ["patient_1", "patient_3"], "cell_type": "type_2"})
+    expected = adata.obs["patient"].isin(["patient_1", "patient_3"]) | (adata.obs["cell_type"] == "type_2")
+    np.testing.assert_array_equal(adata.obs["split"] == "ood", expected)
+
+
+def test_held_out_number_is_meant_by_its_name() -> None:
+    adata = cells({"control": 60, "a": 60}, patient=[101, 107])
+    cs.pp.split(adata, holdout={"patient": 101})
+    np.testing.assert_array_equal(adata.obs["split"] == "ood", adata.obs["patient"] == 101)
+    again = adata.copy()
+    cs.pp.split(again, holdout={"patient": "101"})
+    pd.testing.assert_series_equal(adata.obs["split"], again.obs["split"])
+
+
+def test_cell_without_a_group_is_not_held_out() -> None:
+    adata = cells({"control": 60, "a": 60}, patient=["101", None, "107"])
+    cs.pp.split(adata, holdout={"patient": "101"})
+    assert (adata.obs.loc[adata.obs["patient"].isna(), "split"] != "ood").all()
+
+
+def test_own_names(simulated: AnnData) -> None:
+    adata = simulated.copy()
+    adata.obs["treatment"] = adata.obs["perturbation"].cat.rename_categories({"control": "vehicle"})
+    del adata.obs["perturbation"]
+    cs.pp.split(adata, "treatment", control="vehicle", key_added="fold")
+    assert "split" not in adata.obs
+    assert adata.obs["fold"].value_counts().to_dict() == {"train": 420, "test": 120, "valid": 60, "ood": 0}
+
+
+def test_copy(simulated: AnnData) -> None:
+    adata = simulated.copy()
+    out = cs.pp.split(adata, copy=True)
+    assert out is not None
+    assert "split" not in adata.obs
+    cs.pp.split(adata)
+    pd.testing.assert_series_equal(out.obs["split"], adata.obs["split"])
+
+
+def test_log_says_what_was_added(simulated: AnnData, caplog: pytest.LogCaptureFixture) -> None:
+    cs.pp.split(simulated.copy(), holdout={"patient": "patient_0"}, seed=3)
+    assert "split cells (seed 3): 309 train, 45 valid, 90 test, 156 ood; added obs['split']" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"perturbation_key": "perturbatoin"}, KeyError, "Did you mean 'perturbation'"),
+        ({"control": "contrl"}, ValueError, "Did you mean 'control'"),
+        ({"stratify_by": "cell_typ"}, KeyError, "stratify_by 'cell_typ' is not in adata.obs. Did you mean 'cell_type'"),
+        ({"stratify_by": ["cell_type", "patent"]}, KeyError, "Did you mean 'patient'"),
+        ({"holdout": {"patent": "patient_1"}}, KeyError, "Did you mean 'patient'"),
+        (
+            {"holdout": {"patient": "patient_9"}},
+            ValueError,
+            "holdout value .* 'patient_9' is unknown. Did you",
+        ),
+        ({"holdout": {"patient": ["patient_1", "x"]}}, ValueError, "'x' is unknown"),
+        ({"holdout": {"patient": []}}, ValueError, "holdout names no value"),
+        ({"holdout": "patient_1"}, TypeError, "holdout is 'patient_1'; columns of adata.obs and their values"),
+        ({"test_fraction": 1}, ValueError, r"test_fraction is 1; a number in \[0, 1\)"),
+        ({"test_fraction": -0.1}, ValueError, r"test_fraction is -0.1; a number in \[0, 1\)"),
+        ({"valid_fraction": "half"}, ValueError, r"valid_fraction is 'half'; a number in \[0, 1\)"),
+        ({"test_fraction": float("nan")}, ValueError, r"test_fraction is nan; a number in \[0, 1\)"),
+        ({"test_fraction": 0.6, "valid_fraction": 0.4}, ValueError, "leave no cell to train on"),
+        (
+            {"test_fraction": 0.96, "valid_fraction": 0},
+            ValueError,
+            "Condition 'control' .* has 8 train cells",
+        ),
+        ({"holdout": {"perturbation": "drug_a"}}, ValueError, "Condition 'drug_a' .* has 0 train cells"),
+        ({"seed": -1}, ValueError, "seed is -1"),
+        ({"key_added": "perturbation"}, ValueError, "key_added 'perturbation' would overwrite"),
+        (
+            {"key_added": "patient", "holdout": {"patient": "patient_1"}},
+            ValueError,
+            "key_added 'patient' would overwrite",
+        ),
+        ({"key_added": "cell_type", "stratify_by": "cell_type"}, ValueError, "key_added 'cell_type' would overwrite"),
+    ],
+)
+@pytest.mark.parametrize("copy", [True, False])
+def test_bad_input(
+    simulated: AnnData, arguments: dict[str, Any], error: type[Exception], message: str, copy: bool
+) -> None:
+    adata = simulated.copy()
+    with pytest.raises(error, match=message):
+        cs.pp.split(adata, **arguments, copy=copy)
+    pd.testing.assert_frame_equal(adata.obs, simulated.obs)
+
+
+def test_unlabelled_cells() -> None:
+    adata = cells({"control": 20, "a": 20})
+    adata.obs.loc["cell_3", "perturbation"] = None
+    with pytest.raises(ValueError, match="is missing for 1 cells"):
+        cs.pp.split(adata)
