@@ -445,6 +445,24 @@ def points(x: Any, *, n_dims: int, what: str) -> np.ndarray:
     return finite(array, what=what)
 
 
+def some_of(wanted: str | Iterable[str], valid: Iterable[str], *, what: str) -> list[str]:
+    """Return the wanted names, each once, if all are among ``valid``.
+
+    Raises
+    ------
+    ValueError
+        If one is unknown, or there is none.
+    """
+    names = list(dict.fromkeys([wanted] if isinstance(wanted, str) else wanted))
+    options = list(valid)
+    if not names:
+        msg = f"{what} is empty: give at least one.{nearest('', options)}"
+        raise ValueError(msg)
+    for name in names:
+        one_of(name, options, what=what)
+    return names
+
+
 def group_labels(adata: AnnData, key: str, *, reserved: Iterable[str]) -> np.ndarray:
     """Return the group of every cell as an array of ``str``, empty where ``adata.obs[key]`` has none.
 
