@@ -315,3 +315,31 @@ class TestLogExpression:
     def test_bad_expression(self, x: list[list[float]], match: str) -> None:
         with pytest.raises(ValueError, match=match):
             _validate.log_expression(AnnData(np.array(x, dtype=np.float32)), what="baseline")
+
+
+def test_some_of() -> None:
+    assert _validate.some_of("a", "ab", what="letter") == ["a"]
+    assert _validate.some_of(iter("bab"), "abc", what="letter") == ["b", "a"]
+    with pytest.raises(ValueError, match=r"letter 'd' is unknown"):
+        _validate.some_of(["a", "d"], "ab", what="letter")
+    with pytest.raises(ValueError, match=r"letter is empty: give at least one\. Valid: 'a', 'b'"):
+        _validate.some_of([], "ab", what="letter")
+
+
+def test_group_labels(adata: AnnData) -> None:
+    assert _validate.group_labels(adata, "cell_type", reserved=["all"]).tolist() == ["T", "B", "B", "T", "NK"]
+    adata.obs["cell_type"] = pd.Categorical(["T", None, "B", "T", "NK"])
+    assert _validate.group_labels(adata, "cell_type", reserved=["all"]).tolist() == ["T", "", "B", "T", "NK"]
+    with pytest.raises(ValueError, match="groupby 'cell_type' has a category 'NK', which names a summary"):
+        _validate.group_labels(adata, "cell_type", reserved=["NK"])
+    with pytest.raises(KeyError, match="groupby 'celltype'"):
+        _validate.group_labels(adata, "celltype", reserved=["all"])
+
+
+def test_cells_to_judge() -> None:
+    assert _validate.cells_to_judge({"control": 2, "a": 2, "b": 1}, "control", split="test") == ["a"]
+    for counts in ({"control": 1, "a": 2}, {"control": 2, "a": 1}):
+        with pytest.raises(
+            ValueError, match=rf"split 'ood' has {counts['control']} of 'control', {counts['a']} of 'a'"
+        ):
+            _validate.cells_to_judge(counts, "control", split="ood")
