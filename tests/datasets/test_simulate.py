@@ -62,7 +62,7 @@ def test_shape_and_scale() -> None:
     assert adata.X.dtype == np.float32
     counts = adata.layers["counts"].toarray()
     np.testing.assert_array_equal(counts, np.round(counts))
-    normalised = counts / counts.sum(axis=1, keepdims=True) * 2000
+    normalised = counts / counts.sum(axis=1, keepdims=True) * 4000
     np.testing.assert_allclose(adata.X.toarray(), np.log1p(normalised), rtol=1e-5, atol=1e-6)
 
 

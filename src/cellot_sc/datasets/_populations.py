@@ -15,7 +15,7 @@ from cellot_sc import _validate
 if TYPE_CHECKING:
     from anndata import AnnData
 
-COUNTS_PER_GENE = 10
+COUNTS_PER_GENE = 20
 """Expected counts of a control cell, per gene; also what every cell is normalised to."""
 TYPE_COLUMNS = ("cell_type", "bulk_labels", "louvain", "leiden")
 """Columns of a baseline AnnData in which cell types are looked for, in this order."""
@@ -87,9 +87,9 @@ class CountPopulation(Population):
     def random(cls, n_genes: int, n_cell_types: int, n_patients: int, rng: np.random.Generator) -> CountPopulation:
         """Draw a population."""
         # clipped, so that no single gene takes a large part of all counts
-        base = np.clip(rng.normal(0, 1.6, n_genes), -3.2, 3.2)
+        base = np.clip(rng.normal(0, 1.8, n_genes), -3.6, 3.6)
         # each type has its own third of the genes, so that any two types share most of the rest
-        programme = rng.normal(0, 1, (n_cell_types, n_genes)) * (rng.random((n_cell_types, n_genes)) < 1 / 3)
+        programme = rng.normal(0, 1.2, (n_cell_types, n_genes)) * (rng.random((n_cell_types, n_genes)) < 1 / 3)
         log_rate = base + programme
         # library size is drawn on its own, so every type gets the same total
         log_rate -= np.log(np.exp(log_rate).sum(axis=1, keepdims=True))
@@ -112,7 +112,7 @@ class CountPopulation(Population):
         library = COUNTS_PER_GENE * len(self.genes) * rng.lognormal(0, 0.3, (n_cells, 1))
         activity = rng.standard_normal((n_cells, 2))
         log_rate = self.type_log_rate[types] + self.patient_log_rate[patients] + activity @ self.loading
-        dispersion = 0.1
+        dispersion = 0.05
         rates = library * rng.gamma(1 / dispersion, dispersion, log_rate.shape) * np.exp(log_rate)
         quantiles = rng.random(rates.shape)
         return CountedCells(types, patients, rates, quantiles, poisson.ppf(quantiles, rates))

@@ -32,12 +32,13 @@ def simulate(
 ) -> AnnData:
     """Simulate unpaired control and treated cells, and the response that each control cell would have shown.
 
-    Counts are negative binomial. Genes differ in their base rate over three orders of magnitude, cell types in a third
-    of the genes each, patients a little in all of them; cells of one type and patient still vary along two common
-    programmes and in library size. The last perturbation is inert. The one before it changes only the most abundant
-    cell type (the first of equals), a fifth of the genes up or down between e and e^2 fold. Every earlier one, and a
-    perturbation that is alone, acts on all cell types by a shared programme, of which the strength differs between
-    types and mildly between patients, and by genes of each type's own. Effects fall on well expressed genes.
+    Counts are negative binomial, as deep as those of a targeted panel. Genes differ in their base rate over three
+    orders of magnitude, cell types in a third of the genes each, patients a little in all of them; cells of one type
+    and patient still vary along two common programmes and in library size. The last perturbation is inert. The one
+    before it changes only the most abundant cell type (the first of equals), a fifth of the genes up or down between
+    e and e^2 fold. Every earlier one, and a perturbation that is alone, acts on all cell types by a shared programme,
+    of which the strength differs between types and mildly between patients, and by genes of each type's own. Effects
+    fall on well expressed genes.
 
     Control and treated cells are drawn independently, spread evenly over conditions, cell types and patients. With
     the same ``seed`` and sizes other than ``n_cells``, the population and its responses are the same.
@@ -66,7 +67,7 @@ def simulate(
     Returns
     -------
     AnnData
-        ``X``: log1p of counts normalised to 10 per gene, float32 CSR.
+        ``X``: log1p of counts normalised to 20 per gene, float32 CSR.
 
         ``layers["counts"]``: counts, float32 CSR (not with ``baseline``).
 
