@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 MIN_TRAIN_CELLS = 10
 """Fewer train cells than this in a condition cannot define a distribution."""
+FIGURE_SUFFIXES = (".png", ".pdf", ".svg", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".eps", ".ps")
+"""How the files of figures end."""
 
 
 def nearest(name: object, valid: Iterable[object]) -> str:
@@ -496,3 +498,69 @@ def cells_to_judge(counts: Mapping[str, int], control: str, *, split: str) -> li
         msg = f"split {split!r} has {had}: 2 control cells and 2 of a perturbation are needed to judge by."
         raise ValueError(msg)
     return judged
+
+
+def panels(n_axes: int, n_panels: int) -> None:
+    """Raise :class:`ValueError` if there are not as many axes as panels to draw."""
+    if n_axes != n_panels:
+        msg = f"ax holds {n_axes} axes for {n_panels} panels: give {n_panels}, or None for a new figure."
+        raise ValueError(msg)
+
+
+def figure_file(path: str | Path | None) -> None:
+    """Raise :class:`ValueError` if ``path`` does not end as a figure's file does, or its folder is not there."""
+    if path is None:
+        return
+    file = Path(path)
+    if file.suffix.lower() not in FIGURE_SUFFIXES:
+        msg = f"save {str(path)!r} is no figure's file.{nearest(file.suffix, FIGURE_SUFFIXES)}"
+        raise ValueError(msg)
+    if not file.parent.is_dir():
+        msg = f"save {str(path)!r}: the folder {str(file.parent)!r} does not exist."
+        raise ValueError(msg)
+
+
+def feature_names(wanted: str | Sequence[str], valid: Sequence[str]) -> list[str]:
+    """Return the wanted features; raise :class:`KeyError` with the nearest name if one is not there.
+
+    Raises
+    ------
+    KeyError
+        If a feature is not among ``valid``.
+    ValueError
+        If none is wanted, or one twice.
+    """
+    names = [wanted] if isinstance(wanted, str) else [str(name) for name in wanted]
+    if not names:
+        msg = "features is empty: give at least one, or None for the most changed ones."
+        raise ValueError(msg)
+    for name in names:
+        if name not in set(valid):
+            msg = f"feature {name!r} is not there.{nearest(name, valid)}"
+            raise KeyError(msg)
+    if len(set(names)) < len(names):
+        msg = f"features names one twice: {names}."
+        raise ValueError(msg)
+    return names
+
+
+def has_history(n_rows: int, *, solver: str, key: str) -> None:
+    """Raise :class:`ValueError` if maps have no history."""
+    if not n_rows:
+        msg = f"The maps in adata.uns[{key!r}] have no history: solver {solver!r} fits in one step."
+        raise ValueError(msg)
+
+
+def side_by_side(color: str, *, overlay: bool) -> None:
+    """Raise :class:`ValueError` if a column is to colour cells whose colours say what they are."""
+    if overlay:
+        msg = f"color {color!r} needs overlay=False: the colours of overlaid cells say which are predicted."
+        raise ValueError(msg)
+
+
+def table_columns(table: pd.DataFrame, needed: Iterable[str]) -> None:
+    """Raise :class:`KeyError` if a table of scores lacks a column."""
+    for column in needed:
+        if column not in table.columns:
+            msg = f"table has no column {column!r}: one made by cs.tl.evaluate is needed.{nearest(column, table.columns)}"
+            raise KeyError(msg)

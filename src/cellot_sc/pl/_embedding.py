@@ -1,0 +1,182 @@
+"""Control, treated and predicted cells on one map."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import scanpy as sc
+from anndata import AnnData
+from matplotlib.lines import Line2D
+from sklearn.decomposition import PCA
+
+from .. import _keys, _validate
+from .._settings import logger
+from . import _cells, _style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+BASES = ("umap", "pca")
+ROLES = (_style.CONTROL, _style.OBSERVED, _style.PREDICTED)
+OVERLAY = "overlay"
+MAX_UMAP_CELLS = 50_000
+"""A UMAP of more cells than this is made of a sample."""
+MAX_SIDE_BY_SIDE = 6
+"""More perturbations than this are overlaid by default."""
+
+
+def embedding(
+    adata: AnnData,
+    target: str | None = None,
+    *,
+    basis: Literal["umap", "pca"] = "umap",
+    color: str | None = None,
+    overlay: bool | None = None,
+    key: str = _keys.MODEL,
+    split: str = _keys.TEST,
+    ax: Axes | Sequence[Axes] | None = None,
+    show: bool | None = None,
+    save: str | Path | None = None,
+) -> dict[tuple[str, str], Axes]:
+    """Draw control, observed treated and predicted cells together on one two-dimensional map.
+
+    The map is made of all of them at once, from the representation in which they were transported. Where predicted
+    cells lie on observed ones, the prediction cannot be told from the measurement.
+
+    Parameters
+    ----------
+    adata
+        Annotated data with maps fitted by :func:`cellot_sc.tl.cellot`.
+    target
+        Perturbation to show, every fitted one with ``None``.
+    basis
+        ``"umap"``, computed by scanpy with its defaults, or ``"pca"``, the first two principal components.
+    color
+        Column of ``obs``, such as the cell type, to colour cells by when they are side by side. Predicted cells have
+        that of the control cells they were predicted from.
+    overlay
+        Whether the three kinds of cells share one panel, rather than having one each with the other cells in grey. With
+        ``None``, they do if there are more than six perturbations.
+    key
+        Where in ``uns`` the maps are.
+    split
+        Cells to show: ``"test"``, ``"ood"``, ``"valid"`` or ``"train"``. Of more than 50,000, a UMAP shows a sample.
+    ax
+        As many axes as there are panels. With ``None``, a figure is made.
+    show
+        Whether to show the figure; ``None`` leaves that to an interactive session.
+    save
+        File to save the figure to.
+
+    Returns
+    -------
+    The axes by perturbation and kind of cells: ``"control"``, ``"observed"`` and ``"predicted"``, or ``"overlay"``.
+
+    Raises
+    ------
+    KeyError
+        If there are no fitted maps, no such representation, split or column.
+    ValueError
+        If the target was not fitted, the split is unknown or has too few cells, the basis is unknown, a column is to
+        colour overlaid cells, there are more or fewer axes than panels, or no figure can be saved to the file.
+
+    Examples
+    --------
+    >>> import cellot_sc as cs
+    >>> adata = cs.datasets.simulate(600, 50)
+    >>> cs.tl.cellot(adata, solver="gaussian")
+    >>> list(cs.pl.embedding(adata, "drug_a", basis="pca", show=False))
+    [('drug_a', 'control'), ('drug_a', 'observed'), ('drug_a', 'predicted')]
+    """
+    _validate.figure_file(save)
+    _validate.one_of(basis, BASES, what="basis")
+    cells = _cells.of_split(adata, target, key=key, split=split)
+    if overlay is None:
+        overlay = len(cells.targets) > MAX_SIDE_BY_SIDE and color is None
+    groups = None
+    if color is not None:
+        _validate.side_by_side(color, overlay=overlay)
+        groups = _validate.obs_key(adata, color, what="color").astype(str).to_numpy(dtype=object)
+
+    at_most = MAX_UMAP_CELLS // (1 + 2 * len(cells.targets)) if basis == "umap" else adata.n_obs
+    rows = {name: cells.rows(name, at_most=at_most) for name in [cells.control, *cells.targets]}
+    if max(len(chosen) for chosen in rows.values()) == at_most:
+        logger.info("the UMAP shows a sample of at most %d cells of a kind", at_most)
+    xy = _joint(cells, rows, basis)
+    panels = [(name, role) for name in cells.targets for role in ([OVERLAY] if overlay else ROLES)]
+    canvas = _style.Canvas.of(ax, len(panels), size=(2.7, 2.7), n_cols=6 if overlay else 3)
+    axes = dict(zip(panels, canvas.axes, strict=True))
+    several = len(cells.targets) > 1
+    colors = _style.role_colors(adata, cells.fitted.config, None if several else cells.targets[0])
+    shown = [] if groups is None else sorted({group for chosen in rows.values() for group in groups[chosen]})
+    group_colors = {} if color is None else _style.category_colors(adata, color, shown)
+    everything = np.concatenate([points for of_target in xy.values() for points in of_target.values()])
+    low, high = everything.min(axis=0), everything.max(axis=0)
+    margin = (high - low) / 20
+    for (name, role), panel in axes.items():
+        if role == OVERLAY:
+            _overlaid(panel, xy[name], colors)
+        else:
+            of_cells: Any = colors[role]
+            if groups is not None:
+                chosen = rows[name if role == _style.OBSERVED else cells.control]
+                of_cells = [group_colors[group] for group in groups[chosen]]
+            _alone(panel, xy[name], role, of_cells)
+        title = name if role == OVERLAY else f"{name} · {role}" if several else role
+        panel.set_title(title, loc="left", fontsize="medium", fontweight="bold")
+        # all panels show the same part of the same map
+        panel.set(xticks=[], yticks=[])
+        panel.set_xlim(low[0] - margin[0], high[0] + margin[0])
+        panel.set_ylim(low[1] - margin[1], high[1] + margin[1])
+        _style.tidy(panel)
+    canvas.label(x=f"{basis.upper()} 1", y=f"{basis.upper()} 2")
+    if groups is not None:
+        canvas.legend(_dots(group_colors), n_cols=min(len(group_colors), 6))
+    elif overlay:
+        canvas.legend(_dots(colors))
+    canvas.finish(show=show, save=save)
+    return axes
+
+
+def _joint(cells: _cells.Cells, rows: dict[str, np.ndarray], basis: str) -> dict[str, dict[str, np.ndarray]]:
+    """Return the positions of all cells on one map, by perturbation and role."""
+    control = cells.latent(rows[cells.control])
+    clouds = [control]
+    for name in cells.targets:
+        clouds += [cells.latent(rows[name]), cells.fitted.maps[name].transport(control)]
+    together = np.concatenate(clouds)
+    if basis == "pca":
+        xy = PCA(2, svd_solver="full").fit_transform(together)
+    else:
+        joint = AnnData(together)
+        sc.pp.neighbors(joint, n_neighbors=min(15, len(together) - 1), use_rep="X", random_state=0)
+        sc.tl.umap(joint, random_state=0)
+        xy = np.asarray(joint.obsm["X_umap"])
+    parts = np.split(xy, np.cumsum([len(cloud) for cloud in clouds])[:-1])
+    return {
+        name: dict(zip(ROLES, (parts[0], parts[1 + 2 * i], parts[2 + 2 * i]), strict=True))
+        for i, name in enumerate(cells.targets)
+    }
+
+
+def _alone(ax: Axes, xy: dict[str, np.ndarray], role: str, color: Any) -> None:
+    """Draw the cells of one role, over all others in grey."""
+    others = np.concatenate([points for other, points in xy.items() if other != role])
+    n_total = len(others) + len(xy[role])
+    _style.points(ax, others, n_total=n_total, color=_style.FAINT)
+    _style.points(ax, xy[role], n_total=n_total, c=color)
+
+
+def _overlaid(ax: Axes, xy: dict[str, np.ndarray], colors: dict[str, str]) -> None:
+    """Draw the cells of all roles in random order, so that none hides another."""
+    points = np.concatenate(list(xy.values()))
+    of_cells = np.repeat([colors[role] for role in xy], [len(part) for part in xy.values()])
+    order = np.random.default_rng(0).permutation(len(points))
+    _style.points(ax, points[order], n_total=len(points), c=of_cells[order].tolist(), alpha=0.7)
+
+
+def _dots(colors: dict[str, Any]) -> list[Line2D]:
+    return [Line2D([], [], color=color, marker="o", linestyle="none", label=name) for name, color in colors.items()]

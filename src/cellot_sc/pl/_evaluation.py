@@ -1,0 +1,161 @@
+"""How good predictions are, beside what they have to be compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from .. import _validate
+from ..tl._scores import METRICS
+from . import _style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+GAP_CLOSED = "_frac_gap_closed"
+CONTROLS = ("identity", "mean_shift", "gaussian")
+OBSERVED = "observed"
+MARKERS = {"identity": "s", "mean_shift": "^", "gaussian": "D"}
+COLUMNS = ("model", "metric", "perturbation", "group", "value", "ci_low", "ci_high")
+
+
+def evaluation(
+    table: pd.DataFrame,
+    *,
+    metrics: str | Sequence[str] | None = None,
+    group: str = "all",
+    ax: Axes | Sequence[Axes] | None = None,
+    show: bool | None = None,
+    save: str | Path | None = None,
+) -> dict[str, Axes]:
+    """Draw the scores of every model and control with their intervals: a panel per metric, a row per perturbation.
+
+    Parameters
+    ----------
+    table
+        Scores, as :func:`cellot_sc.tl.evaluate` returns them; those of several fits may be concatenated.
+    metrics
+        Metrics to show. With ``None``, all but the fractions of the gap closed.
+    group
+        Cells to show the scores of: ``"all"``, a group, or ``"mean"`` or ``"worst"`` of the groups.
+    ax
+        As many axes as there are metrics. With ``None``, a figure is made.
+    show
+        Whether to show the figure; ``None`` leaves that to an interactive session.
+    save
+        File to save the figure to.
+
+    Returns
+    -------
+    The axes by metric.
+
+    Raises
+    ------
+    KeyError
+        If the table lacks a column.
+    ValueError
+        If a metric or the group is not in the table, there are more or fewer axes than metrics, or no figure can be
+        saved to the file.
+
+    Examples
+    --------
+    >>> import cellot_sc as cs
+    >>> adata = cs.datasets.simulate(600, 50)
+    >>> cs.tl.cellot(adata, solver="gaussian")
+    >>> scores = cs.tl.evaluate(adata, metrics=["energy_distance", "mmd"], n_boot=20)
+    >>> list(cs.pl.evaluation(scores, show=False))
+    ['energy_distance', 'mmd']
+    """
+    _validate.figure_file(save)
+    _validate.table_columns(table, COLUMNS)
+    known = list(dict.fromkeys(table["metric"]))
+    if metrics is None:
+        names = [name for name in known if not name.endswith(GAP_CLOSED)]
+    else:
+        names = [metrics] if isinstance(metrics, str) else list(metrics)
+        for name in names:
+            _validate.one_of(name, known, what="metric")
+    _validate.one_of(group, list(dict.fromkeys(table["group"])), what="group")
+    rows = table[(table["group"] == group) & table["metric"].isin(names)]
+    models = in_order(rows["model"])
+    perturbations = list(dict.fromkeys(rows["perturbation"]))
+    colors = _style.model_colors(models)
+
+    height = max(1.6, 0.6 + (0.16 * len(models) if len(perturbations) <= 6 else 0.45) * len(perturbations))
+    canvas = _style.Canvas.of(ax, len(names), size=(3.6, height), n_cols=3)
+    axes = dict(zip(names, canvas.axes, strict=True))
+    for i, (name, panel) in enumerate(axes.items()):
+        _forest(panel, rows[rows["metric"] == name], models, perturbations, colors)
+        panel.set_title(name, loc="left", fontsize="medium", fontweight="bold")
+        panel.set_xlabel(_best(name), fontsize="small")
+        if canvas.figure is not None and i % 3:
+            panel.tick_params(axis="y", labelleft=False)
+    canvas.legend(
+        Line2D([], [], color=colors[model], linestyle="none", label=model_name(model), **_marker(model))
+        for model in models
+    )
+    canvas.finish(show=show, save=save)
+    return axes
+
+
+def in_order(models: pd.Series) -> list[str]:
+    """Return the models, from no effect to the ceiling, with what was fitted between them."""
+    found = list(dict.fromkeys(models))
+    fitted = [model for model in found if model not in (*CONTROLS, OBSERVED)]
+    return [model for model in (*CONTROLS, *fitted, OBSERVED) if model in found]
+
+
+def model_name(model: str) -> str:
+    """Return what a model is called where there is room for it."""
+    return {
+        "identity": "identity (no effect)",
+        "mean_shift": "mean shift",
+        "gaussian": "Gaussian map",
+        OBSERVED: "observed (ceiling)",
+    }.get(model, model)
+
+
+def best_value(metric: str) -> float | None:
+    """Return the value of a perfect prediction."""
+    if metric.endswith(GAP_CLOSED):
+        return 1.0
+    if metric not in METRICS:
+        return None
+    return next((value for value in (0.0, 0.5, 1.0) if METRICS[metric].badness(value) == 0), None)
+
+
+def _marker(model: str) -> dict[str, Any]:
+    if model == OBSERVED:
+        return {"marker": "|", "markersize": 8, "markeredgewidth": 2}
+    return {"marker": MARKERS.get(model, "o"), "markersize": 5, "markeredgewidth": 0}
+
+
+def _best(metric: str) -> str:
+    best = best_value(metric)
+    return "" if best is None else "lower is better" if best == 0 else f"best: {best:g}"
+
+
+def _forest(ax: Axes, rows: pd.DataFrame, models: list[str], perturbations: list[str], colors: dict[str, str]) -> None:
+    """Draw a row per perturbation, from the top, and in it a point with its interval per model."""
+    lanes = np.linspace(-0.34, 0.34, len(models)) if len(models) > 1 else np.zeros(1)
+    for lane, model in zip(lanes, models, strict=True):
+        of_model = rows[rows["model"] == model].set_index("perturbation").reindex(perturbations)
+        y = np.arange(len(perturbations)) + lane
+        ax.hlines(y, of_model["ci_low"], of_model["ci_high"], color=colors[model], linewidth=1.2)
+        ax.plot(of_model["value"], y, color=colors[model], linestyle="none", label=model, **_marker(model))
+    for i in range(0, len(perturbations), 2):
+        ax.axhspan(i - 0.5, i + 0.5, color=_style.GREY, alpha=0.08, linewidth=0)
+    best = best_value(str(rows["metric"].iloc[0])) if len(rows) else None
+    if best is not None:
+        ax.axvline(best, color=_style.GREY, linewidth=0.8, linestyle=":", zorder=0)
+    ax.set_yticks(range(len(perturbations)), perturbations)
+    ax.set_ylim(len(perturbations) - 0.5, -0.5)
+    ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+    ax.tick_params(axis="y", length=0)
+    _style.tidy(ax)

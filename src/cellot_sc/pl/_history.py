@@ -1,0 +1,133 @@
+"""How a fit went."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from matplotlib.lines import Line2D
+
+from .. import _keys, _validate
+from ..tl import _store
+from . import _style
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from matplotlib.axes import Axes
+
+SELECTED = "selected"
+VALIDATION = "validation"
+MAX_NAMED = len(_style.COLORS)
+"""With more perturbations than this, only the worst are named."""
+N_WORST = 3
+
+
+def history(
+    adata: AnnData,
+    *,
+    key: str = _keys.MODEL,
+    ax: Axes | Sequence[Axes] | None = None,
+    show: bool | None = None,
+    save: str | Path | None = None,
+) -> dict[str, Axes]:
+    """Draw the loss and the validation metric of every perturbation against the steps of the fit.
+
+    A dot marks the step whose map was kept. With more than seven perturbations, all are drawn thin, their median bold,
+    and the three with the worst validation in colour.
+
+    Parameters
+    ----------
+    adata
+        Annotated data with maps fitted by :func:`cellot_sc.tl.cellot`.
+    key
+        Where in ``uns`` the maps are.
+    ax
+        As many axes as there are metrics. With ``None``, a figure is made.
+    show
+        Whether to show the figure; ``None`` leaves that to an interactive session.
+    save
+        File to save the figure to.
+
+    Returns
+    -------
+    The axes by metric.
+
+    Raises
+    ------
+    KeyError
+        If there are no fitted maps.
+    ValueError
+        If the maps were not fitted step by step, there are more or fewer axes than metrics, or no figure can be saved
+        to the file.
+
+    Examples
+    --------
+    >>> import cellot_sc as cs
+    >>> adata = cs.datasets.simulate(600, 50)
+    >>> cs.tl.cellot(adata, n_steps=20, check_every=10)
+    >>> list(cs.pl.history(adata, show=False))
+    ['loss', 'validation']
+    """
+    _validate.figure_file(save)
+    fitted = _store.load(adata, key)
+    table = fitted.history
+    _validate.has_history(len(table), solver=fitted.config["solver"], key=key)
+    metrics = [metric for metric in dict.fromkeys(table["metric"]) if metric != SELECTED]
+    curves = table[table["metric"].isin(metrics) & table["value"].notna()]
+    names = [name for name in fitted.maps if name in set(curves["perturbation"])]
+    selected = table[table["metric"] == SELECTED].set_index("perturbation")["step"].to_dict()
+    few = len(names) <= MAX_NAMED
+    if few:
+        colors = _style.category_colors(adata, fitted.config["perturbation_key"], names)
+    else:
+        colors = dict(zip(_worst(curves, names), (_style.VERMILION, _style.BLUE, _style.GREEN), strict=False))
+
+    canvas = _style.Canvas.of(ax, len(metrics), size=(4.2, 3.2), n_cols=3)
+    axes = dict(zip(metrics, canvas.axes, strict=True))
+    for metric, panel in axes.items():
+        wide = curves[curves["metric"] == metric].pivot_table(index="step", columns="perturbation", values="value")
+        # the named come last, on top of the others
+        for name in sorted(names, key=lambda name: name in colors):
+            _curve(panel, wide[name].dropna(), selected.get(name), colors.get(name), name)
+        if not few:
+            panel.plot(wide.index, wide[names].median(axis=1), color=_style.BLACK, linewidth=2, label="median")
+        panel.set_xlim(curves["step"].min(), curves["step"].max() * 1.03)
+        panel.set_title(metric, loc="left", fontsize="medium", fontweight="bold")
+        _style.tidy(panel)
+    canvas.label(x="step")
+    canvas.legend(_handles(colors, few=few, any_selected=bool(selected)), n_cols=4)
+    canvas.finish(show=show, save=save)
+    return axes
+
+
+def _worst(curves: pd.DataFrame, names: list[str]) -> list[str]:
+    """Return the perturbations whose best validation is worst, the worst first."""
+    metric = VALIDATION if VALIDATION in set(curves["metric"]) else curves["metric"].iloc[-1]
+    best = curves[curves["metric"] == metric].groupby("perturbation")["value"].min().reindex(names)
+    return [str(name) for name in best.sort_values(ascending=False).index[:N_WORST]]
+
+
+def _curve(ax: Axes, values: pd.Series, selected: int | None, color: str | None, name: str) -> None:
+    style = {"color": _style.FAINT, "linewidth": 0.8} if color is None else {"color": color, "linewidth": 1.5}
+    ax.plot(values.index, values.to_numpy(), label=name, **style)
+    if selected in values.index:
+        size = 3 if color is None else 6
+        ax.plot(
+            selected, values[selected], "o", color=color or _style.GREY, markersize=size, markeredgecolor="white",
+            markeredgewidth=0.5,
+        )  # fmt: skip
+
+
+def _handles(colors: dict[str, str], *, few: bool, any_selected: bool) -> list[Line2D]:
+    handles = [Line2D([], [], color=color, label=name) for name, color in colors.items()]
+    if not few:
+        handles = [
+            Line2D([], [], color=_style.FAINT, label="each perturbation"),
+            Line2D([], [], color=_style.BLACK, linewidth=2, label="median"),
+            *handles,
+        ]
+    if any_selected:
+        handles.append(Line2D([], [], color=_style.GREY, marker="o", linestyle="none", label="map that was kept"))
+    return handles

@@ -1,0 +1,187 @@
+"""The distribution of each feature: untreated, treated and predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.colors import to_rgba
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from scipy.ndimage import gaussian_filter1d
+
+from .. import _keys, _validate
+from ..metrics import wasserstein_marginals
+from . import _cells, _style
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from matplotlib.axes import Axes
+
+MAX_CELLS = 5000
+N_BINS = 512
+
+
+def marginals(
+    adata: AnnData,
+    target: str | None = None,
+    *,
+    features: str | Sequence[str] | None = None,
+    key: str = _keys.MODEL,
+    split: str = _keys.TEST,
+    ax: Axes | Sequence[Axes] | None = None,
+    show: bool | None = None,
+    save: str | Path | None = None,
+) -> dict[tuple[str, str], Axes]:
+    """Draw the density of features in control, observed treated and predicted cells.
+
+    Each panel gives the Wasserstein-1 distance, in units of the feature, of the control and of the predicted cells to
+    the observed treated ones. The features are genes where the representation can be decoded; control and observed
+    cells then go through the same round trip as the predicted ones, so that the three can be compared. Where it cannot,
+    they are its dimensions.
+
+    Parameters
+    ----------
+    adata
+        Annotated data with maps fitted by :func:`cellot_sc.tl.cellot`.
+    target
+        Perturbation to show, every fitted one with ``None``.
+    features
+        Names of genes or dimensions. With ``None``, those in which treated and control cells of the training set are
+        furthest apart: six for one perturbation, three each for up to six, one each for more.
+    key
+        Where in ``uns`` the maps are.
+    split
+        Cells to show: ``"test"``, ``"ood"``, ``"valid"`` or ``"train"``. Of more than 5000 of a kind, a
+        sample is shown.
+    ax
+        As many axes as there are panels. With ``None``, a figure is made.
+    show
+        Whether to show the figure; ``None`` leaves that to an interactive session.
+    save
+        File to save the figure to.
+
+    Returns
+    -------
+    The axes by perturbation and feature.
+
+    Raises
+    ------
+    KeyError
+        If there are no fitted maps, no such representation, split or feature.
+    ValueError
+        If the target was not fitted, the split is unknown or has too few cells, there are more or fewer axes than
+        panels, or no figure can be saved to the file.
+
+    References
+    ----------
+    :cite:t:`bunne2023`, figure 2: marginal distributions of observed and predicted treated cells.
+
+    Examples
+    --------
+    >>> import cellot_sc as cs
+    >>> adata = cs.datasets.simulate(600, 50)
+    >>> cs.tl.cellot(adata, solver="gaussian")
+    >>> panels = cs.pl.marginals(adata, "drug_a", features=["gene_0", "gene_1"], show=False)
+    >>> list(panels)
+    [('drug_a', 'gene_0'), ('drug_a', 'gene_1')]
+    """
+    _validate.figure_file(save)
+    cells = _cells.of_split(adata, target, key=key, split=split)
+    several = len(cells.targets) > 1
+    names = cells.features
+    asked = None if features is None else _validate.feature_names(features, names)
+    n_default = 6 if not several else 3 if len(cells.targets) <= 6 else 1
+    chosen = {name: asked or _most_changed(cells, name, n_default) for name in cells.targets}
+    panels = [(name, feature) for name, of_target in chosen.items() for feature in of_target]
+    n_cols = len(asked or ()) if several and asked and len(asked) > 1 else 6 if n_default == 1 else 3
+    canvas = _style.Canvas.of(ax, len(panels), size=(2.8, 2.2), n_cols=min(n_cols, 6))
+
+    axes = dict(zip(panels, canvas.axes, strict=True))
+    colors = _style.role_colors(adata, cells.fitted.config, None if several else cells.targets[0])
+    control = cells.latent(cells.rows(cells.control, at_most=MAX_CELLS))
+    for name, of_target in chosen.items():
+        columns = [names.index(feature) for feature in of_target]
+        roles = {
+            _style.CONTROL: control,
+            _style.OBSERVED: cells.latent(cells.rows(name, at_most=MAX_CELLS)),
+            _style.PREDICTED: cells.fitted.maps[name].transport(control),
+        }
+        values = {role: cells.view(points)[:, columns] for role, points in roles.items()}
+        for i, feature in enumerate(of_target):
+            panel = axes[name, feature]
+            _draw(panel, {role: x[:, i] for role, x in values.items()}, colors)
+            title = f"{name} · {feature}" if several else feature
+            panel.set_title(title, loc="left", fontsize="medium", fontweight="bold", pad=16)
+    unit = "expression after the round trip" if cells.decodes else "expression" if cells.in_genes else "coordinate"
+    canvas.label(x=f"{unit} (W$_1$: distance to observed)", y="density")
+    canvas.legend(_handles(colors))
+    canvas.finish(show=show, save=save)
+    return axes
+
+
+def _most_changed(cells: _cells.Cells, target: str, n: int) -> list[str]:
+    """Return the features in which treated and control cells differ most."""
+    # in train cells, as a difference by chance would otherwise be chosen and shown
+    part = _keys.TRAIN if len(cells.rows(target, at_most=2, part=_keys.TRAIN)) == 2 else cells.split
+    treated, control = (
+        cells.view(cells.latent(cells.rows(label, at_most=MAX_CELLS, part=part))) for label in (target, cells.control)
+    )
+    order = np.argsort(-wasserstein_marginals(treated, control), kind="stable")
+    return [cells.features[i] for i in order[:n]]
+
+
+def _draw(ax: Axes, values: dict[str, np.ndarray], colors: dict[str, str]) -> None:
+    """Draw the densities of one feature and print the distances."""
+    # one bandwidth for all: a difference between curves is then one between cells
+    bandwidth = min(_bandwidth(x) for x in values.values())
+    low, high = min(float(x.min()) for x in values.values()), max(float(x.max()) for x in values.values())
+    bandwidth = max(bandwidth, (high - low) / 100) or 1.0
+    # what cannot be negative is not drawn so
+    start = 0.0 if 0 <= low < 3 * bandwidth else low - 3 * bandwidth
+    edges = np.linspace(start, high + 3 * bandwidth, N_BINS + 1)
+    middle = (edges[1:] + edges[:-1]) / 2
+    for role, x in values.items():
+        curve, predicted = density(x, edges, bandwidth), role == _style.PREDICTED
+        ax.plot(middle, curve, color=colors[role], linewidth=1.8 if predicted else 1.0, label=role)
+        if not predicted:
+            ax.fill_between(middle, curve, color=colors[role], alpha=0.25, linewidth=0)
+    ax.set_ylim(bottom=0)
+    ax.set_yticks([])
+    ax.margins(x=0)
+    _style.tidy(ax)
+    ax.spines["left"].set_visible(False)
+    observed = values[_style.OBSERVED][:, None]
+    far, near = (
+        float(wasserstein_marginals(values[role][:, None], observed)[0]) for role in (_style.CONTROL, _style.PREDICTED)
+    )
+    text = f"W$_1$: control {far:.2g}, predicted {near:.2g}"
+    ax.annotate(text, (0, 1), (0, 4), xycoords="axes fraction", textcoords="offset points", fontsize="small")
+
+
+def _bandwidth(values: np.ndarray) -> float:
+    """Return Silverman's bandwidth."""
+    low, high = np.quantile(values, [0.25, 0.75])
+    scales = [float(scale) for scale in (values.std(), (high - low) / 1.34) if scale > 0]
+    return 0.9 * min(scales, default=0.0) * len(values) ** -0.2
+
+
+def density(values: np.ndarray, edges: np.ndarray, bandwidth: float) -> np.ndarray:
+    """Return the Gaussian kernel density of values in equal bins with the given edges.
+
+    Kernels are reflected at the first edge and at the last, so that the density integrates to one.
+    """
+    width = edges[1] - edges[0]
+    counts, _ = np.histogram(values, edges)
+    smooth: np.ndarray = gaussian_filter1d(counts / (len(values) * width), bandwidth / width, mode="reflect")
+    return smooth
+
+
+def _handles(colors: dict[str, str]) -> list[Patch | Line2D]:
+    return [
+        Patch(facecolor=to_rgba(colors[_style.CONTROL], 0.25), edgecolor=colors[_style.CONTROL], label="control"),
+        Patch(facecolor=to_rgba(colors[_style.OBSERVED], 0.25), edgecolor=colors[_style.OBSERVED], label="observed"),
+        Line2D([], [], color=colors[_style.PREDICTED], linewidth=1.8, label="predicted"),
+    ]
