@@ -1,6 +1,7 @@
 """The numerical core: arrays in, transport maps out. Knows nothing of AnnData."""
 
 from .maps import AffineMap, IdentityMap, MeanShiftMap, TransportMap, WeightedMap
+from .potential_map import PotentialMap
 from .problem import Fit, History, Problem
 from .solvers import SOLVERS, Solver, fit
 
@@ -11,6 +12,7 @@ __all__ = [
     "History",
     "IdentityMap",
     "MeanShiftMap",
+    "PotentialMap",
     "Problem",
     "Solver",
     "TransportMap",

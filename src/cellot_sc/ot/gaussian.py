@@ -55,3 +55,30 @@ def gaussian_map(source: np.ndarray, target: np.ndarray) -> AffineMap:
     source_mean, source_covariance = moments(source)
     target_mean, target_covariance = moments(target)
     return AffineMap(bures_matrix(source_covariance, target_covariance), source_mean, target_mean)
+
+
+def cautious_gaussian_map(source: np.ndarray, target: np.ndarray) -> AffineMap:
+    """Return the affine map between Gaussians of which the target's moments are shrunk towards the source's.
+
+    Both differences, of means and of covariances, are multiplied by the positive part of 1 - noise / signal, where the
+    noise is what sampling alone makes of the difference (James and Stein 1961). With no effect, or too few cells to see
+    one, the map is the identity; with a clear one, it is :func:`gaussian_map`.
+    """
+    source_mean, source_covariance = moments(source)
+    target_mean, target_covariance = moments(target)
+    shift, bend = target_mean - source_mean, target_covariance - source_covariance
+    n, m = len(source), len(target)
+    mean_noise = np.trace(source_covariance) / n + np.trace(target_covariance) / m
+    covariance_noise = _wishart_noise(source_covariance, n) + _wishart_noise(target_covariance, m)
+    shift = shift * _kept(mean_noise, shift @ shift)
+    bend = bend * _kept(covariance_noise, (bend**2).sum())
+    return AffineMap(bures_matrix(source_covariance, source_covariance + bend), source_mean, source_mean + shift)
+
+
+def _wishart_noise(covariance: np.ndarray, n_cells: int) -> float:
+    """Return the expected squared error of a covariance estimated from Gaussian cells."""
+    return (np.trace(covariance) ** 2 + (covariance**2).sum()) / n_cells
+
+
+def _kept(noise: float, signal: float) -> float:
+    return max(0.0, 1.0 - noise / signal) if signal > 0 else 0.0

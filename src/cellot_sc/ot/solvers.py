@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .gaussian import gaussian_map
+from .icnn import ICNNConfig, fit_icnn
 from .maps import IdentityMap, MeanShiftMap, TransportMap
 from .problem import Fit, History, Problem, Progress
 
@@ -67,6 +68,7 @@ SOLVERS: dict[str, Solver] = {
             NoOptions,
             _closed_form(lambda p: gaussian_map(p.source, p.target)),
         ),
+        Solver("icnn", "ensemble of convex networks, from a Gaussian start, by the dual", ICNNConfig, fit_icnn),
     )
 }
 """Every solver by its name."""
@@ -111,7 +113,7 @@ def configure(name: str, **options: Any) -> Any:
 
 def fit(
     problems: Sequence[Problem],
-    solver: str = "gaussian",
+    solver: str = "icnn",
     *,
     seed: int = 0,
     progress: Progress | None = None,

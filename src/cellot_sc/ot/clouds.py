@@ -1,0 +1,136 @@
+"""The clouds of several problems as one matrix, from which batches are drawn inside a compiled loop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .problem import Problem
+
+MAX_VALID = 1000
+"""Validation cells a criterion looks at, at most: a random sample is as unbiased and much cheaper."""
+
+
+class Ranges(NamedTuple):
+    """Where the cells of each problem lie in the matrix, and its validation cells. Leading axis: problem."""
+
+    source_start: jax.Array
+    source_count: jax.Array
+    target_start: jax.Array
+    target_count: jax.Array
+    source_mean: jax.Array
+    target_mean: jax.Array
+    source_valid: jax.Array
+    target_valid: jax.Array
+    source_mask: jax.Array
+    target_mask: jax.Array
+
+
+class Clouds(NamedTuple):
+    """All train cells, shape ``(n_cells, n_dims)``, the group of each, and the ranges of the problems."""
+
+    cells: jax.Array
+    groups: jax.Array
+    ranges: Ranges
+
+
+def gather(problems: Sequence[Problem], means: Sequence[tuple[np.ndarray, np.ndarray]], seed: int) -> Clouds:
+    """Lay the clouds of all problems out in one matrix, a shared source once, and targets sorted by group.
+
+    Parameters
+    ----------
+    problems
+        Pairs of clouds in the same space.
+    means
+        What is subtracted from the source and target cells of each problem.
+    seed
+        Seed of the sample of validation cells.
+    """
+    blocks: list[np.ndarray] = []
+    labels: list[np.ndarray] = []
+    starts: dict[int, int] = {}
+    n_groups = 1 + max((int(p.target_groups.max()) for p in problems if p.target_groups is not None), default=0)
+    filled = 0
+    ranges: list[tuple[int, int, np.ndarray, np.ndarray]] = []
+    for problem in problems:
+        if id(problem.source) not in starts:
+            starts[id(problem.source)] = filled
+            blocks.append(problem.source)
+            labels.append(_groups(problem.source_groups, len(problem.source)))
+            filled += len(problem.source)
+        groups = _groups(problem.target_groups, len(problem.target))
+        if problem.target_groups is None:
+            blocks.append(problem.target)
+        else:
+            order = np.argsort(groups, kind="stable")
+            blocks.append(problem.target[order])
+            groups = groups[order]
+        labels.append(groups)
+        counts = np.bincount(groups, minlength=n_groups)
+        begins = filled + np.concatenate([[0], np.cumsum(counts)[:-1]])
+        filled += len(problem.target)
+        ranges.append((starts[id(problem.source)], len(problem.source), begins, counts))
+    rng = np.random.default_rng(seed)
+    valid = [(_sample(p.source_valid, rng), _sample(p.target_valid, rng)) for p in problems]
+    source_valid, source_mask = _padded([v - m for (v, _), (m, _) in zip(valid, means, strict=True)])
+    target_valid, target_mask = _padded([v - m for (_, v), (_, m) in zip(valid, means, strict=True)])
+    size = _bucket(filled)
+    cells = np.zeros((size, problems[0].n_dims), dtype=np.float32)
+    np.concatenate(blocks, out=cells[:filled])
+    groups = np.zeros(size, dtype=np.int32)
+    np.concatenate(labels, out=groups[:filled], casting="same_kind")
+    return Clouds(
+        jnp.asarray(cells),
+        jnp.asarray(groups),
+        Ranges(
+            *(jnp.asarray(np.stack(column), dtype=jnp.int32) for column in zip(*ranges, strict=True)),
+            *(jnp.asarray(np.stack(column), dtype=jnp.float32) for column in zip(*means, strict=True)),
+            source_valid,
+            target_valid,
+            source_mask,
+            target_mask,
+        ),
+    )
+
+
+def draw(key: jax.Array, clouds: Clouds, batch_size: int) -> tuple[jax.Array, jax.Array]:
+    """Return a random, centred batch of source and target cells of one problem, paired within their group."""
+    source_key, target_key = jax.random.split(key)
+    r = clouds.ranges
+    source = r.source_start + jax.random.randint(source_key, (batch_size,), 0, r.source_count)
+    group = clouds.groups[source]
+    target = r.target_start[group] + jax.random.randint(target_key, (batch_size,), 0, r.target_count[group])
+    return clouds.cells[source] - r.source_mean, clouds.cells[target] - r.target_mean
+
+
+def _groups(groups: np.ndarray | None, n_cells: int) -> np.ndarray:
+    return np.zeros(n_cells, dtype=np.int32) if groups is None else groups.astype(np.int32)
+
+
+def _sample(cells: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return cells if len(cells) <= MAX_VALID else cells[np.sort(rng.choice(len(cells), MAX_VALID, replace=False))]
+
+
+def _bucket(size: int) -> int:
+    """Return ``size`` rounded up to one of few values, so that problems of about the same size share compiled code.
+
+    Large matrices are left as they are: memory counts for more there than a second of compilation.
+    """
+    if size > 65_536:
+        return size
+    unit = max(64, 2 ** (size.bit_length() - 2))
+    return -(-size // unit) * unit
+
+
+def _padded(clouds: Sequence[np.ndarray]) -> tuple[jax.Array, jax.Array]:
+    size = _bucket(max(len(cloud) for cloud in clouds))
+    cells = np.zeros((len(clouds), size, clouds[0].shape[1]), dtype=np.float32)
+    mask = np.zeros((len(clouds), size), dtype=np.float32)
+    for i, cloud in enumerate(clouds):
+        cells[i, : len(cloud)] = cloud
+        mask[i, : len(cloud)] = 1
+    return jnp.asarray(cells), jnp.asarray(mask)
