@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import json
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
+from .problem import Problem
 
-@dataclass(frozen=True)
+
+@dataclasses.dataclass(frozen=True)
 class Checkpoint:
     """A file in a folder.
 
@@ -38,7 +42,7 @@ class Checkpoint:
     def save(self, run: Any, record: dict[str, Any]) -> None:
         """Replace what was kept, at once: a kill at any moment leaves the old file or the new one."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        leaves = {f"leaf_{i}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(run))}
+        leaves: dict[str, Any] = {f"leaf_{i}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(run))}
         text = json.dumps({**record, "fingerprint": self.fingerprint})
         partial = self.path.with_suffix(".partial")
         with partial.open("wb") as file:
@@ -65,3 +69,27 @@ class Checkpoint:
             leaves, structure = jax.tree.flatten(like)
             run = jax.tree.unflatten(structure, [file[f"leaf_{i}"] for i in range(len(leaves))])
         return run, record
+
+
+def of_fit(config: Any, problems: Sequence[Problem], seed: int) -> Checkpoint | None:
+    """Return where a fit keeps its state, or ``None`` if it does not.
+
+    Parameters
+    ----------
+    config
+        Options of a solver, with ``checkpoint_dir`` and ``resume``.
+    problems
+        What is fitted: a checkpoint is resumed only with the same cells, options and seed.
+    seed
+        Seed of the fit.
+    """
+    if config.checkpoint_dir is None:
+        return None
+    values = {k: v for k, v in dataclasses.asdict(config).items() if k not in ("checkpoint_dir", "resume")}
+    digest = hashlib.sha256(repr((type(config).__name__, sorted(values.items()), seed)).encode())
+    for problem in problems:
+        for field in dataclasses.fields(problem):
+            if (array := getattr(problem, field.name)) is not None:
+                digest.update(f"{field.name} {array.shape}".encode())
+                digest.update(np.ascontiguousarray(array).tobytes())
+    return Checkpoint(Path(config.checkpoint_dir), digest.hexdigest(), config.resume)

@@ -142,7 +142,8 @@ class IdentityMap(TransportMap):
     def _forward(self, x: np.ndarray) -> np.ndarray:
         return x
 
-    _backward = _forward
+    def _backward(self, y: np.ndarray) -> np.ndarray:
+        return y
 
     def state(self) -> State:
         """Return the number of dimensions."""

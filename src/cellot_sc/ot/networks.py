@@ -1,8 +1,9 @@
 """Input convex neural networks: potentials whose gradients are optimal transport maps (Brenier's theorem).
 
 They are :class:`~ott.neural.networks.potentials.BasePotential`, but evaluate a whole batch as matrix products. ott's
-own ``ICNN`` builds an array of shape (batch, n_dims, width) under every gradient: 80 ms for a joint step of two potentials
-of four layers of 64 units at batch 256 in 50 dimensions on one core, against some 2 ms here (``python -m benchmarks step``).
+own ``ICNN`` builds an array of shape (batch, n_dims, width) under every gradient: 80 ms for a joint step of two
+potentials of four layers of 64 units at batch 256 in 50 dimensions on one core, against some 2 ms here (``python -m
+benchmarks step``).
 """
 
 from __future__ import annotations
@@ -68,11 +69,11 @@ class ICNN(BasePotential):
         # biases spread over the cloud, so that the bends of the units lie where cells are
         offset = nn.initializers.uniform(2.0)
         h = x / jax.lax.stop_gradient(scale)
-        z = None
+        z = h
         for layer in range(self.depth):
             inner = h @ self.param(f"kernel_{layer}", kernel, (n_dims, self.width))
             inner = inner + self.param(f"bias_{layer}", offset, (self.width,)) - 1.0
-            if z is not None:
+            if layer > 0:
                 positive = self.param(f"positive_{layer}", self._positive, (self.width, self.width))
                 inner = inner + z @ jax.nn.softplus(positive)
             z = squareplus(inner)
@@ -131,7 +132,7 @@ class PaperICNN(BasePotential):
 
 def value(network: BasePotential, params: Params, x: jax.Array) -> jax.Array:
     """Return the potential of a batch of cells, shape ``(n_cells,)``."""
-    return network.apply({"params": params}, x)
+    return jnp.asarray(network.apply({"params": params}, x))
 
 
 def gradient(network: BasePotential, params: Params, x: jax.Array) -> jax.Array:

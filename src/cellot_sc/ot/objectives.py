@@ -1,7 +1,7 @@
 """The dual losses of the quadratic optimal transport problem.
 
-Notation: f and g are convex potentials, f of source cells x and g of target cells y. At the optimum the gradient of f is
-the transport map and that of g its inverse, and f(x) + g(y) >= <x, y> everywhere, with equality at matched cells.
+Notation: f and g are convex potentials, f of source cells x and g of target cells y. At the optimum the gradient of f
+is the transport map and that of g its inverse, and f(x) + g(y) >= <x, y> everywhere, with equality at matched cells.
 """
 
 from __future__ import annotations
@@ -37,9 +37,7 @@ def _expectile_one_way(
     return (at_target + conjugate + weight * penalty + amortisation).mean()
 
 
-def expectile(
-    network: BasePotential, f: Params, g: Params, x: jax.Array, y: jax.Array, weight: jax.Array
-) -> jax.Array:
+def expectile(network: BasePotential, f: Params, g: Params, x: jax.Array, y: jax.Array, weight: jax.Array) -> jax.Array:
     """Return the expectile-regularised dual loss (Buzun et al. 2024, arXiv 2403.03777, algorithm 1), both ways at once.
 
     ott's ``ExpectileNeuralDual`` alternates between the two directions and measures the cost |x - y|^2; here each step
@@ -60,7 +58,7 @@ def expectile(
 
 
 def minmax_g(network: BasePotential, f: Params, g: Params, x: jax.Array) -> jax.Array:
-    """Return the inner loss of the min-max dual (Makkuva et al. 2020, equation 6): g moves source cells to where f is least."""
+    """Return the inner loss of the min-max dual (Makkuva et al. 2020, equation 6): g moves cells where f is least."""
     moved = networks.gradient(network, g, x)
     return (networks.value(network, f, moved) - (x * moved).sum(-1)).mean()
 
@@ -73,4 +71,4 @@ def minmax_f(network: BasePotential, f: Params, g: Params, x: jax.Array, y: jax.
 
 def negative_part(params: Params) -> jax.Array:
     """Return the squared norm of the negative entries of the kernels that have to be nonnegative."""
-    return sum((jnp.minimum(kernel, 0) ** 2).sum() for kernel in networks.positive_kernels(params))
+    return jnp.stack([(jnp.minimum(kernel, 0) ** 2).sum() for kernel in networks.positive_kernels(params)]).sum()

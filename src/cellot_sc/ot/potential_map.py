@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Self
 
@@ -16,7 +16,7 @@ from ._ott import BasePotential
 from .maps import State, TransportMap
 from .networks import Params
 
-NETWORKS: dict[str, type[BasePotential]] = {"icnn": networks.ICNN, "paper": networks.PaperICNN}
+NETWORKS: dict[str, Callable[..., BasePotential]] = {"icnn": networks.ICNN, "paper": networks.PaperICNN}
 
 INVERSE_TOLERANCE = 1e-5
 """The inverse stops where |T(x) - y| is at most this share of 1 + |y|."""
@@ -123,8 +123,8 @@ def _mean_gradient(network: BasePotential, params: Params, x: jax.Array) -> jax.
 def _conjugate(network: BasePotential, params: Params, y: jax.Array) -> jax.Array:
     """Return the x at which the gradient is y: the maximiser of <x, y> - f(x), by damped Newton steps.
 
-    f is strongly convex, so that the Newton direction is one of descent of f(x) - <x, y>, and halving the step until that
-    function falls makes the iteration converge from anywhere (Boyd and Vandenberghe 2004, section 9.5).
+    f is strongly convex, so that the Newton direction is one of descent of f(x) - <x, y>, and halving the step until
+    that function falls makes the iteration converge from anywhere (Boyd and Vandenberghe 2004, section 9.5).
     """
 
     def potential(x: jax.Array) -> jax.Array:

@@ -29,11 +29,25 @@ type Params = Any
 class Method(Protocol):
     """What differs between neural solvers. A frozen dataclass, so that equal options share compiled code."""
 
-    batch_size: int
-    n_steps: int
-    check_every: int
-    patience: int
-    min_steps: int
+    @property
+    def batch_size(self) -> int:
+        """Cells per cloud and step."""
+
+    @property
+    def n_steps(self) -> int:
+        """Steps at most."""
+
+    @property
+    def check_every(self) -> int:
+        """Steps between two looks at the validation cells."""
+
+    @property
+    def patience(self) -> int:
+        """Looks without improvement after which the training ends."""
+
+    @property
+    def min_steps(self) -> int:
+        """Steps before which no map is taken."""
 
     def step(self, state: State, x: jax.Array, y: jax.Array, step: jax.Array) -> tuple[State, jax.Array]:
         """Return the state after one step on a batch, and the loss."""
@@ -60,7 +74,7 @@ def _advance(
     """Advance every problem and member by ``n_steps``; return the states, their mean losses and their criteria."""
 
     def member(state: State, clouds: Clouds, index: jax.Array) -> tuple[State, jax.Array, jax.Array]:
-        # the stream of random numbers is that of the member, not of the problem: a problem is fitted alike with any others
+        # the stream of random numbers is that of the member, not of the problem: it is fitted alike beside any others
         stream = jax.random.fold_in(jax.random.key(seed), index)
 
         def body(state: State, step: jax.Array) -> tuple[State, jax.Array]:
@@ -171,7 +185,8 @@ def train(
                 "best_step": np.where(active & (criterion.min(1) < held.min(1)), done, run["best_step"]),
             }
             seconds = before + time.perf_counter() - start
-            _record([h for h, a in zip(histories, active, strict=True) if a], done, seconds, losses[active], criterion[active])
+            looked_at = [history for history, a in zip(histories, active, strict=True) if a]
+            _record(looked_at, done, seconds, losses[active], criterion[active])
             if checkpoint is not None:
                 checkpoint.save(run, {"done": done, "seconds": seconds, "histories": [vars(h) for h in histories]})
             if progress is not None:

@@ -12,10 +12,11 @@ from tqdm.auto import tqdm
 
 from .. import _keys, _validate
 from .._settings import logger, settings
-from ..ot import Problem, WeightedMap, solvers
+from ..ot import WeightedMap, solvers
 from ..pp import represent, split
 from . import _store
 from ._clouds import latent
+from ._problems import problems
 from ._weights import resolve_weights
 
 
@@ -52,8 +53,8 @@ def cellot(
     targets
         Perturbations to learn, all others with ``None``.
     use_rep
-        Key in ``obsm`` of the space in which cells are transported, or ``"X"`` for the expression itself. With ``None``,
-        ``X_cellot``, else ``X_pca``, else a PCA made by :func:`cellot_sc.pp.represent`.
+        Key in ``obsm`` of the space in which cells are transported, or ``"X"`` for the expression itself. With
+        ``None``, ``X_cellot``, else ``X_pca``, else a PCA made by :func:`cellot_sc.pp.represent`.
     solver
         How to fit: a name in :data:`cellot_sc.ot.SOLVERS`.
     split_key
@@ -63,8 +64,8 @@ def cellot(
         of a category without treated cells are left out.
     feature_weights
         Weight of every dimension in the cost: an array of ``n_dims`` positive numbers, a column of ``var`` if
-        ``use_rep="X"``, or a column of ``obs`` with labels of identity, such as the cell type: a dimension then weighs 1
-        plus the share of its variance (among control train cells) that lies between the labels.
+        ``use_rep="X"``, or a column of ``obs`` with labels of identity, such as the cell type: a dimension then weighs
+        1 plus the share of its variance (among control train cells) that lies between the labels.
     seed
         Seed of everything random.
     key_added
@@ -129,7 +130,7 @@ def cellot(
     if weights is not None:
         x = x * np.sqrt(weights)
 
-    problems = _problems(x, labels, parts, groups, control, names)
+    pairs = problems(x, labels, parts, groups, control, names)
     with tqdm(desc=f"{solver}", disable=not settings.progress, leave=False) as bar:
 
         def progress(done: int, total: int, metrics: dict[str, float]) -> None:
@@ -137,7 +138,7 @@ def cellot(
             bar.update(done - bar.n)
             bar.set_postfix({name: f"{value:.3g}" for name, value in metrics.items()})
 
-        fits = solvers.get(solver).run(problems, config, seed, progress)
+        fits = solvers.get(solver).run(pairs, config, seed, progress)
 
     maps = {name: fit.map for name, fit in zip(names, fits, strict=True)}
     if weights is not None:
@@ -171,44 +172,3 @@ def cellot(
     added.append(f"uns[{key_added!r}] with {len(maps)} {solver} map{'s' * (len(maps) != 1)} on {use_rep!r}")
     logger.info("added %s", ", ".join(added))
     return out if copy else None
-
-
-def _problems(
-    x: np.ndarray,
-    labels: np.ndarray,
-    parts: np.ndarray,
-    groups: np.ndarray | None,
-    control: str,
-    names: list[str],
-) -> list[Problem]:
-    """Return the pair of clouds of every target; those that share their control cells share the array."""
-    shared: dict[bytes, np.ndarray] = {}
-
-    def cloud(mask: np.ndarray) -> np.ndarray:
-        code = np.packbits(mask).tobytes()
-        if code not in shared:
-            shared[code] = x[mask]
-        return shared[code]
-
-    train, valid = parts == _keys.TRAIN, parts == _keys.VALID
-    problems = []
-    for name in names:
-        source, target = labels == control, labels == name
-        where = ""
-        if groups is not None:
-            both = np.intersect1d(groups[source & train], groups[target & train])
-            source, target = source & np.isin(groups, both), target & np.isin(groups, both)
-            where = " in the categories of pair_by that have both"
-        _validate.enough_cells(int((source & train).sum()), what=f"control {control!r}{where}")
-        _validate.enough_cells(int((target & train).sum()), what=f"target {name!r}{where}")
-        problems.append(
-            Problem(
-                cloud(source & train),
-                cloud(target & train),
-                cloud(source & valid),
-                cloud(target & valid),
-                None if groups is None else groups[source & train],
-                None if groups is None else groups[target & train],
-            )
-        )
-    return problems

@@ -17,8 +17,8 @@ from ..metrics._bootstrap import interval
 from ..ot import fit
 from ..pp import decode
 from . import _store
-from ._cellot import _problems
 from ._clouds import latent
+from ._problems import problems
 from ._scores import METRICS, Reference, Score, gap_closed, mean_score, worst_score
 
 if TYPE_CHECKING:
@@ -241,9 +241,9 @@ def _baselines(
     config = fitted.config
     pair_by = config.get("pair_by")
     groups = None if pair_by is None else _validate.group_codes(adata, pair_by, what="pair_by")
-    problems = _problems(x, labels, parts, groups, config["control"], targets)
+    pairs = problems(x, labels, parts, groups, config["control"], targets)
     return {
-        solver: {name: fitted_map for name, (fitted_map, _) in zip(targets, fit(problems, solver), strict=True)}
+        solver: {name: fitted_map for name, (fitted_map, _) in zip(targets, fit(pairs, solver), strict=True)}
         for solver in BASELINES
         if solver != config["solver"]
     }

@@ -89,7 +89,8 @@ def predict(
         for name, part in zip(names, parts, strict=True):
             part.obs_names = part.obs_names + f"-{name}"
         predicted = concat(parts, merge="same", uns_merge="same")
-    logger.info("predicted %d cells of %s", predicted.n_obs, ", ".join(names) if len(names) <= 5 else f"{len(names)} perturbations")
+    what = ", ".join(names) if len(names) <= 5 else f"{len(names)} perturbations"
+    logger.info("predicted %d cells of %s", predicted.n_obs, what)
     return predicted
 
 

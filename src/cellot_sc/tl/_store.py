@@ -46,7 +46,8 @@ def history_table(histories: dict[str, History]) -> pd.DataFrame:
     rows: list[tuple[str, int, float, str, float]] = []
     for name, history in histories.items():
         for metric, values in history.metrics.items():
-            rows += zip([name] * len(values), history.step, history.seconds, [metric] * len(values), values, strict=True)
+            looks = zip(history.step, history.seconds, values, strict=True)
+            rows += [(name, step, seconds, metric, value) for step, seconds, value in looks]
         if history.selected is not None:
             rows.append((name, history.selected, float("nan"), "selected", float(history.selected)))
     table = pd.DataFrame(rows, columns=HISTORY_COLUMNS)
