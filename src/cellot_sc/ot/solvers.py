@@ -12,6 +12,7 @@ import numpy as np
 from .gaussian import gaussian_map
 from .icnn import ICNNConfig, fit_icnn
 from .maps import IdentityMap, MeanShiftMap, TransportMap
+from .paper import PaperConfig, fit_paper
 from .problem import Fit, History, Problem, Progress
 
 
@@ -69,6 +70,7 @@ SOLVERS: dict[str, Solver] = {
             _closed_form(lambda p: gaussian_map(p.source, p.target)),
         ),
         Solver("icnn", "ensemble of convex networks, from a Gaussian start, by the dual", ICNNConfig, fit_icnn),
+        Solver("paper", "the recipe of the CellOT publication", PaperConfig, fit_paper),
     )
 }
 """Every solver by its name."""
