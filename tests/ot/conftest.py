@@ -1,23 +1,54 @@
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import numpy as np
 import pytest
 
-from cellot_sc.ot import Problem
+from cellot_sc import ot
+
+
+class Split(NamedTuple):
+    """A pair of clouds to learn from, and more cells of the same kind to judge by."""
+
+    problem: ot.Problem
+    source_test: np.ndarray
+    target_test: np.ndarray
+
+
+def torn(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return one blob, and two: every treated cell went up, and left or right according to the side it was on."""
+    x, y = np.random.default_rng(seed).normal(size=(2, n, 2))
+    y += np.where(y[:, :1] > 0, 2.0, -2.0) * [1, 0] + [0, 1]
+    return x.astype(np.float32), y.astype(np.float32)
 
 
 @pytest.fixture(scope="session")
-def toy() -> Problem:
-    """Two groups of cells in the plane that move apart: 300 train and 100 validation cells in either cloud."""
-    rng = np.random.default_rng(0)
+def small() -> dict[str, Any]:
+    """Options of "icnn" for a fit of a second. The same everywhere, so that tests share compiled code."""
+    return {
+        "width": 32,
+        "depth": 2,
+        "penalties": (10.0, 30.0),
+        "learning_rate": 5e-2,
+        "batch_size": 64,
+        "n_steps": 300,
+        "check_every": 50,
+        "min_steps": 100,
+        "noise": 0.0,
+    }
 
-    def cloud(n_cells: int, *, treated: bool) -> np.ndarray:
-        side = np.sign(rng.uniform(-1, 1, n_cells))
-        cells = rng.normal(size=(n_cells, 2)) * 0.4
-        cells[:, 0] += side * (3 if treated else 1)
-        cells[:, 1] += 2 * treated
-        return cells.astype(np.float32)
 
-    return Problem(
-        cloud(300, treated=False), cloud(300, treated=True), cloud(100, treated=False), cloud(100, treated=True)
-    )
+@pytest.fixture(scope="session")
+def nonlinear() -> Split:
+    """An effect that no affine map explains."""
+    (x, y), (x_valid, y_valid), (x_test, y_test) = torn(400, 0), torn(200, 1), torn(1000, 2)
+    return Split(ot.Problem(x, y, x_valid, y_valid), x_test, y_test)
+
+
+@pytest.fixture(scope="session")
+def fitted(nonlinear: Split, small: dict[str, Any]) -> ot.Fit:
+    """Small networks fitted to the nonlinear effect."""
+    [fit] = ot.fit([nonlinear.problem], seed=0, **small)
+    assert fit.map.kind == "potential"
+    return fit
