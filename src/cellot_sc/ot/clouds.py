@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from . import criteria
 from .problem import Problem
 
 MAX_VALID = 1000
@@ -28,6 +29,7 @@ class Ranges(NamedTuple):
     target_valid: jax.Array
     source_mask: jax.Array
     target_mask: jax.Array
+    view: criteria.View
 
 
 class Clouds(NamedTuple):
@@ -78,23 +80,24 @@ def gather(problems: Sequence[Problem], means: Sequence[tuple[np.ndarray, np.nda
     valid = [(_sample(p.source_valid, rng), _sample(p.target_valid, rng)) for p in problems]
     source_valid, source_mask = _padded([v - m for (v, _), (m, _) in zip(valid, means, strict=True)])
     target_valid, target_mask = _padded([v - m for (_, v), (_, m) in zip(valid, means, strict=True)])
-    size = _bucket(filled)
+    views = [criteria.view_of(problem.target) for problem in problems]
+    size = bucket(filled)
     cells = np.zeros((size, problems[0].n_dims), dtype=np.float32)
     np.concatenate(blocks, out=cells[:filled])
     groups = np.zeros(size, dtype=np.int32)
     np.concatenate(labels, out=groups[:filled], casting="same_kind")
-    return Clouds(
-        jnp.asarray(cells),
-        jnp.asarray(groups),
-        Ranges(
-            *(jnp.asarray(np.stack(column), dtype=jnp.int32) for column in zip(*ranges, strict=True)),
-            *(jnp.asarray(np.stack(column), dtype=jnp.float32) for column in zip(*means, strict=True)),
-            source_valid,
-            target_valid,
-            source_mask,
-            target_mask,
-        ),
+    source_start, source_count, target_start, target_count = (
+        jnp.asarray(np.stack(column), dtype=jnp.int32) for column in zip(*ranges, strict=True)
     )
+    source_mean, target_mean = (jnp.asarray(np.stack(column), jnp.float32) for column in zip(*means, strict=True))
+    basis, gammas = (jnp.asarray(np.stack(column)) for column in zip(*views, strict=True))
+    # fmt: off
+    of_problems = Ranges(
+        source_start, source_count, target_start, target_count, source_mean, target_mean,
+        source_valid, target_valid, source_mask, target_mask, criteria.View(basis, gammas),
+    )
+    # fmt: on
+    return Clouds(jnp.asarray(cells), jnp.asarray(groups), of_problems)
 
 
 def draw(key: jax.Array, clouds: Clouds, batch_size: int) -> tuple[jax.Array, jax.Array]:
@@ -115,7 +118,7 @@ def _sample(cells: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return cells if len(cells) <= MAX_VALID else cells[np.sort(rng.choice(len(cells), MAX_VALID, replace=False))]
 
 
-def _bucket(size: int) -> int:
+def bucket(size: int) -> int:
     """Return ``size`` rounded up to one of few values, so that problems of about the same size share compiled code.
 
     Large matrices are left as they are: memory counts for more there than a second of compilation.
@@ -127,7 +130,7 @@ def _bucket(size: int) -> int:
 
 
 def _padded(clouds: Sequence[np.ndarray]) -> tuple[jax.Array, jax.Array]:
-    size = _bucket(max(len(cloud) for cloud in clouds))
+    size = bucket(max(len(cloud) for cloud in clouds))
     cells = np.zeros((len(clouds), size, clouds[0].shape[1]), dtype=np.float32)
     mask = np.zeros((len(clouds), size), dtype=np.float32)
     for i, cloud in enumerate(clouds):

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+type Cells = np.ndarray | jax.Array
 
 PAPER_GAMMAS = (2.0, 1.0, 0.5, 0.1, 0.01, 0.005)
 """Kernel widths whose mean the CellOT publication selects its checkpoint by."""
 
 
-def _squared_distances(x: jax.Array, y: jax.Array) -> jax.Array:
+def _squared_distances(x: Cells, y: Cells) -> jax.Array:
     return jnp.maximum((x * x).sum(1)[:, None] + (y * y).sum(1)[None] - 2 * x @ y.T, 0.0)
 
 
-def _distances(x: jax.Array, y: jax.Array) -> jax.Array:
+def _distances(x: Cells, y: Cells) -> jax.Array:
     return jnp.sqrt(_squared_distances(x, y))
 
 
 def energy(x: jax.Array, y: jax.Array, x_mask: jax.Array, y_mask: jax.Array) -> jax.Array:
-    """Return the unbiased energy distance between two padded clouds (Szekely and Rizzo 2013), cheap enough for every check.
+    """Return the unbiased energy distance between two padded clouds (Szekely and Rizzo 2013).
 
     Parameters
     ----------
@@ -52,25 +57,89 @@ def paper_mmd(x: jax.Array, y: jax.Array, x_mask: jax.Array, y_mask: jax.Array) 
     return mean_kernel(x, x, xx) + mean_kernel(y, y, yy) - 2 * mean_kernel(x, y, xy)
 
 
-def energy_and_influence(x: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-    """Return the unbiased energy distance, and how much each cell of either cloud contributes to it.
+class View(NamedTuple):
+    """The leading dimensions of treated cells, and kernel widths of the size of a subpopulation there.
 
-    The contributions are the projections of the U-statistic on single cells (Hoeffding 1948): the standard error of the
-    difference between two maps scored on the same cells is the root of the variances of the differences of their
-    contributions, each over its number of cells.
+    In all dimensions at once the noise of the many hides the few in which responses differ. On interferon-stimulated
+    blood cells in 50 principal components, the energy distance of the Gaussian map is that of the observed cells; in
+    the leading five, a kernel narrower than the cloud tells them apart by twenty standard deviations.
     """
+
+    basis: Cells
+    """Shape ``(n_dims, n_leading)``."""
+    gammas: Cells
+    """Inverse squared widths, shape ``(3,)``."""
+
+
+N_LEADING = 5
+NARROWNESS = (4.0, 16.0, 64.0)
+"""Kernel widths of a view, in units of one over the median squared distance."""
+_SAMPLE = 1000
+
+
+def view_of(cells: np.ndarray) -> View:
+    """Return the leading dimensions of a cloud of cells, shape ``(n_cells, n_dims)``, and the kernel widths there."""
+    n_dims = cells.shape[1]
+    vectors = np.linalg.eigh(np.cov(cells.T, dtype=np.float64).reshape(n_dims, n_dims))[1]
+    basis = np.zeros((n_dims, N_LEADING), dtype=np.float32)
+    basis[:, : min(n_dims, N_LEADING)] = vectors[:, ::-1][:, :N_LEADING]
+    rng = np.random.default_rng(0)
+    sample = cells[rng.permutation(len(cells))[:_SAMPLE]] @ basis
+    median = float(np.median(np.asarray(_squared_distances(sample, sample))[np.triu_indices(len(sample), 1)]))
+    return View(basis, np.array(NARROWNESS, dtype=np.float32) / (median or 1.0))
+
+
+def local_kernel(x: Cells, y: Cells, view: View) -> jax.Array:
+    """Return the mean kernel of every pair of cells, shape ``(n, m)``."""
+    squared = _squared_distances(x @ view.basis, y @ view.basis)
+    return jnp.exp(-view.gammas[:, None, None] * squared).mean(0)
+
+
+def local_mmd(x: jax.Array, y: jax.Array, x_mask: jax.Array, y_mask: jax.Array, view: View) -> jax.Array:
+    """Return the unbiased squared MMD of two padded clouds in a view: whether every region gets its share of cells."""
+    center = (y * y_mask[:, None]).sum(0) / jnp.maximum(y_mask.sum(), 1)
+    x, y = x - center, y - center
+
+    def mean_within(z: jax.Array, mask: jax.Array) -> jax.Array:
+        pairs = mask[:, None] * mask[None] * (1 - jnp.eye(len(z)))
+        return (local_kernel(z, z, view) * pairs).sum() / jnp.maximum(pairs.sum(), 1)
+
+    pairs = x_mask[:, None] * y_mask[None]
+    between = (local_kernel(x, y, view) * pairs).sum() / jnp.maximum(pairs.sum(), 1)
+    return mean_within(x, x_mask) + mean_within(y, y_mask) - 2 * between
+
+
+class Score(NamedTuple):
+    """A distance between two clouds, and how much each cell of either contributes to it."""
+
+    value: float
+    from_x: np.ndarray
+    from_y: np.ndarray
+
+
+def energy_score(x: np.ndarray, y: np.ndarray) -> Score:
+    """Return the unbiased energy distance and its contributions."""
+    return _score(x, y, _distances)
+
+
+def local_score(x: np.ndarray, y: np.ndarray, view: View) -> Score:
+    """Return the unbiased squared MMD in a view and its contributions."""
+    return _score(x, y, lambda a, b: -local_kernel(a, b, view))
+
+
+def _score(x: np.ndarray, y: np.ndarray, distance: Callable[[Cells, Cells], jax.Array]) -> Score:
+    """Return 2 E d(x, y) - E d(x, x') - E d(y, y') and its projections on single cells (Hoeffding 1948)."""
     n, m = len(x), len(y)
     center = y.mean(0)
-    xy, xx, yy = (np.asarray(_distances(a - center, b - center), dtype=np.float64) for a, b in ((x, y), (x, x), (y, y)))
+    x, y = x - center, y - center
+    xy, xx, yy = (np.array(distance(a, b), dtype=np.float64) for a, b in ((x, y), (x, x), (y, y)))
     np.fill_diagonal(xx, 0)
     np.fill_diagonal(yy, 0)
-    to_y, to_x = xy.mean(1), xy.mean(0)
     within_x, within_y = xx.sum(1) / max(n - 1, 1), yy.sum(1) / max(m - 1, 1)
-    energy = 2 * xy.mean() - within_x.mean() - within_y.mean()
-    return float(energy), 2 * (to_y - within_x), 2 * (to_x - within_y)
+    value = 2 * xy.mean() - within_x.mean() - within_y.mean()
+    return Score(float(value), 2 * (xy.mean(1) - within_x), 2 * (xy.mean(0) - within_y))
 
 
-def standard_error(a: tuple[float, np.ndarray, np.ndarray], b: tuple[float, np.ndarray, np.ndarray]) -> float:
-    """Return the standard error of the difference of two results of :func:`energy_and_influence` on the same cells."""
-    return float(np.sqrt(sum((u - v).var() / len(u) for u, v in zip(a[1:], b[1:], strict=True))))
-
+def standard_error(a: Score, b: Score) -> float:
+    """Return the standard error of the difference of two scores of the same cells, transported by two maps."""
+    return float(np.sqrt((a.from_x - b.from_x).var() / len(a.from_x) + (a.from_y - b.from_y).var() / len(a.from_y)))

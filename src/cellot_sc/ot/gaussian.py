@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from .maps import AffineMap
 
 
-def moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+class Moments(NamedTuple):
+    """Mean, shrunk covariance, and the expected squared error of the covariance before it was shrunk."""
+
+    mean: np.ndarray
+    covariance: np.ndarray
+    noise: float
+
+
+def moments(x: np.ndarray) -> Moments:
     """Return the mean and the shrunk covariance of a cloud, in float64.
 
     The covariance is shrunk towards a multiple of the identity by the closed form of Ledoit and Wolf (2004,
@@ -20,7 +30,7 @@ def moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     Returns
     -------
-    Mean of shape ``(n_dims,)`` and covariance of shape ``(n_dims, n_dims)``.
+    Mean of shape ``(n_dims,)``, covariance of shape ``(n_dims, n_dims)`` and its noise.
     """
     n_cells, n_dims = x.shape
     mean = x.mean(axis=0, dtype=np.float64)
@@ -32,7 +42,8 @@ def moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     shrinkage = 1.0 if spread <= 0 else min(max(noise / spread, 0.0), 1.0)
     # a hundred-thousandth of the mean variance keeps constant features from making the map singular
     ridge = 1e-5 * scale if scale > 0 else 1.0
-    return mean, (1 - shrinkage) * empirical + (shrinkage * scale + ridge) * np.eye(n_dims)
+    covariance = (1 - shrinkage) * empirical + (shrinkage * scale + ridge) * np.eye(n_dims)
+    return Moments(mean, covariance, max(noise, 0.0))
 
 
 def bures_matrix(source: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -52,9 +63,8 @@ def bures_matrix(source: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 def gaussian_map(source: np.ndarray, target: np.ndarray) -> AffineMap:
     """Return the optimal affine map between two clouds of cells, each of shape ``(n_cells, n_dims)``."""
-    source_mean, source_covariance = moments(source)
-    target_mean, target_covariance = moments(target)
-    return AffineMap(bures_matrix(source_covariance, target_covariance), source_mean, target_mean)
+    s, t = moments(source), moments(target)
+    return AffineMap(bures_matrix(s.covariance, t.covariance), s.mean, t.mean)
 
 
 def cautious_gaussian_map(source: np.ndarray, target: np.ndarray) -> AffineMap:
@@ -64,20 +74,12 @@ def cautious_gaussian_map(source: np.ndarray, target: np.ndarray) -> AffineMap:
     noise is what sampling alone makes of the difference (James and Stein 1961). With no effect, or too few cells to see
     one, the map is the identity; with a clear one, it is :func:`gaussian_map`.
     """
-    source_mean, source_covariance = moments(source)
-    target_mean, target_covariance = moments(target)
-    shift, bend = target_mean - source_mean, target_covariance - source_covariance
-    n, m = len(source), len(target)
-    mean_noise = np.trace(source_covariance) / n + np.trace(target_covariance) / m
-    covariance_noise = _wishart_noise(source_covariance, n) + _wishart_noise(target_covariance, m)
+    s, t = moments(source), moments(target)
+    shift, bend = t.mean - s.mean, t.covariance - s.covariance
+    mean_noise = np.trace(s.covariance) / len(source) + np.trace(t.covariance) / len(target)
     shift = shift * _kept(mean_noise, shift @ shift)
-    bend = bend * _kept(covariance_noise, (bend**2).sum())
-    return AffineMap(bures_matrix(source_covariance, source_covariance + bend), source_mean, source_mean + shift)
-
-
-def _wishart_noise(covariance: np.ndarray, n_cells: int) -> float:
-    """Return the expected squared error of a covariance estimated from Gaussian cells."""
-    return (np.trace(covariance) ** 2 + (covariance**2).sum()) / n_cells
+    bend = bend * _kept(s.noise + t.noise, (bend**2).sum())
+    return AffineMap(bures_matrix(s.covariance, s.covariance + bend), s.mean, s.mean + shift)
 
 
 def _kept(noise: float, signal: float) -> float:

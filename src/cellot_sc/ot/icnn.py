@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
+import logging
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -14,15 +14,16 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from . import criteria, lack_of_fit, networks, objectives
-from .checkpoints import Checkpoint
+from . import checkpoints, criteria, lack_of_fit, networks, objectives, options
 from .clouds import Clouds, gather
 from .gaussian import cautious_gaussian_map
 from .maps import AffineMap, TransportMap
 from .networks import Params
 from .potential_map import PotentialMap
-from .problem import Fit, Problem, Progress
+from .problem import Fit, History, Problem, Progress
 from .training import State, train
+
+logger = logging.getLogger("cellot_sc")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +61,7 @@ class ICNNConfig:
     width: int = 64
     depth: int = 3
     penalties: tuple[float, ...] = (3.0, 10.0, 10.0, 30.0)
-    learning_rate: float = 1e-2
+    learning_rate: float = 2e-2
     batch_size: int = 256
     n_steps: int = 1500
     check_every: int = 150
@@ -73,19 +74,11 @@ class ICNNConfig:
     def __post_init__(self) -> None:
         """Check every value."""
         object.__setattr__(self, "penalties", tuple(float(p) for p in np.atleast_1d(self.penalties)))
-        for name in ("width", "depth", "batch_size", "n_steps", "check_every", "patience", "min_steps"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-                msg = f"{name} is {value!r}; a positive whole number is needed."
-                raise ValueError(msg)
-        if not self.penalties or min(self.penalties) <= 0 or self.learning_rate <= 0 or self.noise < 0:
-            msg = (
-                f"penalties {self.penalties}, learning_rate {self.learning_rate} and noise {self.noise}: "
-                "positive numbers are needed (noise may be 0)."
-            )
-            raise ValueError(msg)
-        if self.resume and self.checkpoint_dir is None:
-            msg = "resume=True needs the checkpoint_dir to resume from."
+        options.counts(self, "width", "depth", "batch_size", "n_steps", "check_every", "patience", "min_steps")
+        options.positive(self, "learning_rate")
+        options.resumable(self)
+        if not self.penalties or min(self.penalties) <= 0 or not self.noise >= 0:
+            msg = f"penalties {self.penalties} and noise {self.noise}: positive numbers are needed (noise may be 0)."
             raise ValueError(msg)
 
 
@@ -118,17 +111,9 @@ class Expectile:
         )
         return optax.adam(rate, b2=0.9)
 
-    def start(self, key: jax.Array, root: jax.Array, inverse_root: jax.Array, scale: jax.Array) -> State:
-        """Return two random networks whose quadratic parts are the affine map and its inverse."""
-        f_key, g_key = jax.random.split(key)
-        cell = jnp.zeros((1, root.shape[0]))
-        f = self.network.init(f_key, cell)["params"] | {"root": root, "scale": scale}
-        g = self.network.init(g_key, cell)["params"] | {"root": inverse_root, "scale": scale}
-        return {"f": f, "g": g, "average": f, "optimizer": self.optimizer.init((f, g)), "damping": jnp.ones(())}
-
-    def step(self, state: State, x: jax.Array, y: jax.Array, step: jax.Array) -> tuple[State, jax.Array]:
+    def step(self, state: State, x: jax.Array, y: jax.Array, key: jax.Array) -> tuple[State, jax.Array]:
         """Return the state after one step on a batch, and the loss."""
-        x_key, y_key = jax.random.split(jax.random.fold_in(state["noise_key"], step))
+        x_key, y_key = jax.random.split(key)
         x = x + state["noise"] * jax.random.normal(x_key, x.shape)
         y = y + state["noise"] * jax.random.normal(y_key, y.shape)
 
@@ -147,26 +132,48 @@ class Expectile:
         return state["average"]
 
     def criterion(self, params: Params, clouds: Clouds) -> jax.Array:
-        """Return the energy distance between transported and observed validation cells."""
+        """Return the MMD between transported and observed validation cells, in the leading dimensions."""
         r = clouds.ranges
         moved = networks.gradient(self.network, params, r.source_valid)
-        return criteria.energy(moved, r.target_valid, r.source_mask, r.target_mask)
+        return criteria.local_mmd(moved, r.target_valid, r.source_mask, r.target_mask, r.view)
 
 
 def fit_icnn(problems: Sequence[Problem], config: ICNNConfig, seed: int, progress: Progress | None) -> list[Fit]:
     """Fit an ensemble of convex networks for every problem, all in one computation.
 
-    The map is the average of those networks that validation cells prefer, or the affine start where none beats it.
+    The map is the average of those networks that validation cells prefer. It is the affine start where none beats it,
+    and where the start already explains the train cells: a network could only learn noise there, and none is fitted.
     """
+    starts = [cautious_gaussian_map(problem.source, problem.target) for problem in problems]
+    fits = [Fit(start, History(selected=0)) for start in starts]
+    wanting = [
+        i
+        for i, (problem, start) in enumerate(zip(problems, starts, strict=True))
+        if not lack_of_fit.explains(start, problem.source, problem.target)
+    ]
+    if wanting:
+        hard, affine = [problems[i] for i in wanting], [starts[i] for i in wanting]
+        for i, fit in zip(wanting, _fit_networks(hard, affine, config, seed, progress), strict=True):
+            fits[i] = fit
+    if len(wanting) < len(problems):
+        logger.info(
+            "the affine start explains the cells of %d of %d problems: no network is fitted there",
+            len(problems) - len(wanting), len(problems),
+        )  # fmt: skip
+    return fits
+
+
+def _fit_networks(
+    problems: Sequence[Problem], starts: Sequence[AffineMap], config: ICNNConfig, seed: int, progress: Progress | None
+) -> list[Fit]:
     method = Expectile(
         config.width, config.depth, config.learning_rate, config.batch_size, config.n_steps, config.check_every,
         config.patience, min(config.min_steps, config.n_steps),
     )  # fmt: skip
-    starts = [cautious_gaussian_map(problem.source, problem.target) for problem in problems]
     clouds = gather(problems, [(start.source_mean, start.target_mean) for start in starts], seed)
     state = _start(method, config, problems, starts, seed)
     trained = train(
-        method, state, clouds, seed=seed, progress=progress, checkpoint=_checkpoint(config, problems, seed)
+        method, state, clouds, seed=seed, progress=progress, checkpoint=checkpoints.of_fit(config, problems, seed)
     )
     params = jax.tree.map(np.asarray, trained.params)
     fits = []
@@ -189,26 +196,43 @@ def fit_icnn(problems: Sequence[Problem], config: ICNNConfig, seed: int, progres
 def _start(
     method: Expectile, config: ICNNConfig, problems: Sequence[Problem], starts: Sequence[AffineMap], seed: int
 ) -> State:
-    members = len(config.penalties)
-    roots, inverse_roots, scales, costs = [], [], [], []
+    """Return every member's random networks, of which the quadratic parts are the start of its problem and its inverse.
+
+    The random numbers are those of the member, so that a problem is fitted alike alone and with others.
+    """
     rng = np.random.default_rng(seed)
-    for problem, start in zip(problems, starts, strict=True):
-        matrix = start.matrix.astype(np.float64)
-        roots.append(np.linalg.cholesky(matrix))
-        inverse_roots.append(np.linalg.cholesky(np.linalg.inv(matrix)))
-        scales.append(np.sqrt(problem.source.var(axis=0, dtype=np.float64).mean()) or 1.0)
-        costs.append(_mean_cost(problem, start, rng))
+    shape = (len(problems), len(config.penalties))
+    matrices = [start.matrix.astype(np.float64) for start in starts]
+    scales = [np.sqrt(problem.source.var(axis=0, dtype=np.float64).mean()) or 1.0 for problem in problems]
+    costs = [_mean_cost(problem, start, rng) for problem, start in zip(problems, starts, strict=True)]
 
-    def per_problem(values: Any) -> jax.Array:
-        return jnp.asarray(np.stack(values), dtype=jnp.float32)
+    def spread(values: Any) -> jax.Array:
+        """Give every member the value of its problem."""
+        values = jnp.asarray(np.stack(values), dtype=jnp.float32)
+        return jnp.broadcast_to(values[:, None], shape + values.shape[1:])
 
-    keys = jax.vmap(lambda k: jax.random.fold_in(jax.random.key(seed), k))(members + jnp.arange(members))
-    make = jax.jit(jax.vmap(jax.vmap(method.start, in_axes=(0, None, None, None)), in_axes=(None, 0, 0, 0)))
-    state = make(keys, per_problem(roots), per_problem(inverse_roots), per_problem(scales))
-    weights = jnp.asarray(config.penalties) / per_problem(costs)[:, None]
-    noise = jnp.broadcast_to(config.noise * per_problem(scales)[:, None], weights.shape)
-    noise_keys = jax.random.key_data(keys)[None].repeat(len(problems), axis=0)
-    return {**state, "weight": weights, "noise": noise, "noise_key": noise_keys}
+    def potential(stream: int, roots: Sequence[np.ndarray]) -> Params:
+        keys = jax.vmap(lambda k: jax.random.fold_in(jax.random.key(seed), k))(stream * shape[1] + jnp.arange(shape[1]))
+        params = _random_networks(method.network, keys, problems[0].n_dims)
+        params = jax.tree.map(lambda p: jnp.broadcast_to(p, shape + p.shape[1:]), params)
+        return params | {"root": spread(roots), "scale": spread(scales)}
+
+    f = potential(1, [np.linalg.cholesky(matrix) for matrix in matrices])
+    g = potential(2, [np.linalg.cholesky(np.linalg.inv(matrix)) for matrix in matrices])
+    return {
+        "f": f,
+        "g": g,
+        "average": f,
+        "optimizer": jax.vmap(jax.vmap(method.optimizer.init))((f, g)),
+        "damping": jnp.ones(shape),
+        "weight": jnp.asarray(config.penalties) / spread(costs),
+        "noise": config.noise * spread(scales),
+    }
+
+
+@partial(jax.jit, static_argnames=("network", "n_dims"))
+def _random_networks(network: networks.ICNN, keys: jax.Array, n_dims: int) -> Params:
+    return jax.vmap(lambda key: network.init(key, jnp.zeros((1, n_dims)))["params"])(keys)
 
 
 def _mean_cost(problem: Problem, start: AffineMap, rng: np.random.Generator) -> float:
@@ -221,34 +245,27 @@ def _mean_cost(problem: Problem, start: AffineMap, rng: np.random.Generator) -> 
 def _choose(start: AffineMap, members: list[PotentialMap], problem: Problem) -> TransportMap:
     """Return the average of the networks that validation cells cannot tell from the best one, or the affine start.
 
-    The start is kept where it already explains the train cells, so that there is nothing left to learn but noise, and
-    where the average is worse on the validation cells by more than the standard error of the difference.
+    The start is kept where the average does not beat it on the validation cells in the leading dimensions, or loses to
+    it in all of them by more than two standard errors of the difference.
     """
-    if not members or lack_of_fit.explains(start, problem.source, problem.target):
+    if not members:
         return start
     x, y = problem.source_valid, problem.target_valid
     chosen = members
     if min(len(x), len(y)) >= 2:
+        view = criteria.view_of(problem.target)
         moved = [member.transport(x) for member in members]
-        scores = [criteria.energy_and_influence(cells, y) for cells in moved]
-        best = min(scores, key=lambda score: score[0])
-        equal = [score[0] - best[0] <= criteria.standard_error(score, best) for score in scores]
+        scores = [criteria.local_score(cells, y, view) for cells in moved]
+        best = min(scores, key=lambda score: score.value)
+        equal = [score.value - best.value <= criteria.standard_error(score, best) for score in scores]
         chosen = [member for member, keep in zip(members, equal, strict=True) if keep]
         average = np.mean([cells for cells, keep in zip(moved, equal, strict=True) if keep], axis=0)
-        baseline, score = (criteria.energy_and_influence(cells, y) for cells in (start.transport(x), average))
-        if score[0] - baseline[0] > criteria.standard_error(score, baseline):
+        still = start.transport(x)
+        if criteria.local_score(average, y, view).value >= criteria.local_score(still, y, view).value:
+            return start
+        after, before = criteria.energy_score(average, y), criteria.energy_score(still, y)
+        if after.value - before.value > 2 * criteria.standard_error(after, before):
             return start
     first = members[0]
     params = {name: np.concatenate([member.params[name] for member in chosen]) for name in first.params}
     return PotentialMap(first.network, first.options, params, first.source_mean, first.target_mean)
-
-
-def _checkpoint(config: ICNNConfig, problems: Sequence[Problem], seed: int) -> Checkpoint | None:
-    if config.checkpoint_dir is None:
-        return None
-    options = {k: v for k, v in dataclasses.asdict(config).items() if k not in ("checkpoint_dir", "resume")}
-    digest = hashlib.sha256(repr((sorted(options.items()), seed)).encode())
-    for problem in problems:
-        for array in (problem.source, problem.target, problem.source_valid, problem.target_valid):
-            digest.update(np.ascontiguousarray(array).tobytes())
-    return Checkpoint(Path(config.checkpoint_dir), digest.hexdigest(), config.resume)

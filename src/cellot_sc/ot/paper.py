@@ -108,7 +108,7 @@ class MinMax:
         init = self.optimizer.init
         return {"f": f, "g": g, "f_optimizer": init(f), "g_optimizer": init(g), "damping": jnp.ones(())}
 
-    def step(self, state: State, x: jax.Array, y: jax.Array, step: jax.Array) -> tuple[State, jax.Array]:
+    def step(self, state: State, x: jax.Array, y: jax.Array, key: jax.Array) -> tuple[State, jax.Array]:
         """Return the state after one outer iteration, and the loss of f."""
         *inner, outer = x.reshape(self.n_inner + 1, self.inner_batch, -1)
         y = y[-self.inner_batch :]

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .entropic import EntropicConfig, fit_entropic
 from .gaussian import gaussian_map
 from .icnn import ICNNConfig, fit_icnn
 from .maps import IdentityMap, MeanShiftMap, TransportMap
@@ -70,6 +71,7 @@ SOLVERS: dict[str, Solver] = {
             _closed_form(lambda p: gaussian_map(p.source, p.target)),
         ),
         Solver("icnn", "ensemble of convex networks, from a Gaussian start, by the dual", ICNNConfig, fit_icnn),
+        Solver("entropic", "discrete optimal transport, extended to other cells", EntropicConfig, fit_entropic),
         Solver("paper", "the recipe of the CellOT publication", PaperConfig, fit_paper),
     )
 }

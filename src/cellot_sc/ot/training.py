@@ -49,7 +49,7 @@ class Method(Protocol):
     def min_steps(self) -> int:
         """Steps before which no map is taken."""
 
-    def step(self, state: State, x: jax.Array, y: jax.Array, step: jax.Array) -> tuple[State, jax.Array]:
+    def step(self, state: State, x: jax.Array, y: jax.Array, key: jax.Array) -> tuple[State, jax.Array]:
         """Return the state after one step on a batch, and the loss."""
 
     def params(self, state: State) -> Params:
@@ -78,8 +78,8 @@ def _advance(
         stream = jax.random.fold_in(jax.random.key(seed), index)
 
         def body(state: State, step: jax.Array) -> tuple[State, jax.Array]:
-            x, y = draw(jax.random.fold_in(stream, step), clouds, method.batch_size)
-            return method.step(state, x, y, step)
+            batch_key, step_key = jax.random.split(jax.random.fold_in(stream, step))
+            return method.step(state, *draw(batch_key, clouds, method.batch_size), step_key)
 
         state, losses = jax.lax.scan(body, state, done + jnp.arange(n_steps))
         return state, losses.mean(), method.criterion(method.params(state), clouds)

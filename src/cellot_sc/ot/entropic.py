@@ -1,0 +1,252 @@
+"""Discrete optimal transport between the train cells, carried over to other cells by its entropic map."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, Self
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from ott.geometry import pointcloud
+from ott.problems.linear import linear_problem
+from ott.solvers.linear import sinkhorn
+
+from . import criteria, options
+from .clouds import bucket
+from .maps import State, TransportMap
+from .problem import Fit, History, Problem, Progress
+
+logger = logging.getLogger("cellot_sc")
+
+ROWS = 512
+"""Cells that are compared with all train cells at a time."""
+
+
+class EntropicMap(TransportMap):
+    """The barycentre of the target cells, each weighed by how much of its mass an untreated cell would receive.
+
+    T(x) = sum_j y_j w_j(x) with w_j(x) proportional to exp((g_j - 1/2 |x - y_j|^2) / epsilon), where g is the dual
+    potential of the target cells (Pooladian and Niles-Weed 2021, arXiv 2109.12004, equation 9).
+
+    :meth:`inverse` is the same estimator in the other direction, with the potential of the source cells. It is not the
+    exact inverse of :meth:`transport`, which averages cells and has none: a round trip ends near the cell, by as much as
+    epsilon blurs.
+
+    Parameters
+    ----------
+    source, target
+        Train cells, shapes ``(n_source, n_dims)`` and ``(n_target, n_dims)``.
+    source_potential, target_potential
+        Dual potentials f and g, shapes ``(n_source,)`` and ``(n_target,)``, with the cost 1/2 |x - y|^2.
+    epsilon
+        Strength of the entropic regularisation, in units of the cost.
+    """
+
+    kind = "entropic"
+
+    def __init__(
+        self,
+        source: np.ndarray,
+        target: np.ndarray,
+        source_potential: np.ndarray,
+        target_potential: np.ndarray,
+        epsilon: float,
+    ) -> None:
+        self.source, self.target, self.source_potential, self.target_potential = (
+            np.asarray(array, dtype=np.float32) for array in (source, target, source_potential, target_potential)
+        )
+        self.epsilon = float(epsilon)
+
+    @property
+    def n_dims(self) -> int:
+        """Number of dimensions."""
+        return self.source.shape[1]
+
+    def _forward(self, x: np.ndarray) -> np.ndarray:
+        return _apply(x, self.target, self.target_potential, self.epsilon)
+
+    def _backward(self, y: np.ndarray) -> np.ndarray:
+        return _apply(y, self.source, self.source_potential, self.epsilon)
+
+    def state(self) -> State:
+        """Return the cells, their potentials, and epsilon as JSON."""
+        return {
+            "kind": self.kind,
+            "config": json.dumps({"epsilon": self.epsilon}),
+            "source": self.source,
+            "target": self.target,
+            "source_potential": self.source_potential,
+            "target_potential": self.target_potential,
+        }
+
+    @classmethod
+    def _from_state(cls, state: Mapping[str, Any]) -> Self:
+        return cls(
+            state["source"],
+            state["target"],
+            state["source_potential"],
+            state["target_potential"],
+            json.loads(state["config"])["epsilon"],
+        )
+
+
+def _apply(x: np.ndarray, anchors: np.ndarray, potential: np.ndarray, epsilon: float) -> np.ndarray:
+    size, n_anchors = max(64, 1 << (len(x) - 1).bit_length()), bucket(len(anchors))
+    centre = anchors.mean(0)
+    cells, points = np.zeros((size, len(centre)), np.float32), np.zeros((n_anchors, len(centre)), np.float32)
+    cells[: len(x)], points[: len(anchors)] = x - centre, anchors - centre
+    potentials = np.full(n_anchors, -np.inf, np.float32)
+    potentials[: len(anchors)] = potential
+    return np.asarray(_barycentres(cells, points, potentials, np.float32(epsilon)))[: len(x)] + centre
+
+
+@jax.jit
+def _barycentres(x: jax.Array, anchors: jax.Array, potential: jax.Array, epsilon: jax.Array) -> jax.Array:
+    # 1/2 |x|^2 is the same for every anchor, so that the weights do without it
+    height = potential - 0.5 * (anchors * anchors).sum(1)
+
+    def rows(cells: jax.Array) -> jax.Array:
+        return jax.nn.softmax((cells @ anchors.T + height) / epsilon, axis=1) @ anchors
+
+    n_rows = min(ROWS, len(x))
+    return jax.lax.map(rows, x.reshape(-1, n_rows, x.shape[1])).reshape(x.shape)
+
+
+@dataclasses.dataclass(frozen=True)
+class EntropicConfig:
+    """Options of the solver ``"entropic"``.
+
+    Parameters
+    ----------
+    epsilons
+        Strengths of the regularisation, in units of the mean cost. Each is tried, the strongest first, and validation
+        cells choose; without them, the one in the middle is taken.
+    max_cells
+        Cells of either cloud at most. Of larger clouds a random sample is taken.
+    threshold
+        Error of the marginals, in the 1-norm, at which Sinkhorn's iterations end.
+    max_iterations
+        Iterations at most, for each strength.
+    """
+
+    epsilons: tuple[float, ...] = (0.05, 0.02, 0.01, 0.005, 0.002)
+    max_cells: int = 5000
+    threshold: float = 1e-3
+    max_iterations: int = 2000
+
+    def __post_init__(self) -> None:
+        """Check every value."""
+        epsilons = tuple(sorted((float(e) for e in np.atleast_1d(self.epsilons)), reverse=True))
+        object.__setattr__(self, "epsilons", epsilons)
+        if not epsilons or not 0 < min(epsilons) <= max(epsilons) < np.inf:
+            msg = f"epsilons {epsilons}: positive numbers are needed."
+            raise ValueError(msg)
+        options.counts(self, "max_cells", "max_iterations")
+        options.positive(self, "threshold")
+
+
+def fit_entropic(
+    problems: Sequence[Problem], config: EntropicConfig, seed: int, progress: Progress | None
+) -> list[Fit]:
+    """Solve the regularised discrete problem of every pair of clouds, one after the other (Cuturi 2013).
+
+    Raises
+    ------
+    ValueError
+        If cells are to be paired within groups.
+    """
+    if any(problem.source_groups is not None for problem in problems):
+        msg = (
+            "solver 'entropic' cannot pair cells within groups, because the cells that its map is applied to later "
+            "have none. Fit each group by itself, or use solver 'icnn'."
+        )
+        raise ValueError(msg)
+    total = len(problems) * len(config.epsilons)
+    fits: list[Fit] = []
+    for problem in problems:
+
+        def report(done: int, validation: float, before: int = len(fits) * len(config.epsilons)) -> None:
+            if progress is not None:
+                progress(before + done, total, {"validation": validation})
+
+        fits.append(_fit_one(problem, config, seed, report))
+    return fits
+
+
+def _fit_one(problem: Problem, config: EntropicConfig, seed: int, report: Any) -> Fit:
+    start = time.perf_counter()
+    rng = np.random.default_rng(seed)
+    source, target = (_sample(cells, config.max_cells, rng) for cells in (problem.source, problem.target))
+    centre = target.mean(0, dtype=np.float64)
+    x, x_weights = _padded((source - centre).astype(np.float32))
+    y, y_weights = _padded((target - centre).astype(np.float32))
+    mean_cost = 0.5 * ((x_weights @ x**2).sum() + (y_weights @ y**2).sum()) - (x_weights @ x) @ (y_weights @ y)
+    mean_cost = max(float(mean_cost), np.finfo(np.float32).tiny)
+    judged = min(len(problem.source_valid), len(problem.target_valid)) >= 2
+    history = History(metrics={"epsilon": [], "validation": []})
+    candidates: list[EntropicMap] = []
+    f, g = jnp.zeros(len(x)), jnp.zeros(len(y))
+    for done, share in enumerate(config.epsilons, start=1):
+        # the potentials of the stronger regularisation are close to those of the weaker
+        epsilon = share * mean_cost
+        f, g, converged = _sinkhorn(
+            x, y, x_weights, y_weights, np.float32(epsilon), f, g, config.threshold, config.max_iterations
+        )
+        if not converged:
+            logger.info("Sinkhorn's iterations had not converged at epsilon = %g x mean cost", share)
+        if not (jnp.isfinite(f[: len(source)]).all() and jnp.isfinite(g[: len(target)]).all()):
+            logger.warning("Sinkhorn's iterations diverged at epsilon = %g x mean cost: left out", share)
+            break
+        potentials = np.asarray(f)[: len(source)], np.asarray(g)[: len(target)]
+        candidates.append(EntropicMap(source, target, *potentials, epsilon))
+        validation = float("nan")
+        if judged:
+            moved = candidates[-1].transport(problem.source_valid)
+            validation = criteria.energy_score(moved, problem.target_valid).value
+        history.step.append(done)
+        history.seconds.append(time.perf_counter() - start)
+        history.metrics["epsilon"].append(share)
+        history.metrics["validation"].append(validation)
+        report(done, validation)
+    chosen = int(np.argmin(history.metrics["validation"])) if judged else (len(candidates) - 1) // 2
+    return Fit(candidates[chosen], dataclasses.replace(history, selected=history.step[chosen]))
+
+
+def _sample(cells: np.ndarray, max_cells: int, rng: np.random.Generator) -> np.ndarray:
+    if len(cells) <= max_cells:
+        return cells
+    logger.info("a random sample of %d of %d cells is used: raise max_cells to use more", max_cells, len(cells))
+    return cells[np.sort(rng.choice(len(cells), max_cells, replace=False))]
+
+
+def _padded(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return cells with padding, so that clouds of about the same size share compiled code, and their weights."""
+    padded = np.zeros((bucket(len(cells)), cells.shape[1]), dtype=np.float32)
+    weights = np.zeros(len(padded), dtype=np.float32)
+    padded[: len(cells)], weights[: len(cells)] = cells, 1 / len(cells)
+    return padded, weights
+
+
+@partial(jax.jit, static_argnames="max_iterations")
+def _sinkhorn(
+    x: jax.Array,
+    y: jax.Array,
+    x_weights: jax.Array,
+    y_weights: jax.Array,
+    epsilon: jax.Array,
+    f: jax.Array,
+    g: jax.Array,
+    threshold: float,
+    max_iterations: int,
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    # ott's squared distance is twice the cost
+    geometry = pointcloud.PointCloud(x * jnp.sqrt(0.5), y * jnp.sqrt(0.5), epsilon=epsilon)
+    problem = linear_problem.LinearProblem(geometry, a=x_weights, b=y_weights)
+    out = sinkhorn.Sinkhorn(threshold=threshold, max_iterations=max_iterations)(problem, init=(f, g))
+    return out.f, out.g, out.converged
