@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -236,7 +236,7 @@ def cell_positions(adata: AnnData, cells: Any) -> np.ndarray:
         return chosen % adata.n_obs
     positions = adata.obs_names.get_indexer(chosen.astype(str))
     if (positions < 0).any():
-        name = chosen[positions < 0][0]
+        name = str(chosen[positions < 0][0])
         msg = f"cell {name!r} is not in adata.obs_names.{nearest(name, adata.obs_names)}"
         raise KeyError(msg)
     return positions
@@ -562,5 +562,108 @@ def table_columns(table: pd.DataFrame, needed: Iterable[str]) -> None:
     """Raise :class:`KeyError` if a table of scores lacks a column."""
     for column in needed:
         if column not in table.columns:
-            msg = f"table has no column {column!r}: one made by cs.tl.evaluate is needed.{nearest(column, table.columns)}"
+            hint = nearest(column, table.columns)
+            msg = f"table has no column {column!r}: one made by cs.tl.evaluate is needed.{hint}"
             raise KeyError(msg)
+
+
+def _suffix(path: Path, suffixes: Sequence[str]) -> None:
+    if path.suffix not in suffixes:
+        msg = f"{path} ends in {path.suffix!r}.{nearest(path.suffix, suffixes)}"
+        raise ValueError(msg)
+
+
+def input_file(path: Path, suffixes: Sequence[str]) -> None:
+    """Check that there is a file to read.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is not; names the nearest one in its folder.
+    ValueError
+        If its name does not end in one of ``suffixes``.
+    """
+    if not path.exists():
+        beside = [p.name for p in path.parent.iterdir() if p.suffix in suffixes] if path.parent.is_dir() else []
+        close = difflib.get_close_matches(path.name, beside, n=1, cutoff=0.4)
+        hint = f" Did you mean {str(path.with_name(close[0]))!r}?" if close else ""
+        msg = f"{path} does not exist.{hint}"
+        raise FileNotFoundError(msg)
+    _suffix(path, suffixes)
+
+
+def unreadable(path: Path, error: Exception) -> NoReturn:
+    """Raise :class:`ValueError`: ``path`` is there, but reading it ended in ``error``."""
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    msg = f"{path} cannot be read as {path.suffix}: {reason}"
+    raise ValueError(msg) from error
+
+
+def output_file(path: Path, suffixes: Sequence[str], *, overwrite: bool) -> None:
+    """Check that a file can be written.
+
+    Raises
+    ------
+    FileExistsError
+        If it exists and may not be overwritten.
+    FileNotFoundError
+        If its folder is not there.
+    ValueError
+        If its name does not end in one of ``suffixes``.
+    """
+    _suffix(path, suffixes)
+    if not path.parent.is_dir():
+        msg = f"{path}: the folder {str(path.parent)!r} does not exist."
+        raise FileNotFoundError(msg)
+    writable(path, overwrite=overwrite)
+
+
+def replaceable(path: Path, *, is_store: bool) -> None:
+    """Raise :class:`ValueError` if the folder ``path`` is not a store that may be replaced as a whole."""
+    if not is_store:
+        msg = f"{path} is a folder that is no Zarr store: it is not replaced."
+        raise ValueError(msg)
+
+
+def output_folder(folder: Path, *, overwrite: bool) -> None:
+    """Check that a folder can be filled.
+
+    Raises
+    ------
+    FileExistsError
+        If it is a file, or holds anything and may not be overwritten.
+    FileNotFoundError
+        If the folder that is to hold it is not there.
+    """
+    if folder.exists() and not folder.is_dir():
+        msg = f"{folder} is a file; a folder is needed."
+        raise FileExistsError(msg)
+    if not folder.parent.is_dir():
+        msg = f"{folder}: the folder {str(folder.parent)!r} does not exist."
+        raise FileNotFoundError(msg)
+    if folder.is_dir() and any(folder.iterdir()):
+        writable(folder, overwrite=overwrite)
+
+
+def name_and_value(text: str, *, what: str) -> tuple[str, str]:
+    """Return the two sides of ``NAME=VALUE``; raise :class:`ValueError` otherwise."""
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        msg = f"{what} {text!r} is not of the form NAME=VALUE."
+        raise ValueError(msg)
+    return name, value
+
+
+def not_both(given: Mapping[str, object]) -> None:
+    """Raise :class:`ValueError` if more than one of the options was given."""
+    names = [name for name, value in given.items() if value]
+    if len(names) > 1:
+        msg = f"{' and '.join(names)} exclude each other: give one."
+        raise ValueError(msg)
+
+
+def absent(adata: AnnData, key: str, *, why: str) -> None:
+    """Raise :class:`ValueError` if ``adata.obs`` already has a column that would be written."""
+    if key in adata.obs:
+        msg = f"adata.obs[{key!r}] exists, but {why}: give another --split-key."
+        raise ValueError(msg)

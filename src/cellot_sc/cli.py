@@ -1,1 +1,297 @@
-def main(): ...
+"""The command line: ``cellot-sc demo | fit | predict | evaluate``."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+from typer.main import get_command
+
+from . import __version__, _files, _keys, _validate
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+app = typer.Typer(
+    name="cellot-sc",
+    help="Learn how each cell responds to a perturbation, from unpaired control and treated cells.",
+    epilog="""Files are AnnData, .h5ad or .zarr. Given cells.h5ad with a column "perturbation" in obs:
+
+\b
+cellot-sc fit cells.h5ad fitted.h5ad --holdout patient=101
+cellot-sc evaluate fitted.h5ad scores.csv --split ood --groupby cell_type
+cellot-sc predict fitted.h5ad predicted.h5ad --target drug_a""",
+    add_completion=False,
+    no_args_is_help=False,
+    rich_markup_mode=None,
+)
+
+Input = Annotated[Path, typer.Argument(metavar="INPUT", help="AnnData to read, .h5ad or .zarr.")]
+Output = Annotated[Path, typer.Argument(metavar="OUTPUT", help="AnnData to write, .h5ad or .zarr.")]
+Key = Annotated[str, typer.Option(metavar="NAME", help="Where in uns the maps are.")]
+Seed = Annotated[int, typer.Option(metavar="N", help="Seed of everything random.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit: with 0, or with 2 and one line on stderr if it was given something wrong.
+
+    An error that this package raises says what is wrong with the input. Any other is a fault of the program, and keeps
+    its traceback.
+
+    Parameters
+    ----------
+    arguments
+        What was typed after the name of the program; with ``None``, ``sys.argv``.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        with _talking():
+            status = get_command(app)(given or ["--help"], prog_name="cellot-sc", standalone_mode=False)
+    except Exception as error:
+        if hasattr(error, "format_message"):
+            _fail(error.format_message())
+        if isinstance(error, OSError) or _is_ours(error):
+            _fail(_words(error))
+        raise
+    except KeyboardInterrupt:
+        _fail("interrupted", status=130)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"cellot-sc {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command(short_help="The whole job on simulated cells.")
+def demo(
+    output: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder to write.")] = Path("demo"),
+    seed: Seed = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Write into a folder that is not empty.")] = False,
+) -> None:
+    """Do the whole job on simulated cells whose true response is known.
+
+    Writes metrics.csv, figures, the fitted and the predicted cells, and a report.html that explains them.
+    """
+    _validate.seed(seed)
+    with _files.filling(output, overwrite=overwrite) as folder:
+        from ._demo import run
+
+        scores = run(folder, seed=seed)
+    typer.echo(f"\n{_summary(scores)}\n\nThe report: {output / 'report.html'}")
+
+
+@app.command(short_help="Learn one transport map per perturbation.")
+def fit(
+    path: Input,
+    output: Output,
+    perturbation_key: Annotated[
+        str, typer.Option(metavar="COLUMN", help="Column of obs with the perturbation.")
+    ] = _keys.PERTURBATION,
+    control: Annotated[
+        str, typer.Option(metavar="NAME", help="The untreated category in that column.")
+    ] = _keys.CONTROL,
+    target: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Perturbation to learn; repeatable. [all others]")
+    ] = None,
+    solver: Annotated[str, typer.Option(metavar="NAME", help="How to fit.")] = "icnn",
+    option: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Option of the solver; repeatable.")
+    ] = None,
+    use_rep: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEY", help="Key in obsm to transport cells in, or X. [X_cellot, else X_pca, else a new PCA]"
+        ),
+    ] = None,
+    n_components: Annotated[
+        int | None, typer.Option(metavar="N", help="Make a new PCA with so many components.")
+    ] = None,
+    split_key: Annotated[
+        str,
+        typer.Option(metavar="COLUMN", help="Column of obs with train, valid, test or ood; made if it is not there."),
+    ] = _keys.SPLIT,
+    holdout: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN=VALUE", help="Keep these cells out of training (ood); repeatable."),
+    ] = None,
+    pair_by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN", help="Column of obs, such as the patient: pair cells only within its categories."
+        ),
+    ] = None,
+    seed: Seed = 0,
+    key: Key = _keys.MODEL,
+    overwrite: Overwrite = False,
+) -> None:
+    """Learn one transport map per perturbation, and write the cells with the maps."""
+    _validate.not_both({"--use-rep": use_rep, "--n-components": n_components})
+    solver_options = {name: _value(text) for name, text in _pairs(option, what="--set")}
+    groups: dict[str, list[str]] = {}
+    for column, group in _pairs(holdout, what="--holdout"):
+        groups.setdefault(column, []).append(group)
+    _files.check_output(output, _files.ANNDATA, overwrite=overwrite)
+    adata = _files.read(path)
+
+    from . import pp, tl
+
+    if groups:
+        _validate.absent(adata, split_key, why="--holdout makes a new split")
+    if groups or (n_components is not None and split_key not in adata.obs):
+        pp.split(adata, perturbation_key, control=control, holdout=groups or None, seed=seed, key_added=split_key)
+    if n_components is not None:
+        pp.represent(adata, n_components=n_components, split_key=split_key)
+        use_rep = _keys.REP
+    tl.cellot(
+        adata,
+        perturbation_key,
+        control,
+        targets=target or None,
+        use_rep=use_rep,
+        solver=solver,
+        split_key=split_key,
+        pair_by=pair_by,
+        seed=seed,
+        key_added=key,
+        **solver_options,
+    )
+    _files.write(adata, output, overwrite=overwrite)
+    typer.echo(f"wrote {output}")
+
+
+@app.command(short_help="Predict the treated state of control cells.")
+def predict(
+    path: Input,
+    output: Output,
+    target: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Perturbation to predict. [every fitted one]")
+    ] = None,
+    key: Key = _keys.MODEL,
+    overwrite: Overwrite = False,
+) -> None:
+    """Predict the treated state of every control cell of a file that fit has written."""
+    _files.check_output(output, _files.ANNDATA, overwrite=overwrite)
+    adata = _files.read(path)
+
+    from . import tl
+
+    predicted = tl.predict(adata, target, key=key)
+    _files.write(predicted, output, overwrite=overwrite)
+    typer.echo(f"wrote {output}")
+
+
+@app.command(short_help="Score predictions beside simple controls.")
+def evaluate(
+    path: Input,
+    output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="Table to write, .csv.")],
+    split: Annotated[
+        str, typer.Option(metavar="NAME", help="Cells to judge by: test, ood, valid or train.")
+    ] = _keys.TEST,
+    groupby: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN", help="Column of obs, such as the cell type, within whose categories to score, too."
+        ),
+    ] = None,
+    metric: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Metric; repeatable. [the usual ones]")
+    ] = None,
+    space: Annotated[str, typer.Option(metavar="NAME", help="Compare in the latent space or in genes.")] = "latent",
+    n_boot: Annotated[int, typer.Option(metavar="N", help="Resamples behind the intervals.")] = 200,
+    seed: Seed = 0,
+    key: Key = _keys.MODEL,
+    overwrite: Overwrite = False,
+) -> None:
+    """Score the predictions of a file that fit has written, beside simple controls and the noise ceiling."""
+    _files.check_output(output, (".csv",), overwrite=overwrite)
+    adata = _files.read(path)
+
+    from . import tl
+
+    options: dict[str, Any] = {"metrics": metric} if metric else {}
+    table = tl.evaluate(adata, key=key, split=split, groupby=groupby, space=space, n_boot=n_boot, seed=seed, **options)
+    with _files.replacing(output) as new:
+        table.to_csv(new, index=False)
+    typer.echo(f"\n{_summary(table)}\n\nwrote {output}")
+
+
+def _summary(scores: pd.DataFrame) -> str:
+    """Return the first metric of a table, a row per perturbation and a column per model."""
+    metric = scores["metric"].iloc[0]
+    rows = scores[(scores["metric"] == metric) & (scores["group"] == "all")]
+    wide = rows.pivot(index="perturbation", columns="model", values="value")[list(dict.fromkeys(rows["model"]))]
+    wide.columns.name = None
+    return f"{metric} of {rows['split'].iloc[0]} cells:\n{wide.to_string(float_format='{:.3g}'.format)}"
+
+
+def _pairs(texts: Sequence[str] | None, *, what: str) -> list[tuple[str, str]]:
+    return [_validate.name_and_value(text, what=what) for text in texts or ()]
+
+
+def _value(text: str) -> Any:
+    """Return what a text stands for: a number, a list, true, false or null, or else itself."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+@contextmanager
+def _talking() -> Iterator[None]:
+    """Let log lines and warnings go to stdout, so that stderr holds errors and nothing else."""
+    from ._settings import logger, settings
+
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    talkers = [logger, logging.getLogger("py.warnings")]
+    before = [talker.handlers[:] for talker in talkers]
+    progress = settings.progress
+    for talker in talkers:
+        talker.handlers[:] = [handler]
+    logging.captureWarnings(True)
+    settings.progress = progress and sys.stderr.isatty()
+    try:
+        yield
+    finally:
+        settings.progress = progress
+        logging.captureWarnings(False)
+        for talker, handlers in zip(talkers, before, strict=True):
+            talker.handlers[:] = handlers
+
+
+def _is_ours(error: Exception) -> bool:
+    """Whether an error is about a value, and raised in this package rather than by something that it called."""
+    if not isinstance(error, KeyError | IndexError | ValueError | TypeError):
+        return False
+    frames = list(traceback.walk_tb(error.__traceback__))
+    return bool(frames) and frames[-1][0].f_globals.get("__package__", "").split(".")[0] == __package__
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error.args[0]) if error.args else type(error).__name__
+
+
+def _fail(message: str, *, status: int = 2) -> NoReturn:
+    print(f"cellot-sc: error: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(status)

@@ -134,7 +134,7 @@ def embedding(
         _style.tidy(panel)
     canvas.label(x=f"{basis.upper()} 1", y=f"{basis.upper()} 2")
     if groups is not None:
-        canvas.legend(_dots(group_colors), n_cols=min(len(group_colors), 6))
+        canvas.legend(_dots(group_colors))
     elif overlay:
         canvas.legend(_dots(colors))
     canvas.finish(show=show, save=save)

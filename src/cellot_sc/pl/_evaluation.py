@@ -83,7 +83,7 @@ def evaluation(
             _validate.one_of(name, known, what="metric")
     _validate.one_of(group, list(dict.fromkeys(table["group"])), what="group")
     rows = table[(table["group"] == group) & table["metric"].isin(names)]
-    models = in_order(rows["model"])
+    models = in_order(list(rows["model"]))
     perturbations = list(dict.fromkeys(rows["perturbation"]))
     colors = _style.model_colors(models)
 
@@ -104,7 +104,7 @@ def evaluation(
     return axes
 
 
-def in_order(models: pd.Series) -> list[str]:
+def in_order(models: Sequence[str]) -> list[str]:
     """Return the models, from no effect to the ceiling, with what was fitted between them."""
     found = list(dict.fromkeys(models))
     fitted = [model for model in found if model not in (*CONTROLS, OBSERVED)]

@@ -97,7 +97,7 @@ def history(
         panel.set_title(metric, loc="left", fontsize="medium", fontweight="bold")
         _style.tidy(panel)
     canvas.label(x="step")
-    canvas.legend(_handles(colors, few=few, any_selected=bool(selected)), n_cols=4)
+    canvas.legend(_handles(colors, few=few, any_selected=bool(selected)))
     canvas.finish(show=show, save=save)
     return axes
 

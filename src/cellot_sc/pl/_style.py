@@ -98,15 +98,20 @@ class Canvas:
             if y is not None:
                 ax.set_ylabel(y)
 
-    def legend(self, handles: Iterable[Artist], *, n_cols: int | None = None) -> None:
+    def legend(self, handles: Iterable[Artist]) -> None:
         """Put a legend where it covers nothing: above the figure, or to the right of the caller's last axes."""
         items: list[Any] = list(handles)
-        if self.figure is not None:
-            self.figure.legend(handles=items, loc="outside upper center", ncols=n_cols or len(items), frameon=False)
-        else:
+        if self.figure is None:
             self.axes[-1].legend(
                 handles=items, loc="upper left", bbox_to_anchor=(1.02, 1), borderaxespad=0, frameon=False
             )
+            return
+        # as many columns as the figure is wide
+        for n_cols in range(len(items), 0, -1):
+            legend = self.figure.legend(handles=items, loc="outside upper center", ncols=n_cols, frameon=False)
+            if n_cols == 1 or legend.get_window_extent().width <= self.figure.bbox.width:
+                break
+            legend.remove()
 
     def finish(self, *, show: bool | None, save: str | Path | None) -> None:
         """Save, show and close.

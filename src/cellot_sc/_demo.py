@@ -1,0 +1,106 @@
+"""The whole job on simulated cells whose true response is known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from . import _keys, _report, datasets, pl, pp, tl
+from ._settings import logger, settings
+from .metrics import _bootstrap
+from .pp._represent import project
+from .tl import _evaluate, _store
+from .tl._clouds import latent
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from anndata import AnnData
+
+PERTURBATIONS = ("drug_a", "drug_b", "drug_c")
+GROUPBY = "cell_type"
+TRUTH = "counterfactual_error"
+N_BOOT = 200
+
+
+def run(folder: Path, *, seed: int) -> pd.DataFrame:
+    """Simulate, fit, predict, judge and draw; write everything to a folder and return the scores.
+
+    Parameters
+    ----------
+    folder
+        Where ``metrics.csv``, ``figures/``, ``fitted.h5ad``, ``predicted.h5ad`` and ``report.html`` are written.
+    seed
+        Seed of everything random.
+    """
+    adata = datasets.simulate(perturbations=PERTURBATIONS, seed=seed)
+    pp.split(adata, seed=seed)
+    pp.represent(adata)
+    tl.cellot(adata, seed=seed)
+    predicted = tl.predict(adata)
+    scores = tl.evaluate(adata, groupby=GROUPBY, n_boot=N_BOOT, seed=seed)
+    scores = pd.concat([scores, counterfactual_error(adata, seed=seed)], ignore_index=True)
+
+    logger.info("drawing figures")
+    items = _report.draw(adata, scores)
+    items.insert(1, _truth(scores))
+    (folder / "figures").mkdir()
+    for item in items:
+        for suffix in ("png", "pdf"):
+            file = folder / "figures" / f"{item.name}.{suffix}"
+            item.figure.savefig(file, dpi=settings.figure_dpi, bbox_inches="tight")
+    scores.to_csv(folder / "metrics.csv", index=False)
+    adata.write_h5ad(folder / "fitted.h5ad")
+    predicted.write_h5ad(folder / "predicted.h5ad")
+    title = "A demonstration: predicted responses of simulated cells"
+    _report.write_report(adata, scores, items, folder / "report.html", title=title)
+    return scores
+
+
+def counterfactual_error(adata: AnnData, *, seed: int = 0) -> pd.DataFrame:
+    """Return how far predictions for test cells lie from the state that those very cells would have had.
+
+    Parameters
+    ----------
+    adata
+        Simulated cells with fitted maps.
+    seed
+        Seed of the resamples.
+
+    Returns
+    -------
+    Rows as :func:`cellot_sc.tl.evaluate` has them, of the metric ``counterfactual_error``: the root over cells of the
+    mean squared distance in the space of the maps.
+    """
+    fitted = _store.load(adata, _keys.MODEL)
+    config, targets = fitted.config, fitted.config["targets"]
+    x = latent(adata, config["use_rep"])
+    labels, parts = (adata.obs[config[key]].astype(str).to_numpy() for key in ("perturbation_key", "split_key"))
+    test = (labels == config["control"]) & (parts == _keys.TEST)
+    maps = _evaluate._baselines(adata, fitted, targets, x, labels, parts) | {config["solver"]: fitted.maps}
+    # the same resamples for every model
+    counts = _bootstrap.resample_counts(int(test.sum()), N_BOOT, seed=seed)
+    rows = []
+    for target in targets:
+        truth = project(adata.layers[f"{_keys.COUNTERFACTUAL}_{target}"][test], adata.uns[config["use_rep"]])
+        for model, by_target in maps.items():
+            squares = ((by_target[target].transport(x[test]) - truth) ** 2).sum(axis=1, dtype=np.float64)
+            limits = _bootstrap.interval(np.sqrt(squares @ counts / len(squares)))
+            score = (len(squares), float(np.sqrt(squares.mean())), *limits)
+            rows.append((model, TRUTH, target, _evaluate.ALL, _keys.TEST, config["seed"], *score))
+    return pd.DataFrame(rows, columns=_evaluate.COLUMNS)
+
+
+def _truth(scores: pd.DataFrame) -> _report.Item:
+    axes = pl.evaluation(scores, metrics=TRUTH, show=False)
+    axes[TRUTH].set_xlabel("lower is better", fontsize="small")
+    return _report.Item(
+        "truth",
+        "Is the prediction right for each single cell?",
+        "In real data no cell is seen both untreated and treated, but a simulation knows what would have become of "
+        "each control cell. This is the distance between that state and the predicted one, for cells that the fit has "
+        "never seen. Some of it is noise that no map can predict.",
+        _report.figure_of(axes),
+    )

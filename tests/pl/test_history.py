@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from anndata import AnnData
+from matplotlib.axes import Axes
+from matplotlib.colors import same_color
+
+import cellot_sc as cs
+from cellot_sc.pl import _style
+
+
+def curves(ax: Axes) -> dict[str, tuple[list[float], list[float]]]:
+    return {
+        str(line.get_label()): (np.asarray(line.get_xdata()).tolist(), np.asarray(line.get_ydata()).tolist())
+        for line in ax.lines
+        if not str(line.get_label()).startswith("_")
+    }
+
+
+def dots(ax: Axes) -> list[tuple[float, float]]:
+    return [
+        (float(np.ravel(line.get_xdata())[0]), float(np.ravel(line.get_ydata())[0]))
+        for line in ax.lines
+        if line.get_marker() == "o"
+    ]
+
+
+def legend(ax: Axes) -> list[str]:
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_lines_are_those_of_the_table(iterated: AnnData) -> None:
+    axes = cs.pl.history(iterated, show=False)
+    assert list(axes) == ["loss", "validation"]
+    assert curves(axes["loss"]) == {
+        "drug_a": ([100, 200, 300], [9, 8, 7]),
+        "drug_b": ([100, 200, 300], [8, 7, 6]),
+    }
+    assert curves(axes["validation"])["drug_b"] == ([0, 100, 200, 300], [4, 3, 2, 3])
+    assert dots(axes["validation"]) == [(200, 1), (200, 2)]
+    assert dots(axes["loss"]) == [(200, 8), (200, 7)]
+    assert legend(axes["loss"]) == ["drug_a", "drug_b", "map that was kept"]
+    assert {ax.get_xlim() for ax in axes.values()} == {(0, 300 * 1.03)}
+
+
+def test_one_perturbation(simulated: AnnData) -> None:
+    adata = simulated[simulated.obs["perturbation"] != "drug_b"].copy()
+    cs.pp.split(adata)
+    cs.pp.represent(adata, n_components=4)
+    cs.tl.cellot(adata, n_steps=20, check_every=10, width=8, depth=1)
+    axes = cs.pl.history(adata, show=False)
+    table = adata.uns["cellot"]["history"]
+    expected = table[table["metric"] == "validation"]
+    assert curves(axes["validation"])["drug_a"] == (expected["step"].tolist(), expected["value"].tolist())
+
+
+def test_many_perturbations(iterated_34: AnnData) -> None:
+    axes = cs.pl.history(iterated_34, show=False)
+    panel = axes["validation"]
+    assert len(curves(panel)) == 34 + 1
+    assert curves(panel)["median"] == ([0, 100, 200, 300], [19.5, 18.5, 17.5, 18.5])
+    assert legend(panel) == ["each perturbation", "median", "drug_33", "drug_32", "drug_31", "map that was kept"]
+    colored = [line.get_label() for line in panel.lines if same_color(line.get_color(), _style.VERMILION)]
+    assert "drug_33" in colored
+    assert len(dots(panel)) == 34
+
+
+def test_colors_of_uns(iterated: AnnData) -> None:
+    iterated.uns["perturbation_colors"] = ["#111111", "#22aa22", "#3333ff"]
+    axes = cs.pl.history(iterated, show=False)
+    colors = {line.get_label(): line.get_color() for line in axes["loss"].lines}
+    assert (colors["drug_a"], colors["drug_b"]) == ("#22aa22", "#3333ff")
+
+
+def test_no_step_selected(iterated: AnnData) -> None:
+    table: pd.DataFrame = iterated.uns["cellot"]["history"]
+    iterated.uns["cellot"]["history"] = table[table["metric"] != "selected"]
+    axes = cs.pl.history(iterated, show=False)
+    assert dots(axes["loss"]) == []
+    assert legend(axes["loss"]) == ["drug_a", "drug_b"]
+
+
+def test_maps_without_a_history(fitted: AnnData) -> None:
+    with pytest.raises(ValueError, match="have no history: solver 'gaussian' fits in one step"):
+        cs.pl.history(fitted)
+    with pytest.raises(KeyError, match="call cs.tl.cellot first. Did you mean 'cellot'"):
+        cs.pl.history(fitted, key="celot")
+    assert plt.get_fignums() == []
