@@ -110,7 +110,7 @@ class MinMax:
 
     def step(self, state: State, x: jax.Array, y: jax.Array, key: jax.Array) -> tuple[State, jax.Array]:
         """Return the state after one outer iteration, and the loss of f."""
-        *inner, outer = x.reshape(self.n_inner + 1, self.inner_batch, -1)
+        batches = x.reshape(self.n_inner + 1, self.inner_batch, -1)
         y = y[-self.inner_batch :]
         f, damping = state["f"], state["damping"]
 
@@ -119,8 +119,8 @@ class MinMax:
             slope = jax.grad(lambda g: objectives.minmax_g(self.network, f, g, cells) + penalty(g))(g)
             return self._update(slope, optimizer, g, damping), None
 
-        (g, g_optimizer), _ = jax.lax.scan(step_g, (state["g"], state["g_optimizer"]), jnp.stack(inner))
-        loss, slope = jax.value_and_grad(lambda f: objectives.minmax_f(self.network, f, g, outer, y))(f)
+        (g, g_optimizer), _ = jax.lax.scan(step_g, (state["g"], state["g_optimizer"]), batches[:-1])
+        loss, slope = jax.value_and_grad(lambda f: objectives.minmax_f(self.network, f, g, batches[-1], y))(f)
         f, f_optimizer = self._update(slope, state["f_optimizer"], f, damping)
         f = networks.clamped(f)
         return {"f": f, "g": g, "f_optimizer": f_optimizer, "g_optimizer": g_optimizer, "damping": damping}, loss

@@ -84,6 +84,11 @@ def _advance(
         state, losses = jax.lax.scan(body, state, done + jnp.arange(n_steps))
         return state, losses.mean(), method.criterion(method.params(state), clouds)
 
+    if jax.tree.leaves(state)[0].shape[:2] == (1, 1):
+        # products with batch axes are slower, even where these are 1
+        alone = clouds._replace(ranges=jax.tree.map(lambda leaf: leaf[0], clouds.ranges))
+        out = member(jax.tree.map(lambda leaf: leaf[0, 0], state), alone, jnp.int32(0))
+        return jax.tree.map(lambda leaf: leaf[None, None], out)
     members = jnp.arange(jax.tree.leaves(state)[0].shape[1])
     per_member = jax.vmap(member, in_axes=(0, None, 0))
     axes = Clouds(None, None, 0)  # type: ignore[arg-type]
