@@ -14,6 +14,11 @@ from cellot_sc.ot.entropic import EntropicMap
 
 
 @pytest.fixture(scope="module")
+def toy(nonlinear: Any) -> ot.Problem:
+    return nonlinear.problem
+
+
+@pytest.fixture(scope="module")
 def fitted(toy: ot.Problem) -> ot.Fit:
     return ot.fit([toy], "entropic")[0]
 
@@ -50,8 +55,8 @@ def test_the_coupling_has_the_marginals(toy: ot.Problem, fitted: ot.Fit) -> None
     cost = 0.5 * ((m.source[:, None].astype(float) - m.target[None]) ** 2).sum(-1)
     plan = np.exp((m.source_potential[:, None] + m.target_potential - cost) / m.epsilon)
     np.testing.assert_allclose(plan.sum(), 1, atol=2e-3)
-    assert np.abs(plan.sum(0) - 1 / 300).sum() < 2e-3
-    assert np.abs(plan.sum(1) - 1 / 300).sum() < 2e-3
+    assert np.abs(plan.sum(0) - 1 / 400).sum() < 2e-3
+    assert np.abs(plan.sum(1) - 1 / 400).sum() < 2e-3
 
 
 def test_validation_cells_choose_epsilon(toy: ot.Problem, fitted: ot.Fit) -> None:
@@ -78,7 +83,7 @@ def test_a_large_cloud_is_sampled_and_said_so(toy: ot.Problem, caplog: pytest.Lo
         first, again = (ot.fit([toy], "entropic", max_cells=100, seed=3)[0].map for _ in range(2))
     assert isinstance(first, EntropicMap)
     assert len(first.source) == len(first.target) == 100
-    assert "random sample of 100 of 300 cells" in caplog.text
+    assert "random sample of 100 of 400 cells" in caplog.text
     np.testing.assert_array_equal(first.transport(toy.source_valid), again.transport(toy.source_valid))
 
 

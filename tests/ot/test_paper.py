@@ -16,6 +16,11 @@ QUICK: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
+def toy(nonlinear: Any) -> ot.Problem:
+    return nonlinear.problem
+
+
+@pytest.fixture(scope="module")
 def fitted(toy: ot.Problem) -> ot.Fit:
     return ot.fit([toy], "paper", **QUICK)[0]
 
@@ -23,7 +28,7 @@ def fitted(toy: ot.Problem) -> ot.Fit:
 def test_it_beats_the_identity(toy: ot.Problem, fitted: ot.Fit) -> None:
     before = criteria.energy_score(toy.source_valid, toy.target_valid).value
     after = criteria.energy_score(fitted.map.transport(toy.source_valid), toy.target_valid).value
-    assert after < 0.1 * before
+    assert after < 0.2 * before
 
 
 def test_the_cells_are_left_uncentred(fitted: ot.Fit) -> None:

@@ -76,8 +76,7 @@ def gather(problems: Sequence[Problem], means: Sequence[tuple[np.ndarray, np.nda
         begins = filled + np.concatenate([[0], np.cumsum(counts)[:-1]])
         filled += len(problem.target)
         ranges.append((starts[id(problem.source)], len(problem.source), begins, counts))
-    rng = np.random.default_rng(seed)
-    valid = [(_sample(p.source_valid, rng), _sample(p.target_valid, rng)) for p in problems]
+    valid = [(_sample(p.source_valid, seed), _sample(p.target_valid, seed)) for p in problems]
     source_valid, source_mask = _padded([v - m for (v, _), (m, _) in zip(valid, means, strict=True)])
     target_valid, target_mask = _padded([v - m for (_, v), (_, m) in zip(valid, means, strict=True)])
     views = [criteria.view_of(problem.target) for problem in problems]
@@ -114,8 +113,12 @@ def _groups(groups: np.ndarray | None, n_cells: int) -> np.ndarray:
     return np.zeros(n_cells, dtype=np.int32) if groups is None else groups.astype(np.int32)
 
 
-def _sample(cells: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    return cells if len(cells) <= MAX_VALID else cells[np.sort(rng.choice(len(cells), MAX_VALID, replace=False))]
+def _sample(cells: np.ndarray, seed: int) -> np.ndarray:
+    if len(cells) <= MAX_VALID:
+        return cells
+    # every cloud has numbers of its own, so that it is sampled alike beside any others
+    rng = np.random.default_rng(seed)
+    return cells[np.sort(rng.choice(len(cells), MAX_VALID, replace=False))]
 
 
 def bucket(size: int) -> int:

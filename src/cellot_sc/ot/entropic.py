@@ -24,6 +24,8 @@ from .problem import Fit, History, Problem, Progress
 
 logger = logging.getLogger("cellot_sc")
 
+MIN_COST = 1e-20
+"""Below this mean cost all cells are on one spot, and any strength of the regularisation will do."""
 ROWS = 512
 """Cells that are compared with all train cells at a time."""
 
@@ -35,8 +37,8 @@ class EntropicMap(TransportMap):
     potential of the target cells (Pooladian and Niles-Weed 2021, arXiv 2109.12004, equation 9).
 
     :meth:`inverse` is the same estimator in the other direction, with the potential of the source cells. It is not the
-    exact inverse of :meth:`transport`, which averages cells and has none: a round trip ends near the cell, by as much as
-    epsilon blurs.
+    exact inverse of :meth:`transport`, which averages cells and has none: a round trip ends near the cell, as near as
+    epsilon is small.
 
     Parameters
     ----------
@@ -186,8 +188,10 @@ def _fit_one(problem: Problem, config: EntropicConfig, seed: int, report: Any) -
     centre = target.mean(0, dtype=np.float64)
     x, x_weights = _padded((source - centre).astype(np.float32))
     y, y_weights = _padded((target - centre).astype(np.float32))
-    mean_cost = 0.5 * ((x_weights @ x**2).sum() + (y_weights @ y**2).sum()) - (x_weights @ x) @ (y_weights @ y)
-    mean_cost = max(float(mean_cost), np.finfo(np.float32).tiny)
+    squares = 0.5 * ((x_weights @ x**2).sum() + (y_weights @ y**2).sum())
+    mean_cost = float(squares - (x_weights @ x) @ (y_weights @ y))
+    if mean_cost < MIN_COST:
+        mean_cost = 1.0
     judged = min(len(problem.source_valid), len(problem.target_valid)) >= 2
     history = History(metrics={"epsilon": [], "validation": []})
     candidates: list[EntropicMap] = []
@@ -214,6 +218,9 @@ def _fit_one(problem: Problem, config: EntropicConfig, seed: int, report: Any) -
         history.metrics["epsilon"].append(share)
         history.metrics["validation"].append(validation)
         report(done, validation)
+    if not candidates:
+        msg = f"Sinkhorn's iterations diverged at epsilon = {config.epsilons[0]:g} x mean cost: choose larger epsilons."
+        raise ValueError(msg)
     chosen = int(np.argmin(history.metrics["validation"])) if judged else (len(candidates) - 1) // 2
     return Fit(candidates[chosen], dataclasses.replace(history, selected=history.step[chosen]))
 
@@ -249,4 +256,4 @@ def _sinkhorn(
     geometry = pointcloud.PointCloud(x * jnp.sqrt(0.5), y * jnp.sqrt(0.5), epsilon=epsilon)
     problem = linear_problem.LinearProblem(geometry, a=x_weights, b=y_weights)
     out = sinkhorn.Sinkhorn(threshold=threshold, max_iterations=max_iterations)(problem, init=(f, g))
-    return out.f, out.g, out.converged
+    return out.f, out.g, jnp.asarray(out.converged)
