@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cellot_sc.ot import IdentityMap, lack_of_fit
+from cellot_sc.ot.gaussian import cautious_gaussian_map, gaussian_map
+
+
+def two_types(n: int, seed: int, moved: float = 0.0) -> np.ndarray:
+    """Return cells of two types in five dimensions, of which one is moved."""
+    rng = np.random.default_rng(seed)
+    second = rng.random(n) < 0.5
+    cells = rng.normal(size=(n, 5))
+    cells[second, 0] += 5
+    cells[second, 1] += moved
+    return cells.astype(np.float32)
+
+
+@pytest.mark.parametrize("n", [60, 300])
+def test_two_samples_of_one_cloud_are_rarely_told_apart(n: int):
+    found = [
+        not lack_of_fit.explains(IdentityMap(5), two_types(n, seed), two_types(n, 1000 + seed)) for seed in range(20)
+    ]
+    assert sum(found) <= 2
+
+
+def test_linear_effects_are_explained_by_the_affine_map():
+    found = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        x, y = rng.normal(size=(2, 300, 5)).astype(np.float32)
+        y = y @ (np.eye(5, dtype=np.float32) + 0.2) + 3
+        found += not lack_of_fit.explains(cautious_gaussian_map(x, y), x, y)
+    assert found <= 2
+
+
+@pytest.mark.parametrize("n", [250, 500])
+def test_response_of_one_type_only_is_found(n: int):
+    for seed in range(5):
+        x, y = two_types(n, seed), two_types(n, 1000 + seed, moved=4)
+        assert not lack_of_fit.explains(gaussian_map(x, y), x, y)
+
+
+def test_no_map_at_all_does_not_explain_a_shift():
+    x, y = two_types(200, 0), two_types(200, 1) + np.float32([0, 0, 3, 0, 0])
+    assert not lack_of_fit.explains(IdentityMap(5), x, y)
+
+
+def test_same_answer_every_time_and_for_cells_in_any_place():
+    x, y = two_types(300, 0), two_types(300, 1, moved=1.2)
+    assert len({lack_of_fit.explains(gaussian_map(x, y), x, y) for _ in range(3)}) == 1
+
+
+def test_only_so_many_cells_are_compared(monkeypatch: pytest.MonkeyPatch):
+    seen: list[int] = []
+    excess = lack_of_fit._excess
+
+    def spy(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> float:
+        seen.extend([len(x), len(y)])
+        return excess(x, y, rng)
+
+    monkeypatch.setattr(lack_of_fit, "MAX_CELLS", 50)
+    monkeypatch.setattr(lack_of_fit, "_excess", spy)
+    lack_of_fit.explains(IdentityMap(5), two_types(300, 0), two_types(200, 1))
+    assert seen
+    assert max(seen) <= 50
+
+
+@pytest.mark.parametrize("n_dims", [1, 2])
+def test_few_dimensions(n_dims: int):
+    x, y = np.random.default_rng(0).normal(size=(2, 100, n_dims)).astype(np.float32)
+    assert lack_of_fit.explains(IdentityMap(n_dims), x, y)
+    assert not lack_of_fit.explains(IdentityMap(n_dims), x, y + 5)
+
+
+def test_cells_that_are_all_alike():
+    x = np.ones((20, 3), dtype=np.float32)
+    assert lack_of_fit.explains(IdentityMap(3), x, x.copy())
