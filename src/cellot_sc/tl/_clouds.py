@@ -31,9 +31,10 @@ def latent(adata: AnnData, use_rep: str, rows: np.ndarray | slice = slice(None))
         If there is no such representation.
     """
     _validate.representation_key(adata, use_rep)
-    values = (adata.X if use_rep == _keys.EXPRESSION else adata.obsm[use_rep])[rows]
+    values = adata.X if use_rep == _keys.EXPRESSION else adata.obsm[use_rep]
+    if hasattr(values, "to_numpy"):
+        values = values.to_numpy()
+    values = values[rows]
     if sparse.issparse(values):
         values = values.toarray()
-    elif hasattr(values, "to_numpy"):
-        values = values.to_numpy()
     return np.asarray(values, dtype=np.float32)

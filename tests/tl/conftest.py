@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+import pytest
+from anndata import AnnData
+
+import cellot_sc as cs
+
+
+@pytest.fixture(scope="session")
+def prepared(simulated: AnnData) -> AnnData:
+    """Simulated cells with a split and eight principal components. Copy them before you change them."""
+    adata = simulated.copy()
+    cs.pp.split(adata)
+    cs.pp.represent(adata, n_components=8)
+    return adata
+
+
+@pytest.fixture(scope="session")
+def fitted(prepared: AnnData) -> AnnData:
+    """The same with a Gaussian map per perturbation."""
+    adata = prepared.copy()
+    cs.tl.cellot(adata, solver="gaussian", seed=3)
+    return adata
