@@ -73,10 +73,15 @@ def replacing(path: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
         new, old = Path(folder) / path.name, Path(folder) / "old"
         yield new
-        if path.is_dir():
-            # a folder that is not empty cannot be replaced in one step
+        if path.exists() and (path.is_dir() or new.is_dir()):
+            # a folder cannot be replaced in one step
             os.replace(path, old)
-        os.replace(new, path)
+        try:
+            os.replace(new, path)
+        except OSError:
+            if old.exists():
+                os.replace(old, path)
+            raise
 
 
 @contextmanager

@@ -132,16 +132,17 @@ def draw(
             figure_of(pl.marginals(adata, key=key, split=split, show=False)),
         ),
     ]
-    if len(_store.load(adata, key).history):
-        items.append(
-            Item(
-                "history",
-                "Did the fit come to an end?",
-                "Loss and distance to validation cells as the fit went on. The dots mark the maps that were kept, as "
-                "chosen by validation cells.",
-                figure_of(pl.history(adata, key=key, show=False)),
-            )
+    fitted = _store.load(adata, key)
+    with_steps = set(fitted.history["perturbation"])
+    if with_steps:
+        meaning = (
+            "Loss and distance to validation cells as the fit went on. The dots mark the maps that were kept, as "
+            "chosen by validation cells."
         )
+        if with_steps < set(fitted.maps):
+            meaning += " Perturbations that are not shown needed no steps: an affine map explains their cells."
+        figure = figure_of(pl.history(adata, key=key, show=False))
+        items.append(Item("history", "Did the fit come to an end?", meaning, figure))
     return items
 
 
@@ -189,9 +190,7 @@ def write_report(
 
 def figure_of(axes: Mapping[Any, Axes]) -> Figure:
     """Return the figure that all of the axes belong to."""
-    figure = next(iter(axes.values())).figure.get_figure(root=True)
-    assert figure is not None
-    return figure
+    return next(iter(axes.values())).figure.get_figure(root=True)
 
 
 def _png(figure: Figure) -> tuple[str, int]:
@@ -216,7 +215,8 @@ def number(value: float, digits: int = 3) -> str:
     """Return a number with so many digits that count, and a true minus sign."""
     if math.isnan(value):
         return "–"
-    return f"{value:.{digits}g}".replace("-", "−")
+    text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.{digits}g}"
+    return text.replace("-", "−")
 
 
 def percent(fraction: float) -> str:
@@ -232,7 +232,7 @@ def _summary(scores: pd.DataFrame, solver: str) -> str:
         by_model = rows.set_index("model")
         nothing, ceiling = by_model.loc["identity"], by_model.loc[OBSERVED]
         # without resamples there are no intervals, and the value stands for itself
-        least = nothing["value"] if math.isnan(nothing["ci_low"]) else nothing["ci_low"]
+        least: float = nothing["value"] if pd.isna(nothing["ci_low"]) else nothing["ci_low"]
         if least > max(ceiling["value"], 0):
             text = "the prediction closes {} of the distance between control and treated cells{}"
             text = text.format(*_closed(scores, name, "all", solver))
@@ -247,7 +247,8 @@ def _summary(scores: pd.DataFrame, solver: str) -> str:
 def _closed(scores: pd.DataFrame, perturbation: object, group: str, solver: str) -> tuple[str, str]:
     """Return how much of the gap the solver closes and, in brackets, how much the controls do."""
     rows = scores[(scores["metric"] == SUMMARY + GAP_CLOSED) & (scores["group"] == group)]
-    closed = rows[rows["perturbation"] == perturbation].set_index("model")["value"].to_dict()
+    rows = rows[rows["perturbation"] == perturbation]
+    closed: dict[str, float] = dict(zip(rows["model"], rows["value"], strict=True))
     others = [f"{model_name(model)} {percent(closed[model])}" for model in in_order(list(closed)) if model != solver]
     beside = f" ({html.escape(', '.join(others))})" if others else ""
     return f"<strong>{percent(closed.get(solver, math.nan))}</strong>", beside
@@ -268,16 +269,13 @@ def _table(scores: pd.DataFrame, solver: str) -> str:
     )
     body = []
     for of_row, group in values.groupby(index, sort=False):
-        by_model = group.set_index("model")
-        best = _best_prediction(str(of_row[2]), by_model["value"].to_dict())
+        by_model: dict[str, pd.Series] = {str(row["model"]): row for _, row in group.iterrows()}
+        best = _best_prediction(str(of_row[2]), {model: row["value"] for model, row in by_model.items()})
         cells = "".join(
             f"<{tag}>{html.escape(str(text))}</{tag[:2]}>"
             for tag, text in zip(['th scope="row"', "td", "td"], of_row, strict=True)
         )
-        cells += "".join(
-            _cell(by_model.loc[model] if model in by_model.index else None, best=model in best, own=model == solver)
-            for model in models
-        )
+        cells += "".join(_cell(by_model.get(model), best=model in best, own=model == solver) for model in models)
         fraction = closed.get(of_row, math.nan)
         body.append(f'<tr>{cells}<td class="n" data-v="{fraction}">{percent(fraction)}</td></tr>')
     return f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody>"

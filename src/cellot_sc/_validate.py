@@ -547,7 +547,7 @@ def feature_names(wanted: str | Sequence[str], valid: Sequence[str]) -> list[str
 def has_history(n_rows: int, *, solver: str, key: str) -> None:
     """Raise :class:`ValueError` if maps have no history."""
     if not n_rows:
-        msg = f"The maps in adata.uns[{key!r}] have no history: solver {solver!r} fits in one step."
+        msg = f"The maps in adata.uns[{key!r}] have no history: solver {solver!r} took no steps."
         raise ValueError(msg)
 
 

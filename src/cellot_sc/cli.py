@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 from typer.main import get_command
@@ -215,7 +215,9 @@ def evaluate(
     metric: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Metric; repeatable. [the usual ones]")
     ] = None,
-    space: Annotated[str, typer.Option(metavar="NAME", help="Compare in the latent space or in genes.")] = "latent",
+    space: Annotated[
+        Literal["latent", "genes"], typer.Option(help="Compare in the latent space or in genes.")
+    ] = "latent",
     n_boot: Annotated[int, typer.Option(metavar="N", help="Resamples behind the intervals.")] = 200,
     seed: Seed = 0,
     key: Key = _keys.MODEL,
@@ -239,7 +241,7 @@ def _summary(scores: pd.DataFrame) -> str:
     metric = scores["metric"].iloc[0]
     rows = scores[(scores["metric"] == metric) & (scores["group"] == "all")]
     wide = rows.pivot(index="perturbation", columns="model", values="value")[list(dict.fromkeys(rows["model"]))]
-    wide.columns.name = None
+    wide.columns.name = wide.index.name = None
     return f"{metric} of {rows['split'].iloc[0]} cells:\n{wide.to_string(float_format='{:.3g}'.format)}"
 
 

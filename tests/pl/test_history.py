@@ -86,7 +86,7 @@ def test_no_step_selected(iterated: AnnData) -> None:
 
 
 def test_maps_without_a_history(fitted: AnnData) -> None:
-    with pytest.raises(ValueError, match="have no history: solver 'gaussian' fits in one step"):
+    with pytest.raises(ValueError, match="have no history: solver 'gaussian' took no steps"):
         cs.pl.history(fitted)
     with pytest.raises(KeyError, match="call cs.tl.cellot first. Did you mean 'cellot'"):
         cs.pl.history(fitted, key="celot")

@@ -118,12 +118,13 @@ def test_other_split(fitted: AnnData) -> None:
 def test_of_many_cells_a_sample_is_shown(fitted: AnnData, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
     draw = _marginals._draw
+
+    def spy(ax: Axes, values: dict[str, np.ndarray], colors: dict[str, str]) -> None:
+        seen.extend(len(x) for x in values.values())
+        draw(ax, values, colors)
+
     monkeypatch.setattr(_marginals, "MAX_CELLS", 20)
-    monkeypatch.setattr(
-        _marginals,
-        "_draw",
-        lambda ax, values, colors: [seen.extend(map(len, values.values())), draw(ax, values, colors)],
-    )
+    monkeypatch.setattr(_marginals, "_draw", spy)
     cs.pl.marginals(fitted, "drug_a", features="gene_03", show=False)
     assert seen == [20, 20, 20]
 

@@ -146,7 +146,9 @@ class TestShow:
     def test_closed_figures_can_still_be_changed_and_saved(self, iterated: AnnData, tmp_path: Path) -> None:
         [ax] = cs.pl.marginals(iterated, "drug_a", features="gene_00", show=False).values()
         ax.set_title("mine")
-        ax.figure.savefig(tmp_path / "mine.png")
+        figure = ax.get_figure(root=True)
+        assert figure is not None
+        figure.savefig(tmp_path / "mine.png")
         assert (tmp_path / "mine.png").stat().st_size > 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from matplotlib.lines import Line2D
@@ -110,9 +110,11 @@ def _worst(curves: pd.DataFrame, names: list[str]) -> list[str]:
 
 
 def _curve(ax: Axes, values: pd.Series, selected: int | None, color: str | None, name: str) -> None:
-    style = {"color": _style.FAINT, "linewidth": 0.8} if color is None else {"color": color, "linewidth": 1.5}
+    style: dict[str, Any] = (
+        {"color": _style.FAINT, "linewidth": 0.8} if color is None else {"color": color, "linewidth": 1.5}
+    )
     ax.plot(values.index, values.to_numpy(), label=name, **style)
-    if selected in values.index:
+    if selected is not None and selected in values.index:
         size = 3 if color is None else 6
         ax.plot(
             selected, values[selected], "o", color=color or _style.GREY, markersize=size, markeredgecolor="white",

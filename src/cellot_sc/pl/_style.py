@@ -12,6 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.colors import to_rgb
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from .. import _validate
 from .._settings import settings
@@ -71,15 +72,15 @@ class Canvas:
             If there are not as many axes as panels.
         """
         if ax is not None:
-            given = [ax] if hasattr(ax, "plot") else list(np.ravel(np.asarray(ax, dtype=object)))
+            given: list[Axes] = list(np.ravel(np.asarray(ax, dtype=object)))
             _validate.panels(len(given), n_panels)
             return cls(given, None)
         n_cols = min(n_cols, n_panels)
         n_rows = math.ceil(n_panels / n_cols)
         shape = (size[0] * n_cols, size[1] * n_rows)
-        figure, grid = plt.subplots(n_rows, n_cols, figsize=shape, squeeze=False, layout="constrained")
         # room between the numbers of neighbouring axes
-        figure.get_layout_engine().set(w_pad=0.08, h_pad=0.06)
+        layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06)
+        figure, grid = plt.subplots(n_rows, n_cols, figsize=shape, squeeze=False, layout=layout)
         for unused in grid.flat[n_panels:]:
             unused.remove()
         return cls(list(grid.flat[:n_panels]), figure)
@@ -121,8 +122,6 @@ class Canvas:
         all other cases a figure made here is closed: its axes can still be changed and saved, and no memory is held.
         """
         figure = self.axes[0].figure.get_figure(root=True)
-        if figure is None:  # pragma: no cover
-            return
         if save is not None:
             figure.savefig(save, dpi=settings.figure_dpi, bbox_inches="tight")
         if show:
