@@ -84,9 +84,9 @@ def marginals(
     >>> import cellot_sc as cs
     >>> adata = cs.datasets.simulate(600, 50)
     >>> cs.tl.cellot(adata, solver="gaussian")
-    >>> panels = cs.pl.marginals(adata, "drug_a", features=["gene_0", "gene_1"], show=False)
+    >>> panels = cs.pl.marginals(adata, "drug_a", features=["gene_00", "gene_01"], show=False)
     >>> list(panels)
-    [('drug_a', 'gene_0'), ('drug_a', 'gene_1')]
+    [('drug_a', 'gene_00'), ('drug_a', 'gene_01')]
     """
     _validate.figure_file(save)
     cells = _cells.of_split(adata, target, key=key, split=split)
