@@ -60,7 +60,7 @@ class ICNNConfig:
 
     width: int = 64
     depth: int = 3
-    penalties: tuple[float, ...] = (3.0, 10.0, 10.0, 30.0)
+    penalties: tuple[float, ...] = (1.0, 3.0, 10.0)
     learning_rate: float = 2e-2
     batch_size: int = 256
     n_steps: int = 1500
