@@ -76,14 +76,14 @@ def test_patience_ends_the_fit(toy: ot.Problem) -> None:
 
 
 def test_f_stays_convex_and_both_potentials_move(toy: ot.Problem) -> None:
-    method = paper.MinMax(8, 3, 1e-2, 16, 2, 10, 10, 1, 1)
-    state = method.start(jax.random.key(0), 2)
+    method = paper.MinMax(2, 8, 3, 1e-2, 16, 2, 10, 10, 1, 1)
+    state = method.start(jax.random.key(0))
     x, y = toy.source[: method.batch_size], toy.target[: method.batch_size]
     advance = jax.jit(method.step)
     for step in range(20):
         state, _ = advance(state, x, y, step)
     assert all((kernel >= 0).all() for name, kernel in state["f"].items() if name.startswith("positive"))
-    start = method.start(jax.random.key(0), 2)
+    start = method.start(jax.random.key(0))
     for which in ("f", "g"):
         assert not np.allclose(state[which]["kernel_0"], start[which]["kernel_0"])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ott.neural.methods.expectile_neural_dual import ExpectileNeuralDual
-from ott.neural.networks.potentials import BasePotential
+from ott.neural.methods.monge_gap import MongeGapEstimator, monge_gap_from_samples
+from ott.neural.networks.potentials import BasePotential, PotentialMLP
 
-__all__ = ["BasePotential", "ExpectileNeuralDual"]
+__all__ = ["BasePotential", "ExpectileNeuralDual", "MongeGapEstimator", "PotentialMLP", "monge_gap_from_samples"]

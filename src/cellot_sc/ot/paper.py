@@ -11,12 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from . import checkpoints, criteria, networks, objectives, options
-from .clouds import Clouds, gather
+from . import criteria, networks, objectives, options
+from .clouds import Clouds
 from .networks import Params
 from .potential_map import PotentialMap
 from .problem import Fit, Problem, Progress
-from .training import State, train
+from .single import first_choice, fit_each
+from .training import State
 
 type Updated = tuple[Params, optax.OptState]
 
@@ -75,6 +76,7 @@ class MinMax:
     off at zero, g by a penalty on what is negative in its own.
     """
 
+    n_dims: int
     width: int
     depth: int
     learning_rate: float
@@ -100,10 +102,10 @@ class MinMax:
         """Adam with the momenta of the publication."""
         return optax.adam(self.learning_rate, b1=0.5, b2=0.9)
 
-    def start(self, key: jax.Array, n_dims: int) -> State:
+    def start(self, key: jax.Array) -> State:
         """Return two random networks."""
         f_key, g_key = jax.random.split(key)
-        cell = jnp.zeros((1, n_dims))
+        cell = jnp.zeros((1, self.n_dims))
         f, g = (self.network.init(k, cell)["params"] for k in (f_key, g_key))
         init = self.optimizer.init
         return {"f": f, "g": g, "f_optimizer": init(f), "g_optimizer": init(g), "damping": jnp.ones(())}
@@ -149,12 +151,12 @@ def penalty(params: Params) -> jax.Array:
 
 
 def fit_paper(problems: Sequence[Problem], config: PaperConfig, seed: int, progress: Progress | None) -> list[Fit]:
-    """Fit the published model for every problem, all in one computation. The cells are left uncentred, as published.
+    """Fit the published model for every problem. The cells are left uncentred, as published.
 
     Without validation cells, the last iteration is taken.
     """
-    judged = all(min(len(problem.source_valid), len(problem.target_valid)) for problem in problems)
     method = MinMax(
+        problems[0].n_dims,
         config.width,
         config.depth,
         config.learning_rate,
@@ -163,22 +165,12 @@ def fit_paper(problems: Sequence[Problem], config: PaperConfig, seed: int, progr
         config.n_iters,
         config.check_every,
         patience=config.patience or config.n_iters,
-        min_steps=min(config.check_every, config.n_iters) if judged else config.n_iters,
+        min_steps=first_choice(problems, config.check_every, config.n_iters),
     )
-    n_dims = problems[0].n_dims
-    zero = np.zeros(n_dims, dtype=np.float32)
-    clouds = gather(problems, [(zero, zero)] * len(problems), seed)
-    one = jax.jit(method.start, static_argnums=1)(jax.random.key(seed), n_dims)
-    state = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (len(problems), 1, *leaf.shape)), one)
-    trained = train(
-        method, state, clouds, seed=seed, progress=progress, checkpoint=checkpoints.of_fit(config, problems, seed)
-    )
-    params = jax.tree.map(np.asarray, trained.params)
     architecture = {"width": config.width, "depth": config.depth}
-    return [
-        Fit(
-            PotentialMap("paper", architecture, {name: value[i] for name, value in params.items()}, zero, zero),
-            trained.histories[i],
-        )
-        for i in range(len(problems))
-    ]
+    zero = np.zeros(method.n_dims, dtype=np.float32)
+
+    def build(params: Params) -> PotentialMap:
+        return PotentialMap("paper", architecture, {name: value[None] for name, value in params.items()}, zero, zero)
+
+    return fit_each(method, problems, config, seed, progress, build)

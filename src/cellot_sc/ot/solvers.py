@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from .entropic import EntropicConfig, fit_entropic
+from .expectile import ExpectileConfig, fit_expectile
 from .gaussian import gaussian_map
 from .icnn import ICNNConfig, fit_icnn
 from .maps import IdentityMap, MeanShiftMap, TransportMap
+from .monge_gap import MongeGapConfig, fit_monge_gap
 from .paper import PaperConfig, fit_paper
 from .problem import Fit, History, Problem, Progress
 
@@ -72,6 +74,8 @@ SOLVERS: dict[str, Solver] = {
         ),
         Solver("icnn", "ensemble of convex networks, from a Gaussian start, by the dual", ICNNConfig, fit_icnn),
         Solver("entropic", "discrete optimal transport, extended to other cells", EntropicConfig, fit_entropic),
+        Solver("expectile", "ott's ExpectileNeuralDual", ExpectileConfig, fit_expectile),
+        Solver("monge_gap", "ott's MongeGapEstimator", MongeGapConfig, fit_monge_gap),
         Solver("paper", "the recipe of the CellOT publication", PaperConfig, fit_paper),
     )
 }
