@@ -127,6 +127,14 @@ def enough_cells(n_cells: int, *, what: str) -> None:
         raise ValueError(msg)
 
 
+def matrix(x: Any, *, what: str) -> Any:
+    """Return ``x``; raise :class:`ValueError` if it is not of shape (n_cells, n_dims)."""
+    if len(x.shape) != 2 or x.shape[1] == 0:
+        msg = f"{what} has shape {tuple(x.shape)}; (n_cells, n_dims) is needed."
+        raise ValueError(msg)
+    return x
+
+
 def finite(x: np.ndarray, *, what: str) -> np.ndarray:
     """Return ``x``; raise :class:`ValueError` if it holds NaN or inf."""
     bad = ~np.isfinite(x)
@@ -143,6 +151,13 @@ def representation_key(adata: AnnData, use_rep: str) -> str:
         msg = f"use_rep {use_rep!r} is not in adata.obsm.{nearest(use_rep, valid)}"
         raise KeyError(msg)
     return use_rep
+
+
+def free_uns_key(key: str, use_rep: str, *, what: str) -> None:
+    """Raise :class:`ValueError` if ``key``, which is to be written to ``uns``, is where a decoder is kept."""
+    if key == use_rep:
+        msg = f"{what} {key!r} would overwrite the decoder of the representation of that name: choose another name."
+        raise ValueError(msg)
 
 
 def positive(value: float, *, what: str, integer: bool = False) -> Any:
@@ -185,6 +200,19 @@ def writable(path: Path, *, overwrite: bool) -> Path:
         msg = f"{path} exists; --overwrite replaces it."
         raise FileExistsError(msg)
     return path
+
+
+def positive_weights(weights: Any, n_dims: int, *, what: str) -> np.ndarray:
+    """Return the weights as float32; raise :class:`ValueError` if they are not a positive number per dimension."""
+    try:
+        array = np.asarray(weights, dtype=np.float32)
+    except (TypeError, ValueError):
+        msg = f"{what} are no numbers: {n_dims} positive finite numbers are needed."
+        raise ValueError(msg) from None
+    if array.shape != (n_dims,) or not np.isfinite(array).all() or (array <= 0).any():
+        msg = f"{what} of shape {array.shape}: {n_dims} positive finite numbers are needed."
+        raise ValueError(msg)
+    return array
 
 
 def group_codes(adata: AnnData, key: str, *, what: str) -> np.ndarray:
@@ -405,6 +433,12 @@ def not_constant(x: Any, *, what: str) -> None:
         raise ValueError(msg)
 
 
+def has_decoder(adata: AnnData, key: str) -> bool:
+    """Return whether :func:`cellot_sc.pp.represent` kept a decoder under ``key``."""
+    found = adata.uns.get(key)
+    return isinstance(found, Mapping) and {"method", "var_names"} <= set(found)
+
+
 def decoder(adata: AnnData, key: str) -> Mapping[str, Any]:
     """Return the decoder that :func:`cellot_sc.pp.represent` kept under ``key``.
 
@@ -415,7 +449,7 @@ def decoder(adata: AnnData, key: str) -> Mapping[str, Any]:
     ValueError
         If it was fitted on other genes.
     """
-    known = [k for k, v in adata.uns.items() if isinstance(v, Mapping) and {"method", "var_names"} <= set(v)]
+    known = [k for k in adata.uns if has_decoder(adata, k)]
     if key not in known:
         msg = (
             f"There is no decoder in adata.uns[{key!r}]: only representations made by cs.pp.represent can be decoded."

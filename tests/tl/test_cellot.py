@@ -1,39 +1,44 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from anndata import AnnData
+from scipy import sparse
 
 import cellot_sc as cs
 from cellot_sc.ot import SOLVERS, AffineMap, MeanShiftMap, WeightedMap
 from cellot_sc.tl import _store
 
-
-def snapshot(adata: AnnData) -> dict[str, Any]:
-    """Everything an AnnData holds, in a form that compares."""
-    return {
-        "X": adata.X.copy(),
-        "obs": adata.obs.copy(),
-        "var": adata.var.copy(),
-        "obsm": {key: np.array(value) for key, value in adata.obsm.items()},
-        "uns": list(adata.uns),
-        "layers": list(adata.layers),
-    }
+QUICK: dict[str, Any] = {"n_steps": 20, "check_every": 10, "min_steps": 10, "penalties": (10.0,)}
 
 
-def assert_untouched(adata: AnnData, before: dict[str, Any]) -> None:
-    assert (adata.X != before["X"]).nnz == 0
-    pd.testing.assert_frame_equal(adata.obs, before["obs"])
-    pd.testing.assert_frame_equal(adata.var, before["var"])
-    assert set(adata.obsm) == set(before["obsm"])
-    for key, value in before["obsm"].items():
-        np.testing.assert_array_equal(adata.obsm[key], value)
-    assert list(adata.uns) == before["uns"]
-    assert list(adata.layers) == before["layers"]
+def assert_same(a: Any, b: Any) -> None:
+    """Assert that two values are the same to the last key and bit."""
+    assert type(a) is type(b)
+    if isinstance(a, dict):
+        assert list(a) == list(b)
+        for key in a:
+            assert_same(a[key], b[key])
+    elif isinstance(a, pd.DataFrame):
+        pd.testing.assert_frame_equal(a, b)
+    elif sparse.issparse(a):
+        assert (a != b).nnz == 0
+    else:
+        np.testing.assert_array_equal(a, b)
+
+
+def assert_untouched(adata: AnnData, before: AnnData) -> None:
+    """Assert that an AnnData holds what its copy of before holds, and nothing else."""
+    assert_same(adata.X, before.X)
+    assert_same(adata.obs, before.obs)
+    assert_same(adata.var, before.var)
+    for name in ("obsm", "varm", "layers", "obsp", "uns"):
+        assert_same(dict(getattr(adata, name)), dict(getattr(before, name)))
 
 
 def train_means(adata: AnnData, use_rep: str = "X_cellot") -> dict[str, np.ndarray]:
@@ -47,7 +52,7 @@ def train_means(adata: AnnData, use_rep: str = "X_cellot") -> dict[str, np.ndarr
 def test_simply_works(simulated: AnnData, caplog: pytest.LogCaptureFixture):
     adata = simulated.copy()
     with caplog.at_level(logging.INFO, "cellot_sc"):
-        assert cs.tl.cellot(adata, n_steps=20, check_every=10, min_steps=10, penalties=(10.0,)) is None
+        assert cs.tl.cellot(adata, **QUICK) is None
     assert set(adata.obs["split"].cat.categories) == {"train", "valid", "test", "ood"}
     assert adata.obsm["X_cellot"].shape[0] == adata.n_obs
     fitted = _store.load(adata, "cellot")
@@ -68,8 +73,10 @@ def test_the_map_is_that_of_the_train_cells(prepared: AnnData):
 
 
 @pytest.mark.parametrize("solver", ["gaussian", "icnn"])
-def test_no_test_or_ood_cell_is_seen(prepared: AnnData, solver: str):
-    options = {"n_steps": 20, "check_every": 10, "min_steps": 10, "penalties": (10.0,)} if solver == "icnn" else {}
+def test_no_test_or_ood_cell_is_seen(prepared: AnnData, solver: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("cellot_sc.ot.lack_of_fit.explains", lambda *_: False)
+    monkeypatch.setattr("cellot_sc.ot.icnn._choose", lambda start, members, problem: members[0])
+    options = QUICK if solver == "icnn" else {}
     adata = prepared.copy()
     adata.obs.loc[adata.obs["patient"] == "patient_1", "split"] = "ood"
     other = adata.copy()
@@ -79,8 +86,80 @@ def test_no_test_or_ood_cell_is_seen(prepared: AnnData, solver: str):
     for data in (adata, other):
         cs.tl.cellot(data, targets="drug_a", solver=solver, **options)
     a, b = (_store.load(data, "cellot").maps["drug_a"] for data in (adata, other))
+    assert a.kind == ("potential" if solver == "icnn" else "gaussian")
     x = adata.obsm["X_cellot"]
     np.testing.assert_array_equal(a.transport(x), b.transport(x))
+
+
+def test_representation_made_on_the_way_sees_train_cells_only(simulated: AnnData):
+    adata = simulated.copy()
+    cs.pp.split(adata, holdout={"patient": "patient_1"})
+    other = adata.copy()
+    unseen = np.flatnonzero(other.obs["split"].isin(["test", "ood"]))
+    x = other.X.toarray()
+    x[unseen] = x[np.random.default_rng(0).permutation(unseen)] + 1
+    other.X = x
+    for data in (adata, other):
+        cs.tl.cellot(data, solver="gaussian")
+    a, b = (_store.load(data, "cellot").maps for data in (adata, other))
+    seen = np.setdiff1d(np.arange(adata.n_obs), unseen)
+    # the other is dense, and adds up in another order
+    np.testing.assert_allclose(adata.obsm["X_cellot"][seen], other.obsm["X_cellot"][seen], atol=1e-4)
+    for name in a:
+        moved = a[name].transport(adata.obsm["X_cellot"])
+        np.testing.assert_allclose(moved, b[name].transport(adata.obsm["X_cellot"]), atol=1e-2)
+
+
+def test_test_cells_may_hold_anything(prepared: AnnData):
+    adata = prepared.copy()
+    adata.obsm["X_cellot"][(adata.obs["split"] == "test").to_numpy()] = np.nan
+    cs.tl.cellot(adata, solver="gaussian")
+    cs.tl.cellot(prepared_copy := prepared.copy(), solver="gaussian")
+    for name, fitted in _store.load(adata, "cellot").maps.items():
+        assert_same(fitted.state(), _store.load(prepared_copy, "cellot").maps[name].state())
+
+
+def test_history_table(prepared: AnnData, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("cellot_sc.ot.lack_of_fit.explains", lambda *_: False)
+    adata = prepared.copy()
+    cs.tl.cellot(adata, **QUICK)
+    table = adata.uns["cellot"]["history"]
+    assert list(table.columns) == ["perturbation", "step", "seconds", "metric", "value"]
+    assert set(table["perturbation"]) == {"drug_a", "drug_b"}
+    for _, part in table.groupby("perturbation"):
+        looks = part[part["metric"] != "selected"]
+        assert looks.groupby("metric")["step"].apply(list).to_dict() == {"loss": [0, 10, 20], "validation": [0, 10, 20]}
+        assert np.isfinite(looks.loc[looks["metric"] == "validation", "value"]).all()
+        selected = part[part["metric"] == "selected"]
+        assert len(selected) == 1
+        assert selected["value"].iloc[0] in (10, 20)
+
+
+def test_config_says_what_was_asked_for(prepared: AnnData, tmp_path: Path):
+    adata = prepared.copy()
+    options = QUICK | {"penalties": np.array([10.0]), "checkpoint_dir": tmp_path, "noise": np.float32(0.5)}
+    cs.tl.cellot(adata, targets="drug_a", seed=np.int64(3), **options)  # type: ignore[arg-type]
+    assert _store.load(adata, "cellot").config == {
+        "perturbation_key": "perturbation",
+        "control": "control",
+        "targets": ["drug_a"],
+        "use_rep": "X_cellot",
+        "split_key": "split",
+        "pair_by": None,
+        "solver": "icnn",
+        "solver_kwargs": QUICK | {"penalties": [10.0], "checkpoint_dir": str(tmp_path), "noise": 0.5},
+        "seed": 3,
+    }
+
+
+def test_progress_is_shown_unless_it_is_off(prepared: AnnData, capsys: pytest.CaptureFixture[str]):
+    for progress in (False, True):
+        cs.settings.progress = progress
+        try:
+            cs.tl.cellot(prepared.copy(), targets="drug_a", **QUICK)
+        finally:
+            cs.settings.progress = False
+        assert ("icnn" in capsys.readouterr().err) == progress
 
 
 def test_targets_and_key(prepared: AnnData):
@@ -92,11 +171,29 @@ def test_targets_and_key(prepared: AnnData):
 
 def test_copy_leaves_the_original(prepared: AnnData):
     adata = prepared.copy()
-    before = snapshot(adata)
+    # the split and the representation are made on the copy, too
+    del adata.obs["split"], adata.obsm["X_cellot"], adata.uns["X_cellot"]
+    before = adata.copy()
     out = cs.tl.cellot(adata, solver="identity", copy=True)
     assert out is not None
     assert "cellot" in out.uns
+    assert "split" in out.obs
+    assert "X_cellot" in out.obsm
     assert_untouched(adata, before)
+
+
+def test_nothing_is_written_but_what_is_said(prepared: AnnData):
+    adata = prepared.copy()
+    cs.tl.cellot(adata, solver="identity")
+    del adata.uns["cellot"]
+    assert_untouched(adata, prepared)
+
+
+def test_labels_may_be_plain_text(prepared: AnnData):
+    adata = prepared.copy()
+    adata.obs["perturbation"] = adata.obs["perturbation"].astype("str")
+    cs.tl.cellot(adata, solver="mean_shift")
+    assert cs.tl.predict(adata, "drug_a").obs["perturbation"].unique().tolist() == ["drug_a"]
 
 
 def test_other_names_of_column_and_control(prepared: AnnData):
@@ -141,6 +238,36 @@ class TestPairs:
 
 
 class TestWeights:
+    def test_labels_of_identity_weigh_the_dimensions_that_tell_them_apart(self, prepared: AnnData):
+        adata = prepared.copy()
+        x = np.random.default_rng(0).normal(size=(adata.n_obs, 2)).astype(np.float32)
+        x[:, 0] += 10 * adata.obs["cell_type"].cat.codes
+        # only control train cells count
+        treated = (adata.obs["perturbation"] != "control").to_numpy()
+        x[treated, 1] += 10 * adata.obs["cell_type"].cat.codes.to_numpy()[treated]
+        adata.obsm["two"] = x
+        cs.tl.cellot(adata, use_rep="two", solver="gaussian", feature_weights="cell_type")
+        fitted = _store.load(adata, "cellot").maps["drug_a"]
+        assert isinstance(fitted, WeightedMap)
+        assert 1.9 < fitted.weights[0] <= 2
+        assert 1 <= fitted.weights[1] < 1.1
+
+    def test_column_of_var(self, prepared: AnnData):
+        adata = prepared.copy()
+        adata.var["importance"] = np.arange(1, adata.n_vars + 1)
+        cs.tl.cellot(adata, use_rep="X", solver="gaussian", feature_weights="importance")
+        fitted = _store.load(adata, "cellot").maps["drug_a"]
+        assert isinstance(fitted, WeightedMap)
+        np.testing.assert_array_equal(fitted.weights, adata.var["importance"])
+
+    def test_all_ones_change_nothing_of_a_network(self, prepared: AnnData, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr("cellot_sc.ot.lack_of_fit.explains", lambda *_: False)
+        monkeypatch.setattr("cellot_sc.ot.icnn._choose", lambda start, members, problem: members[0])
+        plain, ones = prepared.copy(), prepared.copy()
+        cs.tl.cellot(plain, targets="drug_a", **QUICK)
+        cs.tl.cellot(ones, targets="drug_a", feature_weights=[1] * 8, **QUICK)
+        np.testing.assert_array_equal(cs.tl.predict(plain).X, cs.tl.predict(ones).X)
+
     def test_all_ones_change_nothing_to_the_bit(self, prepared: AnnData):
         plain, ones = prepared.copy(), prepared.copy()
         cs.tl.cellot(plain, solver="gaussian")
@@ -178,6 +305,17 @@ class TestWeights:
         ({"solver": "icnn", "n_step": 3}, TypeError, "Did you mean 'n_steps'"),
         ({"solver": "icnn", "n_steps": 0}, ValueError, "n_steps is 0; a positive whole number"),
         ({"solver": "icnn", "batch_size": -1}, ValueError, "batch_size is -1"),
+        ({"targets": "control"}, ValueError, "target 'control' is unknown"),
+        ({"use_rep": "cube"}, ValueError, r"use_rep 'cube' has shape \(600, 2, 2\); \(n_cells, n_dims\) is needed"),
+        ({"split_key": "patient"}, ValueError, "has labels that are no split"),
+        ({"pair_by": "gaps"}, ValueError, "'gaps'.* is missing for 1 cells"),
+        ({"perturbation_key": "gaps"}, ValueError, "'gaps'.* is missing for 1 cells"),
+        ({"seed": -1}, ValueError, "seed is -1; a whole number"),
+        ({"seed": 0.5}, ValueError, "seed is 0.5; a whole number"),
+        ({"key_added": "X_cellot"}, ValueError, "'X_cellot' would overwrite the decoder"),
+        ({"solver": "gaussian", "n_steps": 3}, TypeError, "solver 'gaussian' has no option 'n_steps'"),
+        ({"solver": "icnn", "resume": True}, ValueError, "needs the checkpoint_dir"),
+        ({"feature_weights": ["a"] * 8}, ValueError, "are no numbers: 8 positive finite numbers"),
         ({"feature_weights": np.ones(3)}, ValueError, "8 positive finite numbers"),
         ({"feature_weights": np.zeros(8)}, ValueError, "8 positive finite numbers"),
         ({"feature_weights": "cell_typ"}, KeyError, "Did you mean 'cell_type'"),
@@ -187,7 +325,9 @@ def test_bad_input_leaves_everything_as_it_was(
     prepared: AnnData, change: dict[str, Any], error: type[Exception], message: str
 ):
     adata = prepared.copy()
-    before = snapshot(adata)
+    adata.obsm["cube"] = np.zeros((600, 2, 2))
+    adata.obs["gaps"] = adata.obs["patient"].where(adata.obs_names != "cell_7")
+    before = adata.copy()
     with pytest.raises(error, match=message):
         cs.tl.cellot(adata, **({"solver": "gaussian"} | change))
     assert_untouched(adata, before)
@@ -198,7 +338,7 @@ def test_not_finite(prepared: AnnData, value: float):
     adata = prepared.copy()
     row = np.flatnonzero((adata.obs["split"] == "train") & (adata.obs["perturbation"] == "control"))[0]
     adata.obsm["X_cellot"][row, 1] = value
-    before = snapshot(adata)
+    before = adata.copy()
     with pytest.raises(ValueError, match="use_rep 'X_cellot' holds NaN or inf in 1 of"):
         cs.tl.cellot(adata, solver="gaussian")
     assert_untouched(adata, before)
@@ -209,10 +349,28 @@ def test_too_few_train_cells(prepared: AnnData):
     drug = adata.obs["perturbation"] == "drug_a"
     adata.obs.loc[adata.obs_names[drug][9:], "split"] = "test"
     adata.obs.loc[adata.obs_names[drug][:9], "split"] = "train"
-    before = snapshot(adata)
+    before = adata.copy()
     with pytest.raises(ValueError, match="target 'drug_a' has 9 train cells; at least 10 are needed"):
         cs.tl.cellot(adata, solver="gaussian")
     assert_untouched(adata, before)
+
+
+def test_error_on_the_way_leaves_no_split_and_no_representation(simulated: AnnData):
+    adata = simulated.copy()
+    few = np.r_[:200, 200:205, 400:600]
+    adata = adata[few].copy()
+    before = adata.copy()
+    with pytest.raises(ValueError, match="'drug_a'.* train cells; at least 10 are needed"):
+        cs.tl.cellot(adata, solver="gaussian")
+    assert_untouched(adata, before)
+    adata = simulated.copy()
+    adata.X.data[5] = np.nan
+    before = adata.copy()
+    with pytest.raises(ValueError, match="adata.X holds NaN or inf"):
+        cs.tl.cellot(adata, solver="gaussian")
+    assert adata.obs.columns.equals(before.obs.columns)
+    assert not adata.obsm
+    assert list(adata.uns) == list(before.uns)
 
 
 def test_only_controls(prepared: AnnData):
@@ -224,18 +382,18 @@ def test_only_controls(prepared: AnnData):
 def test_without_validation_cells(prepared: AnnData):
     adata = prepared.copy()
     adata.obs["split"] = adata.obs["split"].replace({"valid": "train"})
-    cs.tl.cellot(adata, targets="drug_a", n_steps=20, check_every=10, min_steps=10, penalties=(10.0,))
+    cs.tl.cellot(adata, targets="drug_a", **QUICK)
     predicted = cs.tl.predict(adata, "drug_a", decode=False)
     assert np.isfinite(predicted.X).all()
 
 
 @pytest.mark.parametrize("solver", sorted(set(SOLVERS) - {"paper", "expectile", "monge_gap"}))
 def test_same_seed_same_map_to_the_bit(prepared: AnnData, solver: str):
-    options = {"n_steps": 20, "check_every": 10, "min_steps": 10} if solver == "icnn" else {}
+    options = QUICK if solver == "icnn" else {}
     x = prepared.obsm["X_cellot"]
     moved = []
     for _ in range(2):
         adata = prepared.copy()
         cs.tl.cellot(adata, targets="drug_a", solver=solver, seed=5, **options)
         moved.append(_store.load(adata, "cellot").maps["drug_a"].transport(x))
-    np.testing.assert_array_equal(*moved)
+    np.testing.assert_array_equal(moved[0], moved[1])

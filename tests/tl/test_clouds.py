@@ -26,6 +26,12 @@ def test_dense_single_precision(adata: AnnData, key: str, factor: int, rows: np.
     np.testing.assert_array_equal(values, factor * np.arange(12).reshape(4, 3)[rows])
 
 
+def test_not_a_matrix(adata: AnnData):
+    adata.obsm["cube"] = np.zeros((4, 2, 2))
+    with pytest.raises(ValueError, match=r"use_rep 'cube' has shape \(4, 2, 2\); \(n_cells, n_dims\) is needed"):
+        latent(adata, "cube")
+
+
 def test_unknown(adata: AnnData):
     with pytest.raises(KeyError, match="Did you mean 'dense'"):
         latent(adata, "dens")

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import logging
+from typing import Any
+
 import numpy as np
 import pytest
 from anndata import AnnData
@@ -73,6 +76,65 @@ def test_the_source_is_untouched(fitted: AnnData):
     assert list(adata.var) == list(fitted.var)
 
 
+def test_cells_without_a_perturbation_of_their_own(fitted: AnnData):
+    new = fitted[fitted.obs["perturbation"] == "control"].copy()
+    expected = cs.tl.predict(new, "drug_a", cells=[3, 5])
+    del new.obs["perturbation"]
+    predicted = cs.tl.predict(new, "drug_a", cells=[3, 5])
+    np.testing.assert_array_equal(predicted.X, expected.X)
+    assert predicted.obs["perturbation"].tolist() == ["drug_a", "drug_a"]
+    with pytest.raises(KeyError, match="perturbation_key 'perturbation' is not in adata.obs"):
+        cs.tl.predict(new, "drug_a")
+
+
+def test_cells_of_any_condition(fitted: AnnData):
+    treated = fitted.obs_names[fitted.obs["perturbation"] == "drug_b"][:5]
+    predicted = cs.tl.predict(fitted, "drug_a", cells=treated)
+    assert predicted.obs_names.equals(treated)
+    assert set(predicted.obs["perturbation"]) == {"drug_a"}
+
+
+def test_parts_of_an_anndata(fitted: AnnData):
+    part = fitted[fitted.obs["patient"] == "patient_1"]
+    predicted = cs.tl.predict(part, "drug_a")
+    whole = cs.tl.predict(fitted, "drug_a")
+    np.testing.assert_allclose(predicted.X, whole[predicted.obs_names].X, atol=1e-5)
+
+
+def test_chunks_change_nothing(fitted: AnnData, monkeypatch: pytest.MonkeyPatch):
+    whole = cs.tl.predict(fitted)
+    monkeypatch.setattr("cellot_sc.ot.maps.CHUNK", 7)
+    np.testing.assert_allclose(cs.tl.predict(fitted).X, whole.X, atol=1e-5)
+
+
+def test_something_else_under_the_name_of_the_representation(fitted: AnnData):
+    adata = fitted.copy()
+    adata.uns["X_cellot"] = {"params": 3}
+    predicted = cs.tl.predict(adata, "drug_a")
+    np.testing.assert_array_equal(predicted.X, predicted.obsm["X_cellot"])
+
+
+def test_predicted_cells_can_be_represented_again(fitted: AnnData):
+    predicted = cs.tl.predict(fitted, "drug_a")
+    np.testing.assert_array_equal(cs.pp.decode(predicted, predicted.obsm["X_cellot"]), predicted.X)
+
+
+def test_categories_stay(fitted: AnnData):
+    predicted = cs.tl.predict(fitted, "drug_a")
+    assert list(predicted.obs["perturbation"].cat.categories) == ["control", "drug_a", "drug_b"]
+    both = cs.tl.predict(fitted)
+    assert list(both.obs["perturbation"].cat.categories) == ["control", "drug_a", "drug_b"]
+    assert both.obs["cell_type"].dtype == fitted.obs["cell_type"].dtype
+    assert both.var_names.equals(fitted.var_names)
+    assert both.obsm["X_cellot"].shape == (400, 8)
+
+
+def test_log_says_what_was_predicted(fitted: AnnData, caplog: pytest.LogCaptureFixture):
+    with caplog.at_level(logging.INFO, "cellot_sc"):
+        cs.tl.predict(fitted)
+    assert caplog.messages == ["predicted 400 cells of drug_a, drug_b"]
+
+
 class TestErrors:
     def test_not_fitted(self, prepared: AnnData):
         with pytest.raises(KeyError, match="holds no fitted maps: call cs.tl.cellot first"):
@@ -88,9 +150,28 @@ class TestErrors:
 
     def test_names_twice(self, fitted: AnnData):
         adata = fitted.copy()
+        before = adata.copy()
         adata.obs_names = ["twice", "twice", *adata.obs_names[2:]]
         with pytest.raises(ValueError, match="not unique.*obs_names_make_unique"):
             cs.tl.predict(adata)
+        assert list(adata.uns) == list(before.uns)
+
+    def test_representation_is_gone(self, fitted: AnnData):
+        adata = fitted.copy()
+        del adata.obsm["X_cellot"]
+        with pytest.raises(KeyError, match="use_rep 'X_cellot' is not in adata.obsm"):
+            cs.tl.predict(adata)
+
+    def test_representation_is_another(self, fitted: AnnData):
+        adata = fitted.copy()
+        adata.obsm["X_cellot"] = adata.obsm["X_cellot"][:, :5]
+        with pytest.raises(ValueError, match=r"cells have shape \(200, 5\); \(n_cells, 8\) is needed"):
+            cs.tl.predict(adata)
+
+    def test_other_genes(self, fitted: AnnData):
+        with pytest.raises(ValueError, match="was fitted on 60 genes, which are not the 10 of adata"):
+            cs.tl.predict(fitted[:, :10])
+        assert cs.tl.predict(fitted[:, :10], decode=False).n_obs == 400
 
     @pytest.mark.parametrize(
         ("cells", "error", "message"),
@@ -102,7 +183,7 @@ class TestErrors:
             ([], ValueError, "at least one cell"),
         ],
     )
-    def test_cells(self, fitted: AnnData, cells: object, error: type[Exception], message: str):
+    def test_cells(self, fitted: AnnData, cells: Any, error: type[Exception], message: str):
         with pytest.raises(error, match=message):
             cs.tl.predict(fitted, "drug_a", cells=cells)
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import anndata
 import numpy as np
@@ -12,7 +13,7 @@ import cellot_sc as cs
 from cellot_sc.ot.problem import History
 from cellot_sc.tl import _store
 
-QUICK = {"n_steps": 20, "check_every": 10, "min_steps": 10}
+QUICK: dict[str, Any] = {"n_steps": 20, "check_every": 10, "min_steps": 10}
 
 
 @pytest.mark.parametrize("suffix", ["h5ad", "zarr"])
@@ -43,6 +44,36 @@ def test_survives_writing_and_reading_to_the_bit(
     for name, fitted in before.maps.items():
         np.testing.assert_array_equal(fitted.transport(x), after.maps[name].transport(x))
     np.testing.assert_array_equal(cs.tl.predict(adata).X, cs.tl.predict(read).X)
+
+
+@pytest.mark.parametrize("suffix", ["h5ad", "zarr"])
+@pytest.mark.parametrize("solver", ["identity", "mean_shift", "gaussian"])
+def test_closed_forms_survive_too(prepared: AnnData, tmp_path: Path, suffix: str, solver: str):
+    adata = prepared.copy()
+    cs.tl.cellot(adata, solver=solver)
+    path = tmp_path / f"fitted.{suffix}"
+    if suffix == "h5ad":
+        adata.write_h5ad(path)
+        read = anndata.read_h5ad(path)
+    else:
+        adata.write_zarr(path)
+        read = anndata.read_zarr(path)
+    after = _store.load(read, "cellot")
+    assert list(after.maps) == ["drug_a", "drug_b"]
+    # no look at validation cells, no row
+    assert list(after.history.columns) == ["perturbation", "step", "seconds", "metric", "value"]
+    assert after.history.empty
+    np.testing.assert_array_equal(cs.tl.predict(adata).X, cs.tl.predict(read).X)
+
+
+def test_maps_are_read_from_parts_of_an_anndata(fitted: AnnData):
+    assert list(_store.load(fitted[:10], "cellot").maps) == ["drug_a", "drug_b"]
+
+
+def test_column_types_do_not_depend_on_the_rows():
+    history = History([0], [0.0], {"loss": [2.0]}, selected=0)
+    types = [_store.history_table({"drug": h}).dtypes.to_dict() for h in (history, History())]
+    assert types[0] == types[1]
 
 
 def test_nothing_is_pickled(fitted: AnnData):

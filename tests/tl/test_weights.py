@@ -47,12 +47,31 @@ def test_column_of_var(adata: AnnData):
 
 def test_column_of_obs(adata: AnnData):
     weights = resolve_weights(adata, "type", adata.X, "X", np.ones(4, dtype=bool))
+    assert weights is not None
     np.testing.assert_allclose(weights, [2.0, 1.0], atol=1e-6)
 
 
 def test_column_of_var_needs_the_expression(adata: AnnData):
     with pytest.raises(KeyError, match="'importance' is no column"):
         resolve_weights(adata, "importance", adata.X, "X_pca", np.ones(4, dtype=bool))
+
+
+@pytest.mark.parametrize("weights", [["a", "b"], "name"])
+def test_no_numbers(adata: AnnData, weights: list[str] | str):
+    adata.var["name"] = ["x", "y"]
+    with pytest.raises(ValueError, match="are no numbers: 2 positive finite numbers are needed"):
+        resolve_weights(adata, weights, adata.X, "X", np.ones(4, dtype=bool))  # type: ignore[arg-type]
+
+
+def test_only_the_chosen_rows_count(adata: AnnData):
+    weights = resolve_weights(adata, "type", adata.X, "X", np.array([True, True, False, False]))
+    assert weights is not None
+    # one label, between which and itself nothing lies
+    assert weights.tolist() == [1.0, 1.0]
+
+
+def test_none_is_none(adata: AnnData):
+    assert resolve_weights(adata, None, adata.X, "X", np.ones(4, dtype=bool)) is None
 
 
 @pytest.mark.parametrize("weights", [[1.0], [1.0, -1.0], [1.0, np.nan], [[1.0, 1.0]]])

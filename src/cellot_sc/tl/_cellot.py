@@ -86,7 +86,8 @@ def cellot(
         If a column or the representation is missing.
     ValueError
         If the control or a target is no category, the solver is unknown, the representation holds NaN or inf, the
-        weights are not positive, or a condition has fewer than 10 train cells.
+        weights are not positive, a condition has fewer than 10 train cells, or ``key_added`` is where the decoder of
+        the representation is kept.
     TypeError
         If the solver does not have an option that was given.
 
@@ -101,6 +102,7 @@ def cellot(
     labels = _validate.perturbation_labels(adata, perturbation_key, control)
     names = _validate.targets(labels, control, targets)
     config = solvers.configure(solver, **solver_kwargs)
+    seed = _validate.seed(seed)
     groups = None if pair_by is None else _validate.group_codes(adata, pair_by, what="pair_by")
 
     # work on a shell that shares X, so that nothing is written before everything was checked
@@ -116,6 +118,7 @@ def cellot(
 
     if use_rep is None:
         use_rep = next((rep for rep in (_keys.REP, _keys.PCA) if rep in adata.obsm), None)
+    _validate.free_uns_key(key_added, use_rep or _keys.REP, what="key_added")
     if use_rep is None:
         use_rep = _keys.REP
         logger.info("no representation in obsm: making one with the defaults of cs.pp.represent")

@@ -29,12 +29,14 @@ def latent(adata: AnnData, use_rep: str, rows: np.ndarray | slice = slice(None))
     ------
     KeyError
         If there is no such representation.
+    ValueError
+        If it is not a matrix.
     """
     _validate.representation_key(adata, use_rep)
     values = adata.X if use_rep == _keys.EXPRESSION else adata.obsm[use_rep]
     if hasattr(values, "to_numpy"):
         values = values.to_numpy()
-    values = values[rows]
+    values = _validate.matrix(values, what=f"use_rep {use_rep!r}")[rows]
     if sparse.issparse(values):
         values = values.toarray()
     return np.asarray(values, dtype=np.float32)

@@ -41,7 +41,8 @@ def predict(
     key
         Where in ``uns`` the maps are.
     cells
-        Cells to transport: boolean mask, names or positions. With ``None``, all control cells.
+        Cells to transport: boolean mask, names or positions, whatever ``obs`` says of their perturbation, if anything.
+        With ``None``, all control cells.
     decode
         Whether to go back to genes where the representation can (see :func:`cellot_sc.pp.decode`).
 
@@ -100,14 +101,15 @@ def _treated(
     use_rep = fitted.config["use_rep"]
     moved = fitted.maps[name].transport(x)
     obs = adata.obs.iloc[rows].copy()
-    column = obs[fitted.config["perturbation_key"]]
-    categories = column.cat.categories if isinstance(column.dtype, pd.CategoricalDtype) else [name]
+    column = obs.get(fitted.config["perturbation_key"])
+    known = column is not None and isinstance(column.dtype, pd.CategoricalDtype)
+    categories = column.cat.categories if known else [name]
     if name not in categories:
         categories = [*categories, name]
     obs[fitted.config["perturbation_key"]] = pd.Categorical([name] * len(obs), categories=categories)
     if use_rep == _keys.EXPRESSION:
         return AnnData(moved, obs=obs, var=adata.var.copy())
-    if decode and use_rep in adata.uns:
+    if decode and _validate.has_decoder(adata, use_rep):
         part = AnnData(decode_latent(adata, moved, key=use_rep), obs=obs, var=adata.var.copy())
         part.uns[use_rep] = adata.uns[use_rep]
     else:

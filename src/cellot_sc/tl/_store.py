@@ -51,7 +51,9 @@ def history_table(histories: dict[str, History]) -> pd.DataFrame:
         if history.selected is not None:
             rows.append((name, history.selected, float("nan"), "selected", float(history.selected)))
     table = pd.DataFrame(rows, columns=HISTORY_COLUMNS)
-    return table.astype({"step": np.int64, "seconds": np.float64, "value": np.float64})
+    return table.astype(
+        {"perturbation": "str", "step": np.int64, "seconds": np.float64, "metric": "str", "value": np.float64}
+    )
 
 
 def save(adata: AnnData, key: str, fitted: FittedMaps) -> None:
@@ -60,10 +62,15 @@ def save(adata: AnnData, key: str, fitted: FittedMaps) -> None:
     The maps are numbered, because a perturbation's name may hold a character that no file format takes for a key.
     """
     adata.uns[key] = {
-        "config": json.dumps(fitted.config),
+        "config": json.dumps(fitted.config, default=_plain),
         "maps": {str(i): fitted.maps[name].state() for i, name in enumerate(fitted.config["targets"])},
         "history": fitted.history,
     }
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON has for an option that it does not know."""
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else str(value)
 
 
 def load(adata: AnnData, key: str) -> FittedMaps:

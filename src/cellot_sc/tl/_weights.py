@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -45,20 +45,21 @@ def resolve_weights(
     """
     if feature_weights is None:
         return None
-    if not isinstance(feature_weights, str):
-        weights = np.asarray(feature_weights, dtype=np.float32)
-    elif use_rep == _keys.EXPRESSION and feature_weights in adata.var:
-        weights = adata.var[feature_weights].to_numpy(dtype=np.float32)
-    elif feature_weights in adata.obs:
-        weights = 1 + variance_between(x[rows], adata.obs[feature_weights].iloc[np.flatnonzero(rows)])
-    else:
+    weights: Any = feature_weights
+    if isinstance(feature_weights, str):
+        weights = _named_weights(adata, feature_weights, x, use_rep, rows)
+    return _validate.positive_weights(weights, x.shape[1], what="feature_weights")
+
+
+def _named_weights(adata: AnnData, name: str, x: np.ndarray, use_rep: str, rows: np.ndarray) -> np.ndarray:
+    """Return the weights that a column of ``var`` holds, or that the labels in a column of ``obs`` stand for."""
+    if use_rep == _keys.EXPRESSION and name in adata.var:
+        return adata.var[name].to_numpy()
+    if name not in adata.obs:
         valid = [*adata.obs.columns, *(adata.var.columns if use_rep == _keys.EXPRESSION else [])]
-        msg = f"feature_weights {feature_weights!r} is no column.{_validate.nearest(feature_weights, valid)}"
+        msg = f"feature_weights {name!r} is no column.{_validate.nearest(name, valid)}"
         raise KeyError(msg)
-    if weights.shape != (x.shape[1],) or not np.isfinite(weights).all() or (weights <= 0).any():
-        msg = f"feature_weights of shape {weights.shape}: {x.shape[1]} positive finite numbers are needed."
-        raise ValueError(msg)
-    return weights
+    return 1 + variance_between(x[rows], adata.obs[name].iloc[np.flatnonzero(rows)])
 
 
 def variance_between(x: np.ndarray, labels: pd.Series) -> np.ndarray:
