@@ -256,6 +256,17 @@ class TestErrors:
         assert run.badly("predict", fitted, tmp_path / "new.h5ad") == "new.h5ad: No space left on device"
         assert list(tmp_path.iterdir()) == []
 
+    def test_an_interrupt_is_one_line(
+        self, run: Run, fitted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def interrupt(*args: object, **kwargs: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(cs.tl, "predict", interrupt)
+        status, _, err = run("predict", fitted, tmp_path / "new.h5ad")
+        assert (status, err) == (130, "cellot-sc: error: interrupted; nothing was written\n")
+        assert list(tmp_path.iterdir()) == []
+
 
 def test_log_lines_and_settings_are_as_they_were(run: Run, fitted: Path, tmp_path: Path) -> None:
     before = _settings.logger.handlers[:], cs.settings.progress

@@ -320,8 +320,8 @@ def _methods(adata: AnnData, scores: pd.DataFrame, config: Mapping[str, Any], se
     how = f", {kept['method']} of train cells" if isinstance(kept, Mapping) and "method" in kept else ""
     options = "".join(f", {name}={value}" for name, value in config["solver_kwargs"].items())
     return html.escape(
-        f"{adata.n_obs:,} cells with {adata.n_vars:,} features were split into {sizes} cells. For each of "
-        f"{len(config['targets'])} perturbations, one optimal transport map from {config['control']!r} was learnt from "
+        f"{adata.n_obs:,} cells with {adata.n_vars:,} features were split into {sizes} cells. One optimal transport "
+        f"map from {config['control']!r} to each perturbation ({len(config['targets'])} in all) was learnt from "
         f"unpaired train cells in {dims} dimensions ({space}{how}) and chosen on validation cells (solver "
         f"{config['solver']}{options}; seed {config['seed']}). Judged are {', '.join(sorted(set(scores['split'])))} "
         "cells. The controls were fitted to the same train cells: identity (no effect), mean shift (all cells move "

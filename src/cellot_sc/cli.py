@@ -32,6 +32,8 @@ cellot-sc predict fitted.h5ad predicted.h5ad --target drug_a""",
     no_args_is_help=False,
     rich_markup_mode=None,
 )
+INTERRUPTED = 130
+"""What a program that was told to stop (Ctrl-C) exits with."""
 
 Input = Annotated[Path, typer.Argument(metavar="INPUT", help="AnnData to read, .h5ad or .zarr.")]
 Output = Annotated[Path, typer.Argument(metavar="OUTPUT", help="AnnData to write, .h5ad or .zarr.")]
@@ -61,8 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if isinstance(error, OSError) or _is_ours(error):
             _fail(_words(error))
         raise
-    except KeyboardInterrupt:
-        _fail("interrupted", status=130)
+    if status == INTERRUPTED:
+        _fail("interrupted; nothing was written", status=INTERRUPTED)
     sys.exit(status if isinstance(status, int) else 0)
 
 

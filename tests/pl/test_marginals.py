@@ -195,3 +195,19 @@ def test_predicted_stands_out(fitted: AnnData) -> None:
     widths = {line.get_label(): line.get_linewidth() for line in ax.lines}
     assert widths[_style.PREDICTED] > max(widths[_style.CONTROL], widths[_style.OBSERVED])
     assert len(ax.collections) == 2
+
+
+def test_a_peak_at_zero_does_not_flatten_the_rest() -> None:
+    rng = np.random.default_rng(0)
+    expressed = np.concatenate([np.zeros(180), rng.normal(5, 0.5, 20)])
+    _, ax = plt.subplots()
+    values = {_style.CONTROL: np.zeros(200), _style.OBSERVED: expressed, _style.PREDICTED: expressed + 0.01}
+    _marginals._draw(ax, values, dict.fromkeys(values, "red"))
+    x, y = curve(ax, _style.OBSERVED)
+    assert ax.get_ylim()[1] == pytest.approx(4.2 * y[x > 3].max(), rel=0.1)
+    assert y.max() > ax.get_ylim()[1]
+
+
+def test_all_of_the_curves_is_seen_where_there_is_no_peak_at_zero(fitted: AnnData) -> None:
+    for ax in cs.pl.marginals(fitted, "drug_a", show=False).values():
+        assert ax.get_ylim()[1] >= max(curve(ax, role)[1].max() for role in ("control", "observed", "predicted"))

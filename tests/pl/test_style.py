@@ -204,7 +204,7 @@ class TestColors:
         iterated.obs["cell_type"] = iterated.obs["cell_type"].astype(str)
         assert _style.palette(iterated, "cell_type") == {}
 
-    @pytest.mark.parametrize("n", [1, 7, 8, 34])
+    @pytest.mark.parametrize("n", [1, 7, 8, 21, 34, 102, 150])
     def test_as_many_colors_as_are_needed(self, n: int) -> None:
         assert len({to_rgb(color) for color in _style.distinct(n)}) == n
 

@@ -56,7 +56,7 @@ class Cells:
     @property
     def decodes(self) -> bool:
         """Whether there is a way back to genes."""
-        return self.use_rep != _keys.EXPRESSION and self.use_rep in self.adata.uns
+        return self.use_rep != _keys.EXPRESSION and _validate.has_decoder(self.adata, self.use_rep)
 
     @property
     def in_genes(self) -> bool:

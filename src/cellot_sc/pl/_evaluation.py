@@ -87,7 +87,7 @@ def evaluation(
     perturbations = list(dict.fromkeys(rows["perturbation"]))
     colors = _style.model_colors(models)
 
-    height = max(1.6, 0.6 + (0.16 * len(models) if len(perturbations) <= 6 else 0.45) * len(perturbations))
+    height = max(2.0, 0.6 + (0.16 * len(models) if len(perturbations) <= 6 else 0.45) * len(perturbations))
     canvas = _style.Canvas.of(ax, len(names), size=(3.6, height), n_cols=3)
     axes = dict(zip(names, canvas.axes, strict=True))
     for i, (name, panel) in enumerate(axes.items()):

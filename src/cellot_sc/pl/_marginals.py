@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 MAX_CELLS = 5000
 N_BINS = 512
+PEAK_AT_BORDER = 4
+"""A peak at the border is cut off if it is more than so many times as high as the highest elsewhere."""
 
 
 def marginals(
@@ -40,7 +42,7 @@ def marginals(
     Each panel gives the Wasserstein-1 distance, in units of the feature, of the control and of the predicted cells to
     the observed treated ones. The features are genes where the representation can be decoded; control and observed
     cells then go through the same round trip as the predicted ones, so that the three can be compared. Where it cannot,
-    they are its dimensions.
+    they are its dimensions. A high peak at zero, of cells without expression, is cut off at the top.
 
     Parameters
     ----------
@@ -136,21 +138,24 @@ def _most_changed(cells: _cells.Cells, target: str, n: int) -> list[str]:
 def _draw(ax: Axes, values: dict[str, np.ndarray], colors: dict[str, str]) -> None:
     """Draw the densities of one feature and print the distances."""
     # one bandwidth for all: a difference between curves is then one between cells
-    bandwidth = min(_bandwidth(x) for x in values.values())
+    bandwidth = float(np.median([_bandwidth(x) for x in values.values()]))
     low, high = min(float(x.min()) for x in values.values()), max(float(x.max()) for x in values.values())
     bandwidth = max(bandwidth, (high - low) / 100) or 1.0
     # what cannot be negative is not drawn so
     start = 0.0 if 0 <= low < 3 * bandwidth else low - 3 * bandwidth
     edges = np.linspace(start, high + 3 * bandwidth, N_BINS + 1)
     middle = (edges[1:] + edges[:-1]) / 2
+    top = 0.0
     for role, x in values.items():
         curve, predicted = density(x, edges, bandwidth), role == _style.PREDICTED
+        # a peak at the border, of cells without expression, may not flatten all others
+        top = max(top, min(curve.max(), PEAK_AT_BORDER * curve[middle > start + 4 * bandwidth].max(initial=0)))
         ax.plot(middle, curve, color=colors[role], linewidth=1.8 if predicted else 1.0, label=role)
         if not predicted:
             ax.fill_between(middle, curve, color=colors[role], alpha=0.25, linewidth=0)
-    ax.set_ylim(bottom=0)
+    ax.set_ylim(0, 1.05 * top)
+    ax.set_xlim(start, edges[-1])
     ax.set_yticks([])
-    ax.margins(x=0)
     _style.tidy(ax)
     ax.spines["left"].set_visible(False)
     observed = values[_style.OBSERVED][:, None]

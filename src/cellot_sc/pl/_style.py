@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.colors import to_rgb
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from scanpy.plotting import palettes
 
 from .. import _validate
 from .._settings import settings
@@ -153,8 +154,11 @@ def category_colors(adata: AnnData, column: str, categories: Sequence[str]) -> d
 
 
 def distinct(n: int) -> list[Any]:
-    """Return ``n`` colours: those of Okabe and Ito as far as they go, or else steps from dark to bright."""
-    return list(COLORS[:n]) if n <= len(COLORS) else list(plt.get_cmap("viridis")(np.linspace(0, 0.95, n)))
+    """Return ``n`` colours: those of Okabe and Ito if they are enough, else scanpy's, else steps of a colour map."""
+    for colors in (COLORS, palettes.default_20, palettes.default_28, palettes.default_102):
+        if n <= len(colors):
+            return list(colors[:n])
+    return list(plt.get_cmap("viridis")(np.linspace(0, 0.95, n)))
 
 
 def role_colors(adata: AnnData, config: Mapping[str, Any], target: str | None) -> dict[str, str]:
