@@ -1,4 +1,4 @@
-"""Runs a benchmark by the name of its module: ``python -m benchmarks import-time``."""
+"""Runs a benchmark by the name of its module: ``python -m benchmarks solver --help``."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ def main() -> int:
     names = [m.name.replace("_", "-") for m in pkgutil.iter_modules([str(Path(__file__).parent)]) if m.name[0] != "_"]
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Run one benchmark, print Markdown.")
     parser.add_argument("name", choices=names)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(sys.argv[1:2])
     module = importlib.import_module(f".{arguments.name.replace('-', '_')}", __package__)
-    return module.run() or 0
+    return module.run(sys.argv[2:]) or 0
 
 
 if __name__ == "__main__":

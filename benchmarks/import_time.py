@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import statistics
 import subprocess
 import sys
+from collections.abc import Sequence
 
 REPETITIONS = 7
 LIMIT = 0.3
@@ -30,7 +32,7 @@ def measure(module: str) -> tuple[float, list[str]]:
     return seconds, heavy
 
 
-def run() -> int:
+def run(arguments: list[str]) -> int:
     """Print the medians, and return 1 if the import is too slow or not lazy."""
     modules = ("anndata", "cellot_sc")
     for module in modules:
