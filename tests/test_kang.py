@@ -43,7 +43,19 @@ def seconds(kang: AnnData) -> float:
 
 @pytest.fixture(scope="module")
 def scores(kang: AnnData, seconds: float) -> pd.DataFrame:
-    return cs.tl.evaluate(kang, metrics=("energy_distance",), groupby="cell_type").set_index(["model", "group"])
+    table = cs.tl.evaluate(kang, metrics="energy_distance", groupby="cell_type")
+    return table[table["metric"] == "energy_distance"]
+
+
+def by_model(scores: pd.DataFrame, group: str, column: str = "value") -> dict[str, float]:
+    """Return the energy distance of every model, over all cells, of a cell type, or as the mean over types."""
+    rows = scores[scores["group"] == group]
+    return dict(zip(rows["model"], rows[column], strict=True))
+
+
+def noise(scores: pd.DataFrame, group: str) -> float:
+    """Return half the width of the bootstrap interval of the networks' own score."""
+    return (by_model(scores, group, "ci_high")["icnn"] - by_model(scores, group, "ci_low")["icnn"]) / 2
 
 
 def test_takes_less_than_a_minute(seconds: float):
@@ -51,23 +63,24 @@ def test_takes_less_than_a_minute(seconds: float):
 
 
 def test_pooled_energy_distance_is_within_noise(scores: pd.DataFrame):
-    pooled = scores.xs("all", level="group")
-    pooled = pooled[pooled["metric"] == "energy_distance"]
-    icnn = pooled.loc["icnn"]
-    # within half the width of its own bootstrap interval of the best that could be hoped for
-    noise = (icnn["ci_high"] - icnn["ci_low"]) / 2
-    assert icnn["value"] <= pooled.loc["gaussian", "value"] + noise
-    assert icnn["value"] <= pooled.loc["observed", "value"] + noise
-    assert icnn["value"] < 0.05 * pooled.loc["identity", "value"]
+    pooled = by_model(scores, "all")
+    assert pooled["icnn"] <= pooled["gaussian"] + noise(scores, "all")
+    assert pooled["icnn"] <= pooled["observed"] + noise(scores, "all")
+    assert pooled["icnn"] < 0.05 * pooled["identity"]
 
 
-def test_response_within_cell_types_is_no_worse_than_the_gaussian_map(scores: pd.DataFrame):
-    within = scores.xs("mean", level="group")
-    within = within[within["metric"] == "energy_distance"]
-    icnn = within.loc["icnn"]
-    # no worse than the Gaussian map by more than half the width of its own interval: rare types have some 20 test cells
-    assert icnn["value"] <= within.loc["gaussian", "value"] + (icnn["ci_high"] - icnn["ci_low"]) / 2
-    assert icnn["value"] < 0.25 * within.loc["mean_shift", "value"]
+def test_mean_over_cell_types_is_no_worse_than_that_of_the_gaussian_map(scores: pd.DataFrame):
+    within = by_model(scores, "mean")
+    # types of a dozen cells count as much as those of hundreds, so that noise is large
+    assert within["icnn"] <= within["gaussian"] + noise(scores, "mean")
+    assert within["icnn"] < 0.25 * within["mean_shift"]
+
+
+def test_type_that_responds_most_is_predicted_better_than_by_the_gaussian_map(scores: pd.DataFrame):
+    start = scores[(scores["model"] == "identity") & ~scores["group"].isin(["all", "mean", "worst"])]
+    strongest = str(start.set_index("group")["value"].idxmax())
+    of_type = by_model(scores, strongest)
+    assert of_type["icnn"] < of_type["gaussian"]
 
 
 def test_interferon_genes_are_predicted_up(kang: AnnData, seconds: float):

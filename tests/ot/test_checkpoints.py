@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from cellot_sc.ot import Problem
 from cellot_sc.ot.checkpoints import Checkpoint, of_fit
 
-RUN = {"b": {"x": jnp.arange(3.0), "n": np.int64(7)}, "a": np.array([[True, False]])}
+RUN: dict[str, Any] = {"b": {"x": jnp.arange(3.0), "n": np.int64(7)}, "a": np.array([[True, False]])}
 
 
 def test_round_trip_keeps_every_bit(tmp_path: Path):

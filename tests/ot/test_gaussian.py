@@ -116,6 +116,6 @@ def test_cautious_map_follows_a_strong_effect():
 
 def test_cautious_map_sees_a_shift_without_a_change_of_shape():
     x = cells(1000, 5, 3)
-    shift = np.float32([8, 0, 0, 0, 0])
+    shift = np.array([8, 0, 0, 0, 0], dtype=np.float32)
     moved = cautious_gaussian_map(x[:500], x[500:] + shift).transport(x)
     np.testing.assert_allclose((moved - x).mean(0), shift, atol=0.1 * np.sqrt(np.trace(np.cov(x.T))))

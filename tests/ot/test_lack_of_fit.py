@@ -43,7 +43,7 @@ def test_response_of_one_type_only_is_found(n: int):
 
 
 def test_no_map_at_all_does_not_explain_a_shift():
-    x, y = two_types(200, 0), two_types(200, 1) + np.float32([0, 0, 3, 0, 0])
+    x, y = two_types(200, 0), two_types(200, 1) + np.array([0, 0, 3, 0, 0], dtype=np.float32)
     assert not lack_of_fit.explains(IdentityMap(5), x, y)
 
 

@@ -155,7 +155,7 @@ def test_icnn_starts_next_to_its_quadratic_part():
 
 def test_squareplus_is_a_smooth_rectifier():
     x = np.linspace(-20, 20, 401, dtype=np.float32)
-    y = np.asarray(networks.squareplus(x), dtype=np.float64)
+    y = np.asarray(networks.squareplus(jnp.asarray(x)), dtype=np.float64)
     np.testing.assert_allclose(y, np.maximum(x, 0), atol=0.2001)
     assert y[200] == pytest.approx(0.2)
     assert (np.diff(y) >= 0).all()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cellot_sc.ot import networks, objectives
-from cellot_sc.ot.networks import ICNN, Params, PaperICNN
+from cellot_sc.ot.networks import ICNN, PaperICNN, Params
 
 N_DIMS = 3
 NETWORK = ICNN(width=5, depth=2)
@@ -15,7 +15,7 @@ STARTS = {type(n): jax.jit(n.init)(jax.random.key(0), jnp.zeros((1, N_DIMS)))["p
 WEIGHT = jnp.float32(0.7)
 
 
-expectile = jax.jit(lambda pair, x, y, weight: objectives.expectile(NETWORK, *pair, x, y, weight))
+expectile = jax.jit(lambda pair, x, y, weight: objectives.expectile(NETWORK, pair[0], pair[1], x, y, weight))
 expectile_slopes = jax.jit(jax.grad(expectile))
 
 
@@ -47,7 +47,7 @@ def naive_expectile(f: Params, g: Params, x: np.ndarray, y: np.ndarray) -> float
     total = 0.0
     for here, there, a, b in ((f, g, x, y), (g, f, y, x)):
         moved = np.asarray(networks.gradient(NETWORK, here, jnp.asarray(a)))
-        at_moved, at_target = (np.asarray(networks.value(NETWORK, there, z)) for z in (moved, b))
+        at_moved, at_target = (np.asarray(networks.value(NETWORK, there, jnp.asarray(z))) for z in (moved, b))
         for i in range(len(a)):
             conjugate, potential = a[i] @ moved[i] - at_moved[i], at_target[i]
             # the dual, the penalty once for either side, and the amortisation, whose value is minus the conjugate
@@ -132,7 +132,7 @@ def test_minmax_losses_equal_the_naive_ones(batch: tuple[np.ndarray, np.ndarray]
     f, g = params_of(PAPER, 1), params_of(PAPER, 2)
     x, y = map(jnp.asarray, batch)
     moved = np.asarray(networks.gradient(PAPER, g, x))
-    f_moved, f_target = (np.asarray(networks.value(PAPER, f, cells)) for cells in (moved, batch[1]))
+    f_moved, f_target = (np.asarray(networks.value(PAPER, f, jnp.asarray(cells))) for cells in (moved, batch[1]))
     products = [a @ b for a, b in zip(batch[0], moved, strict=True)]
     inner, outer = objectives.minmax_g(PAPER, f, g, x), objectives.minmax_f(PAPER, f, g, x, y)
     assert float(inner) == pytest.approx(np.mean(f_moved) - np.mean(products), rel=1e-4)
