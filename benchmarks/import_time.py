@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import subprocess
 import sys
-from collections.abc import Sequence
 
 REPETITIONS = 7
 LIMIT = 0.3
