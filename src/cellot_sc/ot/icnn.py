@@ -77,7 +77,7 @@ class ICNNConfig:
         options.counts(self, "width", "depth", "batch_size", "n_steps", "check_every", "patience", "min_steps")
         options.positive(self, "learning_rate")
         options.resumable(self)
-        if not self.penalties or min(self.penalties) <= 0 or not self.noise >= 0:
+        if not self.penalties or not all(0 < p < np.inf for p in self.penalties) or not 0 <= self.noise < np.inf:
             msg = f"penalties {self.penalties} and noise {self.noise}: positive numbers are needed (noise may be 0)."
             raise ValueError(msg)
 
@@ -200,11 +200,10 @@ def _start(
 
     The random numbers are those of the member, so that a problem is fitted alike alone and with others.
     """
-    rng = np.random.default_rng(seed)
     shape = (len(problems), len(config.penalties))
     matrices = [start.matrix.astype(np.float64) for start in starts]
     scales = [np.sqrt(problem.source.var(axis=0, dtype=np.float64).mean()) or 1.0 for problem in problems]
-    costs = [_mean_cost(problem, start, rng) for problem, start in zip(problems, starts, strict=True)]
+    costs = [_mean_cost(problem, start, seed) for problem, start in zip(problems, starts, strict=True)]
 
     def spread(values: Any) -> jax.Array:
         """Give every member the value of its problem."""
@@ -235,8 +234,9 @@ def _random_networks(network: networks.ICNN, keys: jax.Array, n_dims: int) -> Pa
     return jax.vmap(lambda key: network.init(key, jnp.zeros((1, n_dims)))["params"])(keys)
 
 
-def _mean_cost(problem: Problem, start: AffineMap, rng: np.random.Generator) -> float:
+def _mean_cost(problem: Problem, start: AffineMap, seed: int) -> float:
     """Return the mean of 1/2 |x - y|^2 over random pairs of centred cells."""
+    rng = np.random.default_rng(seed)
     x = problem.source[rng.integers(len(problem.source), size=2000)] - start.source_mean
     y = problem.target[rng.integers(len(problem.target), size=2000)] - start.target_mean
     return float(0.5 * ((x - y) ** 2).sum(1).mean()) or 1.0
