@@ -166,10 +166,18 @@ def fit_icnn(problems: Sequence[Problem], config: ICNNConfig, seed: int, progres
 def _fit_networks(
     problems: Sequence[Problem], starts: Sequence[AffineMap], config: ICNNConfig, seed: int, progress: Progress | None
 ) -> list[Fit]:
+    # without validation cells nothing can be chosen by: the last step is taken
+    judged = all(min(len(problem.source_valid), len(problem.target_valid)) for problem in problems)
     method = Expectile(
-        config.width, config.depth, config.learning_rate, config.batch_size, config.n_steps, config.check_every,
-        config.patience, min(config.min_steps, config.n_steps),
-    )  # fmt: skip
+        config.width,
+        config.depth,
+        config.learning_rate,
+        config.batch_size,
+        config.n_steps,
+        config.check_every,
+        config.patience,
+        min(config.min_steps, config.n_steps) if judged else config.n_steps,
+    )
     clouds = gather(problems, [(start.source_mean, start.target_mean) for start in starts], seed)
     state = _start(method, config, problems, starts, seed)
     trained = train(
