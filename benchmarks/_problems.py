@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import os
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import anndata as ad
@@ -18,20 +19,23 @@ from cellot_sc.ot import Problem
 SPLIT = {"test_fraction": 0.2, "valid_fraction": 0.1}
 
 
-@dataclass(frozen=True)
-class Case:
+@dataclasses.dataclass(frozen=True)
+class Task:
     """Cells to learn from, and cells of the same conditions to judge by."""
 
     name: str
     problem: Problem
-    source_test: np.ndarray
-    target_test: np.ndarray
+    source: np.ndarray
+    """Test cells."""
+    target: np.ndarray
     source_types: np.ndarray
     """Label of every test cell: the subpopulation within which the prediction is judged too."""
     target_types: np.ndarray
+    train_types: np.ndarray
+    """Label of every treated train cell."""
 
 
-def kang(path: Path, seed: int) -> list[Case]:
+def kang(path: Path, seed: int) -> list[Task]:
     """Blood cells, interferon beta: singlets, log1p, 1000 variable genes, 50 principal components of train cells."""
     adata = ad.read_h5ad(path)
     adata = adata[adata.obs["demuxlet"] == "SNG"].copy()
@@ -39,15 +43,20 @@ def kang(path: Path, seed: int) -> list[Case]:
     sc.pp.log1p(adata)
     sc.pp.highly_variable_genes(adata, n_top_genes=1000)
     adata = adata[:, adata.var["highly_variable"]].copy()
-    return _cases(adata, "condition", "control", "cell_type", seed, name="kang")
+    return _tasks(adata, "condition", "control", "cell_type", seed, name="interferon beta")
 
 
-def perturbench(path: Path, seed: int) -> list[Case]:
-    """Genetic perturbations, each against the control cells of the lines it was made in. The lines are the types."""
-    return _cases(ad.read_h5ad(path), "condition", "control", "cell_type", seed, within_types=True)
+def perturbench(path: Path, seed: int) -> list[Task]:
+    """Genetic perturbations in four cell lines, each against the control cells of its own line. No types."""
+    adata = ad.read_h5ad(path)
+    tasks = []
+    for line in adata.obs["cell_type"].value_counts().index:
+        cells = adata[adata.obs["cell_type"] == line].copy()
+        tasks += _tasks(cells, "condition", "control", "cell_type", seed, name=f"{line} {{}}")
+    return tasks
 
 
-def embryoid(path: Path, seed: int) -> list[Case]:
+def embryoid(path: Path, seed: int) -> list[Task]:
     """Embryoid bodies, from every day to the next, in the components that the file has."""
     adata = ad.read_h5ad(path)
     x = np.asarray(adata.X, dtype=np.float32)
@@ -56,12 +65,12 @@ def embryoid(path: Path, seed: int) -> list[Case]:
     everyone = np.full(len(x), "all")
     ordered = sorted(np.unique(days))
     return [
-        _case(f"day {a} to {b}", x, parts, days == a, days == b, everyone)
+        _task(f"day {a} to {b}", x, parts, days == a, days == b, everyone)
         for a, b in zip(ordered[:-1], ordered[1:], strict=True)
     ]
 
 
-def simulated(seed: int, *, n_cells: int = 2000, n_dims: int = 20) -> list[Case]:
+def simulated(seed: int, *, n_cells: int = 2000, n_dims: int = 20) -> list[Task]:
     """Five cell types of known response: none, a shift of all cells, and a strong one of the rarest type (4 %) only."""
     rng = np.random.default_rng(seed)
     shares = np.array([0.4, 0.26, 0.18, 0.12, 0.04])
@@ -78,7 +87,7 @@ def simulated(seed: int, *, n_cells: int = 2000, n_dims: int = 20) -> list[Case]
 
     shift = rng.normal(size=n_dims) * spread
     rare = len(shares) - 1
-    cases = []
+    tasks = []
     for name in ("no effect", "linear shift", "rare type responds"):
         (x, x_types), (y, y_types) = population(), population()
         if name == "linear shift":
@@ -89,78 +98,79 @@ def simulated(seed: int, *, n_cells: int = 2000, n_dims: int = 20) -> list[Case]
         treated = np.repeat([False, True], n_cells)
         parts = _parts(treated.astype(str), seed)
         types = np.concatenate([x_types, y_types]).astype(str)
-        cases.append(_case(name, cells, parts, ~treated, treated, types))
-    return cases
+        tasks.append(_task(name, cells, parts, ~treated, treated, types))
+    return tasks
 
 
-FILES: dict[str, Callable[[Path, int], list[Case]]] = {"kang": kang, "perturbench": perturbench, "eb": embryoid}
-"""Generator by the first word of a file's name."""
+def _folder() -> Path:
+    return Path(os.environ.get("CELLOT_SC_TEST_DATA") or Path(__file__).parents[2] / "shared" / "data")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Let the command line choose the data sets."""
+SETS: dict[str, Callable[..., list[Task]]] = {
+    "simulated": simulated,
+    "kang": lambda seed, path=None: kang(path or _folder() / "kang_harmony_scgen.h5ad", seed),
+    "perturbench": lambda seed, path=None: perturbench(path or _folder() / "perturbench_devel.h5ad", seed),
+    "eb": lambda seed, path=None: embryoid(path or _folder() / "eb_pca5.h5ad", seed),
+}
+"""Generator of every data set. The files are those of the tests: in ``CELLOT_SC_TEST_DATA``, or beside the checkout."""
+
+
+def add_arguments(parser: argparse.ArgumentParser, *, default: Sequence[str]) -> None:
+    """Let the command line choose data sets."""
     parser.add_argument(
         "--data",
         nargs="+",
-        required=True,
-        help=f"'simulated', or files whose names begin with {', '.join(FILES)}",
+        default=list(default),
+        metavar="FILE",
+        help=f"data sets ({', '.join(SETS)}), or files whose names begin with one of these words",
     )
 
 
-def load(names: Sequence[str], seed: int) -> Iterator[tuple[str, list[Case]]]:
-    """Yield the name and the cases of every data set, split and represented by a seed.
+def load(name: str, seed: int) -> tuple[str, list[Task]]:
+    """Return the name and the tasks of a data set, or of a file that holds one, split and represented by a seed.
 
     Raises
     ------
     ValueError
-        If a file is of no known data set.
+        If there is no such data set.
     """
-    for name in names:
-        if name == "simulated":
-            yield name, simulated(seed)
-            continue
-        word = Path(name).stem.split("_")[0]
-        if word not in FILES:
-            msg = f"{name!r} begins with none of {', '.join(FILES)}, and is not 'simulated'."
-            raise ValueError(msg)
-        yield word, FILES[word](Path(name), seed)
+    word = Path(name).stem.split("_")[0]
+    if word not in SETS:
+        msg = f"{name!r} begins with none of {', '.join(SETS)}."
+        raise ValueError(msg)
+    return word, SETS[word](seed) if name == word else SETS[word](seed, Path(name))
 
 
-def _cases(
-    adata: ad.AnnData, key: str, control: str, type_key: str, seed: int, *, name: str = "", within_types: bool = False
-) -> list[Case]:
+def _tasks(adata: ad.AnnData, key: str, control: str, type_key: str, seed: int, *, name: str) -> list[Task]:
+    """Return a task per perturbation; they share their control cells, so that these are held once."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         cs.pp.split(adata, key, control=control, seed=seed, **SPLIT)
         cs.pp.represent(adata)
     x, parts = adata.obsm["X_cellot"], adata.obs["split"].astype(str).to_numpy()
     labels, types = adata.obs[key].astype(str).to_numpy(), adata.obs[type_key].astype(str).to_numpy()
-    cases = []
-    shared: dict[tuple[str, ...], Case] = {}
-    for target in sorted(set(labels) - {control}):
-        lines = tuple(sorted(set(types[labels == target]))) if within_types else ()
-        source = (labels == control) & (np.isin(types, lines) | (not within_types))
-        case = _case(name or target, x, parts, source, labels == target, types)
-        # perturbations of the same lines share their control cells, so that these are held once
-        case = _sharing(case, shared.setdefault(lines, case))
-        cases.append(case)
-    return cases
+    targets = sorted(set(labels) - {control})
+    tasks = [_task(name.format(target), x, parts, labels == control, labels == target, types) for target in targets]
+    return [_sharing(task, tasks[0]) for task in tasks]
 
 
-def _case(
+def _task(
     name: str, x: np.ndarray, parts: np.ndarray, source: np.ndarray, target: np.ndarray, types: np.ndarray
-) -> Case:
+) -> Task:
     def cells(mask: np.ndarray, part: str) -> np.ndarray:
         return x[mask & (parts == part)]
 
     problem = Problem(cells(source, "train"), cells(target, "train"), cells(source, "valid"), cells(target, "valid"))
     test = parts == "test"
-    return Case(name, problem, x[source & test], x[target & test], types[source & test], types[target & test])
+    train_types = types[target & (parts == "train")]
+    return Task(
+        name, problem, x[source & test], x[target & test], types[source & test], types[target & test], train_types
+    )
 
 
-def _sharing(case: Case, first: Case) -> Case:
-    problem = Problem(first.problem.source, case.problem.target, first.problem.source_valid, case.problem.target_valid)
-    return Case(case.name, problem, case.source_test, case.target_test, case.source_types, case.target_types)
+def _sharing(task: Task, first: Task) -> Task:
+    problem = Problem(first.problem.source, task.problem.target, first.problem.source_valid, task.problem.target_valid)
+    return dataclasses.replace(task, problem=problem)
 
 
 def _parts(labels: np.ndarray, seed: int) -> np.ndarray:

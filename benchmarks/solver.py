@@ -1,103 +1,171 @@
-"""All solvers in turn on the same cells: distance of transported to observed test cells, and the seconds it took."""
+"""All solvers in turn on the same cells: how far transported test cells are from observed ones, and the seconds."""
 
 from __future__ import annotations
 
-import argparse
-import json
-import time
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 import cellot_sc as cs
 from cellot_sc import ot
-from cellot_sc.metrics import energy_distance, median_gammas, mmd
 
-from ._machine import describe
-from ._problems import SETS, Task
+from . import _fits, _output, _problems
+from ._quality import METRICS, Judge, Quality, interval, less
 
-SOLVERS = ("identity", "mean_shift", "gaussian", "entropic", "icnn")
-MIN_CELLS = 10
-N_BOOTSTRAP = 200
+OBSERVED = "observed"
+"""The treated train cells in the place of transported ones: the ceiling."""
+
+type Scores = dict[tuple[str, str, str], dict[str, list[Quality]]]
+"""By solver, task and metric (the last as the key of the inner dictionary), a quality for every seed."""
 
 
-def run(arguments: list[str]) -> None:
-    """Print a table per data set, and write it as JSON and Markdown."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks solver", description=__doc__)
-    parser.add_argument("--data", nargs="*", choices=list(SETS), default=list(SETS), help="data sets")
-    parser.add_argument("--solvers", nargs="*", default=list(SOLVERS), help="names in cellot_sc.ot.SOLVERS")
-    parser.add_argument("--seeds", type=int, default=3, help="splits and fits per data set")
-    parser.add_argument("--out", type=Path, help="folder for solver.json and solver.md")
-    given = parser.parse_args(arguments)
+def run(argv: Sequence[str]) -> int:
+    """Fit and judge, and write a table for every data set, the verdicts on the default, every task, and a figure."""
+    parser = _output.parser("solver", __doc__)
+    _problems.add_arguments(parser, default=list(_problems.SETS))
+    parser.add_argument(
+        "--solvers", nargs="+", default=list(ot.SOLVERS), help=f"any of these, {_fits.STOCK} and {_fits.STOCK_PLAIN}"
+    )
+    parser.add_argument("--default", default="icnn", help="the solver that the others are compared with")
+    parser.add_argument("--seeds", type=int, default=3, help="splits, each with fits of its own")
+    parser.add_argument("--boot", type=int, default=200, help="resamples of the test cells")
+    _fits.add_option(parser)
+    given = parser.parse_args(argv)
     cs.settings.verbosity = "warning"
-    rows = [row for name in given.data for seed in range(given.seeds) for row in _scored(name, seed, given.solvers)]
-    table = pd.DataFrame(rows)
-    text = f"{describe()}\n\n" + "\n\n".join(_markdown(name, part) for name, part in table.groupby("data", sort=False))
-    print(text)
+    options = _fits.options(given.option)
+
+    tables: dict[str, pd.DataFrame] = {}
+    verdicts, rows, points = [], [], []
+    for name in given.data:
+        scores: dict[str, dict[str, dict[str, list[Quality]]]] = {}
+        seconds: dict[str, list[float]] = {solver: [] for solver in given.solvers}
+        for seed in range(given.seeds):
+            data, tasks = _problems.load(name, seed)
+            judges = [Judge(task, n_boot=given.boot, seed=seed) for task in tasks]
+            for solver in given.solvers:
+                maps, spent = _fits.timed([task.problem for task in tasks], solver, seed, **options.get(solver, {}))
+                seconds[solver].append(spent)
+                for task, judge, transport in zip(tasks, judges, maps, strict=True):
+                    _add(scores, solver, task.name, judge(transport.transport(task.source)))
+                print(f"{data}, seed {seed}: {solver} took {spent:.1f} s", flush=True)
+            for task, judge in zip(tasks, judges, strict=True):
+                _add(scores, OBSERVED, task.name, judge.observed())
+        title = f"{data}: {len(tasks)} problem{'s' * (len(tasks) > 1)} x {given.seeds} seeds"
+        tables[title] = _table(scores, seconds, given.default)
+        verdicts += _verdicts(data, scores, given.default)
+        rows += [
+            {"data": data, "task": task, "solver": solver, "seed": seed, "metric": metric, "value": quality.estimate}
+            for solver, of_tasks in scores.items()
+            for task, metrics in of_tasks.items()
+            for metric, qualities in metrics.items()
+            for seed, quality in enumerate(qualities)
+        ]
+        points.append((data, scores, seconds))
+    if verdicts:
+        tables["The default against the best of the others"] = pd.DataFrame(verdicts)
+    notes = [
+        "Seconds are those of one call for all problems of a data set, compilation included, as the mean over seeds. "
+        "Intervals are central 95 % of resampled seeds and test cells; differences are between maps of the same cells."
+    ]
+    if options:
+        notes.append(f"Options: {', '.join(given.option)}.")
+    _output.write("solver", given.out, tables, notes)
     if given.out is not None:
-        given.out.mkdir(parents=True, exist_ok=True)
-        (given.out / "solver.json").write_text(json.dumps(rows, indent=1))
-        (given.out / "solver.md").write_text(text + "\n")
+        pd.DataFrame(rows).to_csv(given.out / "solver.csv", index=False)
+        _draw(points, given.out / "solver.svg")
+    return 0
 
 
-def _scored(data: str, seed: int, solvers: list[str]) -> list[dict[str, object]]:
-    tasks = list(SETS[data](seed))
-    rows: list[dict[str, object]] = []
-    for solver in solvers:
-        # problems of one call share a space: cell lines, or pairs of times, are represented apart
-        start = time.perf_counter()
-        fits = [ot.fit([task.problem], solver, seed=seed)[0] for task in tasks]
-        seconds = (time.perf_counter() - start) / len(tasks)
-        for task, fit in zip(tasks, fits, strict=True):
-            moved = fit.map.transport(task.source)
-            scores = _scores(task, moved, task.source_types)
-            rows.append({"data": data, "task": task.name, "seed": seed, "solver": solver, "seconds": seconds, **scores})
-    for task in tasks:
-        # the ceiling: as many treated train cells as there are control test cells
-        rng = np.random.default_rng(seed)
-        sample = rng.permutation(len(task.problem.target))[: len(task.source)]
-        scores = _scores(task, task.problem.target[sample], None)
-        rows.append({"data": data, "task": task.name, "seed": seed, "solver": "observed", "seconds": 0.0, **scores})
-    return rows
+def _add(
+    scores: dict[str, dict[str, dict[str, list[Quality]]]], solver: str, task: str, found: dict[str, Quality]
+) -> None:
+    for metric, quality in found.items():
+        scores.setdefault(solver, {}).setdefault(task, {}).setdefault(metric, []).append(quality)
 
 
-def _scores(task: Task, moved: np.ndarray, types: np.ndarray | None) -> dict[str, float]:
-    gammas = median_gammas(task.target, task.target)
-    scores = {"E": energy_distance(moved, task.target), "MMD": mmd(moved, task.target, gamma=gammas)}
-    if types is None:
-        return scores | {"E/type": float("nan")}
-    common = [
-        kind
-        for kind in np.unique(task.target_types)
-        if min((types == kind).sum(), (task.target_types == kind).sum()) >= MIN_CELLS
-    ]
-    within = [energy_distance(moved[types == kind], task.target[task.target_types == kind]) for kind in common]
-    return scores | {"E/type": float(np.mean(within))}
+def _pooled(of_tasks: dict[str, dict[str, list[Quality]]], metric: str) -> list[list[Quality]]:
+    return [metrics[metric] for metrics in of_tasks.values() if metric in metrics]
 
 
-def _markdown(data: str, table: pd.DataFrame) -> str:
-    """Return means over tasks and seeds with bootstrap intervals over both, and paired differences to the default."""
-    metrics = ["E", "MMD", "E/type"]
-    wide = table.set_index(["task", "seed", "solver"])[metrics].unstack("solver")
-    rng = np.random.default_rng(0)
-    draws = rng.integers(len(wide), size=(N_BOOTSTRAP, len(wide)))
-    lines = [
-        f"### {data}: {table['task'].nunique()} tasks x {table['seed'].nunique()} seeds",
-        "",
-        "| map | seconds a fit | " + " | ".join(f"{m} | {m}: icnn less this" for m in metrics) + " |",
-        "|---|---|" + "---|---|" * len(metrics),
-    ]
-    for solver in table["solver"].unique():
-        cells = [f"{table.loc[table['solver'] == solver, 'seconds'].mean():.1f}"]
-        for metric in metrics:
-            values = wide[metric][solver].to_numpy()
-            cells.append(f"{values.mean():.4f}")
-            if "icnn" not in wide[metric] or solver in ("icnn", "observed"):
-                cells.append("")
+def _difference(a: list[list[Quality]], b: list[list[Quality]]) -> list[list[Quality]]:
+    return [[less(p, q) for p, q in zip(of_a, of_b, strict=True)] for of_a, of_b in zip(a, b, strict=True)]
+
+
+def _table(
+    scores: dict[str, dict[str, dict[str, list[Quality]]]], seconds: dict[str, list[float]], default: str
+) -> pd.DataFrame:
+    rows = []
+    for solver, of_tasks in scores.items():
+        spent = seconds.get(solver)
+        row = {"map": solver, "seconds": sum(spent) / len(spent) if spent else float("nan")}
+        for metric in METRICS:
+            if not (qualities := _pooled(of_tasks, metric)):
                 continue
-            difference = wide[metric]["icnn"].to_numpy() - values
-            low, high = np.percentile(difference[draws].mean(axis=1), [2.5, 97.5])
-            cells.append(f"{difference.mean():+.4f} ({low:+.4f} to {high:+.4f})")
-        lines.append(f"| {solver} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+            row[metric] = _with_interval(interval(qualities))
+            if default in scores and solver not in (default, OBSERVED):
+                difference = _difference(_pooled(scores[default], metric), qualities)
+                row[f"{metric}: {default} less this"] = _with_interval(interval(difference))
+        rows.append(row)
+    return pd.DataFrame(rows).fillna("")
+
+
+def _verdicts(
+    data: str, scores: dict[str, dict[str, dict[str, list[Quality]]]], default: str
+) -> list[dict[str, object]]:
+    """Return, for every metric, the difference to the best other solver, and on how many problems the default loses."""
+    if default not in scores:
+        return []
+    others = [solver for solver in scores if solver not in (default, OBSERVED)]
+    verdicts: list[dict[str, object]] = []
+    for metric in METRICS:
+        ours = _pooled(scores[default], metric)
+        if not ours or not others:
+            continue
+        best = min(others, key=lambda solver: interval(_pooled(scores[solver], metric))[0])
+        estimate = interval(_difference(ours, _pooled(scores[best], metric)))
+        lost = 0
+        for i, task in enumerate(task for task, metrics in scores[default].items() if metric in metrics):
+            rivals = {solver: scores[solver][task][metric] for solver in others}
+            rival = min(rivals.values(), key=lambda qualities: interval([qualities])[0])
+            lost += interval(_difference([ours[i]], [rival]))[1] > 0
+        verdicts.append(
+            {
+                "data": data,
+                "metric": metric,
+                "best of the others": best,
+                f"{default} less it": _with_interval(estimate),
+                "verdict": "better" if estimate[2] < 0 else "worse" if estimate[1] > 0 else "no worse",
+                "problems it loses": f"{lost} of {len(ours)}",
+            }
+        )
+    return verdicts
+
+
+def _with_interval(estimate: tuple[float, float, float]) -> str:
+    middle, low, high = (f"{value:.2g}" if abs(value) < 1 else f"{value:.3g}" for value in estimate)
+    return f"{middle} ({low} to {high})"
+
+
+def _draw(
+    points: list[tuple[str, dict[str, dict[str, dict[str, list[Quality]]]], dict[str, list[float]]]], path: Path
+) -> None:
+    """Draw quality against seconds: E/type where there are types, else E."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, len(points), figsize=(4.5 * len(points), 4), squeeze=False, layout="constrained")
+    for axis, (data, scores, seconds) in zip(axes[0], points, strict=True):
+        typed = any("E/type" in metrics for metrics in scores[OBSERVED].values())
+        metric = "E/type" if typed else "E"
+        for solver, spent in seconds.items():
+            middle, low, high = interval(_pooled(scores[solver], metric))
+            time = sum(spent) / len(spent)
+            axis.errorbar(time, middle, yerr=[[middle - low], [high - middle]], fmt="o", capsize=3)
+            axis.annotate(solver, (time, middle), xytext=(5, 5), textcoords="offset points", fontsize=8)
+        axis.axhline(interval(_pooled(scores[OBSERVED], metric))[0], color="0.6", linestyle="--", linewidth=1)
+        axis.set(xscale="log", yscale="symlog", xlabel="seconds, compilation included", ylabel=metric, title=data)
+    figure.savefig(path)
+    plt.close(figure)
