@@ -77,7 +77,7 @@ class TransportMap(abc.ABC):
         return self._in_chunks(self._backward, y)
 
     def cost(self, x: np.ndarray) -> np.ndarray:
-        """Return what moving each cell costs, 1/2 |T(x) - x|^2, shape ``(n_cells,)``."""
+        """Return what moving each cell costs, ``1/2 |T(x) - x|^2``, shape ``(n_cells,)``."""
         x = self._checked(x)
         return 0.5 * ((self.transport(x) - x) ** 2).sum(axis=1)
 
