@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def energy_distance(x: ArrayLike, y: ArrayLike) -> float:
-    """Energy distance between two clouds, 2 E|x - y| - E|x - x'| - E|y - y'|, without bias.
+    """Energy distance between two clouds, ``2 E|x - y| - E|x - x'| - E|y - y'|``, without bias.
 
     The expectations within a cloud run over pairs of different cells, so that the value is zero on average, and at
     times negative, for two samples of one distribution. It is exact, and holds no matrix of all pairs. There is no

@@ -80,7 +80,7 @@ def median_gammas(x: ArrayLike, y: ArrayLike) -> np.ndarray:
 
 
 def mmd(x: ArrayLike, y: ArrayLike, *, gamma: float | ArrayLike = "median", unbiased: bool = True) -> float:
-    """Squared maximum mean discrepancy between two clouds, with the kernel k(a, b) = exp(-gamma |a - b|^2).
+    """Squared maximum mean discrepancy between two clouds, with the kernel ``k(a, b) = exp(-gamma |a - b|^2)``.
 
     The unbiased version is sum_{i != j} k(x_i, x_j) / (m (m - 1)) + sum_{i != j} k(y_i, y_j) / (n (n - 1))
     - 2 mean k(x_i, y_j); it is zero on average, and so at times negative, for two samples of one distribution. The
