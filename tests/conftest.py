@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from anndata import AnnData
 
@@ -13,6 +14,9 @@ from cellot_sc._settings import logger
 # before anything imports matplotlib: figures are drawn without a screen
 os.environ["MPLBACKEND"] = "Agg"
 cs.settings.progress = False
+# the same examples in every run, and none fails for a busy machine
+hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("fixed")
 
 BESIDE_CHECKOUT = Path(__file__).parents[2] / "shared" / "data"
 
