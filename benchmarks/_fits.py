@@ -64,15 +64,18 @@ def options(given: Sequence[str]) -> Options:
     return parsed
 
 
-def timed(problems: Sequence[ot.Problem], solver: str, seed: int, **kwargs: Any) -> tuple[list[Transport], float]:
+def timed(problems: Sequence[ot.Problem], solver: str, seed: int, **kwargs: Any) -> tuple[Sequence[Transport], float]:
     """Return the maps, and the seconds it took to fit them all in one call, compilation included."""
     jax.clear_caches()
     start = time.perf_counter()
+    return fit(problems, solver, seed, **kwargs), time.perf_counter() - start
+
+
+def fit(problems: Sequence[ot.Problem], solver: str, seed: int, **kwargs: Any) -> Sequence[Transport]:
+    """Return the maps of a solver of this package, or of ott's loop."""
     if solver in (STOCK, STOCK_PLAIN):
-        maps: list[Transport] = [stock(problem, seed, plain=solver == STOCK_PLAIN, **kwargs) for problem in problems]
-    else:
-        maps = [fit.map for fit in ot.fit(problems, solver, seed=seed, **kwargs)]
-    return maps, time.perf_counter() - start
+        return [stock(problem, seed, plain=solver == STOCK_PLAIN, **kwargs) for problem in problems]
+    return [fitted.map for fitted in ot.fit(problems, solver, seed=seed, **kwargs)]
 
 
 class StockMap:
