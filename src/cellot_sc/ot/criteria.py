@@ -33,15 +33,22 @@ def energy(x: jax.Array, y: jax.Array, x_mask: jax.Array, y_mask: jax.Array) -> 
     x_mask, y_mask
         1 for a cell, 0 for padding.
     """
+    return _unbiased(x, y, x_mask, y_mask, _distances)
+
+
+def _unbiased(
+    x: jax.Array, y: jax.Array, x_mask: jax.Array, y_mask: jax.Array, distance: Callable[[Cells, Cells], jax.Array]
+) -> jax.Array:
+    """Return 2 E d(x, y) - E d(x, x') - E d(y, y') of two padded clouds, over pairs of different cells."""
     center = (y * y_mask[:, None]).sum(0) / jnp.maximum(y_mask.sum(), 1)
     x, y = x - center, y - center
 
     def mean_within(z: jax.Array, mask: jax.Array) -> jax.Array:
         pairs = mask[:, None] * mask[None] * (1 - jnp.eye(len(z)))
-        return (_distances(z, z) * pairs).sum() / jnp.maximum(pairs.sum(), 1)
+        return (distance(z, z) * pairs).sum() / jnp.maximum(pairs.sum(), 1)
 
     pairs = x_mask[:, None] * y_mask[None]
-    between = (_distances(x, y) * pairs).sum() / jnp.maximum(pairs.sum(), 1)
+    between = (distance(x, y) * pairs).sum() / jnp.maximum(pairs.sum(), 1)
     return 2 * between - mean_within(x, x_mask) - mean_within(y, y_mask)
 
 
@@ -97,16 +104,7 @@ def local_kernel(x: Cells, y: Cells, view: View) -> jax.Array:
 
 def local_mmd(x: jax.Array, y: jax.Array, x_mask: jax.Array, y_mask: jax.Array, view: View) -> jax.Array:
     """Return the unbiased squared MMD of two padded clouds in a view: whether every region gets its share of cells."""
-    center = (y * y_mask[:, None]).sum(0) / jnp.maximum(y_mask.sum(), 1)
-    x, y = x - center, y - center
-
-    def mean_within(z: jax.Array, mask: jax.Array) -> jax.Array:
-        pairs = mask[:, None] * mask[None] * (1 - jnp.eye(len(z)))
-        return (local_kernel(z, z, view) * pairs).sum() / jnp.maximum(pairs.sum(), 1)
-
-    pairs = x_mask[:, None] * y_mask[None]
-    between = (local_kernel(x, y, view) * pairs).sum() / jnp.maximum(pairs.sum(), 1)
-    return mean_within(x, x_mask) + mean_within(y, y_mask) - 2 * between
+    return _unbiased(x, y, x_mask, y_mask, lambda a, b: -local_kernel(a, b, view))
 
 
 class Score(NamedTuple):

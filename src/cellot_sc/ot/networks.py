@@ -1,8 +1,8 @@
 """Input convex neural networks: potentials whose gradients are optimal transport maps (Brenier's theorem).
 
 They are :class:`~ott.neural.networks.potentials.BasePotential`, but evaluate a whole batch as matrix products. ott's
-own ``ICNN`` builds an array of shape (batch, n_dims, width) under every gradient: 80 ms for a joint step of two
-potentials of four layers of 64 units at batch 256 in 50 dimensions on one core, against some 2 ms here (``python -m
+own ``ICNN`` builds an array of shape (batch, n_dims, width) under every gradient: 70 ms for a joint step of two
+potentials of four layers of 64 units at batch 256 in 50 dimensions on two busy cores, against 5 ms here (``python -m
 benchmarks step``).
 """
 
@@ -25,7 +25,7 @@ SHARPNESS = 0.16
 def squareplus(x: jax.Array) -> jax.Array:
     """Return (x + sqrt(x^2 + b)) / 2: convex, increasing and smooth (Barron 2021, arXiv 2112.11687).
 
-    Only square roots, which a processor does many at a time: a third cheaper in training than a softplus of equal bend.
+    Only square roots, which a processor does many at a time, where a softplus of equal bend needs exponentials.
     """
     return 0.5 * (x + jnp.sqrt(x * x + SHARPNESS))
 
