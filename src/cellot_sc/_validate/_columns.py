@@ -1,0 +1,234 @@
+"""Columns of ``obs``, the labels in them, and which cells are meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import _keys
+from ._names import nearest, one_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from anndata import AnnData
+
+
+def obs_key(adata: AnnData, key: str, *, what: str = "column") -> pd.Series:
+    """Return ``adata.obs[key]``; raise :class:`KeyError` with the nearest column otherwise."""
+    if key not in adata.obs:
+        msg = f"{what} {key!r} is not in adata.obs.{nearest(key, adata.obs.columns)}"
+        raise KeyError(msg)
+    return adata.obs[key]
+
+
+def perturbation_labels(adata: AnnData, perturbation_key: str, control: str) -> np.ndarray:
+    """Return the label of every cell as an array of ``str``, of which ``control`` is one.
+
+    Raises
+    ------
+    KeyError
+        If the column is missing.
+    ValueError
+        If a label is missing, or no cell carries ``control``.
+    """
+    column = obs_key(adata, perturbation_key, what="perturbation_key")
+    if column.isna().any():
+        msg = f"adata.obs[{perturbation_key!r}] is missing for {int(column.isna().sum())} cells: drop or label them."
+        raise ValueError(msg)
+    labels = column.astype(str).to_numpy(dtype=object)
+    if control not in set(labels):
+        hint = nearest(control, sorted(set(labels)))
+        msg = f"control {control!r} is not a category of adata.obs[{perturbation_key!r}].{hint}"
+        raise ValueError(msg)
+    return labels
+
+
+def targets(labels: np.ndarray, control: str, wanted: str | Sequence[str] | None) -> list[str]:
+    """Return the perturbations to work on: ``wanted``, or every label but ``control``, sorted.
+
+    Raises
+    ------
+    ValueError
+        If a wanted perturbation has no cell, is the control itself or is named twice, or nothing is left.
+    """
+    others = sorted(set(labels) - {control})
+    if not others:
+        msg = f"Every cell is {control!r}: there is no perturbation to learn."
+        raise ValueError(msg)
+    if wanted is None:
+        return others
+    names = [wanted] if isinstance(wanted, str) else [str(w) for w in wanted]
+    if not names:
+        msg = "targets is empty: give at least one perturbation, or None for all of them."
+        raise ValueError(msg)
+    for name in names:
+        one_of(name, others, what="target")
+    if len(set(names)) < len(names):
+        msg = f"targets names a perturbation twice: {names}."
+        raise ValueError(msg)
+    return names
+
+
+def split_labels(adata: AnnData, split_key: str) -> np.ndarray:
+    """Return the split of every cell as an array of ``str``.
+
+    Raises
+    ------
+    KeyError
+        If the column is missing.
+    ValueError
+        If a cell has a label that is not one of train, valid, test, ood.
+    """
+    column = obs_key(adata, split_key, what="split_key")
+    labels = column.astype(str).to_numpy(dtype=object)
+    unknown = sorted(set(labels) - set(_keys.SPLITS))
+    if unknown:
+        msg = f"adata.obs[{split_key!r}] has labels that are no split: {unknown[:5]}. Valid: {', '.join(_keys.SPLITS)}."
+        raise ValueError(msg)
+    return labels
+
+
+def unique_obs_names(adata: AnnData) -> None:
+    """Raise :class:`ValueError` if two cells share a name."""
+    if not adata.obs_names.is_unique:
+        twice = adata.obs_names[adata.obs_names.duplicated()][:3].tolist()
+        msg = f"adata.obs_names are not unique ({twice} ...): call adata.obs_names_make_unique() first."
+        raise ValueError(msg)
+
+
+def group_codes(adata: AnnData, key: str, *, what: str) -> np.ndarray:
+    """Return the categories of ``adata.obs[key]`` as integers.
+
+    Raises
+    ------
+    KeyError
+        If the column is missing.
+    ValueError
+        If a cell has no category.
+    """
+    column = obs_key(adata, key, what=what)
+    if column.isna().any():
+        msg = f"adata.obs[{key!r}] is missing for {int(column.isna().sum())} cells: drop or label them."
+        raise ValueError(msg)
+    return column.astype("category").cat.codes.to_numpy(dtype=np.int64)
+
+
+def cell_positions(adata: AnnData, cells: Any) -> np.ndarray:
+    """Return positions of the chosen cells, given as a boolean mask, names or positions.
+
+    Raises
+    ------
+    KeyError
+        If a name is unknown.
+    IndexError
+        If a position is out of range.
+    ValueError
+        If a mask does not have one entry per cell, or no cell is chosen.
+    """
+    chosen = np.asarray(cells)
+    if chosen.ndim != 1 or chosen.size == 0:
+        msg = f"cells has shape {chosen.shape}: a mask, names or positions of at least one cell are needed."
+        raise ValueError(msg)
+    if chosen.dtype == bool:
+        if chosen.size != adata.n_obs:
+            msg = f"cells is a mask of {chosen.size} cells; adata has {adata.n_obs}."
+            raise ValueError(msg)
+        if not chosen.any():
+            msg = "cells is a mask that chooses no cell."
+            raise ValueError(msg)
+        return np.flatnonzero(chosen)
+    if np.issubdtype(chosen.dtype, np.integer):
+        bad = chosen[(chosen < -adata.n_obs) | (chosen >= adata.n_obs)]
+        if bad.size:
+            msg = f"cells has position {bad[0]}; adata has {adata.n_obs} cells."
+            raise IndexError(msg)
+        return chosen % adata.n_obs
+    positions = adata.obs_names.get_indexer(chosen.astype(str))
+    if (positions < 0).any():
+        name = str(chosen[positions < 0][0])
+        msg = f"cell {name!r} is not in adata.obs_names.{nearest(name, adata.obs_names)}"
+        raise KeyError(msg)
+    return positions
+
+
+def categories(adata: AnnData, key: str, *, what: str) -> tuple[list[str], np.ndarray]:
+    """Return the sorted categories of ``what``'s ``obs[key]`` and the index of each cell's among them.
+
+    Raises
+    ------
+    ValueError
+        If a cell has none.
+    """
+    column = adata.obs[key]
+    if column.isna().any():
+        msg = f"{what}.obs[{key!r}] is missing for {int(column.isna().sum())} cells: drop or label them."
+        raise ValueError(msg)
+    labels, codes = np.unique(column.astype(str).to_numpy(dtype=object), return_inverse=True)
+    return [str(label) for label in labels], codes
+
+
+def not_read(key: str, keys: Iterable[str], *, what: str) -> None:
+    """Raise :class:`ValueError` if ``key``, which is to be written, is one of the ``obs`` columns that are read."""
+    if key in keys:
+        msg = f"{what} {key!r} would overwrite a column of adata.obs that is read: choose another name."
+        raise ValueError(msg)
+
+
+def held_out(adata: AnnData, holdout: Any) -> np.ndarray:
+    """Return which cells are in any of the groups ``holdout`` names, as a boolean mask.
+
+    Raises
+    ------
+    TypeError
+        If ``holdout`` is not a mapping.
+    KeyError
+        If a column is missing.
+    ValueError
+        If no value is given for a column, or no cell has one that is.
+    """
+    if holdout is not None and not isinstance(holdout, Mapping):
+        msg = f"holdout is {holdout!r}; columns of adata.obs and their values are needed, such as {{'patient': '101'}}."
+        raise TypeError(msg)
+    mask = np.zeros(adata.n_obs, dtype=bool)
+    for key, given in (holdout or {}).items():
+        column = obs_key(adata, key, what="holdout column")
+        values = [str(v) for v in ([given] if isinstance(given, str) or not isinstance(given, Iterable) else given)]
+        if not values:
+            msg = f"holdout names no value of adata.obs[{key!r}]: give at least one."
+            raise ValueError(msg)
+        labels = column.astype(str).to_numpy(dtype=object)
+        known = column.notna().to_numpy(dtype=bool)
+        for value in values:
+            one_of(value, sorted(set(labels[known])), what=f"holdout value of adata.obs[{key!r}]")
+        mask |= known & np.isin(labels, np.array(values, dtype=object))
+    return mask
+
+
+def group_labels(adata: AnnData, key: str, *, reserved: Iterable[str]) -> np.ndarray:
+    """Return the group of every cell as an array of ``str``, empty where ``adata.obs[key]`` has none.
+
+    Raises
+    ------
+    KeyError
+        If the column is missing.
+    ValueError
+        If a category has a ``reserved`` name.
+    """
+    column = obs_key(adata, key, what="groupby")
+    labels = np.where(column.isna(), "", column.astype(str).to_numpy(dtype=object))
+    taken = sorted(set(labels) & set(reserved))
+    if taken:
+        msg = f"groupby {key!r} has a category {taken[0]!r}, which names a summary of groups: rename it."
+        raise ValueError(msg)
+    return labels
+
+
+def table_columns(table: pd.DataFrame, needed: Iterable[str]) -> None:
+    """Raise :class:`KeyError` if a table of scores lacks a column."""
+    for column in needed:
+        if column not in table.columns:
+            hint = nearest(column, table.columns)
+            msg = f"table has no column {column!r}: one made by cs.tl.evaluate is needed.{hint}"
+            raise KeyError(msg)

@@ -1,0 +1,178 @@
+"""Expression, representations and their decoders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import _keys
+from ._names import nearest
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from anndata import AnnData
+
+
+def matrix(x: Any, *, what: str) -> Any:
+    """Return ``x``; raise :class:`ValueError` if it is not of shape (n_cells, n_dims)."""
+    if len(x.shape) != 2 or x.shape[1] == 0:
+        msg = f"{what} has shape {tuple(x.shape)}; (n_cells, n_dims) is needed."
+        raise ValueError(msg)
+    return x
+
+
+def finite(x: np.ndarray, *, what: str) -> np.ndarray:
+    """Return ``x``; raise :class:`ValueError` if it holds NaN or inf."""
+    bad = ~np.isfinite(x)
+    if bad.any():
+        msg = f"{what} holds NaN or inf in {int(bad.any(axis=-1).sum())} of {x.shape[0]} cells: remove or impute them."
+        raise ValueError(msg)
+    return x
+
+
+def representation_key(adata: AnnData, use_rep: str) -> str:
+    """Return ``use_rep`` if it is ``"X"`` or in ``adata.obsm``; raise :class:`KeyError` with the nearest otherwise."""
+    if use_rep != _keys.EXPRESSION and use_rep not in adata.obsm:
+        valid = [*adata.obsm, _keys.EXPRESSION]
+        msg = f"use_rep {use_rep!r} is not in adata.obsm.{nearest(use_rep, valid)}"
+        raise KeyError(msg)
+    return use_rep
+
+
+def free_uns_key(key: str, use_rep: str, *, what: str) -> None:
+    """Raise :class:`ValueError` if ``key``, which is to be written to ``uns``, is where a decoder is kept."""
+    if key == use_rep:
+        msg = f"{what} {key!r} would overwrite the decoder of the representation of that name: choose another name."
+        raise ValueError(msg)
+
+
+def positive_weights(weights: Any, n_dims: int, *, what: str) -> np.ndarray:
+    """Return the weights as float32; raise :class:`ValueError` if they are not a positive number per dimension."""
+    try:
+        array = np.asarray(weights, dtype=np.float32)
+    except (TypeError, ValueError):
+        msg = f"{what} are no numbers: {n_dims} positive finite numbers are needed."
+        raise ValueError(msg) from None
+    if array.shape != (n_dims,) or not np.isfinite(array).all() or (array <= 0).any():
+        msg = f"{what} of shape {array.shape}: {n_dims} positive finite numbers are needed."
+        raise ValueError(msg)
+    return array
+
+
+def finite_expression(x: Any, *, what: str) -> Any:
+    """Return the dense or sparse matrix ``x``; raise :class:`ValueError` if it holds NaN or inf."""
+    if hasattr(x, "tocoo"):
+        bad = ~np.isfinite(x.data)
+        rows = np.unique(x.tocoo().row[bad]) if bad.any() else ()
+    else:
+        rows = np.flatnonzero(~np.isfinite(x).all(axis=1))
+    if len(rows):
+        msg = f"{what} holds NaN or inf in {len(rows)} of {x.shape[0]} cells: remove or impute them."
+        raise ValueError(msg)
+    return x
+
+
+def log_expression(adata: AnnData, *, what: str) -> tuple[Any, pd.Index]:
+    """Return log1p-normalised expression and its genes: ``X`` or, if that has negative values, ``raw.X``.
+
+    Raises
+    ------
+    ValueError
+        If neither is there without negative values, it has NaN or inf, or it looks like counts.
+    """
+    sources: list[Any] = [s for s in (adata, adata.raw) if s is not None and s.X is not None]
+    source = next((s for s in sources if 0 not in s.X.shape and not s.X.min() < 0), None)
+    if source is None:
+        msg = f"{what} has no expression without negative values in X or raw.X: log1p of normalised counts is needed."
+        raise ValueError(msg)
+    x = finite_expression(source.X, what=f"{what}.X")
+    if not ((x.data if hasattr(x, "tocoo") else x) % 1).any():
+        msg = f"{what}.X holds whole numbers only, as counts do: normalise it and take log1p."
+        raise ValueError(msg)
+    return x, source.var_names
+
+
+def expression(adata: AnnData, layer: str | None) -> Any:
+    """Return ``adata.layers[layer]``, or ``adata.X`` for ``None``.
+
+    Raises
+    ------
+    KeyError
+        If the layer is missing.
+    ValueError
+        If there is no ``X``, or NaN or inf in what is returned.
+    """
+    layers = [name for name in adata.layers.keys() if name is not None]
+    if layer is not None and layer not in layers:
+        msg = f"layer {layer!r} is not in adata.layers.{nearest(layer, layers)}"
+        raise KeyError(msg)
+    x: Any = adata.X if layer is None else adata.layers[layer]
+    if x is None:
+        msg = "adata.X is None: give the layer that holds the expression."
+        raise ValueError(msg)
+    return finite_expression(x, what="adata.X" if layer is None else f"adata.layers[{layer!r}]")
+
+
+def not_constant(x: Any, *, what: str) -> None:
+    """Raise :class:`ValueError` if all rows of the dense or sparse matrix ``x`` are the same."""
+    low, high = (m.toarray() if hasattr(m, "toarray") else m for m in (x.min(axis=0), x.max(axis=0)))
+    if (low == high).all():
+        msg = f"{what} is the same in all of them: there is nothing to represent."
+        raise ValueError(msg)
+
+
+def has_decoder(adata: AnnData, key: str) -> bool:
+    """Return whether :func:`cellot_sc.pp.represent` kept a decoder under ``key``."""
+    found = adata.uns.get(key)
+    return isinstance(found, Mapping) and {"method", "var_names"} <= set(found)
+
+
+def decoder(adata: AnnData, key: str) -> Mapping[str, Any]:
+    """Return the decoder that :func:`cellot_sc.pp.represent` kept under ``key``.
+
+    Raises
+    ------
+    KeyError
+        If there is none.
+    ValueError
+        If it was fitted on other genes.
+    """
+    known = [k for k in adata.uns if has_decoder(adata, k)]
+    if key not in known:
+        msg = (
+            f"There is no decoder in adata.uns[{key!r}]: only representations made by cs.pp.represent can be decoded."
+            f"{nearest(key, known)}"
+        )
+        raise KeyError(msg)
+    found: Mapping[str, Any] = adata.uns[key]
+    genes = [str(name) for name in found["var_names"]]
+    if genes != [str(name) for name in adata.var_names]:
+        absent = sorted(set(genes) - set(adata.var_names))
+        how = f"{len(absent)} of them are absent, such as {absent[0]!r}" if absent else "their number or order differs"
+        msg = f"adata.uns[{key!r}] was fitted on {len(genes)} genes, which are not the {adata.n_vars} of adata: {how}."
+        raise ValueError(msg)
+    return found
+
+
+def points(x: Any, *, n_dims: int, what: str) -> np.ndarray:
+    """Return ``x`` as a float32 array of shape (n_cells, n_dims).
+
+    Raises
+    ------
+    ValueError
+        If it has another shape, or holds NaN or inf.
+    """
+    array = np.asarray(x, dtype=np.float32)
+    if array.ndim != 2 or array.shape[1] != n_dims:
+        msg = f"{what} has shape {array.shape}; (n_cells, {n_dims}) is needed, as its decoder has {n_dims} dimensions."
+        raise ValueError(msg)
+    return finite(array, what=what)
+
+
+def absent(adata: AnnData, key: str, *, why: str) -> None:
+    """Raise :class:`ValueError` if ``adata.obs`` already has a column that would be written."""
+    if key in adata.obs:
+        msg = f"adata.obs[{key!r}] exists, but {why}: give another --split-key."
+        raise ValueError(msg)

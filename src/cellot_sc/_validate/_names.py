@@ -1,0 +1,123 @@
+"""The names a user gives: the nearest valid one is named where one is wrong."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    pass
+
+
+def nearest(name: object, valid: Iterable[object]) -> str:
+    """Return the sentence that names the nearest of ``valid``, and then all of them if they are few."""
+    names = [str(v) for v in valid]
+    close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.4)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    if not names:
+        return f"{hint} There are none."
+    shown = ", ".join(repr(n) for n in names[:20]) + (", ..." if len(names) > 20 else "")
+    return f"{hint} Valid: {shown}."
+
+
+def one_of(value: object, valid: Iterable[object], *, what: str) -> Any:
+    """Return ``value`` if it is among ``valid``; raise :class:`ValueError` with the nearest name otherwise."""
+    options = list(valid)
+    if value not in options:
+        msg = f"{what} {value!r} is unknown.{nearest(value, options)}"
+        raise ValueError(msg)
+    return value
+
+
+def no_unknown(given: Mapping[str, Any], valid: Iterable[str], *, what: str) -> None:
+    """Raise :class:`TypeError` if ``given`` has a name that is not among ``valid``."""
+    options = sorted(valid)
+    for name in given:
+        if name not in options:
+            msg = f"{what} has no option {name!r}.{nearest(name, options)}"
+            raise TypeError(msg)
+
+
+def new_names(names: str | Sequence[str], *, reserved: str, what: str) -> list[str]:
+    """Return the names to be given to something new: ``names``, or the one name it is.
+
+    Raises
+    ------
+    ValueError
+        If there is none, one is given twice, is ``reserved``, or cannot be part of a key of an AnnData.
+    """
+    given = [names] if isinstance(names, str) else list(names)
+    if not given:
+        msg = f"{what} is empty: give at least one name."
+        raise ValueError(msg)
+    for name in given:
+        if not isinstance(name, str) or not name or "/" in name:
+            msg = f"{what} has {name!r}: a name is text that is not empty and has no '/'."
+            raise ValueError(msg)
+    if reserved in given:
+        msg = f"{what} has {reserved!r}, which names the other cells: choose another name."
+        raise ValueError(msg)
+    if len(set(given)) < len(given):
+        msg = f"{what} names one twice: {given}."
+        raise ValueError(msg)
+    return given
+
+
+def some_of(wanted: str | Iterable[str], valid: Iterable[str], *, what: str) -> list[str]:
+    """Return the wanted names, each once, if all are among ``valid``.
+
+    Raises
+    ------
+    ValueError
+        If one is unknown, or there is none.
+    """
+    names = list(dict.fromkeys([wanted] if isinstance(wanted, str) else wanted))
+    options = list(valid)
+    if not names:
+        msg = f"{what} is empty: give at least one.{nearest('', options)}"
+        raise ValueError(msg)
+    for name in names:
+        one_of(name, options, what=what)
+    return names
+
+
+def feature_names(wanted: str | Sequence[str], valid: Sequence[str]) -> list[str]:
+    """Return the wanted features; raise :class:`KeyError` with the nearest name if one is not there.
+
+    Raises
+    ------
+    KeyError
+        If a feature is not among ``valid``.
+    ValueError
+        If none is wanted, or one twice.
+    """
+    names = [wanted] if isinstance(wanted, str) else [str(name) for name in wanted]
+    if not names:
+        msg = "features is empty: give at least one, or None for the most changed ones."
+        raise ValueError(msg)
+    for name in names:
+        if name not in set(valid):
+            msg = f"feature {name!r} is not there.{nearest(name, valid)}"
+            raise KeyError(msg)
+    if len(set(names)) < len(names):
+        msg = f"features names one twice: {names}."
+        raise ValueError(msg)
+    return names
+
+
+def name_and_value(text: str, *, what: str) -> tuple[str, str]:
+    """Return the two sides of ``NAME=VALUE``; raise :class:`ValueError` otherwise."""
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        msg = f"{what} {text!r} is not of the form NAME=VALUE."
+        raise ValueError(msg)
+    return name, value
+
+
+def not_both(given: Mapping[str, object]) -> None:
+    """Raise :class:`ValueError` if more than one of the options was given."""
+    names = [name for name, value in given.items() if value]
+    if len(names) > 1:
+        msg = f"{' and '.join(names)} exclude each other: give one."
+        raise ValueError(msg)

@@ -1,0 +1,95 @@
+"""Single numbers, and numbers of cells and of panels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+MIN_TRAIN_CELLS = 10
+"""Fewer train cells than this in a condition cannot define a distribution."""
+
+
+def enough_cells(n_cells: int, *, what: str) -> None:
+    """Raise :class:`ValueError` if ``what`` has fewer train cells than :data:`MIN_TRAIN_CELLS`."""
+    if n_cells < MIN_TRAIN_CELLS:
+        msg = f"{what} has {n_cells} train cells; at least {MIN_TRAIN_CELLS} are needed."
+        raise ValueError(msg)
+
+
+def positive(value: float, *, what: str, integer: bool = False) -> Any:
+    """Return ``value`` if it is a positive number (a whole one if ``integer``); raise :class:`ValueError` otherwise."""
+    ok = isinstance(value, int | np.integer) if integer else isinstance(value, int | float | np.number)
+    if isinstance(value, bool) or not ok or not value > 0:
+        msg = f"{what} is {value!r}; a positive {'whole ' if integer else ''}number is needed."
+        raise ValueError(msg)
+    return value
+
+
+def fraction(value: float, *, what: str) -> float:
+    """Return ``value`` if it lies in [0, 1); raise :class:`ValueError` otherwise."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 <= value < 1:
+        msg = f"{what} is {value!r}; a number in [0, 1) is needed."
+        raise ValueError(msg)
+    return float(value)
+
+
+def at_least(value: int, least: int, *, what: str, why: str) -> int:
+    """Return ``value`` if it is ``least`` or more; raise :class:`ValueError` otherwise."""
+    if value < least:
+        msg = f"{what} is {value}; at least {least} are needed: {why}."
+        raise ValueError(msg)
+    return value
+
+
+def seed(value: int) -> int:
+    """Return ``value`` if it is a whole number, 0 or more; raise :class:`ValueError` otherwise."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
+        msg = f"seed is {value!r}; a whole number, 0 or more, is needed."
+        raise ValueError(msg)
+    return int(value)
+
+
+def leaves_some(test_fraction: float, valid_fraction: float) -> None:
+    """Raise :class:`ValueError` if the two fractions leave nothing to train on."""
+    if test_fraction + valid_fraction >= 1:
+        msg = f"test_fraction {test_fraction} and valid_fraction {valid_fraction} leave no cell to train on."
+        raise ValueError(msg)
+
+
+def cells_to_judge(counts: Mapping[str, int], control: str, *, split: str) -> list[str]:
+    """Return the perturbations that have cells to be judged by, given the number of cells of each in the split.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than 2 control cells, or no perturbation has 2.
+    """
+    judged = [name for name, n_cells in counts.items() if name != control and n_cells > 1]
+    if counts[control] < 2 or not judged:
+        had = ", ".join(f"{n_cells} of {name!r}" for name, n_cells in counts.items())
+        msg = f"split {split!r} has {had}: 2 control cells and 2 of a perturbation are needed to judge by."
+        raise ValueError(msg)
+    return judged
+
+
+def panels(n_axes: int, n_panels: int) -> None:
+    """Raise :class:`ValueError` if there are not as many axes as panels to draw."""
+    if n_axes != n_panels:
+        msg = f"ax holds {n_axes} axes for {n_panels} panels: give {n_panels}, or None for a new figure."
+        raise ValueError(msg)
+
+
+def has_history(n_rows: int, *, solver: str, key: str) -> None:
+    """Raise :class:`ValueError` if maps have no history."""
+    if not n_rows:
+        msg = f"The maps in adata.uns[{key!r}] have no history: solver {solver!r} took no steps."
+        raise ValueError(msg)
+
+
+def side_by_side(color: str, *, overlay: bool) -> None:
+    """Raise :class:`ValueError` if a column is to colour cells whose colours say what they are."""
+    if overlay:
+        msg = f"color {color!r} needs overlay=False: the colours of overlaid cells say which are predicted."
+        raise ValueError(msg)
