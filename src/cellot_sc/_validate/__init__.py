@@ -15,6 +15,7 @@ from ._columns import (
     perturbation_labels,
     split_labels,
     table_columns,
+    table_rows,
     targets,
     unique_obs_names,
 )
@@ -116,6 +117,7 @@ __all__ = [
     "some_of",
     "split_labels",
     "table_columns",
+    "table_rows",
     "targets",
     "unique_obs_names",
     "unreadable",

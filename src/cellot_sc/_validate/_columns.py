@@ -225,10 +225,17 @@ def group_labels(adata: AnnData, key: str, *, reserved: Iterable[str]) -> np.nda
     return labels
 
 
-def table_columns(table: pd.DataFrame, needed: Iterable[str]) -> None:
-    """Raise :class:`KeyError` if a table of scores lacks a column."""
+def table_columns(table: pd.DataFrame, needed: Iterable[str], *, maker: str = "cs.tl.evaluate") -> None:
+    """Raise :class:`KeyError` if a table, such as ``maker`` makes, lacks a column."""
     for column in needed:
         if column not in table.columns:
             hint = nearest(column, table.columns)
-            msg = f"table has no column {column!r}: one made by cs.tl.evaluate is needed.{hint}"
+            msg = f"table has no column {column!r}: one made by {maker} is needed.{hint}"
             raise KeyError(msg)
+
+
+def table_rows(table: pd.DataFrame, *, maker: str) -> None:
+    """Raise :class:`ValueError` if a table, such as ``maker`` makes, is empty."""
+    if not len(table):
+        msg = f"table has no rows: one made by {maker} is needed, with at least one row."
+        raise ValueError(msg)
