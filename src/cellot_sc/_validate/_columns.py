@@ -72,7 +72,7 @@ def targets(labels: np.ndarray, control: str, wanted: str | Sequence[str] | None
 
 
 def split_labels(adata: AnnData, split_key: str) -> np.ndarray:
-    """Return the split of every cell as an array of ``str``.
+    """Return the split of every cell as an array of ``str``, ``None`` where a cell is to be used for nothing.
 
     Raises
     ------
@@ -82,8 +82,8 @@ def split_labels(adata: AnnData, split_key: str) -> np.ndarray:
         If a cell has a label that is not one of train, valid, test, ood.
     """
     column = obs_key(adata, split_key, what="split_key")
-    labels = column.astype(str).to_numpy(dtype=object)
-    unknown = sorted(set(labels) - set(_keys.SPLITS))
+    labels = np.where(column.isna(), None, column.astype(str).to_numpy(dtype=object))
+    unknown = sorted(set(labels) - {None, *_keys.SPLITS})
     if unknown:
         msg = f"adata.obs[{split_key!r}] has labels that are no split: {unknown[:5]}. Valid: {', '.join(_keys.SPLITS)}."
         raise ValueError(msg)
@@ -176,7 +176,7 @@ def not_read(key: str, keys: Iterable[str], *, what: str) -> None:
         raise ValueError(msg)
 
 
-def held_out(adata: AnnData, holdout: Any) -> np.ndarray:
+def held_out(adata: AnnData, holdout: Any, *, what: str = "holdout") -> np.ndarray:
     """Return which cells are in any of the groups ``holdout`` names, as a boolean mask.
 
     Raises
@@ -189,19 +189,19 @@ def held_out(adata: AnnData, holdout: Any) -> np.ndarray:
         If no value is given for a column, or no cell has one that is.
     """
     if holdout is not None and not isinstance(holdout, Mapping):
-        msg = f"holdout is {holdout!r}; columns of adata.obs and their values are needed, such as {{'patient': '101'}}."
+        msg = f"{what} is {holdout!r}; columns of adata.obs and their values are needed, such as {{'patient': '101'}}."
         raise TypeError(msg)
     mask = np.zeros(adata.n_obs, dtype=bool)
     for key, given in (holdout or {}).items():
-        column = obs_key(adata, key, what="holdout column")
+        column = obs_key(adata, key, what=f"{what} column")
         values = [str(v) for v in ([given] if isinstance(given, str) or not isinstance(given, Iterable) else given)]
         if not values:
-            msg = f"holdout names no value of adata.obs[{key!r}]: give at least one."
+            msg = f"{what} names no value of adata.obs[{key!r}]: give at least one."
             raise ValueError(msg)
         labels = column.astype(str).to_numpy(dtype=object)
         known = column.notna().to_numpy(dtype=bool)
         for value in values:
-            one_of(value, sorted(set(labels[known])), what=f"holdout value of adata.obs[{key!r}]")
+            one_of(value, sorted(set(labels[known])), what=f"{what} value of adata.obs[{key!r}]")
         mask |= known & np.isin(labels, np.array(values, dtype=object))
     return mask
 
@@ -238,4 +238,12 @@ def table_rows(table: pd.DataFrame, *, maker: str) -> None:
     """Raise :class:`ValueError` if a table, such as ``maker`` makes, is empty."""
     if not len(table):
         msg = f"table has no rows: one made by {maker} is needed, with at least one row."
+        raise ValueError(msg)
+
+
+def square_table(table: pd.DataFrame, *, maker: str) -> None:
+    """Raise :class:`ValueError` if a table, such as ``maker`` makes, is empty or has other rows than columns."""
+    table_rows(table, maker=maker)
+    if list(table.index) != list(table.columns):
+        msg = f"table has shape {table.shape} and other rows than columns: one made by {maker} is needed."
         raise ValueError(msg)
