@@ -112,6 +112,8 @@ class TestTargets:
 
 def test_split_labels(adata: AnnData) -> None:
     assert _validate.split_labels(adata, "split").tolist() == ["train", "valid", "test", "ood", "train"]
+    adata.obs["some"] = adata.obs["split"].where(adata.obs["split"] != "valid")
+    assert _validate.split_labels(adata, "some").tolist() == ["train", None, "test", "ood", "train"]
     with pytest.raises(KeyError, match=r"split_key 'splits' is not.*Did you mean 'split'\?"):
         _validate.split_labels(adata, "splits")
     with pytest.raises(ValueError, match=r"labels that are no split: \['B', 'NK', 'T'\]\. Valid: train, valid"):

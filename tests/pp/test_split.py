@@ -157,6 +157,117 @@ def test_cell_without_a_group_is_not_held_out() -> None:
     assert (adata.obs.loc[adata.obs["patient"].isna(), "split"] != "ood").all()
 
 
+class TestValidGroups:
+    def test_cells_of_named_groups_are_all_valid_and_no_others(self, simulated: AnnData) -> None:
+        adata = simulated.copy()
+        cs.pp.split(adata, valid_groups={"patient": "patient_1"}, holdout={"patient": "patient_3"})
+        np.testing.assert_array_equal(adata.obs["split"] == "valid", adata.obs["patient"] == "patient_1")
+        np.testing.assert_array_equal(adata.obs["split"] == "ood", adata.obs["patient"] == "patient_3")
+        rest = counts(adata[~adata.obs["patient"].isin(["patient_1", "patient_3"])])
+        assert rest.loc["drug_a", "test"] == round(0.2 * rest.loc["drug_a"].sum())
+
+    def test_what_is_held_out_stays_so(self, simulated: AnnData) -> None:
+        adata = simulated.copy()
+        cs.pp.split(adata, valid_groups={"patient": "patient_1"}, holdout={"cell_type": "type_2"})
+        kind, patient = adata.obs["cell_type"] == "type_2", adata.obs["patient"] == "patient_1"
+        np.testing.assert_array_equal(adata.obs["split"] == "ood", kind)
+        np.testing.assert_array_equal(adata.obs["split"] == "valid", patient & ~kind)
+
+    @pytest.mark.parametrize(("fraction", "n_groups"), [(0, 1), (0.1, 1), (0.34, 3), (0.9, 7)])
+    def test_of_a_column_a_share_of_groups_is_drawn(self, fraction: float, n_groups: int) -> None:
+        adata = cells({"control": 400, "a": 400}, patient=[f"p{i}" for i in range(10)])
+        drawn = set()
+        for seed in range(20):
+            holdout = {"patient": ["p0", "p1"]}
+            cs.pp.split(adata, valid_groups="patient", holdout=holdout, valid_fraction=fraction, seed=seed)
+            valid = adata.obs["split"] == "valid"
+            chosen = set(adata.obs.loc[valid, "patient"])
+            assert len(chosen) == n_groups
+            np.testing.assert_array_equal(valid, adata.obs["patient"].isin(chosen))
+            drawn |= chosen
+        assert drawn == {f"p{i}" for i in range(2, 10)}
+
+    def test_draw_depends_on_names_and_seed_only(self, simulated: AnnData) -> None:
+        a, b = simulated.copy(), simulated[np.random.default_rng(0).permutation(simulated.n_obs)].copy()
+        for adata in (a, b):
+            cs.pp.split(adata, valid_groups="patient", seed=4)
+        pd.testing.assert_series_equal(a.obs["split"], b.obs["split"].loc[a.obs_names])
+
+    def test_a_group_without_treated_cells_is_not_drawn(self) -> None:
+        adata = cells({"control": 60, "a": 60}, patient=["p0", "p1", "p2"])
+        adata = adata[(adata.obs["patient"] != "p2") | (adata.obs["perturbation"] == "control")].copy()
+        for seed in range(10):
+            cs.pp.split(adata, valid_groups="patient", seed=seed)
+            assert set(adata.obs.loc[adata.obs["split"] == "valid", "patient"]) <= {"p0", "p1"}
+
+
+class TestTwins:
+    @pytest.fixture
+    def twins(self, simulated: AnnData) -> pd.DataFrame:
+        adata = simulated.copy()
+        for twin in ("ood", "iid"):
+            cs.pp.split(adata, holdout={"patient": "patient_3"}, twin=twin, key_added=twin)
+        return adata.obs
+
+    def test_are_judged_by_the_same_half_of_the_held_out_cells(self, twins: pd.DataFrame) -> None:
+        np.testing.assert_array_equal(twins["ood"] == "ood", twins["iid"] == "ood")
+        held = twins[twins["patient"] == "patient_3"]
+        assert set(twins.loc[twins["ood"] == "ood", "patient"]) == {"patient_3"}
+        for _, of_condition in held.groupby("perturbation", observed=True):
+            assert (of_condition["ood"] == "ood").sum() == len(of_condition) // 2
+
+    def test_differ_in_whether_the_other_half_is_seen(self, twins: pd.DataFrame) -> None:
+        rest = twins[(twins["patient"] == "patient_3") & (twins["ood"] != "ood")]
+        assert rest["ood"].isna().all()
+        assert set(rest["iid"]) == {"train", "valid"}
+        assert (rest["iid"] == "valid").mean() == pytest.approx(0.1, abs=0.03)
+        others = twins[twins["patient"] != "patient_3"]
+        pd.testing.assert_series_equal(others["ood"], others["iid"], check_names=False)
+
+    def test_split_the_other_cells_as_without_a_twin(self, simulated: AnnData, twins: pd.DataFrame) -> None:
+        adata = simulated.copy()
+        cs.pp.split(adata, holdout={"patient": "patient_3"})
+        others = twins["patient"] != "patient_3"
+        pd.testing.assert_series_equal(adata.obs.loc[others, "split"], twins.loc[others, "ood"], check_names=False)
+
+    def test_with_validation_groups_the_other_half_is_learnt_from(self, simulated: AnnData) -> None:
+        adata = simulated.copy()
+        groups = {"patient": "patient_1"}
+        cs.pp.split(adata, holdout={"patient": "patient_3"}, twin="iid", valid_groups=groups)
+        held = adata.obs[adata.obs["patient"] == "patient_3"]
+        assert set(held["split"]) == {"ood", "train"}
+        np.testing.assert_array_equal(adata.obs["split"] == "valid", adata.obs["patient"] == "patient_1")
+
+    def test_cells_that_are_used_for_nothing_stay_out_of_everything(self, simulated: AnnData) -> None:
+        adata = simulated.copy()
+        cs.pp.split(adata, holdout={"patient": "patient_3"}, twin="ood")
+        unused = adata.obs["split"].isna().to_numpy()
+        other = adata[~unused].copy()
+        for data in (adata, other):
+            cs.pp.represent(data, n_components=5)
+            cs.tl.cellot(data, solver="gaussian")
+        np.testing.assert_array_equal(adata.uns["X_cellot"]["components"], other.uns["X_cellot"]["components"])
+        a, b = (cs.tl.evaluate(data, split="ood", metrics="l2_means", n_boot=0) for data in (adata, other))
+        pd.testing.assert_frame_equal(a, b)
+
+    def test_a_condition_of_the_held_out_group_alone_can_be_seen(self) -> None:
+        adata = cells({"control": 100, "a": 100, "b": 40}, patient=["p0", "p1"])
+        adata = adata[(adata.obs["perturbation"] != "b") | (adata.obs["patient"] == "p1")].copy()
+        with pytest.raises(ValueError, match="Condition 'b' .* has 0 train cells"):
+            cs.pp.split(adata, holdout={"patient": "p1"}, twin="ood")
+        cs.pp.split(adata, holdout={"patient": "p1"}, twin="iid", valid_fraction=0)
+        assert counts(adata).loc["b", "train"] == 10
+
+
+def test_a_representation_made_before_is_told_of(simulated: AnnData, caplog: pytest.LogCaptureFixture) -> None:
+    adata = simulated.copy()
+    cs.pp.split(adata)
+    assert "Represent again" not in caplog.text
+    cs.pp.represent(adata, n_components=3)
+    cs.pp.split(adata, seed=1)
+    assert "fitted before this split, maybe on cells that it holds out: obsm['X_cellot']" in caplog.text
+
+
 def test_own_names(simulated: AnnData) -> None:
     adata = simulated.copy()
     adata.obs["treatment"] = adata.obs["perturbation"].cat.rename_categories({"control": "vehicle"})
@@ -207,6 +318,23 @@ def test_log_says_what_was_added(simulated: AnnData, caplog: pytest.LogCaptureFi
             "Condition 'control' .* has 8 train cells",
         ),
         ({"holdout": {"perturbation": "drug_a"}}, ValueError, "Condition 'drug_a' .* has 0 train cells"),
+        ({"valid_groups": "patent"}, KeyError, "valid_groups 'patent' is not in adata.obs. Did you mean 'patient'"),
+        ({"valid_groups": {"patent": "patient_1"}}, KeyError, "valid_groups column 'patent'.*Did you mean 'patient'"),
+        ({"valid_groups": {"patient": "patient9"}}, ValueError, "valid_groups value .* 'patient9' is unknown. Did"),
+        ({"valid_groups": ["patient"]}, TypeError, r"valid_groups is \['patient'\]; columns of adata.obs"),
+        (
+            {"valid_groups": "patient", "holdout": {"patient": ["patient_0", "patient_1", "patient_2"]}},
+            ValueError,
+            "that are not held out is 1; at least 2 are needed: one to select on, one to learn from",
+        ),
+        (
+            {"valid_groups": {"patient": [f"patient_{i}" for i in range(4)]}},
+            ValueError,
+            "Condition 'control' .* has 0 train cells",
+        ),
+        ({"twin": "idd", "holdout": {"patient": "patient_1"}}, ValueError, "twin 'idd' is unknown. Did you mean 'iid'"),
+        ({"twin": "iid"}, ValueError, "twin needs holdout"),
+        ({"key_added": "patient", "valid_groups": "patient"}, ValueError, "key_added 'patient' would overwrite"),
         ({"seed": -1}, ValueError, "seed is -1"),
         ({"key_added": "perturbation"}, ValueError, "key_added 'perturbation' would overwrite"),
         (

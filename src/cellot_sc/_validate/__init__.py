@@ -9,6 +9,7 @@ from ._columns import (
     cell_positions,
     group_codes,
     group_labels,
+    has_holdout,
     held_out,
     not_read,
     obs_key,
@@ -24,6 +25,7 @@ from ._files import (
     FIGURE_SUFFIXES,
     figure_file,
     input_file,
+    not_downloaded,
     output_file,
     output_folder,
     replaceable,
@@ -68,6 +70,7 @@ from ._numbers import (
     seed,
     side_by_side,
 )
+from ._times import time_course, time_index, time_labels, time_order, time_value
 
 __all__ = [
     "FIGURE_SUFFIXES",
@@ -90,6 +93,7 @@ __all__ = [
     "group_labels",
     "has_decoder",
     "has_history",
+    "has_holdout",
     "held_out",
     "input_file",
     "leaves_some",
@@ -101,6 +105,7 @@ __all__ = [
     "no_unknown",
     "not_both",
     "not_constant",
+    "not_downloaded",
     "not_read",
     "obs_key",
     "one_of",
@@ -121,6 +126,11 @@ __all__ = [
     "table_columns",
     "table_rows",
     "targets",
+    "time_course",
+    "time_index",
+    "time_labels",
+    "time_order",
+    "time_value",
     "unique_obs_names",
     "unreadable",
     "writable",

@@ -206,6 +206,13 @@ def held_out(adata: AnnData, holdout: Any, *, what: str = "holdout") -> np.ndarr
     return mask
 
 
+def has_holdout(holdout: Any) -> None:
+    """Raise :class:`ValueError` if no group is held out, so that a split has no twin."""
+    if not holdout:
+        msg = "twin needs holdout: two splits that hold nothing out do not differ."
+        raise ValueError(msg)
+
+
 def group_labels(adata: AnnData, key: str, *, reserved: Iterable[str]) -> np.ndarray:
     """Return the group of every cell as an array of ``str``, empty where ``adata.obs[key]`` has none.
 

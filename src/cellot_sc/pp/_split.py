@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
+TWINS = ("ood", "iid")
+SEEN_SHARE = 0.5
+"""Share of the held-out cells that the twins do not judge by, as in the paper."""
+
 
 def split(
     adata: AnnData,
@@ -24,7 +28,9 @@ def split(
     control: str = _keys.CONTROL,
     test_fraction: float = 0.2,
     valid_fraction: float = 0.1,
+    valid_groups: str | Mapping[str, Any] | None = None,
     holdout: Mapping[str, Any] | None = None,
+    twin: Literal["ood", "iid"] | None = None,
     stratify_by: str | Sequence[str] | None = None,
     seed: int = 0,
     key_added: str = _keys.SPLIT,
@@ -36,6 +42,9 @@ def split(
     each perturbation: of its cells, ``test_fraction`` are test and ``valid_fraction`` valid, each rounded to the
     nearest whole number (a half to the even one), and the rest train. With ``stratify_by``, the cells of a perturbation
     are shared out over its strata by largest remainder, so that each stratum gets its fraction rounded down or up.
+
+    With ``valid_groups``, fits are selected on whole groups, such as patients, that they do not learn from: by how well
+    a map does on other patients, which cells of the patients that it has seen cannot tell.
 
     The split depends on the names and labels of the cells and on the seed: not on expression, nor on the order of
     the cells (if their names are unique), nor on which other perturbations there are.
@@ -51,10 +60,18 @@ def split(
     test_fraction
         Share of the cells of each perturbation that are kept for testing, in [0, 1).
     valid_fraction
-        Share of the cells of each perturbation on which fits are selected, in [0, 1).
+        Share of the cells of each perturbation on which fits are selected, in [0, 1); with ``valid_groups``, of groups.
+    valid_groups
+        Groups whose cells are all valid, and no others: either a column of ``obs`` to a value or several values, or the
+        name of a column only. In that case ``valid_fraction`` of its groups, but at least one, are drawn at random from
+        those that have control and treated cells which are not held out.
     holdout
         Groups to hold out: column of ``obs`` to a value, or several values. A cell that is in any of the groups is
         held out.
+    twin
+        One of two splits that are judged by the same half of the held-out cells, and so can be compared: with
+        ``"ood"``, the other half is used for nothing; with ``"iid"``, it is learnt from like the cells of any other
+        group. With ``None``, all held-out cells are ``ood``.
     stratify_by
         Column, or columns, of ``obs`` of which each combination of values is to be split in the same proportions. A
         missing value counts as a value of its own.
@@ -68,21 +85,24 @@ def split(
     Returns
     -------
     AnnData | None
-        The copy, if asked for. Sets ``obs[key_added]``: category of each cell, one of train, valid, test, ood.
+        The copy, if asked for. Sets ``obs[key_added]``: category of each cell, one of train, valid, test, ood;
+        missing where a cell is used for nothing.
 
     Raises
     ------
     KeyError
         If a column is missing.
     TypeError
-        If ``holdout`` is not a mapping.
+        If ``holdout`` or ``valid_groups`` is not of its kind.
     ValueError
-        If ``control`` or a held-out value is no category, a fraction is not in [0, 1) or they leave nothing to train
-        on, a condition keeps fewer than 10 train cells, or ``key_added`` is a column that is read.
+        If ``control`` or a value of a group is no category, a fraction is not in [0, 1) or they leave nothing to train
+        on, there are fewer than two groups to draw from, ``twin`` is unknown or nothing is held out for it, a condition
+        keeps fewer than 10 train cells, or ``key_added`` is a column that is read.
 
     References
     ----------
-    :cite:t:`bunne2023`, Methods: i.i.d. cells, and groups (patients, species, cell types) held out of training.
+    :cite:t:`bunne2023`, Methods: i.i.d. cells, and groups (patients, species, cell types) held out of training; its
+    code sets half of a held-out group aside for the twins.
 
     Examples
     --------
@@ -91,34 +111,85 @@ def split(
     >>> cs.pp.split(adata, holdout={"patient": "patient_3"})
     >>> adata.obs["split"].value_counts().to_dict()
     {'train': 159, 'ood': 72, 'test': 45, 'valid': 24}
+    >>> cs.pp.split(adata, holdout={"patient": "patient_3"}, valid_groups="patient")
+    >>> sorted(adata.obs.loc[adata.obs["split"] == "valid", "patient"].unique())
+    ['patient_1']
     """
     labels = _validate.perturbation_labels(adata, perturbation_key, control)
     test_fraction = _validate.fraction(test_fraction, what="test_fraction")
     valid_fraction = _validate.fraction(valid_fraction, what="valid_fraction")
-    _validate.leaves_some(test_fraction, valid_fraction)
+    if valid_groups is None:
+        _validate.leaves_some(test_fraction, valid_fraction)
+    if twin is not None:
+        _validate.one_of(twin, TWINS, what="twin")
+        _validate.has_holdout(holdout)
     strata_keys = [stratify_by] if isinstance(stratify_by, str) else list(stratify_by or ())
-    _validate.not_read(key_added, [perturbation_key, *strata_keys, *(holdout or ())], what="key_added")
+    _validate.not_read(
+        key_added, [perturbation_key, *strata_keys, *(holdout or ()), *_columns(valid_groups)], what="key_added"
+    )
     ood = _validate.held_out(adata, holdout)
     strata = _strata(adata, strata_keys)
     seed = _validate.seed(seed)
 
+    valid = _valid_cells(adata, valid_groups, valid_fraction, ood, labels == control, seed) & ~ood
+    if valid_groups is not None:
+        valid_fraction = 0.0
+
     splits = np.full(adata.n_obs, _keys.TRAIN, dtype=object)
-    splits[ood] = _keys.OOD
     conditions, codes, sizes = np.unique(labels, return_inverse=True, return_counts=True)
     # by condition and then by name, so that neither the order of the cells nor other conditions matter
     by_name = np.lexsort((adata.obs_names.to_numpy(dtype=str), codes))
     for label, members in zip(conditions, np.split(by_name, np.cumsum(sizes)[:-1]), strict=True):
-        cells = members[~ood[members]]
-        rng = np.random.default_rng([seed, zlib.crc32(label.encode())])
-        splits[cells] = _split_cells(strata[cells], test_fraction, valid_fraction, rng)
-        n_train = int((splits[cells] == _keys.TRAIN).sum())
+        cells, held = members[~ood[members] & ~valid[members]], members[ood[members]]
+        stream = [seed, zlib.crc32(label.encode())]
+        splits[cells] = _split_cells(strata[cells], test_fraction, valid_fraction, np.random.default_rng(stream))
+        # numbers of their own, so that the other cells are split alike with and without a twin
+        splits[held] = _split_held(strata[held], twin, valid_fraction, np.random.default_rng([*stream, 1]))
+        splits[members[valid[members]]] = _keys.VALID
+        n_train = int((splits[members] == _keys.TRAIN).sum())
         _validate.enough_cells(n_train, what=f"Condition {label!r} of adata.obs[{perturbation_key!r}]")
 
     out = adata.copy() if copy else adata
     out.obs[key_added] = pd.Categorical(splits, categories=list(_keys.SPLITS))
     counts = ", ".join(f"{int((splits == name).sum())} {name}" for name in _keys.SPLITS)
     logger.info("split cells (seed %d): %s; added obs[%r]", seed, counts, key_added)
+    if stale := [key for key in out.uns if _validate.has_decoder(out, key)]:
+        logger.warning("fitted before this split, maybe on cells that it holds out: obsm%s. Represent again.", stale)
     return out if copy else None
+
+
+def _columns(valid_groups: str | Mapping[str, Any] | None) -> list[str]:
+    return [valid_groups] if isinstance(valid_groups, str) else list(valid_groups or ())
+
+
+def _valid_cells(
+    adata: AnnData,
+    valid_groups: str | Mapping[str, Any] | None,
+    fraction: float,
+    ood: np.ndarray,
+    control: np.ndarray,
+    seed: int,
+) -> np.ndarray:
+    """Return which cells are in a validation group, drawing the groups where only their column is given."""
+    if isinstance(valid_groups, str):
+        valid_groups = {valid_groups: _drawn_groups(adata, valid_groups, fraction, ood, control, seed)}
+    return _validate.held_out(adata, valid_groups, what="valid_groups")
+
+
+def _drawn_groups(
+    adata: AnnData, key: str, fraction: float, ood: np.ndarray, control: np.ndarray, seed: int
+) -> list[str]:
+    column = _validate.obs_key(adata, key, what="valid_groups")
+    groups = column.astype(str).to_numpy(dtype=object)
+    usable = column.notna().to_numpy(dtype=bool) & ~ood
+    names = sorted(set(groups[usable & control]) & set(groups[usable & ~control]))
+    what = f"The number of groups of adata.obs[{key!r}] with control and treated cells that are not held out"
+    _validate.at_least(len(names), 2, what=what, why="one to select on, one to learn from")
+    n_valid = min(max(1, round(fraction * len(names))), len(names) - 1)
+    rng = np.random.default_rng([seed, zlib.crc32(key.encode()), 2])
+    drawn = sorted(rng.choice(np.array(names, dtype=object), n_valid, replace=False))
+    logger.info("validation groups of obs[%r]: %s", key, ", ".join(drawn))
+    return drawn
 
 
 def _strata(adata: AnnData, keys: Sequence[str]) -> np.ndarray:
@@ -139,6 +210,17 @@ def _split_cells(strata: np.ndarray, test: float, valid: float, rng: np.random.G
         cells = rng.permutation(np.flatnonzero(stratum == k))
         splits[cells[: n_test[k]]] = _keys.TEST
         splits[cells[n_test[k] : n_test[k] + n_valid[k]]] = _keys.VALID
+    return splits
+
+
+def _split_held(strata: np.ndarray, twin: str | None, valid: float, rng: np.random.Generator) -> np.ndarray:
+    """Return the split of each held-out cell of one perturbation; what is no test cell of a twin is seen or unused."""
+    if twin is None:
+        return np.full(strata.size, _keys.OOD, dtype=object)
+    splits = _split_cells(strata, 1 - SEEN_SHARE, 0.0, rng)
+    judged = splits == _keys.TEST
+    splits[~judged] = _split_cells(strata[~judged], 0.0, valid, rng) if twin == "iid" else None
+    splits[judged] = _keys.OOD
     return splits
 
 
