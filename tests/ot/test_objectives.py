@@ -154,13 +154,3 @@ def test_inner_loss_of_the_minmax_is_least_at_the_inverse_gradient():
     best = float(objectives.minmax_g(NETWORK, f, quadratic(np.linalg.inv(matrix)), x))
     for other in (np.eye(N_DIMS), 1.1 * np.linalg.inv(matrix), 0.9 * np.linalg.inv(matrix)):
         assert float(objectives.minmax_g(NETWORK, f, quadratic(other), x)) > best
-
-
-def test_negative_part_counts_only_what_has_to_be_nonnegative():
-    params = params_of(PAPER, 3)
-    expected = sum(
-        (np.minimum(np.asarray(kernel), 0) ** 2).sum() for name, kernel in params.items() if "positive" in name
-    )
-    assert expected > 0
-    assert float(objectives.negative_part(params)) == pytest.approx(expected, rel=1e-5)
-    assert float(objectives.negative_part(networks.clamped(params))) == 0

@@ -76,7 +76,7 @@ def gather(problems: Sequence[Problem], means: Sequence[tuple[np.ndarray, np.nda
         begins = filled + np.concatenate([[0], np.cumsum(counts)[:-1]])
         filled += len(problem.target)
         ranges.append((starts[id(problem.source)], len(problem.source), begins, counts))
-    valid = [(_sample(p.source_valid, seed), _sample(p.target_valid, seed)) for p in problems]
+    valid = [(sample(p.source_valid, seed), sample(p.target_valid, seed)) for p in problems]
     source_valid, source_mask = _padded([v - m for (v, _), (m, _) in zip(valid, means, strict=True)])
     target_valid, target_mask = _padded([v - m for (_, v), (_, m) in zip(valid, means, strict=True)])
     views = [criteria.view_of(problem.target) for problem in problems]
@@ -113,7 +113,8 @@ def _groups(groups: np.ndarray | None, n_cells: int) -> np.ndarray:
     return np.zeros(n_cells, dtype=np.int32) if groups is None else groups.astype(np.int32)
 
 
-def _sample(cells: np.ndarray, seed: int) -> np.ndarray:
+def sample(cells: np.ndarray, seed: int) -> np.ndarray:
+    """Return all cells, or :data:`MAX_VALID` of them at random."""
     if len(cells) <= MAX_VALID:
         return cells
     # every cloud has numbers of its own, so that it is sampled alike beside any others

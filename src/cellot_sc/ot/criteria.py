@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,12 +15,14 @@ PAPER_GAMMAS = (2.0, 1.0, 0.5, 0.1, 0.01, 0.005)
 """Kernel widths whose mean the CellOT publication selects its checkpoint by."""
 
 
-def _squared_distances(x: Cells, y: Cells) -> jax.Array:
-    return jnp.maximum((x * x).sum(1)[:, None] + (y * y).sum(1)[None] - 2 * x @ y.T, 0.0)
+def _squared_distances(x: Cells, y: Cells) -> Any:
+    # numpy where nothing is traced: jax would compile every operation on its own
+    xp = x.__array_namespace__()
+    return xp.maximum((x * x).sum(1)[:, None] + (y * y).sum(1)[None] - 2 * x @ y.T, 0.0)
 
 
-def _distances(x: Cells, y: Cells) -> jax.Array:
-    return jnp.sqrt(_squared_distances(x, y))
+def _distances(x: Cells, y: Cells) -> Any:
+    return x.__array_namespace__().sqrt(_squared_distances(x, y))
 
 
 def energy(x: jax.Array, y: jax.Array, x_mask: jax.Array, y_mask: jax.Array) -> jax.Array:
@@ -92,14 +94,14 @@ def view_of(cells: np.ndarray) -> View:
     basis[:, : min(n_dims, N_LEADING)] = vectors[:, ::-1][:, :N_LEADING]
     rng = np.random.default_rng(0)
     sample = cells[rng.permutation(len(cells))[:_SAMPLE]] @ basis
-    median = float(np.median(np.asarray(_squared_distances(sample, sample))[np.triu_indices(len(sample), 1)]))
+    median = float(np.median(_squared_distances(sample, sample)[np.triu_indices(len(sample), 1)]))
     return View(basis, np.array(NARROWNESS, dtype=np.float32) / (median or 1.0))
 
 
-def local_kernel(x: Cells, y: Cells, view: View) -> jax.Array:
+def local_kernel(x: Cells, y: Cells, view: View) -> Any:
     """Return the mean kernel of every pair of cells, shape ``(n, m)``."""
     squared = _squared_distances(x @ view.basis, y @ view.basis)
-    return jnp.exp(-view.gammas[:, None, None] * squared).mean(0)
+    return x.__array_namespace__().exp(-view.gammas[:, None, None] * squared).mean(0)
 
 
 def local_mmd(x: jax.Array, y: jax.Array, x_mask: jax.Array, y_mask: jax.Array, view: View) -> jax.Array:
@@ -125,7 +127,7 @@ def local_score(x: np.ndarray, y: np.ndarray, view: View) -> Score:
     return _score(x, y, lambda a, b: -local_kernel(a, b, view))
 
 
-def _score(x: np.ndarray, y: np.ndarray, distance: Callable[[Cells, Cells], jax.Array]) -> Score:
+def _score(x: np.ndarray, y: np.ndarray, distance: Callable[[Cells, Cells], np.ndarray]) -> Score:
     """Return 2 E d(x, y) - E d(x, x') - E d(y, y') and its projections on single cells (Hoeffding 1948)."""
     n, m = len(x), len(y)
     center = y.mean(0)

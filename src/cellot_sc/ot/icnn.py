@@ -15,7 +15,7 @@ import numpy as np
 import optax
 
 from . import checkpoints, criteria, lack_of_fit, networks, objectives, options
-from .clouds import Clouds, gather
+from .clouds import Clouds, gather, sample
 from .gaussian import cautious_gaussian_map
 from .maps import AffineMap, TransportMap
 from .networks import Params
@@ -59,7 +59,7 @@ class ICNNConfig:
     """
 
     width: int = 64
-    depth: int = 3
+    depth: int = 2
     penalties: tuple[float, ...] = (1.0, 3.0, 10.0)
     learning_rate: float = 2e-2
     batch_size: int = 256
@@ -184,6 +184,7 @@ def _fit_networks(
         method, state, clouds, seed=seed, progress=progress, checkpoint=checkpoints.of_fit(config, problems, seed)
     )
     params = jax.tree.map(np.asarray, trained.params)
+    views = list(zip(*map(np.asarray, clouds.ranges.view), strict=True))
     fits = []
     for i, (problem, start) in enumerate(zip(problems, starts, strict=True)):
         members = [
@@ -197,7 +198,8 @@ def _fit_networks(
             for k in range(len(config.penalties))
             if np.isfinite(trained.criterion[i, k])
         ]
-        fits.append(Fit(_choose(start, members, problem), trained.histories[i]))
+        valid = (sample(problem.source_valid, seed), sample(problem.target_valid, seed))
+        fits.append(Fit(_choose(start, members, *valid, criteria.View(*views[i])), trained.histories[i]))
     return fits
 
 
@@ -208,38 +210,47 @@ def _start(
 
     The random numbers are those of the member, so that a problem is fitted alike alone and with others.
     """
-    shape = (len(problems), len(config.penalties))
-    matrices = [start.matrix.astype(np.float64) for start in starts]
+    matrices = np.stack([start.matrix.astype(np.float64) for start in starts])
+    roots = np.linalg.cholesky(np.stack([matrices, np.linalg.inv(matrices)])).astype(np.float32)
     scales = [np.sqrt(problem.source.var(axis=0, dtype=np.float64).mean()) or 1.0 for problem in problems]
     costs = [_mean_cost(problem, start, seed) for problem, start in zip(problems, starts, strict=True)]
-
-    def spread(values: Any) -> jax.Array:
-        """Give every member the value of its problem."""
-        values = jnp.asarray(np.stack(values), dtype=jnp.float32)
-        return jnp.broadcast_to(values[:, None], shape + values.shape[1:])
-
-    def potential(stream: int, roots: Sequence[np.ndarray]) -> Params:
-        keys = jax.vmap(lambda k: jax.random.fold_in(jax.random.key(seed), k))(stream * shape[1] + jnp.arange(shape[1]))
-        params = _random_networks(method.network, keys, problems[0].n_dims)
-        params = jax.tree.map(lambda p: jnp.broadcast_to(p, shape + p.shape[1:]), params)
-        return params | {"root": spread(roots), "scale": spread(scales)}
-
-    f = potential(1, [np.linalg.cholesky(matrix) for matrix in matrices])
-    g = potential(2, [np.linalg.cholesky(np.linalg.inv(matrix)) for matrix in matrices])
-    return {
-        "f": f,
-        "g": g,
-        "average": f,
-        "optimizer": jax.vmap(jax.vmap(method.optimizer.init))((f, g)),
-        "damping": jnp.ones(shape),
-        "weight": jnp.asarray(config.penalties) / spread(costs),
-        "noise": config.noise * spread(scales),
-    }
+    scales, costs = np.array(scales, dtype=np.float32), np.array(costs, dtype=np.float32)
+    return _states(method, np.uint32(seed), roots, scales, costs, config.noise, np.array(config.penalties, np.float32))
 
 
-@partial(jax.jit, static_argnames=("network", "n_dims"))
-def _random_networks(network: networks.ICNN, keys: jax.Array, n_dims: int) -> Params:
-    return jax.vmap(lambda key: network.init(key, jnp.zeros((1, n_dims)))["params"])(keys)
+@partial(jax.jit, static_argnames="method")
+def _states(
+    method: Expectile,
+    seed: jax.Array,
+    roots: jax.Array,
+    scales: jax.Array,
+    costs: jax.Array,
+    noise: jax.Array,
+    penalties: jax.Array,
+) -> State:
+    # compiled as one: a dozen small operations, each compiled on its own, take seconds
+    n_members, n_dims = len(penalties), roots.shape[-1]
+
+    def potential(stream: int, member: jax.Array, root: jax.Array, scale: jax.Array) -> Params:
+        key = jax.random.fold_in(jax.random.key(seed), stream * n_members + member)
+        return method.network.init(key, jnp.zeros((1, n_dims)))["params"] | {"root": root, "scale": scale}
+
+    def state(
+        roots: jax.Array, scale: jax.Array, cost: jax.Array, penalty: jax.Array, member: jax.Array
+    ) -> dict[str, Any]:
+        f, g = (potential(k + 1, member, roots[k], scale) for k in range(2))
+        return {
+            "f": f,
+            "g": g,
+            "average": f,
+            "optimizer": method.optimizer.init((f, g)),
+            "damping": jnp.float32(1),
+            "weight": penalty / cost,
+            "noise": noise * scale,
+        }
+
+    of_members = jax.vmap(state, in_axes=(None, None, None, 0, 0))
+    return jax.vmap(of_members, in_axes=(1, 0, 0, None, None))(roots, scales, costs, penalties, jnp.arange(n_members))
 
 
 def _mean_cost(problem: Problem, start: AffineMap, seed: int) -> float:
@@ -250,7 +261,9 @@ def _mean_cost(problem: Problem, start: AffineMap, seed: int) -> float:
     return float(0.5 * ((x - y) ** 2).sum(1).mean()) or 1.0
 
 
-def _choose(start: AffineMap, members: list[PotentialMap], problem: Problem) -> TransportMap:
+def _choose(
+    start: AffineMap, members: list[PotentialMap], x: np.ndarray, y: np.ndarray, view: criteria.View
+) -> TransportMap:
     """Return the average of the networks that validation cells cannot tell from the best one, or the affine start.
 
     The start is kept where the average does not beat it on the validation cells in the leading dimensions, or loses to
@@ -258,10 +271,8 @@ def _choose(start: AffineMap, members: list[PotentialMap], problem: Problem) -> 
     """
     if not members:
         return start
-    x, y = problem.source_valid, problem.target_valid
     chosen = members
     if min(len(x), len(y)) >= 2:
-        view = criteria.view_of(problem.target)
         moved = [member.transport(x) for member in members]
         scores = [criteria.local_score(cells, y, view) for cells in moved]
         best = min(scores, key=lambda score: score.value)

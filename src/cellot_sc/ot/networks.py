@@ -51,7 +51,7 @@ class ICNN(BasePotential):
     """
 
     width: int = 64
-    depth: int = 3
+    depth: int = 2
 
     @property
     def is_potential(self) -> bool:
@@ -137,7 +137,13 @@ def value(network: BasePotential, params: Params, x: jax.Array) -> jax.Array:
 
 def gradient(network: BasePotential, params: Params, x: jax.Array) -> jax.Array:
     """Return the gradient of the potential at a batch of cells: where they are transported, ``(n_cells, n_dims)``."""
-    return jax.grad(lambda cells: value(network, params, cells).sum())(x)
+    return value_and_gradient(network, params, x)[1]
+
+
+def value_and_gradient(network: BasePotential, params: Params, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return the potential of a batch of cells, shape ``(n_cells,)``, and its gradient, shape ``(n_cells, n_dims)``."""
+    values, pull_back = jax.vjp(lambda cells: value(network, params, cells), x)
+    return values, pull_back(jnp.ones_like(values))[0]
 
 
 def positive_kernels(params: Params) -> list[jax.Array]:

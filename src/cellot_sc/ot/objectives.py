@@ -21,14 +21,18 @@ def _asymmetric(violation: jax.Array) -> jax.Array:
     return jnp.where(violation >= 0, EXPECTILE, 1 - EXPECTILE) * violation**2
 
 
-def _expectile_one_way(
-    network: BasePotential, f: Params, g: Params, x: jax.Array, y: jax.Array, weight: jax.Array
+def _one_way(
+    network: BasePotential,
+    g: Params,
+    x: jax.Array,
+    y: jax.Array,
+    moved: jax.Array,
+    at_target: jax.Array,
+    weight: jax.Array,
 ) -> jax.Array:
-    """Return the loss that fits g to the targets, with the gradient of f as amortiser of its conjugate."""
-    moved = networks.gradient(network, f, x)
+    """Return the loss that fits g to the targets, with where f moves the source as amortiser of its conjugate."""
     still = jax.lax.stop_gradient(moved)
     conjugate = (x * still).sum(-1) - networks.value(network, g, still)
-    at_target = networks.value(network, g, y)
     product = (x * y).sum(-1)
     # as in ott's ExpectileNeuralDual, either side sees the other as fixed
     penalty = _asymmetric(product - jax.lax.stop_gradient(conjugate) - at_target)
@@ -54,7 +58,10 @@ def expectile(network: BasePotential, f: Params, g: Params, x: jax.Array, y: jax
     weight
         Weight of the penalty, in units of one over the cost.
     """
-    return _expectile_one_way(network, f, g, x, y, weight) + _expectile_one_way(network, g, f, y, x, weight)
+    at_source, forth = networks.value_and_gradient(network, f, x)
+    at_target, back = networks.value_and_gradient(network, g, y)
+    there = _one_way(network, g, x, y, forth, at_target, weight)
+    return there + _one_way(network, f, y, x, back, at_source, weight)
 
 
 def minmax_g(network: BasePotential, f: Params, g: Params, x: jax.Array) -> jax.Array:
@@ -67,8 +74,3 @@ def minmax_f(network: BasePotential, f: Params, g: Params, x: jax.Array, y: jax.
     """Return the outer loss of the min-max dual: f tells observed targets from moved source cells."""
     moved = jax.lax.stop_gradient(networks.gradient(network, g, x))
     return (networks.value(network, f, y) - networks.value(network, f, moved)).mean()
-
-
-def negative_part(params: Params) -> jax.Array:
-    """Return the squared norm of the negative entries of the kernels that have to be nonnegative."""
-    return jnp.stack([(jnp.minimum(kernel, 0) ** 2).sum() for kernel in networks.positive_kernels(params)]).sum()

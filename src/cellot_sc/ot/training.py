@@ -70,10 +70,10 @@ class Trained(NamedTuple):
 @partial(jax.jit, static_argnames=("method", "n_steps"))
 def _advance(
     method: Method, state: State, clouds: Clouds, seed: jax.Array, done: jax.Array, n_steps: int
-) -> tuple[State, jax.Array, jax.Array]:
-    """Advance every problem and member by ``n_steps``; return the states, their mean losses and their criteria."""
+) -> tuple[State, jax.Array]:
+    """Advance every problem and member by ``n_steps``; return the states and their mean losses."""
 
-    def member(state: State, clouds: Clouds, index: jax.Array) -> tuple[State, jax.Array, jax.Array]:
+    def member(state: State, clouds: Clouds, index: jax.Array) -> tuple[State, jax.Array]:
         # the stream of random numbers is that of the member, not of the problem: it is fitted alike beside any others
         stream = jax.random.fold_in(jax.random.key(seed), index)
 
@@ -82,7 +82,7 @@ def _advance(
             return method.step(state, *draw(batch_key, clouds, method.batch_size), step_key)
 
         state, losses = jax.lax.scan(body, state, done + jnp.arange(n_steps))
-        return state, losses.mean(), method.criterion(method.params(state), clouds)
+        return state, losses.mean()
 
     if jax.tree.leaves(state)[0].shape[:2] == (1, 1):
         # products with batch axes are slower, even where these are 1
@@ -110,6 +110,8 @@ def _finite(state: State) -> jax.Array:
 
 @partial(jax.jit, static_argnames="method")
 def _look(method: Method, state: State, clouds: Clouds) -> jax.Array:
+    """Return the criterion of every problem and member."""
+
     def member(state: State, clouds: Clouds) -> jax.Array:
         return method.criterion(method.params(state), clouds)
 
@@ -170,7 +172,7 @@ def train(
             if not active.any():
                 break
             n_steps = min(method.check_every, method.n_steps - done)
-            new, losses, criterion = _advance(method, run["state"], clouds, np.uint32(seed), np.int32(done), n_steps)
+            new, losses = _advance(method, run["state"], clouds, np.uint32(seed), np.int32(done), n_steps)
             good = _finite(new) & jnp.isfinite(losses)
             if not good.all():
                 logger.warning(
@@ -178,6 +180,7 @@ def train(
                     int((~good).sum()), good.size, done + n_steps,
                 )  # fmt: skip
                 new = _choose(good, new, {**run["state"], "damping": run["state"]["damping"] / 2})
+            criterion = np.asarray(_look(method, new, clouds))
             criterion = np.where(good & np.isfinite(criterion), criterion, np.inf)
             done += n_steps
             # what was found before the first steps were made never competes
