@@ -7,7 +7,6 @@ import logging
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -231,14 +230,14 @@ def _states(
     # compiled as one: a dozen small operations, each compiled on its own, take seconds
     n_members, n_dims = len(penalties), roots.shape[-1]
 
-    def potential(stream: int, member: jax.Array, root: jax.Array, scale: jax.Array) -> Params:
+    def network(stream: jax.Array, member: jax.Array) -> Params:
         key = jax.random.fold_in(jax.random.key(seed), stream * n_members + member)
-        return method.network.init(key, jnp.zeros((1, n_dims)))["params"] | {"root": root, "scale": scale}
+        return method.network.init(key, jnp.zeros((1, n_dims)))["params"]
 
-    def state(
-        roots: jax.Array, scale: jax.Array, cost: jax.Array, penalty: jax.Array, member: jax.Array
-    ) -> dict[str, Any]:
-        f, g = (potential(k + 1, member, roots[k], scale) for k in range(2))
+    random = jax.vmap(jax.vmap(network, (None, 0)), (0, None))(jnp.arange(1, 3), jnp.arange(n_members))
+
+    def state(roots: jax.Array, scale: jax.Array, cost: jax.Array, penalty: jax.Array, random: Params) -> State:
+        f, g = ({name: p[k] for name, p in random.items()} | {"root": roots[k], "scale": scale} for k in range(2))
         return {
             "f": f,
             "g": g,
@@ -249,8 +248,8 @@ def _states(
             "noise": noise * scale,
         }
 
-    of_members = jax.vmap(state, in_axes=(None, None, None, 0, 0))
-    return jax.vmap(of_members, in_axes=(1, 0, 0, None, None))(roots, scales, costs, penalties, jnp.arange(n_members))
+    of_members = jax.vmap(state, in_axes=(None, None, None, 0, 1))
+    return jax.vmap(of_members, in_axes=(1, 0, 0, None, None))(roots, scales, costs, penalties, random)
 
 
 def _mean_cost(problem: Problem, start: AffineMap, seed: int) -> float:
