@@ -48,6 +48,13 @@ def free_uns_key(key: str, use_rep: str, *, what: str) -> None:
         raise ValueError(msg)
 
 
+def not_maps(key: str, maps: str, *, what: str) -> None:
+    """Raise :class:`ValueError` if ``key``, which is to be written to ``uns``, is where the maps are kept."""
+    if key == maps:
+        msg = f"{what} {key!r} would overwrite the fitted maps in adata.uns[{maps!r}]: choose another name."
+        raise ValueError(msg)
+
+
 def positive_weights(weights: Any, n_dims: int, *, what: str) -> np.ndarray:
     """Return the weights as float32; raise :class:`ValueError` if they are not a positive number per dimension."""
     try:
