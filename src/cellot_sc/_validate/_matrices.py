@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,6 +39,26 @@ def representation_key(adata: AnnData, use_rep: str) -> str:
         msg = f"use_rep {use_rep!r} is not in adata.obsm.{nearest(use_rep, valid)}"
         raise KeyError(msg)
     return use_rep
+
+
+def plane(adata: AnnData, basis: str, *, also: Iterable[str]) -> np.ndarray:
+    """Return the first two columns of ``adata.obsm[basis]``, positions of all cells on a map.
+
+    Raises
+    ------
+    KeyError
+        If it is not there; ``also`` are other valid names.
+    ValueError
+        If it has fewer than two columns, or holds NaN or inf.
+    """
+    if basis not in adata.obsm:
+        msg = f"basis {basis!r} is not in adata.obsm.{nearest(basis, [*also, *adata.obsm])}"
+        raise KeyError(msg)
+    found = np.asarray(adata.obsm[basis], dtype=np.float64)
+    if found.ndim != 2 or found.shape[1] < 2:
+        msg = f"basis {basis!r} has shape {found.shape}: two columns are needed."
+        raise ValueError(msg)
+    return finite(found[:, :2], what=f"basis {basis!r}")
 
 
 def free_uns_key(key: str, use_rep: str, *, what: str) -> None:
