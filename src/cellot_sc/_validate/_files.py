@@ -110,3 +110,14 @@ def output_folder(folder: Path, *, overwrite: bool) -> None:
         raise FileNotFoundError(msg)
     if folder.is_dir() and any(folder.iterdir()):
         writable(folder, overwrite=overwrite)
+
+
+def not_downloaded(path: Path, url: str, reasons: Sequence[str], *, megabytes: int | None) -> NoReturn:
+    """Raise :class:`FileNotFoundError`: a data set is not at ``path``, and none of its addresses gave it."""
+    size = "" if megabytes is None else f" ({megabytes} MB)"
+    msg = (
+        f"{path.name} is not in {path.parent}, and was not downloaded: {'; '.join(dict.fromkeys(reasons))}. "
+        f"Download {url}{size} where there is a network and put it there as {path.name}, or point "
+        "cs.settings.dataset_dir (CELLOT_SC_DATASET_DIR) to a folder that has it."
+    )
+    raise FileNotFoundError(msg)

@@ -1,7 +1,8 @@
-"""Data sets: simulated ones, of which the truth is known."""
+"""Data sets: simulated ones, of which the truth is known, and public ones."""
 
 from __future__ import annotations
 
+from ._loaders import hagai, kang, moon_embryoid, sciplex3, weinreb, zhao_glioblastoma
 from ._simulate import simulate
 
-__all__ = ["simulate"]
+__all__ = ["hagai", "kang", "moon_embryoid", "sciplex3", "simulate", "weinreb", "zhao_glioblastoma"]

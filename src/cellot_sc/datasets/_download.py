@@ -1,0 +1,168 @@
+"""Downloads the file of a data set: whole and verified, or not at all; what a broken connection leaves is continued."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pooch
+import requests
+from scverse_misc.datasets import DatasetEntry
+from tqdm.auto import tqdm
+
+from cellot_sc import _validate
+from cellot_sc._settings import logger, settings
+
+TIMEOUT = (10, 60)
+"""Seconds to wait for a connection, and for the next bytes."""
+ATTEMPTS = 5
+"""How often a broken download is continued before it is given up."""
+CHUNK = 1 << 16
+"""Bytes that are read at once, and so the most that a broken connection loses."""
+# some hosts turn away clients that do not look like a browser; compression would hide how much is left
+HEADERS = {"User-Agent": "Mozilla/5.0 (compatible; cellot-sc)", "Accept-Encoding": "identity"}
+HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
+
+def fetch(entry: DatasetEntry) -> Path:
+    """Return where the file of a data set is in :attr:`cellot_sc.settings.dataset_dir`, downloaded if it is not there.
+
+    Parameters
+    ----------
+    entry
+        Data set of one file.
+
+    Raises
+    ------
+    FileNotFoundError
+        If it is not there and none of its addresses gives it. Says why, and where to put the file by hand.
+    """
+    [file] = entry.files
+    path = settings.dataset_dir / file.name
+    if path.exists():
+        return path
+    # pooch would report what the progress bar and the log line below say
+    pooch.get_logger().setLevel(logging.WARNING)
+    reasons = []
+    for url in [file.resolve_url(), *(file.fallback_urls or ())]:
+        download = _Resumable(path)
+        for _ in range(ATTEMPTS):
+            try:
+                pooch.retrieve(
+                    url,
+                    known_hash=f"sha256:{file.sha256}" if file.sha256 else None,
+                    fname=path.name,
+                    path=path.parent,
+                    downloader=download,
+                )
+            except (requests.RequestException, ValueError) as error:
+                reasons.append(f"{url}: {_reason(error, url)}")
+                if not download.can_continue(url):
+                    break
+            else:
+                logger.info("downloaded %s to %s", file.name, path.parent)
+                return path
+    _validate.not_downloaded(path, file.resolve_url(), reasons, megabytes=entry.metadata.get("megabytes"))
+
+
+class _Resumable:
+    """Streams a URL to a file, as pooch asks; keeps what arrived before a connection broke, to go on from there.
+
+    Parameters
+    ----------
+    path
+        File that is wanted. What is left of a broken download lies beside it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def can_continue(self, url: str) -> bool:
+        """Return whether part of what is at an address was kept."""
+        return self._part(url).exists()
+
+    def __call__(self, url: str, output_file: str, _pooch: object) -> None:
+        """Write what is at an address to a file.
+
+        Raises
+        ------
+        requests.RequestException
+            If the connection cannot be made, or breaks.
+        ValueError
+            If the answer is not the file.
+        """
+        part, new = self._part(url), Path(output_file)
+        version_file = part.with_suffix(".version")
+        headers, version = HEADERS.copy(), ""
+        if part.exists() and version_file.exists():
+            # moved, not copied: two processes never continue the same part
+            os.replace(part, new)
+            version = version_file.read_text(encoding="utf-8")
+            headers |= {"Range": f"bytes={new.stat().st_size}-", "If-Range": version}
+        try:
+            with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
+                version = _version(response)
+                self._stream(response, new)
+        except (requests.RequestException, KeyboardInterrupt):
+            if version and new.stat().st_size:
+                version_file.write_text(version, encoding="utf-8")
+                os.replace(new, part)
+            raise
+        for leftover in (part, version_file):
+            leftover.unlink(missing_ok=True)
+        with new.open("rb") as stream:
+            if stream.read(len(HDF5_SIGNATURE)) != HDF5_SIGNATURE:
+                msg = "what came is no HDF5 file"
+                raise ValueError(msg)
+
+    def _stream(self, response: requests.Response, new: Path) -> None:
+        """Write the body of an answer to the end of a file, or over it where the server starts anew."""
+        if response.status_code not in (requests.codes.ok, requests.codes.partial_content):
+            msg = f"the server answered {response.status_code} {response.reason}"
+            raise ValueError(msg)
+        start = new.stat().st_size if response.status_code == requests.codes.partial_content else 0
+        if start and not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
+            msg = "the server did not go on where the download had stopped"
+            raise ValueError(msg)
+        length = response.headers.get("Content-Length")
+        with (
+            new.open("ab" if start else "wb") as stream,
+            tqdm(
+                desc=self._path.name,
+                initial=start,
+                total=start + int(length) if length else None,
+                unit="B",
+                unit_scale=True,
+                disable=not settings.progress,
+                leave=False,
+            ) as bar,
+        ):
+            for chunk in response.iter_content(CHUNK):
+                stream.write(chunk)
+                bar.update(len(chunk))
+
+    def _part(self, url: str) -> Path:
+        # named after the address too: another one may have another version of the file
+        return self._path.with_name(f".{self._path.name}.{hashlib.sha256(url.encode()).hexdigest()[:8]}.part")
+
+
+def _version(response: requests.Response) -> str:
+    """Return what names the version of a file to its server, empty if nothing does so for certain."""
+    mark = response.headers.get("ETag", "")
+    # a weak mark may name two versions
+    return response.headers.get("Last-Modified", "") if not mark or mark.startswith("W/") else mark
+
+
+def _reason(error: Exception, url: str) -> str:
+    """Return in a few words why a download failed."""
+    host = urlsplit(url).hostname
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return "the connection broke"
+    if isinstance(error, requests.Timeout):
+        return f"no answer from {host} in time"
+    if isinstance(error, requests.ConnectionError):
+        return f"no connection to {host}"
+    return str(error).splitlines()[0]
