@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from . import _anndata_hook
+
 if TYPE_CHECKING:
     from . import datasets, metrics, ot, pl, pp, tl
     from ._settings import settings
@@ -25,3 +27,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted([*__all__, "__version__"])
+
+
+_anndata_hook.install()

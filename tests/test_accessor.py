@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import inspect
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from anndata import AnnData
+
+import cellot_sc as cs
+from cellot_sc._accessor import CellOT
+
+
+def output(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def taking_adata(namespace: str) -> list[str]:
+    module = getattr(cs, namespace)
+    functions = {name: getattr(module, name) for name in module.__all__ if inspect.isfunction(getattr(module, name))}
+    return sorted(name for name, f in functions.items() if next(iter(inspect.signature(f).parameters)) == "adata")
+
+
+def test_does_the_whole_job(simulated: AnnData):
+    adata = simulated.copy()
+    adata.cellot.pp.split(test_fraction=0.3)
+    adata.cellot.pp.represent(n_components=10)
+    adata.cellot.tl.cellot(solver="gaussian")
+    by_function = cs.tl.predict(adata, "drug_a", decode=False)
+    by_method = adata.cellot.tl.predict("drug_a", decode=False)
+    np.testing.assert_array_equal(by_function.X, by_method.X)
+    assert adata.cellot.pl.marginals("drug_a", show=False) is not None
+
+
+@pytest.mark.parametrize("namespace", ["pp", "tl", "pl"])
+def test_has_every_function_that_takes_adata(simulated: AnnData, namespace: str):
+    methods = getattr(simulated.cellot, namespace)
+    assert dir(methods) == taking_adata(namespace)
+    for name in dir(methods):
+        function, method = getattr(getattr(cs, namespace), name), getattr(methods, name)
+        assert method.__name__ == name
+        assert method.__doc__ == function.__doc__
+        assert list(inspect.signature(method).parameters) == list(inspect.signature(function).parameters)[1:]
+
+
+def test_wrong_name(simulated: AnnData):
+    with pytest.raises(AttributeError, match=r"adata\.cellot\.tl has no 'predikt'\. Did you mean 'predict'"):
+        simulated.cellot.tl.predikt  # noqa: B018
+
+
+def test_belongs_to_its_object(simulated: AnnData):
+    adata = simulated.copy()
+    assert isinstance(adata.cellot, CellOT)
+    part = adata[:300].copy()
+    part.cellot.pp.split()
+    assert "split" in part.obs
+    assert "split" not in adata.obs
+    assert "split" not in adata.copy().obs
+
+
+def test_does_not_get_in_the_way_of_pickle(simulated: AnnData):
+    adata = simulated[:, :5].copy()
+    adata.cellot.pp.split()
+    copy = pickle.loads(pickle.dumps(adata))
+    assert copy.cellot.pp.split(key_added="other") is None
+    assert "other" in copy.obs
+    assert "other" not in adata.obs
+
+
+@pytest.mark.parametrize("order", ["anndata, cellot_sc", "cellot_sc, anndata", "cellot_sc, scanpy, anndata"])
+def test_order_of_imports_does_not_matter(order: str):
+    assert output(f"import {order}; print(type(anndata.AnnData().cellot).__name__)") == "CellOT"
+
+
+def test_is_absent_from_import_time():
+    assert output("import cellot_sc, sys; print('anndata' in sys.modules)") == "False"
+    heavy = "{'jax', 'matplotlib', 'moscot', 'scanpy', 'sklearn'}"
+    code = f"import cellot_sc, anndata, sys; anndata.AnnData().cellot.tl; print({heavy} & set(sys.modules))"
+    assert output(code) == "set()"

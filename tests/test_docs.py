@@ -1,0 +1,37 @@
+"""Every Python block of the README and of the documentation runs, in order, page by page."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+BLOCK = re.compile(r"^(?P<indent> *)```python\n(?P<code>.*?)^(?P=indent)```$", flags=re.MULTILINE | re.DOTALL)
+SLOW = {"README.md"}
+"""Pages that fit networks with the defaults, as a reader would."""
+
+pytestmark = pytest.mark.skipif(
+    not (ROOT / "docs").is_dir(), reason="the documentation is not part of this installation"
+)
+
+
+def pages() -> list[Any]:
+    found = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    with_code = [page for page in found if page.is_file() and BLOCK.search(page.read_text(encoding="utf-8"))]
+    return [
+        pytest.param(page, id=page.name, marks=[pytest.mark.slow] if page.name in SLOW else []) for page in with_code
+    ]
+
+
+@pytest.mark.parametrize("page", pages())
+def test_code_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = page.read_text(encoding="utf-8")
+    names: dict[str, object] = {"__name__": "__main__"}
+    for block in BLOCK.finditer(text):
+        # as many empty lines before it as in the page, so that an error names the right one
+        before = "\n" * text.count("\n", 0, block.start("code"))
+        exec(compile(before + block["code"], str(page), "exec"), names)
