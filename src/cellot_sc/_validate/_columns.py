@@ -254,3 +254,11 @@ def square_table(table: pd.DataFrame, *, maker: str) -> None:
     if list(table.index) != list(table.columns):
         msg = f"table has shape {table.shape} and other rows than columns: one made by {maker} is needed."
         raise ValueError(msg)
+
+
+def some_groups[T](groups: Mapping[str, T], key: str) -> Mapping[str, T]:
+    """Return the groups of control cells; raise :class:`ValueError` if no control cell is in any."""
+    if not groups:
+        msg = f"adata.obs[{key!r}] is missing for every control cell: there is no group to look at."
+        raise ValueError(msg)
+    return groups
