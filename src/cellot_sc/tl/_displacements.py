@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import _keys, _validate
+from ..ot import WeightedMap
 from ..pp import decode
 from . import _store
 from ._clouds import latent
@@ -16,6 +17,7 @@ from ._clouds import latent
 if TYPE_CHECKING:
     from anndata import AnnData
 
+    from ..ot import TransportMap
     from ._store import FittedMaps
 
 
@@ -49,11 +51,28 @@ class Displacements:
         return self.fitted.config["use_rep"]
 
     @property
+    def weights(self) -> np.ndarray | None:
+        """Weights of the dimensions in the cost, shape ``(n_dims,)``, if there are any."""
+        return next((fitted.weights for fitted in self.fitted.maps.values() if isinstance(fitted, WeightedMap)), None)
+
+    def scaled(self, points: np.ndarray) -> np.ndarray:
+        """Return points of the space of the maps so scaled that their squared distance is the cost, but for a half."""
+        return points if self.weights is None else points * np.sqrt(self.weights)
+
+    def weighted(self, inner: TransportMap) -> TransportMap:
+        """Return a map that was fitted to scaled points as one of the space of the maps."""
+        return inner if self.weights is None else WeightedMap(inner, self.weights)
+
+    @property
     def features(self) -> list[str]:
         """Names of what effects are given for: genes where there is a way back to them, else dimensions."""
         if self.use_rep == _keys.EXPRESSION or _validate.has_decoder(self.adata, self.use_rep):
             return [str(name) for name in self.adata.var_names]
         return [f"{self.use_rep}_{i}" for i in range(self.x.shape[1])]
+
+    def field(self, fitted: TransportMap) -> np.ndarray:
+        """Return the scaled displacement of every control cell by any map, shape ``(n_control, n_dims)``."""
+        return self.scaled(fitted.transport(self.x) - self.x)
 
     def of(self, name: str) -> np.ndarray:
         """Return T(x) - x of every control cell, shape ``(n_control, n_dims)``."""

@@ -15,17 +15,29 @@ ALL = "all"
 """The group of all cells."""
 
 
-def masks(adata: AnnData, groupby: str | None, rows: np.ndarray) -> dict[str, np.ndarray]:
-    """Return all cells, and then every category of ``obs[groupby]`` that has one, as masks of shape ``(len(rows),)``.
+def masks(adata: AnnData, groupby: str, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the cells of every category of ``obs[groupby]`` that has any, as masks of shape ``(len(rows),)``.
 
     Parameters
     ----------
     adata
         Annotated data.
     groupby
-        Column of ``obs``. Cells without a category are in no group but that of all.
+        Column of ``obs``. Cells without a category are in no group.
     rows
         Positions of the cells in question.
+
+    Raises
+    ------
+    KeyError
+        If the column is missing.
+    """
+    labels = _validate.group_labels(adata, groupby, reserved=())[rows]
+    return {str(name): labels == name for name in sorted(set(labels) - {""})}
+
+
+def masks_and_all(adata: AnnData, groupby: str | None, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """Return all cells as the group :data:`ALL`, and then what :func:`masks` returns, if there is a column.
 
     Raises
     ------
@@ -36,6 +48,6 @@ def masks(adata: AnnData, groupby: str | None, rows: np.ndarray) -> dict[str, np
     """
     found = {ALL: np.ones(len(rows), dtype=bool)}
     if groupby is not None:
-        labels = _validate.group_labels(adata, groupby, reserved=(ALL,))[rows]
-        found |= {name: labels == name for name in sorted(set(labels) - {""})}
+        _validate.group_labels(adata, groupby, reserved=(ALL,))
+        found |= masks(adata, groupby, rows)
     return found

@@ -9,7 +9,7 @@ import pandas as pd
 
 from .. import _keys, _validate
 from ._displacements import displacements
-from ._observed import mean_and_variance, observed
+from ._observed import observed, sample
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -60,7 +60,7 @@ def signature(
     config = moves.fitted.config
     labels = _validate.perturbation_labels(adata, config["perturbation_key"], config["control"])
     seen = observed(moves)
-    start, _ = mean_and_variance(seen[moves.rows])
+    start = sample(seen[moves.rows]).mean
     return pd.concat(
         [
             pd.DataFrame(
@@ -68,7 +68,7 @@ def signature(
                     "perturbation": name,
                     "feature": moves.features,
                     "predicted": moves.effects(name).mean(axis=0, dtype=float),
-                    "observed": mean_and_variance(seen[labels == name])[0] - start,
+                    "observed": sample(seen[labels == name]).mean - start,
                 }
             )
             for name in moves.names
