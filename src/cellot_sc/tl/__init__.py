@@ -4,6 +4,7 @@ from ._cellot import cellot
 from ._effect_clusters import effect_clusters
 from ._evaluate import evaluate, mmd
 from ._predict import predict
+from ._responders import responders
 from ._signature import signature
 from ._similarity import drug_similarity
 from ._subpopulations import subpopulation_effects
@@ -16,6 +17,7 @@ __all__ = [
     "evaluate",
     "mmd",
     "predict",
+    "responders",
     "signature",
     "subpopulation_effects",
     "transport_cost",
