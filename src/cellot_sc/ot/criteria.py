@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .gaussian import moments
+
 type Cells = np.ndarray | jax.Array
 
 PAPER_GAMMAS = (2.0, 1.0, 0.5, 0.1, 0.01, 0.005)
@@ -89,7 +91,7 @@ _SAMPLE = 1000
 def view_of(cells: np.ndarray) -> View:
     """Return the leading dimensions of a cloud of cells, shape ``(n_cells, n_dims)``, and the kernel widths there."""
     n_dims = cells.shape[1]
-    vectors = np.linalg.eigh(np.cov(cells.T, dtype=np.float64).reshape(n_dims, n_dims))[1]
+    vectors = np.linalg.eigh(moments(cells).covariance)[1]
     basis = np.zeros((n_dims, N_LEADING), dtype=np.float32)
     basis[:, : min(n_dims, N_LEADING)] = vectors[:, ::-1][:, :N_LEADING]
     rng = np.random.default_rng(0)

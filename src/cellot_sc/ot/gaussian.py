@@ -8,6 +8,9 @@ import numpy as np
 
 from .maps import AffineMap
 
+CHUNK = 65_536
+"""Cells that are held in double precision at once."""
+
 
 class Moments(NamedTuple):
     """Mean, shrunk covariance, and the expected squared error of the covariance before it was shrunk."""
@@ -34,11 +37,15 @@ def moments(x: np.ndarray) -> Moments:
     """
     n_cells, n_dims = x.shape
     mean = x.mean(axis=0, dtype=np.float64)
-    z = x.astype(np.float64) - mean
-    empirical = z.T @ z / n_cells
+    empirical, fourth = np.zeros((n_dims, n_dims)), 0.0
+    # in double precision all cells at once would take twice the memory of the cells themselves
+    for start in range(0, n_cells, CHUNK):
+        z = x[start : start + CHUNK] - mean
+        empirical += z.T @ z / n_cells
+        fourth += ((z**2).sum(axis=1) ** 2).sum() / n_cells
     scale = np.trace(empirical) / n_dims
     spread = (empirical**2).sum() - n_dims * scale**2
-    noise = (((z**2).sum(axis=1) ** 2).mean() - (empirical**2).sum()) / n_cells
+    noise = (fourth - (empirical**2).sum()) / n_cells
     shrinkage = 1.0 if spread <= 0 else min(max(noise / spread, 0.0), 1.0)
     # a hundred-thousandth of the mean variance keeps constant features from making the map singular
     ridge = 1e-5 * scale if scale > 0 else 1.0

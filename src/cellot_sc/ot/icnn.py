@@ -15,7 +15,7 @@ import optax
 
 from . import checkpoints, criteria, lack_of_fit, networks, objectives, options
 from .clouds import Clouds, gather, sample
-from .gaussian import cautious_gaussian_map
+from .gaussian import cautious_gaussian_map, moments
 from .maps import AffineMap, TransportMap
 from .networks import Params
 from .potential_map import PotentialMap
@@ -211,7 +211,7 @@ def _start(
     """
     matrices = np.stack([start.matrix.astype(np.float64) for start in starts])
     roots = np.linalg.cholesky(np.stack([matrices, np.linalg.inv(matrices)])).astype(np.float32)
-    scales = [np.sqrt(problem.source.var(axis=0, dtype=np.float64).mean()) or 1.0 for problem in problems]
+    scales = [np.sqrt(np.trace(moments(problem.source).covariance) / problem.n_dims) for problem in problems]
     costs = [_mean_cost(problem, start, seed) for problem, start in zip(problems, starts, strict=True)]
     scales, costs = np.array(scales, dtype=np.float32), np.array(costs, dtype=np.float32)
     return _states(method, np.uint32(seed), roots, scales, costs, config.noise, np.array(config.penalties, np.float32))
