@@ -16,6 +16,7 @@ from .icnn import ICNNConfig, fit_icnn
 from .maps import IdentityMap, MeanShiftMap, TransportMap
 from .monge_gap import MongeGapConfig, fit_monge_gap
 from .paper import PaperConfig, fit_paper
+from .popalign import PopAlignConfig, fit_popalign
 from .problem import Fit, History, Problem, Progress
 
 
@@ -74,6 +75,7 @@ SOLVERS: dict[str, Solver] = {
         ),
         Solver("icnn", "ensemble of convex networks, from a Gaussian start, by the dual", ICNNConfig, fit_icnn),
         Solver("entropic", "discrete optimal transport, extended to other cells", EntropicConfig, fit_entropic),
+        Solver("popalign", "aligned components of Gaussian mixtures", PopAlignConfig, fit_popalign),
         Solver("expectile", "ott's ExpectileNeuralDual", ExpectileConfig, fit_expectile),
         Solver("monge_gap", "ott's MongeGapEstimator", MongeGapConfig, fit_monge_gap),
         Solver("paper", "the recipe of the CellOT publication", PaperConfig, fit_paper),
