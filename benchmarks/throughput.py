@@ -97,8 +97,8 @@ def run(argv: Sequence[str]) -> int:
         ]
     )
     notes = [
-        f"Each fit in a process of its own. That of {FEW:,} cells tells what libraries and compilation take. The array of "
-        "the cells is part of the difference."
+        f"Each fit in a process of its own. That of {FEW:,} cells tells what libraries and compilation take. The "
+        "array of the cells is part of the difference."
     ]
     _output.write("throughput", given.out, {"Transport": rates, "Memory of a fit": memory}, notes)
     return 0
