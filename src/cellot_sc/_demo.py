@@ -88,7 +88,7 @@ def counterfactual_error(adata: AnnData, *, seed: int = 0) -> pd.DataFrame:
         for model, by_target in maps.items():
             squares = ((by_target[target].transport(x[test]) - truth) ** 2).sum(axis=1, dtype=np.float64)
             limits = _bootstrap.interval(np.sqrt(squares @ counts / len(squares)))
-            score = (len(squares), float(np.sqrt(squares.mean())), *limits)
+            score = (x.shape[1], len(squares), float(np.sqrt(squares.mean())), *limits)
             rows.append((model, TRUTH, target, _evaluate.ALL, _keys.TEST, config["seed"], *score))
     return pd.DataFrame(rows, columns=_evaluate.COLUMNS)
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ from anndata import AnnData
 
 import cellot_sc as cs
 from cellot_sc.metrics import energy_distance, l2_means, legacy_mmd, median_gammas, mmd
-from cellot_sc.tl import _evaluate
+from cellot_sc.tl import _judge
 
 METRICS = ("energy_distance", "mmd", "l2_means")
 
@@ -48,7 +49,7 @@ def one(scores: pd.DataFrame, **where: str) -> pd.Series:
 def test_table_is_tidy(fitted: AnnData, scores: pd.DataFrame):
     assert list(scores.columns) == [
         *("model", "metric", "perturbation", "group", "split", "seed"),
-        *("n_cells", "value", "ci_low", "ci_high"),
+        *("n_features", "n_cells", "value", "ci_low", "ci_high"),
     ]
     assert not scores.duplicated(["model", "metric", "perturbation", "group"]).any()
     # the fit was itself a mean shift, and appears once
@@ -57,6 +58,7 @@ def test_table_is_tidy(fitted: AnnData, scores: pd.DataFrame):
     types = set(fitted.obs["cell_type"])
     assert set(scores["group"]) <= {"all", "mean", "worst"} | types
     assert set(scores["split"]) == {"test"}
+    assert set(scores["n_features"]) == {8}
     assert set(scores["seed"]) == {7}
     gaps = {f"{metric}_frac_gap_closed" for metric in METRICS}
     assert set(scores["metric"]) == {*METRICS, *gaps}
@@ -224,17 +226,31 @@ def test_intervals_surround_the_value(scores: pd.DataFrame):
 
 
 def test_many_cells_are_sampled(fitted: AnnData, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(_evaluate, "MAX_CELLS", 30)
+    monkeypatch.setattr(_judge, "MAX_CELLS", 30)
     table = cs.tl.evaluate(fitted, metrics="energy_distance", n_boot=0)
     assert set(table["n_cells"]) == {30}
     pd.testing.assert_frame_equal(table, cs.tl.evaluate(fitted, metrics="energy_distance", n_boot=0))
 
 
-def test_train_split_has_validation_cells_as_ceiling(fitted: AnnData):
-    table = cs.tl.evaluate(fitted, split="train", metrics="energy_distance", n_boot=0)
-    valid, train = cloud(fitted, "drug_a", "valid"), cloud(fitted, "drug_a", "train")
-    row = one(table, model="observed", metric="energy_distance", perturbation="drug_a")
-    assert row["value"] == pytest.approx(energy_distance(valid, train), rel=1e-4)
+def test_cells_that_may_differ_from_train_cells_have_their_own_halves_as_ceiling(fitted: AnnData):
+    adata = fitted.copy()
+    held_out = (adata.obs["split"] == "test").to_numpy()
+    adata.obs.loc[held_out, "split"] = "ood"
+    # nothing like any train cell
+    adata.obsm["X_cellot"][held_out] += 100
+    table = cs.tl.evaluate(adata, split="ood", metrics=["energy_distance", "l2_means", "pearson_delta"], n_boot=100)
+    for target in ("drug_a", "drug_b"):
+        n = len(cloud(adata, target, "ood"))
+        ceiling = one(table, model="observed", metric="energy_distance", perturbation=target)
+        assert abs(ceiling["value"]) < 0.1
+        assert ceiling["ci_low"] < 0.02 < ceiling["ci_high"]
+        assert ceiling["n_cells"] == n
+        # the distance of two means of n / 2 cells each
+        spread = np.sqrt(4 / n * cloud(adata, target, "ood").var(axis=0).sum())
+        row = one(table, model="observed", metric="l2_means", perturbation=target)
+        assert row["value"] == pytest.approx(spread, rel=0.3)
+    # the other one has no effect
+    assert one(table, model="observed", metric="pearson_delta", perturbation="drug_a")["value"] > 0.8
 
 
 def test_mmd_is_the_same_table(fitted: AnnData):
@@ -244,6 +260,56 @@ def test_mmd_is_the_same_table(fitted: AnnData):
     pd.testing.assert_frame_equal(
         table, cs.tl.evaluate(fitted, metrics=names, n_boot=20, groupby="cell_type"), check_exact=True
     )
+
+
+def test_baselines_by_name(fitted: AnnData, scores: pd.DataFrame):
+    table = cs.tl.evaluate(fitted, metrics=METRICS, baselines=["entropic", "gaussian", "mean_shift"], n_boot=50)
+    assert list(dict.fromkeys(table["model"])) == ["mean_shift", "identity", "entropic", "gaussian", "observed"]
+    shared = scores[scores["group"] == "all"].set_index(["perturbation", "model", "metric"]).drop(columns="group")
+    again = table[table["model"] != "entropic"].set_index(["perturbation", "model", "metric"]).drop(columns="group")
+    # what else is fitted beside a control changes nothing of it
+    pd.testing.assert_frame_equal(again.loc[shared.index], shared)
+    few = cs.tl.evaluate(fitted, metrics="l2_means", baselines=(), n_boot=0)
+    assert set(few["model"]) == {"mean_shift", "identity", "observed"}
+
+
+def test_solver_of_a_baseline_is_that_of_a_fit(fitted: AnnData):
+    adata = fitted.copy()
+    cs.tl.cellot(adata, solver="entropic", seed=7, key_added="other")
+    direct = cs.tl.evaluate(adata, key="other", metrics="energy_distance", n_boot=0)
+    beside = cs.tl.evaluate(adata, metrics="energy_distance", baselines="entropic", n_boot=0)
+    for target in ("drug_a", "drug_b"):
+        where = {"model": "entropic", "metric": "energy_distance", "perturbation": target}
+        assert one(beside, **where)["value"] == one(direct, **where)["value"]
+
+
+def test_units_are_resampled(fitted: AnnData, scores: pd.DataFrame):
+    table = cs.tl.evaluate(fitted, metrics=METRICS, groupby="cell_type", unit="patient", n_boot=50)
+    pd.testing.assert_frame_equal(table.drop(columns=["ci_low", "ci_high"]), scores.drop(columns=["ci_low", "ci_high"]))
+    rows = table[table["metric"].isin(METRICS) & (table["group"] == "all")]
+    assert rows[["ci_low", "ci_high"]].notna().all(axis=None)
+    assert (rows["ci_low"] < rows["ci_high"]).all()
+    assert (rows["ci_low"].to_numpy() != scores.loc[rows.index, "ci_low"].to_numpy()).all()
+
+
+def test_perturbations_are_units_too(fitted: AnnData, scores: pd.DataFrame):
+    table = cs.tl.evaluate(fitted, metrics=METRICS, groupby="cell_type", unit="perturbation", n_boot=50)
+    pd.testing.assert_frame_equal(table.iloc[: len(scores)], scores)
+    means = table.iloc[len(scores) :]
+    assert set(means["perturbation"]) == {"mean"}
+    where = {"model": "gaussian", "metric": "l2_means"}
+    values = [one(scores, perturbation=name, **where) for name in ("drug_a", "drug_b")]
+    mean = one(means, **where)
+    assert mean["value"] == pytest.approx(np.mean([row["value"] for row in values]))
+    # of two units, a resample has one of them twice in half of all cases
+    assert mean["ci_low"] == pytest.approx(min(row["value"] for row in values))
+    assert mean["n_cells"] == sum(row["n_cells"] for row in values)
+    assert mean["seed"] == 7
+
+
+def test_files_for_cell_eval(fitted: AnnData, tmp_path: Path):
+    cs.tl.evaluate(fitted, metrics="l2_means", n_boot=0, cell_eval=tmp_path / "new")
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["predicted.h5ad", "real.h5ad"]
 
 
 def test_nothing_is_written(fitted: AnnData):
@@ -269,6 +335,11 @@ def _without(split: str, perturbation: str) -> Callable[[AnnData], AnnData]:
 
 def _category_named_mean(adata: AnnData) -> AnnData:
     adata.obs["group"] = "mean"
+    return adata
+
+
+def _constant(adata: AnnData) -> AnnData:
+    adata.obs["constant"] = "a"
     return adata
 
 
@@ -303,6 +374,20 @@ def _no_column(adata: AnnData) -> AnnData:
         ({"n_boot": -1}, None, ValueError, "n_boot is -1"),
         ({"n_boot": 2.5}, None, ValueError, "n_boot is 2.5"),
         ({"seed": -1}, None, ValueError, "seed is -1"),
+        ({"baselines": "gausian"}, None, ValueError, "baseline 'gausian' is unknown.*Did you mean 'gaussian'"),
+        ({"n_markers": 5}, None, ValueError, "n_markers needs genes to choose from"),
+        ({"n_markers": [5, 0], "space": "genes"}, None, ValueError, r"n_markers is \[5, 0\]; a positive whole number"),
+        ({"n_cells": 2.5}, None, ValueError, "n_cells is 2.5"),
+        ({"n_cells": []}, None, ValueError, "n_cells is"),
+        ({"n_cells": 20, "metrics": "discrimination_l1"}, None, ValueError, "'discrimination_l1'.*leave n_cells out"),
+        (
+            {"metrics": "discrimination_l1"},
+            _without("test", "drug_b"),
+            ValueError,
+            "with cells in split 'test' is 1; at least 2 are needed: discrimination_l1 tells one from another",
+        ),
+        ({"unit": "patent"}, None, KeyError, "unit 'patent'.*Did you mean 'patient'"),
+        ({"unit": "constant"}, _constant, ValueError, "for 'drug_a' in split 'test' is 1; at least 2 are needed"),
         ({}, _nan, ValueError, "NaN"),
         ({"space": "genes"}, _no_decoder, KeyError, "X_cellot"),
         ({}, _no_column, KeyError, "split"),

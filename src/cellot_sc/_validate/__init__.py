@@ -15,6 +15,7 @@ from ._columns import (
     obs_key,
     perturbation_labels,
     some_groups,
+    some_units,
     split_labels,
     square_table,
     table_columns,
@@ -22,6 +23,7 @@ from ._columns import (
     targets,
     unique_obs_names,
 )
+from ._extras import installed
 from ._files import (
     FIGURE_SUFFIXES,
     figure_file,
@@ -35,6 +37,7 @@ from ._files import (
 )
 from ._matrices import (
     absent,
+    coordinates,
     decoder,
     expression,
     finite,
@@ -66,14 +69,17 @@ from ._numbers import (
     cells_to_judge,
     enough_cells,
     fraction,
+    genes_compared,
     has_history,
     leaves_some,
     panels,
     positive,
     seed,
     side_by_side,
+    whole_effects,
+    whole_numbers,
 )
-from ._times import time_course, time_index, time_labels, time_order, time_value
+from ._times import of_course, time_course, time_index, time_labels, time_order, time_value
 
 __all__ = [
     "FIGURE_SUFFIXES",
@@ -83,6 +89,7 @@ __all__ = [
     "categories",
     "cell_positions",
     "cells_to_judge",
+    "coordinates",
     "decoder",
     "enough_cells",
     "expression",
@@ -92,6 +99,7 @@ __all__ = [
     "finite_expression",
     "fraction",
     "free_uns_key",
+    "genes_compared",
     "group_codes",
     "group_labels",
     "has_decoder",
@@ -99,6 +107,7 @@ __all__ = [
     "has_holdout",
     "held_out",
     "input_file",
+    "installed",
     "leaves_some",
     "log_expression",
     "matrix",
@@ -112,6 +121,7 @@ __all__ = [
     "not_maps",
     "not_read",
     "obs_key",
+    "of_course",
     "one_of",
     "output_file",
     "output_folder",
@@ -127,6 +137,7 @@ __all__ = [
     "side_by_side",
     "some_groups",
     "some_of",
+    "some_units",
     "split_labels",
     "square_table",
     "table_columns",
@@ -139,5 +150,7 @@ __all__ = [
     "time_value",
     "unique_obs_names",
     "unreadable",
+    "whole_effects",
+    "whole_numbers",
     "writable",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -56,6 +56,30 @@ def leaves_some(test_fraction: float, valid_fraction: float) -> None:
     if test_fraction + valid_fraction >= 1:
         msg = f"test_fraction {test_fraction} and valid_fraction {valid_fraction} leave no cell to train on."
         raise ValueError(msg)
+
+
+def whole_numbers(given: Any, *, what: str) -> list[int]:
+    """Return positive whole numbers, each once; raise :class:`ValueError` if one is not, or there is none."""
+    values = np.atleast_1d(given)
+    if not values.size or values.ndim > 1 or values.dtype.kind not in "iu" or (values < 1).any():
+        msg = f"{what} is {given!r}; a positive whole number, or several, is needed."
+        raise ValueError(msg)
+    return list(dict.fromkeys(int(value) for value in values))
+
+
+def genes_compared(genes: bool) -> None:
+    """Raise :class:`ValueError` if markers are wanted of dimensions that are no genes."""
+    if not genes:
+        msg = "n_markers needs genes to choose from: give space='genes', or maps fitted with use_rep='X'."
+        raise ValueError(msg)
+
+
+def whole_effects(metrics: Sequence[str], **given: object) -> None:
+    """Raise :class:`ValueError` if metrics across perturbations are wanted of some features or some cells only."""
+    for name, value in given.items():
+        if value is not None:
+            msg = f"metric {metrics[0]!r} compares perturbations by all features of all cells: leave {name} out."
+            raise ValueError(msg)
 
 
 def cells_to_judge(counts: Mapping[str, int], control: str, *, split: str) -> list[str]:

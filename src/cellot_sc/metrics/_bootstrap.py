@@ -39,6 +39,34 @@ def resample_counts(n_cells: int, n_boot: int, *, seed: int | np.random.Generato
     return np.random.default_rng(seed).multinomial(n_cells, np.full(n_cells, 1 / n_cells), size=n_boot).T
 
 
+def unit_draws(units: np.ndarray, n_boot: int, *, seed: int | np.random.Generator = 0) -> np.ndarray:
+    """Draw how often every cell occurs in each of many samples of whole units, such as patients, with replacement.
+
+    Parameters
+    ----------
+    units
+        Unit of every cell, shape ``(n_cells,)``.
+    n_boot
+        Number of samples, each of as many units as there are.
+    seed
+        Seed or generator.
+
+    Returns
+    -------
+    Counts, int64, shape ``(n_cells, n_boot)``: the same for all cells of a unit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cellot_sc.metrics._bootstrap import unit_draws
+    >>> counts = unit_draws(np.array(["p1", "p1", "p2"]), 4)
+    >>> (counts[1:].sum(axis=0) == 2).all()
+    True
+    """
+    names, codes = np.unique(units, return_inverse=True)
+    return resample_counts(len(names), n_boot, seed=seed)[codes]
+
+
 class PairBootstrap:
     """A metric made of pairwise means, 2 B - W_x - W_y with B between and W within clouds, and its resamples.
 
@@ -68,23 +96,28 @@ class PairBootstrap:
     def __call__(self, x: ArrayLike, x_counts: np.ndarray) -> tuple[float, np.ndarray]:
         """Return the metric between ``x`` and ``y``, and its value in every resample, shape ``(n_boot,)``."""
         x, y = _check.clouds(x=x, y=self.y)
-        between = pair_forms(x, _with_ones(x_counts), y, _with_ones(self.y_counts), gammas=self.gammas)
-        values = 2 * between / (len(x) * len(y)) - self._within(x, x_counts) - self.within_y
+        wx, wy = _with_ones(x_counts), _with_ones(self.y_counts)
+        between = _ratio(pair_forms(x, wx, y, wy, gammas=self.gammas), wx.sum(axis=0) * wy.sum(axis=0))
+        values = 2 * between - self._within(x, x_counts) - self.within_y
         if self.gammas is not None:
             values = -values
         return float(values[0]), values[1:]
 
     def _within(self, cloud: np.ndarray, counts: np.ndarray) -> np.ndarray:
         """Return the mean over the pairs within a cloud, and within each resample of it."""
-        n, weights = len(cloud), _with_ones(counts)
-        n_pairs = n**2 - (weights**2).sum(axis=0)
-        forms = pair_forms(cloud, weights, gammas=self.gammas)
+        weights = _with_ones(counts)
+        n = weights.sum(axis=0)
         # a resample of one cell only has no pairs: possible, though rare, among very few cells
-        values = np.divide(forms, n_pairs, out=np.full(len(forms), np.nan), where=n_pairs > 0)
+        values = _ratio(pair_forms(cloud, weights, gammas=self.gammas), n**2 - (weights**2).sum(axis=0))
         if self.unbiased:
             return values
         with_itself = 0 if self.gammas is None else 1
-        return (values * (n - 1) + with_itself) / n
+        return _ratio(values * (n - 1) + with_itself, n)
+
+
+def _ratio(total: np.ndarray, number: np.ndarray) -> np.ndarray:
+    """Return a mean from its sum, NaN where it runs over nothing."""
+    return np.divide(total, number, out=np.full(len(total), np.nan), where=number > 0)
 
 
 def _with_ones(counts: np.ndarray) -> np.ndarray:
@@ -95,7 +128,7 @@ def _with_ones(counts: np.ndarray) -> np.ndarray:
 def bootstrap(
     metric: Callable[..., float], clouds: tuple[np.ndarray, ...], counts: tuple[np.ndarray, ...]
 ) -> np.ndarray:
-    """Return any metric's value in every resample, shape ``(n_boot,)``.
+    """Return any metric's value in every resample, shape ``(n_boot,)``; NaN where a cloud is left with under two cells.
 
     Parameters
     ----------
@@ -106,11 +139,12 @@ def bootstrap(
     counts
         Counts of :func:`resample_counts` for each of them.
     """
-    n_boot = counts[0].shape[1]
     return np.array(
         [
             metric(*(np.repeat(cloud, count[:, b], axis=0) for cloud, count in zip(clouds, counts, strict=True)))
-            for b in range(n_boot)
+            if full
+            else np.nan
+            for b, full in enumerate(_full(counts))
         ]
     )
 
@@ -133,14 +167,21 @@ def bootstrap_moments(
     """
     pairs = []
     for cloud, count in zip(clouds, counts, strict=True):
-        n = len(cloud)
+        n = np.maximum(count.sum(axis=0), 2)[:, None]
         center = cloud.mean(axis=0, dtype=np.float64)
         centered = cloud - center
         mean = count.T @ centered / n
         variance = np.maximum(count.T @ centered**2 / n - mean**2, 0) * n / (n - 1)
         half = np.sqrt(variance / 2)
         pairs.append(np.stack([center + mean - half, center + mean + half], axis=1))
-    return np.array([metric(*of_one) for of_one in zip(*pairs, strict=True)])
+    return np.array(
+        [metric(*of_one) if full else np.nan for full, *of_one in zip(_full(counts), *pairs, strict=True)]
+    )
+
+
+def _full(counts: tuple[np.ndarray, ...]) -> np.ndarray:
+    """Return of every resample whether all of its clouds have two cells; units may leave a cloud with none."""
+    return np.all([count.sum(axis=0) >= 2 for count in counts], axis=0)
 
 
 def interval(resamples: np.ndarray, *, level: float = 0.95) -> tuple[float, float]:

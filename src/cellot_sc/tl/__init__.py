@@ -1,24 +1,33 @@
 """The verbs on AnnData: learn transport maps, predict with them, and judge them."""
 
+from ._cell_eval import CellEvalFiles, export_cell_eval
 from ._cellot import cellot
 from ._effect_clusters import effect_clusters
 from ._evaluate import evaluate, mmd
+from ._interpolate import interpolate
 from ._predict import predict
 from ._responders import responders
 from ._signature import signature
 from ._similarity import drug_similarity
 from ._subpopulations import subpopulation_effects
+from ._summarize import summarize_scores
+from ._trajectory import trajectory
 from ._transport_cost import transport_cost
 
 __all__ = [
+    "CellEvalFiles",
     "cellot",
     "drug_similarity",
     "effect_clusters",
     "evaluate",
+    "export_cell_eval",
+    "interpolate",
     "mmd",
     "predict",
     "responders",
     "signature",
     "subpopulation_effects",
+    "summarize_scores",
+    "trajectory",
     "transport_cost",
 ]

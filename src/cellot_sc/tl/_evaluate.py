@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -12,14 +12,30 @@ from tqdm.auto import tqdm
 
 from .. import _keys, _validate
 from .._settings import logger, settings
-from ..metrics import median_gammas
 from ..metrics._bootstrap import interval
-from ..ot import fit
+from ..ot import SOLVERS, fit
 from ..pp import decode
 from . import _store
+from ._cell_eval import export_cell_eval
 from ._clouds import latent
+from ._judge import (
+    ALL,
+    IDENTITY,
+    MEAN,
+    WORST,
+    Data,
+    Judgement,
+    Protocol,
+    Scores,
+    Setting,
+    discriminate,
+    judge,
+    summarise,
+)
+from ._markers import in_order
 from ._problems import problems
-from ._scores import METRICS, Reference, Score, gap_closed, mean_score, worst_score
+from ._scores import METRICS
+from ._summarize import summarize_scores
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -28,20 +44,13 @@ if TYPE_CHECKING:
 
 BASELINES = ("identity", "mean_shift", "gaussian")
 """Solvers whose maps are fitted at evaluation, on the same train cells."""
-OBSERVED = "observed"
-"""The ceiling: treated cells of the training set stand in for a prediction."""
 DEFAULT_METRICS = ("energy_distance", "mmd", "legacy_mmd", "l2_means", "r_means", "pearson_delta", "variance_ratio")
 MMD_METRICS = ("mmd", "legacy_mmd", "legacy_mmd_training")
 SPACES = ("latent", "genes")
-COLUMNS = ["model", "metric", "perturbation", "group", "split", "seed", "n_cells", "value", "ci_low", "ci_high"]
-ALL, MEAN, WORST = "all", "mean", "worst"
-MIN_GROUP_CELLS = 10
-"""A group is scored where it has at least this many control and this many treated cells."""
-MAX_CELLS = 3000
-"""More cells of a kind than this are sampled down to it."""
-GAP_CLOSED = "_frac_gap_closed"
-
-type Scores = dict[tuple[str, str], Score]
+COLUMNS = [
+    *("model", "metric", "perturbation", "group", "split", "seed"),
+    *("n_features", "n_cells", "value", "ci_low", "ci_high"),
+]
 
 
 def evaluate(
@@ -52,16 +61,25 @@ def evaluate(
     groupby: str | None = None,
     metrics: str | Sequence[str] = DEFAULT_METRICS,
     space: Literal["latent", "genes"] = "latent",
+    baselines: str | Sequence[str] = BASELINES,
+    n_markers: int | Sequence[int] | None = None,
+    n_cells: int | Sequence[int] | None = None,
+    unit: str | None = None,
     n_boot: int = 200,
     seed: int = 0,
+    cell_eval: str | Path | None = None,
 ) -> pd.DataFrame:
     """Score predicted against observed treated cells, beside simple controls and the noise ceiling.
 
     For every fitted perturbation, the control cells of a split are transported and compared with its treated cells of
-    the same split. The same treated cells are compared with four more: the control cells as they are (``identity``),
-    the control cells under a ``mean_shift`` and under a ``gaussian`` affine map fitted to the same train cells, and the
-    treated train cells (``observed``): what a perfect map would score, as far as train cells are a sample of the same
-    population. (On the train split itself, treated validation cells take their place.)
+    the same split. The same treated cells are compared with what the controls predict: the control cells as they are
+    (``identity``), and under a ``mean_shift``, a ``gaussian`` affine map, or any other solver, fitted to the same train
+    cells.
+
+    And they are compared with other treated cells of the same population (``observed``): what a perfect map would
+    score. On the test split, these are treated train cells. On any other, of which the train cells may be another
+    population (other patients, say), the judged cells themselves are halved at random five times, one half is compared
+    with the other, and the five scores are averaged.
 
     Parameters
     ----------
@@ -78,14 +96,30 @@ def evaluate(
         Names of metrics in :mod:`cellot_sc.metrics`; of the MMD, ``"mmd"`` is unbiased with the bandwidths of
         :func:`cellot_sc.metrics.median_gammas`, ``"legacy_mmd"`` and ``"legacy_mmd_training"`` are biased with the two
         published sets of kernels; ``"knn_enrichment_50"`` and ``"knn_enrichment_100"`` name their k; of metrics per
-        feature, the mean over features is taken.
+        feature, the mean over features is taken. ``"discrimination_l1"``, ``"discrimination_l2"`` and
+        ``"discrimination_cosine"`` say how well each perturbation is told from the others by the change of the means
+        (:func:`cellot_sc.metrics.discrimination_score`).
     space
         ``"latent"`` compares in the space of the maps. ``"genes"`` decodes everything first, control and observed
         cells included, so that the loss of the round trip is the same for all.
+    baselines
+        Solvers to fit as controls. ``identity`` and ``observed`` are always there, the solver of the fit only once.
+    n_markers
+        Number of genes to compare, or several numbers in turn, as published: those that differ most between treated and
+        control train cells by the absolute :func:`cellot_sc.metrics.deg_scores`. With ``None``, all features.
+    n_cells
+        Number of cells of each cloud to compare, or several numbers in turn, as published: the value is the mean over
+        10 samples without replacement, the interval their central 95 %. With ``None``, all cells.
+    unit
+        Column of ``obs`` whose categories are resampled as wholes, such as the patient, for intervals that hold for
+        other patients. With the column of the perturbations, rows with the mean over perturbations are added, whose
+        interval is over resampled perturbations. With ``None``, single cells are resampled.
     n_boot
-        Number of resamples of the cells behind the intervals; 0 for none. All models share their resamples.
+        Number of resamples behind the intervals; 0 for none. All models share their resamples.
     seed
         Seed of resamples and of samples.
+    cell_eval
+        Folder to write the predicted and the observed cells to, see :func:`cellot_sc.tl.export_cell_eval`.
 
     Returns
     -------
@@ -97,18 +131,22 @@ def evaluate(
       no better than ``identity``. Its ``mean`` is the fraction of mean distances, its ``worst`` the least fraction.
     - ``perturbation``, ``split``: what was predicted, and on which cells.
     - ``group``: ``all`` cells, a category of ``groupby``, ``mean`` or ``worst``.
-    - ``seed``: that of the fit.
+    - ``seed``: that of the fit. The tables of several fits are concatenated to have seeds as rows;
+      :func:`cellot_sc.tl.summarize_scores` averages them.
+    - ``n_features``: number of features compared, that is of markers where there are.
     - ``n_cells``: number of observed cells behind the value. Of more than 3000 cells of a kind, a sample is used; of
       treated train cells no more than there are control cells, since the legacy metrics depend on the number.
-    - ``value``, ``ci_low``, ``ci_high``: the metric and its central 95 % interval over resampled cells, NaN for metrics
-      that copies of cells would bias (kNN enrichment) or that are slow (the transport ones).
+    - ``value``, ``ci_low``, ``ci_high``: the metric and its central 95 % interval over resampled cells or units, NaN
+      for metrics that copies of cells would bias (kNN enrichment), that are slow (the transport ones), or that compare
+      perturbations (discrimination).
 
     Raises
     ------
     KeyError
         If there are no fitted maps, no such column, representation or decoder.
     ValueError
-        If a metric, space or split is unknown, or the split has no control or no treated cells.
+        If a metric, space, baseline or split is unknown, the split has no control or no treated cells, markers are
+        wanted of what are no genes, there are fewer than two perturbations to tell apart or two units to resample.
 
     Examples
     --------
@@ -123,56 +161,73 @@ def evaluate(
     """
     fitted = _store.load(adata, key)
     config = fitted.config
-    use_rep = config["use_rep"]
+    control, use_rep = config["control"], config["use_rep"]
     names = _validate.some_of(metrics, METRICS, what="metric")
     _validate.one_of(space, SPACES, what="space")
     _validate.one_of(split, _keys.SPLITS, what="split")
+    given = [baselines] if isinstance(baselines, str) else baselines
+    solvers = _validate.some_of([IDENTITY, *given], SOLVERS, what="baseline")
     if n_boot != 0:
         _validate.positive(n_boot, what="n_boot", integer=True)
     seed = _validate.seed(seed)
-    labels = _validate.perturbation_labels(adata, config["perturbation_key"], config["control"])
+    marker_sizes = None if n_markers is None else _validate.whole_numbers(n_markers, what="n_markers")
+    cell_sizes = None if n_cells is None else _validate.whole_numbers(n_cells, what="n_cells")
+    labels = _validate.perturbation_labels(adata, config["perturbation_key"], control)
     parts = _validate.split_labels(adata, config["split_key"])
     groups = None if groupby is None else _validate.group_labels(adata, groupby, reserved=(ALL, MEAN, WORST))
+    over_perturbations = unit is not None and unit == config["perturbation_key"]
+    units = None if unit is None or over_perturbations else _validate.group_codes(adata, unit, what="unit")
     _validate.representation_key(adata, use_rep)
     decoded = space == "genes" and use_rep != _keys.EXPRESSION
-    if decoded:
-        _validate.decoder(adata, use_rep)
+    layer = _validate.decoder(adata, use_rep)["layer"] if decoded else _keys.EXPRESSION
+    if marker_sizes is not None:
+        _validate.genes_compared(decoded or use_rep == _keys.EXPRESSION)
     judged = parts == split
-    counts = {name: int((judged & (labels == name)).sum()) for name in [config["control"], *fitted.maps]}
-    targets = _validate.cells_to_judge(counts, config["control"], split=split)
-    left_out = [name for name in fitted.maps if name not in targets]
-    if left_out:
+    counts = {name: int((judged & (labels == name)).sum()) for name in [control, *fitted.maps]}
+    targets = _validate.cells_to_judge(counts, control, split=split)
+    if left_out := [name for name in fitted.maps if name not in targets]:
         logger.warning("fewer than 2 cells in split %r, not evaluated: %s", split, left_out)
+    if across := [name for name in names if METRICS[name].resampling == "effects"]:
+        _validate.whole_effects(across, n_markers=n_markers, n_cells=n_cells)
+        what = f"The number of perturbations with cells in split {split!r}"
+        _validate.at_least(len(targets), 2, what=what, why=f"{across[0]} tells one from another")
+    if units is not None:
+        for name in targets:
+            n_units = len(np.unique(units[judged & np.isin(labels, [control, name])]))
+            what = f"The number of categories of adata.obs[{unit!r}] for {name!r} in split {split!r}"
+            _validate.at_least(n_units, 2, what=what, why="what is resampled has to vary")
 
     x = latent(adata, use_rep)
-    _validate.finite(x[np.isin(labels, [config["control"], *targets])], what=f"use_rep {use_rep!r}")
-    maps = {config["solver"]: fitted.maps} | _baselines(adata, fitted, targets, x, labels, parts)
-    ceiling_part = _keys.VALID if split == _keys.TRAIN else _keys.TRAIN
+    _validate.finite(x[np.isin(labels, [control, *targets])], what=f"use_rep {use_rep!r}")
+    if cell_eval is not None:
+        export_cell_eval(adata, cell_eval, key=key, split=split)
+    maps = {config["solver"]: fitted.maps} | _baselines(adata, fitted, targets, x, labels, parts, solvers)
 
     def view(points: np.ndarray) -> np.ndarray:
         return decode(adata, points, key=use_rep) if decoded else points
 
-    tables: list[pd.DataFrame] = []
+    data = Data(x, labels, parts, control, split, groups, units, view)
+    protocol = Protocol(names, marker_sizes, cell_sizes, n_boot, seed)
+    judgements: dict[str, Judgement] = {}
     for name in tqdm(targets, desc="evaluate", disable=not settings.progress, leave=False):
-        source, treated = judged & (labels == config["control"]), judged & (labels == name)
-        ceiling = (parts == ceiling_part) & (labels == name)
+        markers = None
+        if marker_sizes is not None:
+            train = parts == _keys.TRAIN
+            markers = in_order(adata, layer, train & (labels == name), train & (labels == control))
         of_target = {model: by_target[name] for model, by_target in maps.items()}
-        gammas: np.ndarray | None = None
-        scores: dict[str, Scores] = {}
-        for group, members in _groups(groups, source, treated):
-            rng = np.random.default_rng([seed, zlib.crc32(name.encode()), zlib.crc32(group.encode())])
-            start = x[_sample(source & members, MAX_CELLS, rng)]
-            observed = view(x[_sample(treated & members, MAX_CELLS, rng)])
-            stand_in = view(x[_sample(ceiling & members, len(start), rng)])
-            # all cells come first: their bandwidth serves every group
-            gammas = median_gammas(view(start), observed) if gammas is None else gammas
-            reference = Reference(observed, view(start), gammas=gammas, n_boot=n_boot, rng=rng)
-            predictions = {model: view(transport.transport(start)) for model, transport in of_target.items()}
-            scores[group] = _scores(reference, names, predictions, stand_in)
-        _summarise(scores, names)
-        tables.append(_table(scores).assign(perturbation=name))
+        judgements[name] = judge(data, protocol, name, of_target, markers)
+    discriminate(judgements, names, n_boot)
+    tables = [
+        _table(scores, setting, names).assign(perturbation=name)
+        for name, judgement in judgements.items()
+        for setting, scores in judgement.scores.items()
+    ]
+    table = pd.concat(tables, ignore_index=True).assign(split=split, seed=config["seed"])[COLUMNS]
     logger.info("evaluated %d perturbations on split %r: %d models", len(targets), split, len(maps) + 1)
-    return pd.concat(tables, ignore_index=True).assign(split=split, seed=config["seed"])[COLUMNS]
+    if over_perturbations:
+        means = summarize_scores(table, _keys.PERTURBATION, n_boot=n_boot, seed=seed).assign(seed=config["seed"])
+        table = pd.concat([table, means[COLUMNS]], ignore_index=True)
+    return table
 
 
 def mmd(
@@ -236,83 +291,28 @@ def _baselines(
     x: np.ndarray,
     labels: np.ndarray,
     parts: np.ndarray,
+    solvers: Sequence[str] = BASELINES,
 ) -> dict[str, dict[str, TransportMap]]:
     """Fit the controls, but for the one that was itself the solver, to the cells that the maps were fitted to."""
     config = fitted.config
     pair_by = config.get("pair_by")
     groups = None if pair_by is None else _validate.group_codes(adata, pair_by, what="pair_by")
     pairs = problems(x, labels, parts, groups, config["control"], targets)
-    return {
-        solver: {name: fitted_map for name, (fitted_map, _) in zip(targets, fit(pairs, solver), strict=True)}
-        for solver in BASELINES
-        if solver != config["solver"]
-    }
+    fits = {solver: fit(pairs, solver, seed=config["seed"]) for solver in solvers if solver != config["solver"]}
+    return {solver: {name: one.map for name, one in zip(targets, of, strict=True)} for solver, of in fits.items()}
 
 
-def _groups(groups: np.ndarray | None, source: np.ndarray, treated: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield all cells, and then every group that can be scored: its name and a mask of its cells."""
-    yield ALL, np.ones(len(source), dtype=bool)
-    if groups is None:
-        return
-    left_out = []
-    for name in sorted(set(groups[source | treated]) - {""}):
-        members = groups == name
-        if min((source & members).sum(), (treated & members).sum()) < MIN_GROUP_CELLS:
-            left_out.append(name)
-        else:
-            yield name, members
-    if left_out:
-        logger.info("groups with fewer than %d control or treated cells left out: %s", MIN_GROUP_CELLS, left_out)
-
-
-def _sample(mask: np.ndarray, at_most: int, rng: np.random.Generator) -> np.ndarray:
-    rows = np.flatnonzero(mask)
-    return rows if len(rows) <= at_most else np.sort(rng.choice(rows, at_most, replace=False))
-
-
-def _scores(reference: Reference, names: list[str], predictions: dict[str, np.ndarray], stand_in: np.ndarray) -> Scores:
-    """Score every model, predictions and stand-in for a perfect one, with every metric."""
-    scores = {
-        (model, name): reference.score(name, predicted, reference.control_counts)
-        for model, predicted in predictions.items()
-        for name in names
-    }
-    if len(stand_in) < MIN_GROUP_CELLS:
-        return scores | {(OBSERVED, name): reference.no_score() for name in names}
-    counts = reference.counts(len(stand_in))
-    return scores | {(OBSERVED, name): reference.score(name, stand_in, counts) for name in names}
-
-
-def _summarise(scores: dict[str, Scores], names: list[str]) -> None:
-    """Add the mean over groups, fractions of the gap closed, and the worst of the groups."""
-    groups = [group for group in scores if group != ALL]
-    if groups:
-        scores[MEAN] = {of: mean_score([scores[group][of] for group in groups]) for of in scores[ALL]}
-    distances = [name for name in names if METRICS[name].is_distance]
-    for of_group in scores.values():
-        for model in dict.fromkeys(model for model, _ in of_group):
-            if model in ("identity", OBSERVED):
-                continue
-            for name in distances:
-                of_group[model, name + GAP_CLOSED] = gap_closed(
-                    of_group[model, name], of_group["identity", name], of_group[OBSERVED, name]
-                )
-    if groups:
-        scores[WORST] = {
-            (model, name): worst_score(
-                [scores[group][model, name] for group in groups],
-                METRICS[name].badness if name in METRICS else lambda fraction: -fraction,
-            )
-            for model, name in scores[ALL]
-        }
-
-
-def _table(scores: dict[str, Scores]) -> pd.DataFrame:
+def _table(scores: dict[str, Scores], setting: Setting, metrics: list[str]) -> pd.DataFrame:
+    """Return the scores of one perturbation and setting as rows."""
+    summarise(scores, metrics)
     return pd.DataFrame(
         [
-            (model, name, group, score.n_cells, score.value, *interval(score.resamples))
+            (
+                *(model, name, group, setting.n_features, setting.n_sampled or score.n_cells),
+                *(score.value, *interval(score.resamples)),
+            )
             for group, of_group in scores.items()
             for (model, name), score in of_group.items()
         ],
-        columns=["model", "metric", "group", "n_cells", "value", "ci_low", "ci_high"],
+        columns=["model", "metric", "group", "n_features", "n_cells", "value", "ci_low", "ci_high"],
     )

@@ -1,4 +1,4 @@
-"""The metrics that predictions are judged by, each with its resamples."""
+"""The metrics that predictions are judged by, and what becomes of their values over groups of cells."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from .. import metrics
-from ..metrics import _bootstrap
 
 
 class Score(NamedTuple):
@@ -20,6 +19,11 @@ class Score(NamedTuple):
     value: float
     resamples: np.ndarray
     n_cells: int
+
+    @classmethod
+    def unknown(cls, n_boot: int, n_cells: int) -> Score:
+        """Return the score of a prediction that cannot be scored."""
+        return cls(math.nan, np.full(n_boot, math.nan), n_cells)
 
 
 def as_it_is(value: float) -> float:
@@ -49,7 +53,8 @@ class Metric:
         Takes predicted and observed cells, and control cells if ``with_control``.
     resampling
         How its resamples are had: from pairwise sums, from means and standard deviations, from the resampled cells, or
-        not at all, because copies of cells would bias it or because it is too slow.
+        not at all, because copies of cells would bias it or because it is too slow. ``"effects"`` is a metric across
+        perturbations, which takes their predicted and observed effects in place of cells and gives a value for each.
     with_control
         Whether the function takes control cells too.
     badness
@@ -60,8 +65,8 @@ class Metric:
         Whether a metric with pairwise sums leaves out the pair of a cell with itself.
     """
 
-    function: Callable[..., float]
-    resampling: Literal["pairs", "moments", "cells", "none"]
+    function: Callable[..., Any]
+    resampling: Literal["pairs", "moments", "cells", "none", "effects"]
     with_control: bool = False
     badness: Callable[[float], float] = as_it_is
     gammas: np.ndarray | Literal["median"] | None = None
@@ -113,81 +118,18 @@ METRICS: dict[str, Metric] = {
     "sign_accuracy": Metric(metrics.sign_accuracy, "cells", with_control=True, badness=_below_one),
     "direction": Metric(metrics.direction, "cells", with_control=True, badness=_below_one),
     "variance_ratio": Metric(metrics.variance_ratio, "moments", badness=_off_one),
+    **{
+        f"discrimination_{distance}": Metric(
+            partial(metrics.discrimination_score, distance=distance), "effects", badness=_below_one
+        )
+        for distance in ("l1", "l2", "cosine")
+    },
 }
 """Every metric by its name in the table of :func:`cellot_sc.tl.evaluate`."""
 
 
-class Reference:
-    """Observed cells, against which any number of predictions are scored with the same resamples and bandwidth.
-
-    Parameters
-    ----------
-    observed
-        Observed treated cells, shape ``(n_observed, n_features)``.
-    control
-        The control cells that predictions are made from, shape ``(n_control, n_features)``.
-    gammas
-        What the bandwidth ``"median"`` stands for.
-    n_boot
-        Number of resamples.
-    rng
-        Where they come from.
-    """
-
-    def __init__(
-        self,
-        observed: np.ndarray,
-        control: np.ndarray,
-        *,
-        gammas: np.ndarray,
-        n_boot: int,
-        rng: np.random.Generator,
-    ) -> None:
-        self.observed = observed
-        self.control = control
-        self.gammas = gammas
-        self.n_boot = n_boot
-        self.rng = rng
-        self.observed_counts = self.counts(len(observed))
-        self.control_counts = self.counts(len(control))
-        self._pairs: dict[str, _bootstrap.PairBootstrap] = {}
-
-    def counts(self, n_cells: int) -> np.ndarray:
-        """Draw the resamples of ``n_cells`` cells, shape ``(n_cells, n_boot)``."""
-        return _bootstrap.resample_counts(n_cells, self.n_boot, seed=self.rng)
-
-    def score(self, name: str, predicted: np.ndarray, counts: np.ndarray) -> Score:
-        """Score predicted cells, of which ``counts`` are the resamples, with the metric ``name``."""
-        metric = METRICS[name]
-        n_cells = len(self.observed)
-        if metric.resampling == "pairs":
-            return Score(*self._pairwise(name)(predicted, counts), n_cells)
-        clouds: tuple[np.ndarray, ...] = (predicted, self.observed)
-        all_counts: tuple[np.ndarray, ...] = (counts, self.observed_counts)
-        if metric.with_control:
-            clouds, all_counts = (*clouds, self.control), (*all_counts, self.control_counts)
-        value = metric.function(*clouds)
-        if metric.resampling == "none":
-            return self.no_score()._replace(value=value)
-        resample = _bootstrap.bootstrap_moments if metric.resampling == "moments" else _bootstrap.bootstrap
-        return Score(value, metric.centred(resample(metric.function, clouds, all_counts), value), n_cells)
-
-    def no_score(self) -> Score:
-        """Return the score of a prediction that cannot be scored."""
-        return Score(math.nan, np.full(self.n_boot, np.nan), len(self.observed))
-
-    def _pairwise(self, name: str) -> _bootstrap.PairBootstrap:
-        metric = METRICS[name]
-        if name not in self._pairs:
-            gammas = self.gammas if isinstance(metric.gammas, str) else metric.gammas
-            self._pairs[name] = _bootstrap.PairBootstrap(
-                self.observed, self.observed_counts, gammas=gammas, unbiased=metric.unbiased
-            )
-        return self._pairs[name]
-
-
 def mean_score(scores: list[Score]) -> Score:
-    """Return the mean over groups; resamples are averaged one by one, as groups are resampled independently."""
+    """Return the mean over groups, also in each resample: groups are independent, or their units drawn together."""
     return Score(
         float(np.mean([score.value for score in scores])),
         np.mean([score.resamples for score in scores], axis=0),

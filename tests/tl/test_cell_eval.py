@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pytest
+from anndata import AnnData
+
+import cellot_sc as cs
+
+
+@pytest.fixture
+def fitted_on_genes(simulated: AnnData) -> AnnData:
+    adata = simulated.copy()
+    cs.pp.split(adata, test_fraction=0.4)
+    cs.tl.cellot(adata, solver="mean_shift", use_rep="X")
+    return adata
+
+
+def cells(adata: AnnData, name: str) -> np.ndarray:
+    return ((adata.obs["split"] == "test") & (adata.obs["perturbation"] == name)).to_numpy()
+
+
+def test_files_hold_the_cells_of_the_split(fitted: AnnData, tmp_path: Path):
+    files = cs.tl.export_cell_eval(fitted, tmp_path / "new" / "folder")
+    predicted, real = (ad.read_h5ad(file) for file in files)
+    assert list(predicted.var_names) == list(real.var_names) == list(fitted.var_names)
+    names = ["control", "drug_a", "drug_b"]
+    for name in names:
+        of_real = real[real.obs["perturbation"] == name]
+        np.testing.assert_array_equal(of_real.X, fitted.X[cells(fitted, name)].toarray())
+        assert (predicted.obs["perturbation"] == name).sum() == cells(fitted, "control").sum()
+    for data in (predicted, real):
+        assert data.obs["perturbation"].unique().tolist() == names
+        assert list(data.obs.columns) == ["perturbation"]
+        assert data.obs_names.is_unique
+        assert data.X.dtype == np.float32
+    expected = cs.tl.predict(fitted, "drug_b", cells=cells(fitted, "control")).X
+    np.testing.assert_allclose(predicted[predicted.obs["perturbation"] == "drug_b"].X, expected, atol=1e-6)
+
+
+def test_control_cells_make_the_same_round_trip_as_predictions(fitted: AnnData, tmp_path: Path):
+    predicted = ad.read_h5ad(cs.tl.export_cell_eval(fitted, tmp_path).predicted)
+    round_trip = cs.pp.decode(fitted, fitted.obsm["X_cellot"][cells(fitted, "control")])
+    np.testing.assert_allclose(predicted[predicted.obs["perturbation"] == "control"].X, round_trip, atol=1e-6)
+
+
+def test_maps_of_genes_need_no_decoder(fitted_on_genes: AnnData, tmp_path: Path):
+    predicted, real = (ad.read_h5ad(file) for file in cs.tl.export_cell_eval(fitted_on_genes, tmp_path))
+    control = [data[data.obs["perturbation"] == "control"].X for data in (predicted, real)]
+    np.testing.assert_array_equal(*control)
+    # the shift takes some genes of some cells below zero, which no expression is
+    shifted = cs.tl.predict(fitted_on_genes, "drug_a", cells=cells(fitted_on_genes, "control")).X
+    assert shifted.min() < 0
+    np.testing.assert_allclose(
+        predicted[predicted.obs["perturbation"] == "drug_a"].X, np.maximum(shifted, 0), atol=1e-6
+    )
+
+
+def test_expression_of_a_layer(simulated: AnnData, tmp_path: Path):
+    adata = simulated.copy()
+    adata.layers["log"] = adata.X
+    adata.X = adata.layers["counts"]
+    cs.pp.split(adata)
+    cs.pp.represent(adata, n_components=8, layer="log")
+    cs.tl.cellot(adata, solver="gaussian", targets="drug_a")
+    real = ad.read_h5ad(cs.tl.export_cell_eval(adata, tmp_path).real)
+    assert real.obs["perturbation"].unique().tolist() == ["control", "drug_a"]
+    np.testing.assert_array_equal(
+        real[real.obs["perturbation"] == "drug_a"].X, adata.layers["log"][cells(adata, "drug_a")].toarray()
+    )
+
+
+def test_bad_input(fitted: AnnData, tmp_path: Path):
+    with pytest.raises(ValueError, match="split 'tst' is unknown"):
+        cs.tl.export_cell_eval(fitted, tmp_path, split="tst")
+    with pytest.raises(ValueError, match="split 'ood' has 0 of 'control'"):
+        cs.tl.export_cell_eval(fitted, tmp_path, split="ood")
+    adata = fitted.copy()
+    del adata.uns["X_cellot"]
+    with pytest.raises(KeyError, match="There is no decoder in adata.uns"):
+        cs.tl.export_cell_eval(adata, tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.slow
+def test_the_package_takes_them(fitted: AnnData, tmp_path: Path):
+    cell_eval = pytest.importorskip("cell_eval")
+    files = cs.tl.export_cell_eval(fitted, tmp_path)
+    evaluator = cell_eval.MetricsEvaluator(
+        adata_pred=str(files.predicted),
+        adata_real=str(files.real),
+        control_pert="control",
+        pert_col="perturbation",
+        num_threads=1,
+        outdir=str(tmp_path / "out"),
+    )
+    per_perturbation, _ = evaluator.compute(profile="full", break_on_error=True)
+    scores = per_perturbation.to_pandas().set_index("perturbation")
+    ours = cs.tl.evaluate(fitted, metrics=["pearson_delta", "discrimination_l1"], space="genes", n_boot=0)
+    ours = ours[ours["model"] == "gaussian"].pivot(index="perturbation", columns="metric", values="value")
+    # theirs compares with observed cells that made no round trip
+    np.testing.assert_allclose(scores.loc[ours.index, "pearson_delta"], ours["pearson_delta"], atol=0.1)

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from anndata import AnnData
+
+import cellot_sc as cs
+
+
+def scores(values: dict[tuple[str, str, str], list[float]], **columns: object) -> pd.DataFrame:
+    """Return a table with a value for every fold, by model, metric and group."""
+    rows = [
+        (model, metric, "drug", group, "ood", 0, 5, 10 + fold, value, np.nan, np.nan, f"fold_{fold}")
+        for (model, metric, group), of_folds in values.items()
+        for fold, value in enumerate(of_folds)
+    ]
+    names = "model metric perturbation group split seed n_features n_cells value ci_low ci_high fold"
+    return pd.DataFrame(rows, columns=names.split()).assign(**columns)
+
+
+E, CLOSED = "energy_distance", "energy_distance_frac_gap_closed"
+
+
+def test_mean_and_interval_over_units():
+    rng = np.random.default_rng(0)
+    of_folds = rng.normal(size=30)
+    [row] = cs.tl.summarize_scores(scores({("icnn", E, "all"): list(of_folds)}), "fold").to_dict("records")
+    assert row["value"] == pytest.approx(of_folds.mean())
+    assert (row["fold"], row["perturbation"], row["n_units"]) == ("mean", "drug", 30)
+    assert row["n_cells"] == sum(range(10, 40))
+    half = 1.96 * of_folds.std() / np.sqrt(30)
+    assert (row["ci_low"], row["ci_high"]) == pytest.approx((row["value"] - half, row["value"] + half), abs=0.06)
+    assert "seed" not in row
+
+
+def test_models_share_resamples():
+    table = scores({("icnn", E, "all"): [1, 2, 9], ("gaussian", E, "all"): [2, 3, 10]})
+    means = cs.tl.summarize_scores(table, "fold").set_index("model")
+    for column in ("value", "ci_low", "ci_high"):
+        assert means.loc["gaussian", column] == pytest.approx(means.loc["icnn", column] + 1)
+
+
+def test_seeds_are_averaged_first():
+    one = scores({("icnn", E, "all"): [1, 2]})
+    # of one fold, there is another seed
+    other = one.iloc[:1].assign(seed=1, value=5.0)
+    means = cs.tl.summarize_scores(pd.concat([one, other]), "fold")
+    assert means["value"].item() == pytest.approx((3 + 2) / 2)
+    assert means["n_units"].item() == 2
+    assert means["n_cells"].item() == 10 + 11
+
+
+def test_fraction_is_that_of_mean_distances():
+    table = scores(
+        {
+            ("identity", E, "all"): [4, 1.0],
+            ("observed", E, "all"): [0, 1.01],
+            ("icnn", E, "all"): [1, 0.9],
+            ("icnn", CLOSED, "all"): [0.75, np.nan],
+        }
+    )
+    closed = cs.tl.summarize_scores(table, "fold").set_index("metric").loc[CLOSED]
+    assert closed["value"] == pytest.approx((5 - 1.9) / (5 - 1.01))
+    assert closed["n_units"] == 2
+    # a resample of the fold without a gap has no fraction
+    assert closed["ci_low"] >= (5 - 1.9) / (5 - 1.01) - 0.1
+    assert closed["ci_high"] <= 0.8
+
+
+def test_fraction_of_the_worst_group_is_averaged():
+    table = scores(
+        {
+            ("identity", E, "worst"): [4, 2],
+            ("observed", E, "worst"): [0, 0],
+            ("icnn", E, "worst"): [1, 1],
+            ("icnn", CLOSED, "worst"): [0.2, 0.4],
+        }
+    )
+    assert cs.tl.summarize_scores(table, "fold").set_index("metric").loc[CLOSED, "value"] == pytest.approx(0.3)
+
+
+def test_unknown_units_are_left_out():
+    table = scores({("observed", E, "all"): [1, np.nan, 3], ("other", E, "all"): [np.nan] * 3})
+    means = cs.tl.summarize_scores(table, "fold").set_index("model")
+    assert means.loc["observed", ["value", "n_units"]].tolist() == [2, 2]
+    assert np.isnan(means.loc["other", "value"])
+    assert means.loc["other", "n_units"] == 0
+
+
+def test_what_else_differs_is_kept_apart():
+    table = pd.concat(
+        [
+            scores({("icnn", E, "all"): [1, 3], ("icnn", E, "mean"): [5, 7]}, data="a"),
+            scores({("icnn", E, "all"): [10, 30]}, data="b"),
+        ]
+    )
+    means = cs.tl.summarize_scores(table, "fold").set_index(["data", "group"])["value"]
+    assert means.to_dict() == {("a", "all"): 2, ("a", "mean"): 6, ("b", "all"): 20}
+
+
+def test_numbers_of_cells_that_were_asked_for_are_kept_apart(simulated: AnnData):
+    adata = simulated.copy()
+    cs.tl.cellot(adata, solver="gaussian")
+    table = cs.tl.evaluate(adata, metrics="l2_means", n_cells=[10, 20], n_boot=0)
+    means = cs.tl.summarize_scores(table)
+    assert set(means["n_cells"]) == {10, 20}
+    row = means[(means["model"] == "identity") & (means["n_cells"] == 10) & (means["metric"] == "l2_means")]
+    part = table[(table["model"] == "identity") & (table["n_cells"] == 10) & (table["metric"] == "l2_means")]
+    assert row["value"].item() == pytest.approx(part["value"].mean())
+
+
+def test_no_resamples():
+    means = cs.tl.summarize_scores(scores({("icnn", E, "all"): [1, 3]}), "fold", n_boot=0)
+    assert means["value"].item() == 2
+    assert means[["ci_low", "ci_high"]].isna().all(axis=None)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"unit": "fld"}, KeyError, "table has no column 'fld'.*Did you mean 'fold'"),
+        ({"n_boot": -1}, ValueError, "n_boot is -1"),
+        ({"seed": 0.5}, ValueError, "seed is 0.5"),
+    ],
+)
+def test_bad_input(change: dict[str, object], error: type[Exception], message: str):
+    table = scores({("icnn", E, "all"): [1, 3]})
+    with pytest.raises(error, match=message):
+        cs.tl.summarize_scores(table, **({"unit": "fold"} | change))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="there is nothing to average"):
+        cs.tl.summarize_scores(table.iloc[:0], "fold")
