@@ -308,6 +308,7 @@ class TestWeights:
         ({"targets": "control"}, ValueError, "target 'control' is unknown"),
         ({"use_rep": "cube"}, ValueError, r"use_rep 'cube' has shape \(600, 2, 2\); \(n_cells, n_dims\) is needed"),
         ({"split_key": "patient"}, ValueError, "has labels that are no split"),
+        ({"split_key": "splti"}, KeyError, "'splti' is not in adata.obs"),
         ({"pair_by": "gaps"}, ValueError, "'gaps'.* is missing for 1 cells"),
         ({"perturbation_key": "gaps"}, ValueError, "'gaps'.* is missing for 1 cells"),
         ({"seed": -1}, ValueError, "seed is -1; a whole number"),

@@ -71,9 +71,8 @@ def paper_mmd(x: jax.Array, y: jax.Array, x_mask: jax.Array, y_mask: jax.Array) 
 class View(NamedTuple):
     """The leading dimensions of treated cells, and kernel widths of the size of a subpopulation there.
 
-    In all dimensions at once the noise of the many hides the few in which responses differ. On interferon-stimulated
-    blood cells in 50 principal components, the energy distance of the Gaussian map is that of the observed cells; in
-    the leading five, a kernel narrower than the cloud tells them apart by twenty standard deviations.
+    In all dimensions at once the noise of the many hides the few in which responses differ: a kernel narrower than the
+    cloud, in the leading few, sees whether every subpopulation has arrived.
     """
 
     basis: Cells

@@ -58,7 +58,7 @@ def cellot(
     solver
         How to fit: a name in :data:`cellot_sc.ot.SOLVERS`.
     split_key
-        Column of ``obs`` made by :func:`cellot_sc.pp.split`. Made with its defaults if it is not there.
+        Column of ``obs`` made by :func:`cellot_sc.pp.split`. A missing "split" is made with its defaults.
     pair_by
         Column of ``obs``, such as the patient: cells are only ever paired within one of its categories. Control cells
         of a category without treated cells are left out.
@@ -108,7 +108,8 @@ def cellot(
     # work on a shell that shares X, so that nothing is written before everything was checked
     shell = AnnData(adata.X, obs=adata.obs[[]].copy(), var=adata.var[[]].copy())
     shell.obs[perturbation_key] = adata.obs[perturbation_key]
-    if split_key in adata.obs:
+    # a name that was given is meant: only where the default is absent was the data never split
+    if split_key in adata.obs or split_key != _keys.SPLIT:
         parts = _validate.split_labels(adata, split_key)
     else:
         logger.info("no split in obs[%r]: making one with the defaults of cs.pp.split", split_key)
