@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from ._branching import simulate_branching
 from ._loaders import hagai, kang, moon_embryoid, sciplex3, weinreb, zhao_glioblastoma
 from ._simulate import simulate
 
-__all__ = ["hagai", "kang", "moon_embryoid", "sciplex3", "simulate", "weinreb", "zhao_glioblastoma"]
+__all__ = [
+    "hagai",
+    "kang",
+    "moon_embryoid",
+    "sciplex3",
+    "simulate",
+    "simulate_branching",
+    "weinreb",
+    "zhao_glioblastoma",
+]

@@ -1,0 +1,132 @@
+"""Time points: their order, and where on the axis of time something is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ._columns import obs_key
+from ._names import nearest, one_of
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+def _number(value: Any) -> float:
+    """Return the number that a value or its text is, or NaN."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return float("nan")
+
+
+def time_labels(adata: AnnData, time_key: str) -> np.ndarray:
+    """Return the time of every cell as an array of ``str``.
+
+    Raises
+    ------
+    KeyError
+        If there is no such column.
+    ValueError
+        If a cell has no time.
+    """
+    column = obs_key(adata, time_key, what="time_key")
+    if column.isna().any():
+        msg = f"adata.obs[{time_key!r}] is missing for {int(column.isna().sum())} cells: drop or label them."
+        raise ValueError(msg)
+    return column.astype(str).to_numpy(dtype=object)
+
+
+def time_order(adata: AnnData, time_key: str, order: Sequence[Any] | None) -> tuple[list[str], list[float]]:
+    """Return the labels of the time points, the earliest first, and where each lies on the axis of time.
+
+    Labels that are numbers lie where they say; others at 0, 1, 2, ...
+
+    Raises
+    ------
+    KeyError
+        If there is no such column.
+    ValueError
+        If a cell has no time, or the order cannot be told, names a time that no cell has or one twice, runs against the
+        numbers, or has fewer than two times.
+    """
+    known = list(pd.unique(time_labels(adata, time_key)))
+    numbers = {label: _number(label) for label in known}
+    numeric = bool(np.isfinite(list(numbers.values())).all())
+    column = adata.obs[time_key]
+    if order is not None:
+        labels = [_time_label(time, numbers, what=f"time of order (adata.obs[{time_key!r}])") for time in order]
+        if len(set(labels)) < len(labels):
+            msg = f"order names a time twice: {labels}."
+            raise ValueError(msg)
+    elif isinstance(column.dtype, pd.CategoricalDtype) and column.cat.ordered:
+        labels = [str(category) for category in column.cat.categories if str(category) in numbers]
+    elif numeric:
+        labels = sorted(known, key=numbers.__getitem__)
+    else:
+        msg = (
+            f"adata.obs[{time_key!r}] holds names that are no numbers and have no order ({sorted(known)[:5]}): give "
+            "order, from the earliest to the latest."
+        )
+        raise ValueError(msg)
+    if len(labels) < 2:
+        msg = f"There are {len(labels)} times in adata.obs[{time_key!r}] (of {sorted(known)[:5]}): two are needed."
+        raise ValueError(msg)
+    values = [numbers[label] for label in labels] if numeric else [float(i) for i in range(len(labels))]
+    if (np.diff(values) <= 0).any():
+        msg = (
+            f"times {labels} of adata.obs[{time_key!r}] are numbers that do not increase: give them from the earliest."
+        )
+        raise ValueError(msg)
+    return labels, values
+
+
+def _time_label(time: Any, numbers: dict[str, float], *, what: str) -> str:
+    """Return the label that is written as ``time`` is, or that is the same number."""
+    if str(time) in numbers:
+        return str(time)
+    same = [label for label, number in numbers.items() if number == _number(time)]
+    return same[0] if same else one_of(time, numbers, what=what)
+
+
+def time_index(time: Any, labels: Sequence[str], values: Sequence[float], *, what: str) -> int:
+    """Return which of the time points is meant by its label or number; raise :class:`ValueError` if none is."""
+    return labels.index(_time_label(time, dict(zip(labels, values, strict=True)), what=what))
+
+
+def time_value(t: Any, labels: Sequence[str], values: Sequence[float]) -> float:
+    """Return where on the axis of time ``t`` is: a label, or a number between the first and the last.
+
+    Raises
+    ------
+    ValueError
+        If it is neither.
+    """
+    if str(t) in labels:
+        return values[labels.index(str(t))]
+    number = _number(t)
+    if np.isnan(number):
+        msg = f"t {t!r} is neither a number nor one of the times.{nearest(t, labels)}"
+        raise ValueError(msg)
+    if not values[0] <= number <= values[-1]:
+        msg = f"t is {t!r}; a time between {labels[0]} and {labels[-1]} is needed: maps do not extrapolate."
+        raise ValueError(msg)
+    return number
+
+
+def time_course(config: Mapping[str, Any], key: str) -> None:
+    """Raise :class:`KeyError` if fitted maps are not those between consecutive times."""
+    if "times" not in config:
+        msg = f"adata.uns[{key!r}] holds maps of perturbations, not of a time course: call cs.tl.trajectory."
+        raise KeyError(msg)
+
+
+def of_course(taken: np.ndarray, labels: Sequence[str]) -> None:
+    """Raise :class:`ValueError` if a cell was taken at a time that is not of the course (index -1)."""
+    others = int((taken < 0).sum())
+    if others:
+        msg = f"{others} of the chosen cells were taken at none of the times of the course ({', '.join(labels)})."
+        raise ValueError(msg)
