@@ -262,3 +262,11 @@ def some_groups[T](groups: Mapping[str, T], key: str) -> Mapping[str, T]:
         msg = f"adata.obs[{key!r}] is missing for every control cell: there is no group to look at."
         raise ValueError(msg)
     return groups
+
+
+def some_units(units: Sequence[str], key: str, target: str) -> Sequence[str]:
+    """Return the units with control and treated cells; raise :class:`ValueError` if there are fewer than two."""
+    if len(units) < 2:
+        msg = f"{len(units)} categories of adata.obs[{key!r}] have cells of control and of {target!r}: 2 are needed."
+        raise ValueError(msg)
+    return units

@@ -203,3 +203,23 @@ def absent(adata: AnnData, key: str, *, why: str) -> None:
     if key in adata.obs:
         msg = f"adata.obs[{key!r}] exists, but {why}: give another --split-key."
         raise ValueError(msg)
+
+
+def coordinates(adata: AnnData, key: str, rows: np.ndarray) -> np.ndarray:
+    """Return where the chosen cells lie, shape (n_cells, 2 or 3).
+
+    Raises
+    ------
+    KeyError
+        If ``adata.obsm`` has no such key.
+    ValueError
+        If they have another shape, or hold NaN or inf.
+    """
+    if key not in adata.obsm:
+        msg = f"spatial_key {key!r} is not in adata.obsm.{nearest(key, adata.obsm)}"
+        raise KeyError(msg)
+    places = np.asarray(adata.obsm[key])
+    if places.ndim != 2 or places.shape[1] not in (2, 3):
+        msg = f"adata.obsm[{key!r}] has shape {places.shape}; two or three coordinates per cell are needed."
+        raise ValueError(msg)
+    return finite(places[rows].astype(np.float64), what=f"adata.obsm[{key!r}]")

@@ -1,0 +1,15 @@
+"""Packages that only some functions need."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+
+def installed(module: str, *, extra: str, what: str) -> ModuleType:
+    """Return the imported module; raise :class:`ImportError` with what to install if it is not there."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        msg = f"{what} needs {module}, which cannot be imported ({error}): pip install 'cellot-sc[{extra}]'."
+        raise ImportError(msg) from error
