@@ -16,6 +16,7 @@ from ._columns import (
     perturbation_labels,
     some_groups,
     some_units,
+    some_units,
     split_labels,
     square_table,
     table_columns,
@@ -23,6 +24,7 @@ from ._columns import (
     targets,
     unique_obs_names,
 )
+from ._extras import installed
 from ._extras import installed
 from ._files import (
     FIGURE_SUFFIXES,
@@ -37,6 +39,7 @@ from ._files import (
 )
 from ._matrices import (
     absent,
+    coordinates,
     coordinates,
     decoder,
     expression,
@@ -90,6 +93,7 @@ __all__ = [
     "cell_positions",
     "cells_to_judge",
     "coordinates",
+    "coordinates",
     "decoder",
     "enough_cells",
     "expression",
@@ -107,6 +111,7 @@ __all__ = [
     "has_holdout",
     "held_out",
     "input_file",
+    "installed",
     "installed",
     "leaves_some",
     "log_expression",
@@ -137,6 +142,7 @@ __all__ = [
     "side_by_side",
     "some_groups",
     "some_of",
+    "some_units",
     "some_units",
     "split_labels",
     "square_table",
