@@ -1,5 +1,6 @@
 """The verbs on AnnData: learn transport maps, predict with them, and judge them."""
 
+from ._abundance import abundance_shift
 from ._cell_eval import CellEvalFiles, export_cell_eval
 from ._cellot import cellot
 from ._effect_clusters import effect_clusters
@@ -9,6 +10,7 @@ from ._predict import predict
 from ._responders import responders
 from ._signature import signature
 from ._similarity import drug_similarity
+from ._spatial import spatial_effects
 from ._subpopulations import subpopulation_effects
 from ._summarize import summarize_scores
 from ._trajectory import trajectory
@@ -16,6 +18,7 @@ from ._transport_cost import transport_cost
 
 __all__ = [
     "CellEvalFiles",
+    "abundance_shift",
     "cellot",
     "drug_similarity",
     "effect_clusters",
@@ -26,6 +29,7 @@ __all__ = [
     "predict",
     "responders",
     "signature",
+    "spatial_effects",
     "subpopulation_effects",
     "summarize_scores",
     "trajectory",

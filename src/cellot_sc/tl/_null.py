@@ -39,7 +39,8 @@ class Null:
         An affine map per random halving of the control train cells.
     scale
         By perturbation, what a displacement by these maps is multiplied by: they come from half as many control cells,
-        and from as many of the other half, as the map in question comes from control and treated cells.
+        and from as many of the other half, as the map in question comes from control and treated cells. 1 at least
+        for solvers that are not affine.
     shared
         By perturbation, the share of that displacement's square that is due to the control cells alone.
     own
@@ -115,9 +116,11 @@ def null(moves: Displacements, *, seed: int) -> Null:
     of_halving = 1 / len(halvings[0].source) + 1 / len(halvings[0].target)
     of_control = {name: 1 / len(pair.source) for name, pair in zip(moves.names, pairs, strict=True)}
     of_both = {name: of_control[name] + 1 / len(pair.target) for name, pair in zip(moves.names, pairs, strict=True)}
+    # what a solver that is not affine adds need not shrink with the number of cells
+    least = 0.0 if own is None else 1.0
     return Null(
         maps=maps[:-1],
-        scale={name: float(np.sqrt(of_both[name] / of_halving)) for name in moves.names},
+        scale={name: max(least, float(np.sqrt(of_both[name] / of_halving))) for name in moves.names},
         shared={name: of_control[name] / of_both[name] for name in moves.names},
         own=own,
         twin=maps[-1],
