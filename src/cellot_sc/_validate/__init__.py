@@ -16,7 +16,6 @@ from ._columns import (
     perturbation_labels,
     some_groups,
     some_units,
-    some_units,
     split_labels,
     square_table,
     table_columns,
@@ -24,7 +23,6 @@ from ._columns import (
     targets,
     unique_obs_names,
 )
-from ._extras import installed
 from ._extras import installed
 from ._files import (
     FIGURE_SUFFIXES,
@@ -39,7 +37,6 @@ from ._files import (
 )
 from ._matrices import (
     absent,
-    coordinates,
     coordinates,
     decoder,
     expression,
@@ -93,7 +90,6 @@ __all__ = [
     "cell_positions",
     "cells_to_judge",
     "coordinates",
-    "coordinates",
     "decoder",
     "enough_cells",
     "expression",
@@ -111,7 +107,6 @@ __all__ = [
     "has_holdout",
     "held_out",
     "input_file",
-    "installed",
     "installed",
     "leaves_some",
     "log_expression",
@@ -142,7 +137,6 @@ __all__ = [
     "side_by_side",
     "some_groups",
     "some_of",
-    "some_units",
     "some_units",
     "split_labels",
     "square_table",
