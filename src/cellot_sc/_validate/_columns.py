@@ -270,3 +270,24 @@ def some_units(units: Sequence[str], key: str, target: str) -> Sequence[str]:
         msg = f"{len(units)} categories of adata.obs[{key!r}] have cells of control and of {target!r}: 2 are needed."
         raise ValueError(msg)
     return units
+
+
+def table_numbers(table: pd.DataFrame, column: str, *, what: str) -> None:
+    """Raise :class:`ValueError` if a column of a table holds anything but finite numbers."""
+    values = table[column].to_numpy()
+    if values.dtype.kind not in "iuf" or not np.isfinite(values).all():
+        numbers = table.select_dtypes("number").columns
+        msg = f"{what} {column!r} holds what is no finite number.{nearest(column, numbers)}"
+        raise ValueError(msg)
+
+
+def one_score_each(table: pd.DataFrame, columns: Sequence[str]) -> None:
+    """Raise :class:`ValueError` if two rows of a table of scores are the same in all of the columns."""
+    again = table.duplicated(list(columns))
+    if again.any():
+        row = ", ".join(f"{column} {table.loc[again, column].iloc[0]!r}" for column in columns)
+        msg = (
+            f"table has several scores of {row}: name in x the number in which they differ, such as 'n_features' or "
+            "'n_cells', or average them with cs.tl.summarize_scores."
+        )
+        raise ValueError(msg)
