@@ -12,7 +12,7 @@ import numpy as np
 from . import checkpoints
 from .clouds import gather
 from .maps import TransportMap
-from .problem import Fit, Problem, Progress
+from .problem import Fit, History, Problem, Progress
 from .training import Method, Params, State, train
 
 
@@ -29,15 +29,10 @@ def first_choice(problems: Sequence[Problem], check_every: int, n_steps: int) ->
     return min(check_every, n_steps) if judged else n_steps
 
 
-def fit_each(
-    method: Startable,
-    problems: Sequence[Problem],
-    config: Any,
-    seed: int,
-    progress: Progress | None,
-    build: Callable[[Params], TransportMap],
-) -> list[Fit]:
-    """Train a network for every problem, all in one computation, and build a map of the best parameters of each."""
+def train_each(
+    method: Startable, problems: Sequence[Problem], config: Any, seed: int, progress: Progress | None
+) -> list[tuple[Params, History]]:
+    """Train a network for every problem, all in one computation; return the best parameters of each as arrays."""
     zero = np.zeros(problems[0].n_dims, dtype=np.float32)
     clouds = gather(problems, [(zero, zero)] * len(problems), seed)
     one = jax.jit(method.start)(jax.random.key(seed))
@@ -46,6 +41,18 @@ def fit_each(
     trained = train(method, state, clouds, seed=seed, progress=progress, checkpoint=checkpoint)
     params = jax.tree.map(np.asarray, trained.params)
     return [
-        Fit(build(jax.tree.map(lambda leaf, i=i: leaf[i, 0], params)), history)
-        for i, history in enumerate(trained.histories)
+        (jax.tree.map(lambda leaf, i=i: leaf[i, 0], params), history) for i, history in enumerate(trained.histories)
     ]
+
+
+def fit_each(
+    method: Startable,
+    problems: Sequence[Problem],
+    config: Any,
+    seed: int,
+    progress: Progress | None,
+    build: Callable[[Params], TransportMap],
+) -> list[Fit]:
+    """Train a network for every problem, and build a map of the best parameters of each."""
+    trained = train_each(method, problems, config, seed, progress)
+    return [Fit(build(params), history) for params, history in trained]

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .cae import CaeConfig, fit_cae
 from .entropic import EntropicConfig, fit_entropic
 from .expectile import ExpectileConfig, fit_expectile
 from .gaussian import gaussian_map
@@ -18,6 +19,7 @@ from .monge_gap import MongeGapConfig, fit_monge_gap
 from .paper import PaperConfig, fit_paper
 from .popalign import PopAlignConfig, fit_popalign
 from .problem import Fit, History, Problem, Progress
+from .scgen import ScgenConfig, fit_scgen
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,6 +80,8 @@ SOLVERS: dict[str, Solver] = {
         Solver("popalign", "aligned components of Gaussian mixtures", PopAlignConfig, fit_popalign),
         Solver("expectile", "ott's ExpectileNeuralDual", ExpectileConfig, fit_expectile),
         Solver("monge_gap", "ott's MongeGapEstimator", MongeGapConfig, fit_monge_gap),
+        Solver("scgen", "every cell moves alike in the latent of an autoencoder", ScgenConfig, fit_scgen),
+        Solver("cae", "autoencoder that is told the condition, which is then switched", CaeConfig, fit_cae),
         Solver("paper", "the recipe of the CellOT publication", PaperConfig, fit_paper),
     )
 }

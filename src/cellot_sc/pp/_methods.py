@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from . import _pca
+from . import _autoencoder, _pca
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import numpy as np
 
@@ -15,8 +15,17 @@ if TYPE_CHECKING:
 class Method(Protocol):
     """What a representation has to offer; a module with these functions does."""
 
-    def fit(self, x: Any, n_components: int) -> dict[str, Any]:
-        """Fit train cells, shape (n_cells, n_genes), and return the decoder: a dict that an AnnData can keep."""
+    def options(self) -> list[str]:
+        """Return the names of the options that :meth:`fit` that not every method has."""
+        ...
+
+    @property
+    def fit(self) -> Callable[..., dict[str, Any]]:
+        """Fit train cells, shape (n_cells, n_genes), and return the decoder: a dict that an AnnData can keep.
+
+        Called with the cells, the number of components, validation cells as ``valid``, which may choose between fits
+        but enter none, a ``seed``, and the options.
+        """
         ...
 
     def project(self, x: Any, decoder: Mapping[str, Any]) -> np.ndarray:
@@ -28,4 +37,4 @@ class Method(Protocol):
         ...
 
 
-METHODS: dict[str, Method] = {"pca": _pca}
+METHODS: dict[str, Method] = {"pca": _pca, "autoencoder": _autoencoder}

@@ -14,6 +14,8 @@ from sklearn.decomposition import PCA
 from cellot_sc import _validate
 from cellot_sc._settings import logger
 
+from ._rows import by_row
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -23,7 +25,12 @@ MAX_EXACT_GENES = 2000
 """Up to this many genes, the covariance is decomposed directly, which is faster; beyond, components are iterated to."""
 
 
-def fit(x: Any, n_components: int) -> dict[str, Any]:
+def options() -> list[str]:
+    """Return the names of the options of :func:`fit`: none."""
+    return []
+
+
+def fit(x: Any, n_components: int, *, valid: Any = None, seed: int = 0) -> dict[str, Any]:
     """Fit principal components and return their decoder.
 
     Parameters
@@ -32,6 +39,8 @@ def fit(x: Any, n_components: int) -> dict[str, Any]:
         Train cells, dense or sparse, shape (n_cells, n_genes). Sparse cells are centred implicitly.
     n_components
         How many components are wanted; lowered, with a log line, to what ``x`` can have.
+    valid, seed
+        Not used: nothing is chosen, and nothing random.
     """
     n_cells, n_genes = x.shape
     most = min(n_cells - 1, n_genes)
@@ -41,7 +50,7 @@ def fit(x: Any, n_components: int) -> dict[str, Any]:
         n_components = most
     _validate.not_constant(x, what="The expression of train cells")
     # squares of single-precision values cancel when the mean is taken off
-    cells = _by_row(x).astype(np.float64)
+    cells = by_row(x).astype(np.float64)
     exact = n_genes <= MAX_EXACT_GENES or n_components == n_genes
     pca = PCA(n_components, svd_solver="covariance_eigh" if exact else "arpack", random_state=0).fit(cells)
     return {
@@ -57,7 +66,7 @@ def project(x: Any, decoder: Mapping[str, Any]) -> np.ndarray:
     """Return the scores, float32 (n_cells, n_components), of dense or sparse cells of shape (n_cells, n_genes)."""
     components = decoder["components"].astype(np.float64).T
     offset = decoder["mean"].astype(np.float64) @ components
-    cells = _by_row(x)
+    cells = by_row(x)
     latent = np.empty((x.shape[0], components.shape[1]), dtype=np.float32)
     for start in range(0, x.shape[0], CHUNK):
         rows = slice(start, start + CHUNK)
@@ -72,8 +81,3 @@ def reconstruct(latent: np.ndarray, decoder: Mapping[str, Any]) -> np.ndarray:
     if decoder["nonnegative"]:
         np.maximum(x, 0, out=x)
     return x
-
-
-def _by_row(x: Any) -> Any:
-    """Return dense or sparse ``x`` so that its rows can be taken."""
-    return x.tocsr() if hasattr(x, "tocsr") else np.asarray(x)

@@ -1,0 +1,141 @@
+"""An autoencoder: networks to few dimensions and back. Arrays in, arrays out.
+
+The decoder is a dict of arrays that an AnnData can keep in ``uns`` and on disk; what is computed from it is the same
+before and after.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from cellot_sc import _validate
+from cellot_sc._settings import logger, settings
+
+from . import _pca
+from ._rows import by_row, dense
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MAX_DENSE = 2**24
+"""Numbers of cells that are held dense at once."""
+MAX_VALID = 1000
+"""Validation cells that the explained variance is logged of, at most."""
+
+
+def options() -> list[str]:
+    """Return the names of the options of :func:`fit`."""
+    # jax takes seconds to load: only when it is used
+    from cellot_sc.ot.autoencoder import AutoencoderConfig
+
+    return ["preset", *(field.name for field in dataclasses.fields(AutoencoderConfig))]
+
+
+def fit(
+    x: Any, n_components: int, *, valid: Any = None, seed: int = 0, preset: str = "small", **changed: Any
+) -> dict[str, Any]:
+    """Train an autoencoder and return what it takes to apply it.
+
+    Parameters
+    ----------
+    x
+        Train cells, dense or sparse, shape (n_cells, n_genes).
+    n_components
+        Dimensions of the latent; lowered, with a log line, to the number of principal components of ``x``.
+    valid
+        Validation cells, which choose when to stop and nothing else.
+    seed
+        Seed of the networks and of the batches.
+    preset
+        Name of a way to build and train it.
+    **changed
+        Options that are not those of the preset.
+
+    Raises
+    ------
+    ValueError
+        If there is no such preset, or an option has an impossible value.
+    """
+    from cellot_sc.ot import autoencoder
+
+    _validate.one_of(preset, autoencoder.PRESETS, what="preset")
+    config = dataclasses.replace(autoencoder.PRESETS[preset], **changed)
+    principal = _pca.fit(x, n_components)
+    x, valid = by_row(x), x[:0] if valid is None else by_row(valid)
+    fitted: dict[str, Any] = {
+        "n_components": principal["n_components"],
+        "nonnegative": principal["nonnegative"],
+        "center": principal["mean"] if config.linear else np.zeros_like(principal["mean"]),
+        # of principal components, the mean one then has a variance of 1
+        "scale": float(np.sqrt(_pca.project(x, principal).var(axis=0).mean())) if config.linear else 1.0,
+    }
+    with tqdm(desc="autoencoder", total=config.n_steps, disable=not settings.progress, leave=False) as bar:
+
+        def progress(done: int, total: int, metrics: dict[str, float]) -> None:
+            bar.update(min(done, total) - bar.n)
+            bar.set_postfix({name: f"{value:.3g}" for name, value in metrics.items()})
+
+        trained = autoencoder.train(
+            x,
+            valid,
+            principal["n_components"],
+            config,
+            center=fitted["center"],
+            scale=fitted["scale"],
+            floor=0.0 if principal["nonnegative"] else None,
+            components=principal["components"] if config.linear else None,
+            seed=seed,
+            progress=progress,
+        )
+    fitted |= {"step": trained.step, **trained.params}
+    if valid.shape[0]:
+        _log(fitted, principal, valid[:MAX_VALID])
+    return fitted
+
+
+def project(x: Any, decoder: Mapping[str, Any]) -> np.ndarray:
+    """Return the latent, float32 (n_cells, n_components), of dense or sparse cells of shape (n_cells, n_genes)."""
+    from cellot_sc.ot.autoencoder import encode, rectified
+
+    center, scale = decoder["center"], np.float32(decoder["scale"])
+    cells = by_row(x)
+    latent = np.empty((x.shape[0], int(decoder["n_components"])), dtype=np.float32)
+    n_rows = max(1, MAX_DENSE // x.shape[1])
+    for start in range(0, x.shape[0], n_rows):
+        rows = slice(start, start + n_rows)
+        latent[rows] = scale * encode(decoder, (dense(cells[rows]) - center) / scale, rectified)
+    return latent
+
+
+def reconstruct(latent: np.ndarray, decoder: Mapping[str, Any]) -> np.ndarray:
+    """Return the expression, float32 (n_cells, n_genes), at a latent of shape (n_cells, n_components)."""
+    from cellot_sc.ot.autoencoder import decode, rectified
+
+    scale = np.float32(decoder["scale"])
+    x = scale * decode(decoder, np.asarray(latent, dtype=np.float32) / scale, rectified) + decoder["center"]
+    if decoder["nonnegative"]:
+        np.maximum(x, 0, out=x)
+    return x
+
+
+def _log(fitted: Mapping[str, Any], principal: Mapping[str, Any], valid: Any) -> None:
+    """Say how much of the variance of validation cells survives the way to few dimensions and back."""
+    truth = dense(valid)
+    total = np.square(truth - principal["mean"]).sum()
+
+    def explained(method: Any, decoder: Mapping[str, Any]) -> float:
+        there_and_back = method.reconstruct(method.project(valid, decoder), decoder)
+        return 100 * float(1 - np.square(there_and_back - truth).sum() / total)
+
+    logger.info(
+        "the autoencoder, taken at step %d, explains %.1f %% of the variance of validation cells; "
+        "as many principal components, %.1f %%",
+        fitted["step"],
+        explained(sys.modules[__name__], fitted),
+        explained(_pca, principal),
+    )
