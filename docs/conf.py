@@ -66,6 +66,8 @@ logging.getLogger("sphinx.sphinx.ext.intersphinx").addFilter(
 
 html_theme = "sphinx_book_theme"
 html_title = project
+# a summary for language models, at the root of the site
+html_extra_path = ["llms.txt"]
 html_theme_options = {
     "repository_url": repository,
     "use_repository_button": True,
