@@ -22,7 +22,7 @@ def test_survives_writing_and_reading_to_the_bit(
     prepared: AnnData, tmp_path: Path, suffix: str, weights: str | None, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("cellot_sc.ot.lack_of_fit.explains", lambda *_: False)
-    monkeypatch.setattr("cellot_sc.ot.icnn._choose", lambda start, members, problem: members[0])
+    monkeypatch.setattr("cellot_sc.ot.icnn._choose", lambda start, members, *judged: members[0])
     adata = prepared.copy()
     # a name that no file format takes for a key
     adata.obs["perturbation"] = adata.obs["perturbation"].cat.rename_categories({"drug_a": "drug/dose +1"})

@@ -6,16 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from anndata import AnnData
-from tqdm.auto import tqdm
 
 from .. import _keys, _validate
-from .._settings import logger, settings
+from .._settings import logger
 from ..ot import WeightedMap, solvers
-from ..pp import represent, split
 from . import _store
-from ._clouds import latent
+from ._fitting import fit_all
+from ._prepared import prepare
 from ._problems import problems
 from ._weights import resolve_weights
 
@@ -105,44 +103,20 @@ def cellot(
     seed = _validate.seed(seed)
     groups = None if pair_by is None else _validate.group_codes(adata, pair_by, what="pair_by")
 
-    # work on a shell that shares X, so that nothing is written before everything was checked
-    shell = AnnData(adata.X, obs=adata.obs[[]].copy(), var=adata.var[[]].copy())
-    shell.obs[perturbation_key] = adata.obs[perturbation_key]
-    # a name that was given is meant: only where the default is absent was the data never split
-    if split_key in adata.obs or split_key != _keys.SPLIT:
-        parts = _validate.split_labels(adata, split_key)
-    else:
-        logger.info("no split in obs[%r]: making one with the defaults of cs.pp.split", split_key)
-        split(shell, perturbation_key, control=control, seed=seed, key_added=split_key)
-        parts = _validate.split_labels(shell, split_key)
-    shell.obs[split_key] = pd.Categorical(parts, categories=list(_keys.SPLITS))
-
-    if use_rep is None:
-        use_rep = next((rep for rep in (_keys.REP, _keys.PCA) if rep in adata.obsm), None)
-    _validate.free_uns_key(key_added, use_rep or _keys.REP, what="key_added")
-    if use_rep is None:
-        use_rep = _keys.REP
-        logger.info("no representation in obsm: making one with the defaults of cs.pp.represent")
-        represent(shell, split_key=split_key, key_added=use_rep)
-        x = latent(shell, use_rep)
-    else:
-        x = latent(adata, use_rep)
-    usable = (parts == _keys.TRAIN) | (parts == _keys.VALID)
+    cells = prepare(
+        adata, perturbation_key, control, use_rep=use_rep, split_key=split_key, seed=seed, key_added=key_added
+    )
     wanted = np.isin(labels, [control, *names])
-    _validate.finite(x[usable & wanted], what=f"use_rep {use_rep!r}")
-    weights = resolve_weights(adata, feature_weights, x, use_rep, (labels == control) & (parts == _keys.TRAIN))
+    x = cells.x
+    _validate.finite(x[cells.usable & wanted], what=f"use_rep {cells.use_rep!r}")
+    weights = resolve_weights(
+        adata, feature_weights, x, cells.use_rep, (labels == control) & (cells.parts == _keys.TRAIN)
+    )
     if weights is not None:
         x = x * np.sqrt(weights)
 
-    pairs = problems(x, labels, parts, groups, control, names)
-    with tqdm(desc=f"{solver}", disable=not settings.progress, leave=False) as bar:
-
-        def progress(done: int, total: int, metrics: dict[str, float]) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-            bar.set_postfix({name: f"{value:.3g}" for name, value in metrics.items()})
-
-        fits = solvers.get(solver).run(pairs, config, seed, progress)
+    pairs = problems(x, labels, cells.parts, groups, control, names)
+    fits = fit_all(pairs, solver, config, seed)
 
     maps = {name: fit.map for name, fit in zip(names, fits, strict=True)}
     if weights is not None:
@@ -152,7 +126,7 @@ def cellot(
             "perturbation_key": perturbation_key,
             "control": control,
             "targets": names,
-            "use_rep": use_rep,
+            "use_rep": cells.use_rep,
             "split_key": split_key,
             "pair_by": pair_by,
             "solver": solver,
@@ -164,15 +138,8 @@ def cellot(
     )
 
     out = adata.copy() if copy else adata
-    added = []
-    if split_key not in adata.obs:
-        out.obs[split_key] = shell.obs[split_key]
-        added.append(f"obs[{split_key!r}]")
-    if use_rep in shell.obsm:
-        out.obsm[use_rep] = shell.obsm[use_rep]
-        out.uns[use_rep] = shell.uns[use_rep]
-        added.append(f"obsm[{use_rep!r}]")
+    added = cells.write(out)
     _store.save(out, key_added, fitted)
-    added.append(f"uns[{key_added!r}] with {len(maps)} {solver} map{'s' * (len(maps) != 1)} on {use_rep!r}")
+    added.append(f"uns[{key_added!r}] with {len(maps)} {solver} map{'s' * (len(maps) != 1)} on {cells.use_rep!r}")
     logger.info("added %s", ", ".join(added))
     return out if copy else None

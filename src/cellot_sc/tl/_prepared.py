@@ -87,7 +87,8 @@ def prepare(
     """
     shell = AnnData(adata.X, obs=adata.obs[[]].copy(), var=adata.var[[]].copy())
     shell.obs[labels_key] = adata.obs[labels_key]
-    if split_key in adata.obs:
+    # a name that was given is meant: only where the default is absent was the data never split
+    if split_key in adata.obs or split_key != _keys.SPLIT:
         parts = _validate.split_labels(adata, split_key)
     else:
         logger.info("no split in obs[%r]: making one with the defaults of cs.pp.split", split_key)

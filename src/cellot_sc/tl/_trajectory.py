@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from anndata import AnnData
-from tqdm.auto import tqdm
 
 from .. import _keys, _validate
-from .._settings import logger, settings
+from .._settings import logger
 from ..ot import solvers
 from . import _store
 from ._course import chained
+from ._fitting import fit_all
 from ._prepared import prepare
 from ._problems import problems
 
@@ -106,14 +106,7 @@ def trajectory(
         for before, after in zip(names, names[1:], strict=False)
         for pair in problems(cells.x, labels, cells.parts, None, before, [after])
     ]
-    with tqdm(desc=f"{solver}", disable=not settings.progress, leave=False) as bar:
-
-        def progress(done: int, total: int, metrics: dict[str, float]) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-            bar.set_postfix({name: f"{value:.3g}" for name, value in metrics.items()})
-
-        fits = solvers.get(solver).run(pairs, config, seed, progress)
+    fits = fit_all(pairs, solver, config, seed)
 
     fitted = _store.FittedMaps(
         config={
