@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from cellot_sc import metrics
-from cellot_sc.metrics._bootstrap import PairBootstrap, bootstrap, bootstrap_moments, interval, resample_counts
+from cellot_sc.metrics._bootstrap import (
+    PairBootstrap,
+    bootstrap,
+    bootstrap_moments,
+    interval,
+    resample_counts,
+    unit_draws,
+)
 
 GAMMAS = np.array([0.05, 0.2])
 
@@ -89,6 +96,49 @@ def test_moments_are_enough_for_some_metrics(metric: Callable[..., float]):
     wx, wy = resample_counts(len(x), 20, seed=1), resample_counts(len(y), 20, seed=2)
     expected = bootstrap(metric, (x, y), (wx, wy))
     np.testing.assert_allclose(bootstrap_moments(metric, (x, y), (wx, wy)), expected, rtol=1e-9)
+
+
+def test_units_are_drawn_as_wholes():
+    units = np.array(["a", "b", "b", "c", "a"])
+    counts = unit_draws(units, 300, seed=1)
+    for unit in "abc":
+        of_unit = counts[units == unit]
+        assert (of_unit == of_unit[0]).all()
+    assert (counts[[0, 1, 3]].sum(axis=0) == 3).all()
+    assert counts.mean() == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize("gammas", [None, GAMMAS])
+def test_resamples_may_differ_in_size(gammas: np.ndarray | None):
+    x, y = clouds(7, 6)
+    wx = unit_draws(np.array([0, 0, 0, 0, 1, 1, 2]), 5, seed=3)
+    wy = unit_draws(np.array([0, 0, 1, 1, 1, 2]), 5, seed=4)
+    _, values = PairBootstrap(y, wy, gammas=gammas)(x, wx)
+
+    def kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        d = np.linalg.norm(a[:, None] - b[None], axis=-1)
+        return d if gammas is None else -np.mean([np.exp(-g * d**2) for g in gammas], axis=0)
+
+    for b in range(5):
+        i, j = np.repeat(np.arange(7), wx[:, b]), np.repeat(np.arange(6), wy[:, b])
+        within = [kernel(c[k], c[k])[k[:, None] != k[None]].mean() for c, k in ((x, i), (y, j))]
+        assert values[b] == pytest.approx(2 * kernel(x[i], y[j]).mean() - sum(within), rel=1e-5, abs=1e-7)
+    for metric in (metrics.l2_means, metrics.variance_ratio):
+        expected = [metric(np.repeat(x, wx[:, b], axis=0), np.repeat(y, wy[:, b], axis=0)) for b in range(5)]
+        np.testing.assert_allclose(bootstrap(metric, (x, y), (wx, wy)), expected)
+        np.testing.assert_allclose(bootstrap_moments(metric, (x, y), (wx, wy)), expected)
+
+
+def test_resamples_without_two_cells_are_unknown():
+    x, y = clouds(4, 4)
+    counts = np.ones((4, 3), dtype=np.int64)
+    counts[:, 0], counts[1:, 2] = 0, 0
+    for values in (
+        bootstrap(metrics.l2_means, (x, y), (counts, counts)),
+        bootstrap_moments(metrics.l2_means, (x, y), (counts, counts)),
+        PairBootstrap(y, counts, gammas=None)(x, counts)[1],
+    ):
+        np.testing.assert_array_equal(np.isnan(values), [True, False, True])
 
 
 def test_interval():

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import cosine
 from scipy.stats import false_discovery_control, pearsonr, ttest_ind
 from sklearn.metrics import r2_score
 
@@ -32,8 +33,7 @@ def deltas(clouds: tuple[np.ndarray, np.ndarray, np.ndarray]) -> tuple[np.ndarra
 def test_correlations(clouds: tuple[np.ndarray, np.ndarray, np.ndarray]):
     predicted, observed = deltas(clouds)
     assert metrics.pearson_delta(*clouds) == pytest.approx(pearsonr(predicted, observed).statistic)
-    cosine = predicted @ observed / np.sqrt((predicted @ predicted) * (observed @ observed))
-    assert metrics.cosine_delta(*clouds) == pytest.approx(cosine)
+    assert metrics.cosine_delta(*clouds) == pytest.approx(1 - cosine(predicted, observed))
 
 
 def test_perfect_and_empty_predictions(clouds: tuple[np.ndarray, np.ndarray, np.ndarray]):
@@ -100,6 +100,16 @@ def test_top_features(clouds: tuple[np.ndarray, np.ndarray, np.ndarray]):
     for metric in (metrics.sign_accuracy, metrics.deg_overlap):
         with pytest.raises(ValueError, match="k is 0"):
             metric(*clouds, k=0)
+
+
+@pytest.mark.parametrize("k", [1, 5, 12])
+def test_overlap_is_that_of_the_largest_statistics(clouds: tuple[np.ndarray, np.ndarray, np.ndarray], k: int):
+    x, y, control = clouds
+    top = [set(np.argsort(-np.abs(ttest_ind(cells, control, equal_var=False).statistic))[:k]) for cells in (x, y)]
+    assert metrics.deg_overlap(*clouds, k=k) == pytest.approx(len(top[0] & top[1]) / k)
+    predicted, observed = deltas(clouds)
+    right = [np.sign(predicted[g]) == np.sign(observed[g]) for g in top[1]]
+    assert metrics.sign_accuracy(*clouds, k=k) == pytest.approx(np.mean(right))
 
 
 def test_direction(clouds: tuple[np.ndarray, np.ndarray, np.ndarray]):

@@ -85,6 +85,8 @@ def test_bad_input(fitted: AnnData, tmp_path: Path):
 
 
 @pytest.mark.slow
+# it uses what its own dependencies have deprecated
+@pytest.mark.filterwarnings("ignore")
 def test_the_package_takes_them(fitted: AnnData, tmp_path: Path):
     cell_eval = pytest.importorskip("cell_eval")
     files = cs.tl.export_cell_eval(fitted, tmp_path)
@@ -96,7 +98,9 @@ def test_the_package_takes_them(fitted: AnnData, tmp_path: Path):
         num_threads=1,
         outdir=str(tmp_path / "out"),
     )
-    per_perturbation, _ = evaluator.compute(profile="full", break_on_error=True)
+    # two perturbations are too few for it to cluster
+    skipped = ["clustering_agreement"]
+    per_perturbation, _ = evaluator.compute(profile="full", break_on_error=True, skip_metrics=skipped)
     scores = per_perturbation.to_pandas().set_index("perturbation")
     ours = cs.tl.evaluate(fitted, metrics=["pearson_delta", "discrimination_l1"], space="genes", n_boot=0)
     ours = ours[ours["model"] == "gaussian"].pivot(index="perturbation", columns="metric", values="value")

@@ -78,8 +78,8 @@ def evaluate(
 
     And they are compared with other treated cells of the same population (``observed``): what a perfect map would
     score. On the test split, these are treated train cells. On any other, of which the train cells may be another
-    population (other patients, say), the judged cells themselves are halved at random five times, one half is compared
-    with the other, and the five scores are averaged.
+    population (other patients, say), the judged cells themselves are halved at random ten times, one half is compared
+    with the other, and the ten scores are averaged.
 
     Parameters
     ----------

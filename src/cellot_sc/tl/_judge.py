@@ -27,7 +27,7 @@ MIN_GROUP_CELLS = 10
 """A group is scored where it has at least this many control and this many treated cells."""
 MAX_CELLS = 3000
 """More cells of a kind than this are sampled down to it."""
-N_HALVINGS = 5
+N_HALVINGS = 10
 """Random halvings of the observed cells over which their ceiling is averaged."""
 N_SAMPLES = 10
 """Samples of every number of cells, as published."""
