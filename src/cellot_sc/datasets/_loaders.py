@@ -48,7 +48,7 @@ def kang() -> AnnData:
     >>> cs.tl.cellot(adata)  # doctest: +SKIP
     """
     adata = _load("kang")
-    _label(adata, "label", control="ctrl", rename={"stim": "IFN-beta"})
+    add_perturbation(adata, "label", control="ctrl", rename={"stim": "IFN-beta"})
     adata.obs["patient"] = _categories(adata, "replicate")
     return adata
 
@@ -85,7 +85,7 @@ def sciplex3() -> AnnData:
     adata = _load("sciplex3")
     _realign_genes(adata)
     adata = _labelled(adata, "perturbation")
-    _label(adata, "perturbation", control=_keys.CONTROL)
+    add_perturbation(adata, "perturbation", control=_keys.CONTROL)
     adata.obs["cell_type"] = _categories(adata, "cell_line")
     adata.obs["dose"] = _numbers(adata, "dose_value")
     return adata
@@ -117,7 +117,7 @@ def zhao_glioblastoma() -> AnnData:
     >>> cs.pp.split(adata, holdout={"patient": "PW034"})  # doctest: +SKIP
     """
     adata = _labelled(_load("zhao_glioblastoma"), "perturbation")
-    _label(adata, "perturbation", control=_keys.CONTROL)
+    add_perturbation(adata, "perturbation", control=_keys.CONTROL)
     adata.obs["patient"] = _categories(adata, "sample")
     adata.obs["dose"] = _numbers(adata, "dose_value")
     return adata
@@ -148,7 +148,7 @@ def hagai() -> AnnData:
     >>> cs.pp.split(adata, holdout={"species": "rat"})  # doctest: +SKIP
     """
     adata = _load("hagai")
-    _label(adata, "condition", control="unst")
+    add_perturbation(adata, "condition", control="unst")
     return adata
 
 
@@ -231,7 +231,7 @@ def _load(name: str) -> AnnData:
     return adata
 
 
-def _label(adata: AnnData, column: str, *, control: str, rename: dict[str, str] | None = None) -> None:
+def add_perturbation(adata: AnnData, column: str, *, control: str, rename: dict[str, str] | None = None) -> None:
     """Set the default column of perturbations from another: its control renamed to the default one, and put first."""
     labels = _validate.obs_key(adata, column).astype(str).replace((rename or {}) | {control: _keys.CONTROL})
     others = sorted(set(labels) - {_keys.CONTROL})
