@@ -4,6 +4,7 @@ Each function either returns the checked value or raises. None changes what it w
 validation is left as it was.
 """
 
+from ._clones import clonal_cells, clones, fates
 from ._columns import (
     categories,
     cell_positions,
@@ -81,20 +82,24 @@ from ._numbers import (
     whole_effects,
     whole_numbers,
 )
-from ._times import of_course, time_course, time_index, time_labels, time_order, time_value
+from ._times import after_first, labelled, of_course, time_course, time_index, time_labels, time_order, time_value
 
 __all__ = [
     "FIGURE_SUFFIXES",
     "MIN_TRAIN_CELLS",
     "absent",
+    "after_first",
     "at_least",
     "categories",
     "cell_positions",
     "cells_to_judge",
+    "clonal_cells",
+    "clones",
     "coordinates",
     "decoder",
     "enough_cells",
     "expression",
+    "fates",
     "feature_names",
     "figure_file",
     "finite",
@@ -110,6 +115,7 @@ __all__ = [
     "held_out",
     "input_file",
     "installed",
+    "labelled",
     "leaves_some",
     "log_expression",
     "matrix",

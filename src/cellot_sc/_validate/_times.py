@@ -130,3 +130,17 @@ def of_course(taken: np.ndarray, labels: Sequence[str]) -> None:
     if others:
         msg = f"{others} of the chosen cells were taken at none of the times of the course ({', '.join(labels)})."
         raise ValueError(msg)
+
+
+def after_first(time: str, labels: Sequence[str]) -> None:
+    """Raise :class:`ValueError` if no time of the course is before ``time``."""
+    if time == labels[0]:
+        msg = f"target {time!r} is the first time: fates are read at a later one ({', '.join(labels[1:])})."
+        raise ValueError(msg)
+
+
+def labelled(n_labels: int, groupby: str, time: str) -> None:
+    """Raise :class:`ValueError` if there are no labels to read fates from."""
+    if not n_labels:
+        msg = f"No cell of time {time!r} has a label in adata.obs[{groupby!r}]: there are no fates to read."
+        raise ValueError(msg)

@@ -3,8 +3,10 @@
 from ._abundance import abundance_shift
 from ._cell_eval import CellEvalFiles, export_cell_eval
 from ._cellot import cellot
+from ._clones import clonal_agreement
 from ._effect_clusters import effect_clusters
 from ._evaluate import evaluate, mmd
+from ._fate import fate
 from ._interpolate import interpolate
 from ._predict import predict
 from ._responders import responders
@@ -20,10 +22,12 @@ __all__ = [
     "CellEvalFiles",
     "abundance_shift",
     "cellot",
+    "clonal_agreement",
     "drug_similarity",
     "effect_clusters",
     "evaluate",
     "export_cell_eval",
+    "fate",
     "interpolate",
     "mmd",
     "predict",

@@ -1,0 +1,65 @@
+"""Clones, and the fates that are compared with theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from ._names import nearest
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+def clones(adata: AnnData, key: str) -> sparse.csr_array:
+    """Return which cells belong to which clone: ``adata.obsm[key]``, or the categories of ``adata.obs[key]``.
+
+    Returns
+    -------
+    Float64 matrix of shape ``(n_cells, n_clones)``: 1 where a cell belongs to a clone.
+
+    Raises
+    ------
+    KeyError
+        If there is neither.
+    ValueError
+        If the matrix holds NaN, or something negative.
+    """
+    if key in adata.obsm:
+        found: Any = adata.obsm[key]
+        matrix = sparse.csr_array(found.to_numpy() if hasattr(found, "to_numpy") else found).astype(np.float64)
+        if not (matrix.data >= 0).all():
+            msg = f"adata.obsm[{key!r}] holds NaN or negative values: which cells belong to which clone is needed."
+            raise ValueError(msg)
+        return (matrix > 0).astype(np.float64).tocsr()
+    if key not in adata.obs:
+        msg = f"clone_key {key!r} is neither in adata.obsm nor in adata.obs.{nearest(key, [*adata.obsm, *adata.obs])}"
+        raise KeyError(msg)
+    codes, names = pd.factorize(adata.obs[key])
+    rows = np.flatnonzero(codes >= 0)
+    shape = (adata.n_obs, len(names))
+    return sparse.csr_array((np.ones(len(rows)), (rows, codes[rows])), shape=shape)
+
+
+def fates(adata: AnnData, key: str) -> Mapping[str, Any]:
+    """Return what fates were asked for; raise :class:`KeyError` if none are kept under ``key``."""
+    found = adata.uns.get(key)
+    if not isinstance(found, Mapping) or "n_neighbors" not in found or key not in adata.obsm:
+        known = [k for k, v in adata.uns.items() if isinstance(v, Mapping) and "n_neighbors" in v and k in adata.obsm]
+        msg = f"There are no fates under {key!r}: call cs.tl.fate first.{nearest(key, known)}"
+        raise KeyError(msg)
+    return found
+
+
+def clonal_cells(n_cells: int, clone_key: str, target: str) -> None:
+    """Raise :class:`ValueError` if no early cell has a relative among labelled late cells."""
+    if not n_cells:
+        msg = (
+            f"No early cell shares a clone of {clone_key!r} with a late cell of time {target!r} that has one of the "
+            "fates: nothing can be compared."
+        )
+        raise ValueError(msg)
