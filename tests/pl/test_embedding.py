@@ -12,7 +12,7 @@ from matplotlib.colors import to_rgba
 from sklearn.decomposition import PCA
 
 import cellot_sc as cs
-from cellot_sc.pl import _embedding, _style
+from cellot_sc.pl import _bases, _style
 
 
 def in_test(adata: AnnData, label: str) -> np.ndarray:
@@ -106,7 +106,7 @@ def test_colored_by_a_column(fitted: AnnData) -> None:
 def test_a_umap_of_many_cells_is_made_of_a_sample(
     fitted: AnnData, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(_embedding, "MAX_UMAP_CELLS", 90)
+    monkeypatch.setattr(_bases, "MAX_UMAP_CELLS", 90)
     with caplog.at_level(logging.INFO):
         panels = cs.pl.embedding(fitted, "drug_a", color="cell_type", show=False)
     assert [len(drawn(ax)) for ax in panels.values()] == [30, 30, 30]

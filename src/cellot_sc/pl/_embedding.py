@@ -7,23 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import scanpy as sc
-from anndata import AnnData
 from matplotlib.lines import Line2D
-from sklearn.decomposition import PCA
 
 from .. import _keys, _validate
-from .._settings import logger
-from . import _cells, _style
+from . import _bases, _cells, _style
 
 if TYPE_CHECKING:
+    from anndata import AnnData
     from matplotlib.axes import Axes
 
-BASES = ("umap", "pca")
-ROLES = (_style.CONTROL, _style.OBSERVED, _style.PREDICTED)
 OVERLAY = "overlay"
-MAX_UMAP_CELLS = 50_000
-"""A UMAP of more cells than this is made of a sample."""
 MAX_SIDE_BY_SIDE = 6
 """More perturbations than this are overlaid by default."""
 
@@ -92,7 +85,7 @@ def embedding(
     [('drug_a', 'control'), ('drug_a', 'observed'), ('drug_a', 'predicted')]
     """
     _validate.figure_file(save)
-    _validate.one_of(basis, BASES, what="basis")
+    _validate.one_of(basis, _bases.BASES, what="basis")
     cells = _cells.of_split(adata, target, key=key, split=split)
     if overlay is None:
         overlay = len(cells.targets) > MAX_SIDE_BY_SIDE and color is None
@@ -101,12 +94,9 @@ def embedding(
         _validate.side_by_side(color, overlay=overlay)
         groups = _validate.obs_key(adata, color, what="color").astype(str).to_numpy(dtype=object)
 
-    at_most = MAX_UMAP_CELLS // (1 + 2 * len(cells.targets)) if basis == "umap" else adata.n_obs
-    rows = {name: cells.rows(name, at_most=at_most) for name in [cells.control, *cells.targets]}
-    if max(len(chosen) for chosen in rows.values()) == at_most:
-        logger.info("the UMAP shows a sample of at most %d cells of a kind", at_most)
-    xy = _joint(cells, rows, basis)
-    panels = [(name, role) for name in cells.targets for role in ([OVERLAY] if overlay else ROLES)]
+    rows = _bases.rows_of(cells, basis)
+    xy = _bases.together(cells, rows, basis)
+    panels = [(name, role) for name in cells.targets for role in ([OVERLAY] if overlay else _bases.ROLES)]
     canvas = _style.Canvas.of(ax, len(panels), size=(2.7, 2.7), n_cols=6 if overlay else 3)
     axes = dict(zip(panels, canvas.axes, strict=True))
     several = len(cells.targets) > 1
@@ -139,27 +129,6 @@ def embedding(
         canvas.legend(_dots(colors))
     canvas.finish(show=show, save=save)
     return axes
-
-
-def _joint(cells: _cells.Cells, rows: dict[str, np.ndarray], basis: str) -> dict[str, dict[str, np.ndarray]]:
-    """Return the positions of all cells on one map, by perturbation and role."""
-    control = cells.latent(rows[cells.control])
-    clouds = [control]
-    for name in cells.targets:
-        clouds += [cells.latent(rows[name]), cells.fitted.maps[name].transport(control)]
-    together = np.concatenate(clouds)
-    if basis == "pca":
-        xy = PCA(2, svd_solver="full").fit_transform(together)
-    else:
-        joint = AnnData(together)
-        sc.pp.neighbors(joint, n_neighbors=min(15, len(together) - 1), use_rep="X", random_state=0)
-        sc.tl.umap(joint, random_state=0)
-        xy = np.asarray(joint.obsm["X_umap"])
-    parts = np.split(xy, np.cumsum([len(cloud) for cloud in clouds])[:-1])
-    return {
-        name: dict(zip(ROLES, (parts[0], parts[1 + 2 * i], parts[2 + 2 * i]), strict=True))
-        for i, name in enumerate(cells.targets)
-    }
 
 
 def _alone(ax: Axes, xy: dict[str, np.ndarray], role: str, color: Any) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from .. import _validate
 from ..tl._scores import METRICS
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 GAP_CLOSED = "_frac_gap_closed"
 CONTROLS = ("identity", "mean_shift", "gaussian")
 OBSERVED = "observed"
+AXES = {"n_features": "number of features", "n_cells": "number of cells"}
 MARKERS = {"identity": "s", "mean_shift": "^", "gaussian": "D"}
+CURVES = (3.6, 3.0)
+"""Size of a panel with curves, in inches."""
 COLUMNS = ("model", "metric", "perturbation", "group", "value", "ci_low", "ci_high")
 
 
@@ -30,11 +33,15 @@ def evaluation(
     *,
     metrics: str | Sequence[str] | None = None,
     group: str = "all",
+    x: str | None = None,
     ax: Axes | Sequence[Axes] | None = None,
     show: bool | None = None,
     save: str | Path | None = None,
 ) -> dict[str, Axes]:
     """Draw the scores of every model and control with their intervals: a panel per metric, a row per perturbation.
+
+    Or draw them as curves against a number, such as that of features or of cells that were compared. Of one
+    perturbation, a curve has the intervals of its scores; of several, it is their median, within their middle half.
 
     Parameters
     ----------
@@ -44,6 +51,9 @@ def evaluation(
         Metrics to show. With ``None``, all but the fractions of the gap closed.
     group
         Cells to show the scores of: ``"all"``, a group, or ``"mean"`` or ``"worst"`` of the groups.
+    x
+        Column with the number to draw the scores against, such as ``"n_features"`` or ``"n_cells"``; with ``None``,
+        a row per perturbation.
     ax
         As many axes as there are metrics. With ``None``, a figure is made.
     show
@@ -60,8 +70,8 @@ def evaluation(
     KeyError
         If the table lacks a column.
     ValueError
-        If a metric or the group is not in the table, there are more or fewer axes than metrics, or no figure can be
-        saved to the file.
+        If a metric or the group is not in the table, ``x`` is no number, a model has several scores and there is no
+        ``x``, there are more or fewer axes than metrics, or no figure can be saved to the file.
 
     Examples
     --------
@@ -86,6 +96,19 @@ def evaluation(
     models = in_order(list(rows["model"]))
     perturbations = list(dict.fromkeys(rows["perturbation"]))
     colors = _style.model_colors(models)
+    if x is not None:
+        _validate.table_columns(table, [x])
+        _validate.table_numbers(table, x, what="x")
+        canvas = _style.Canvas.of(ax, len(names), size=CURVES, n_cols=3)
+        axes = dict(zip(names, canvas.axes, strict=True))
+        for name, panel in axes.items():
+            _curves(panel, rows[rows["metric"] == name], x, models, colors)
+            panel.set_title(name, loc="left", fontsize="medium", fontweight="bold")
+        canvas.label(x=AXES.get(x, x))
+        canvas.legend(Line2D([], [], color=colors[model], label=model_name(model), **_line(model)) for model in models)
+        canvas.finish(show=show, save=save)
+        return axes
+    _validate.one_score_each(rows, ["model", "metric", "perturbation"])
 
     height = max(2.0, 0.6 + (0.16 * len(models) if len(perturbations) <= 6 else 0.45) * len(perturbations))
     canvas = _style.Canvas.of(ax, len(names), size=(3.6, height), n_cols=3)
@@ -102,6 +125,44 @@ def evaluation(
     )
     canvas.finish(show=show, save=save)
     return axes
+
+
+def _curves(ax: Axes, rows: pd.DataFrame, x: str, models: list[str], colors: dict[str, str]) -> None:
+    """Draw the scores of one metric as a curve per model, within intervals or the middle half of several scores."""
+    for model in models:
+        scores = rows[rows["model"] == model].groupby(x)
+        curve = scores["value"].median()
+        low, high = (
+            scores[end].first().where(scores.size() == 1, scores["value"].quantile(part))
+            for end, part in (("ci_low", 0.25), ("ci_high", 0.75))
+        )
+        ax.fill_between(curve.index, low, high, color=colors[model], alpha=0.15, linewidth=0)
+        ax.plot(curve.index, curve, color=colors[model], linewidth=1.4, label=model, **_line(model))
+    metric = str(rows["metric"].iloc[0])
+    best = best_value(metric)
+    if best is not None:
+        ax.axhline(best, color=_style.GREY, linewidth=0.8, linestyle=":", zorder=0)
+    at = np.sort(rows[x].unique())
+    if at[0] > 0 and at[-1] >= 8 * at[0]:
+        ax.set_xscale("log")
+        ax.xaxis.set_minor_locator(NullLocator())
+        ax.set_xticks(*_spread(at))
+    ax.set_ylabel(_best(metric), fontsize="small")
+    _style.tidy(ax)
+
+
+def _line(model: str) -> dict[str, Any]:
+    return {"marker": MARKERS.get(model, "o"), "markersize": 4}
+
+
+def _spread(values: np.ndarray) -> tuple[list[float], list[str]]:
+    """Return those of the values, from the largest, that a logarithmic axis has room to name, and their names."""
+    apart = np.log(values.max() / values.min()) / 7
+    kept: list[float] = []
+    for value in values[::-1]:
+        if not kept or np.log(kept[-1] / value) > apart:
+            kept.append(float(value))
+    return kept, [f"{value:g}" for value in kept]
 
 
 def in_order(models: Sequence[str]) -> list[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,11 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.collections import PathCollection
     from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
+    from matplotlib.legend import Legend
 
 type Panels = Axes | Sequence[Axes] | None
 
@@ -43,6 +48,13 @@ FAINT = "#DDDDDD"
 CONTROL, OBSERVED, PREDICTED = "control", "observed", "predicted"
 MODEL_COLORS = {"identity": GREY, "mean_shift": PURPLE, "gaussian": GREEN, "observed": BLUE}
 """Colours of what a model is compared with."""
+
+DIVERGING = "RdBu_r"
+"""Colour map of what has a sign, with white for nothing."""
+BAR = 1.6
+"""Height of a bar of colours, in inches."""
+ROW = 0.22
+"""Room of a row or column with a name, in inches."""
 
 RASTERISE_ABOVE = 50_000
 """More points than this become an image even in a vector file."""
@@ -100,20 +112,46 @@ class Canvas:
             if y is not None:
                 ax.set_ylabel(y)
 
-    def legend(self, handles: Iterable[Artist]) -> None:
+    def legend(self, handles: Iterable[Artist]) -> Legend:
         """Put a legend where it covers nothing: above the figure, or to the right of the caller's last axes."""
         items: list[Any] = list(handles)
         if self.figure is None:
-            self.axes[-1].legend(
-                handles=items, loc="upper left", bbox_to_anchor=(1.02, 1), borderaxespad=0, frameon=False
+            anchor = (_right_end(self.axes[-1]) + 0.02, 1)
+            return self.axes[-1].legend(
+                handles=items, loc="upper left", bbox_to_anchor=anchor, borderaxespad=0, frameon=False
             )
-            return
         # as many columns as the figure is wide
         for n_cols in range(len(items), 0, -1):
             legend = self.figure.legend(handles=items, loc="outside upper center", ncols=n_cols, frameon=False)
             if n_cols == 1 or legend.get_window_extent().width <= self.figure.bbox.width:
                 break
             legend.remove()
+        # the panels keep the room they were given
+        height = legend.get_window_extent().height / self.figure.dpi
+        self.figure.set_figheight(self.figure.get_figheight() + height)
+        return legend
+
+    def colorbar(self, mappable: ScalarMappable, label: str) -> None:
+        """Say what colours stand for: to the right of the panels, or of the caller's last axes."""
+        if self.figure is None:
+            inset = self.axes[-1].inset_axes((_right_end(self.axes[-1]) + 0.03, 0, 0.04, 1))
+            self.axes[-1].figure.colorbar(mappable, cax=inset, label=label)
+            return
+        # about as tall whatever the figure is, without what is above and below its panels
+        shrink = min(1.0, BAR / max(self.figure.get_figheight() - 0.8, 0.1))
+        self.figure.colorbar(mappable, ax=self.axes, label=label, shrink=shrink, aspect=12, anchor=(0, 1))
+
+    @contextmanager
+    def settled(self) -> Iterator[None]:
+        """Lay the figure out, and leave it so as long as something is fitted into it."""
+        figure = self.axes[0].figure.get_figure(root=True)
+        figure.draw_without_rendering()
+        engine = figure.get_layout_engine()
+        figure.set_layout_engine("none")
+        try:
+            yield
+        finally:
+            figure.set_layout_engine(engine)
 
     def finish(self, *, show: bool | None, save: str | Path | None) -> None:
         """Save, show and close.
@@ -129,6 +167,18 @@ class Canvas:
             plt.show()
         elif self.figure is not None and (show is False or save is not None):
             plt.close(self.figure)
+
+
+def _right_end(ax: Axes) -> float:
+    """Return where what is drawn on axes, beside them too, ends on the right, as a fraction of their width."""
+    box = ax.get_tightbbox()
+    return 1.0 if box is None else max(1.0, float(ax.transAxes.inverted().transform((box.x1, box.y0))[0]))
+
+
+def room(names: Iterable[str]) -> float:
+    """Return how much room the longest of small labels takes, in inches."""
+    # a letter is about as wide as 0.6 of the font's size, which is 8.3 points
+    return 0.07 * max(map(len, names), default=0)
 
 
 def tidy(ax: Axes) -> None:
@@ -184,7 +234,25 @@ def model_colors(models: Sequence[str]) -> dict[str, str]:
     return MODEL_COLORS | {model: free[i % len(free)] for i, model in enumerate(others)}
 
 
-def points(ax: Axes, xy: np.ndarray, *, n_total: int, **kwargs: Any) -> None:
+def matrix(ax: Axes, values: pd.DataFrame, limit: float | None = None) -> AxesImage:
+    """Draw numbers with a sign as colours, with the name of every row and column.
+
+    The darkest colour is that of ``limit``; missing numbers are grey. Names are small where there are many.
+    """
+    x = values.to_numpy(dtype=float)
+    end = float(np.nanmax(np.abs(x), initial=0)) if limit is None else limit
+    colors = plt.get_cmap(DIVERGING).with_extremes(bad=FAINT)
+    end = end or 1.0
+    image = ax.imshow(x, cmap=colors, vmin=-end, vmax=end, aspect="auto", interpolation="nearest")
+    sizes = ["small" if n <= 60 else "xx-small" for n in x.shape]
+    ax.set_yticks(range(x.shape[0]), [str(name) for name in values.index], fontsize=sizes[0])
+    ax.set_xticks(range(x.shape[1]), [str(name) for name in values.columns], fontsize=sizes[1], rotation=90)
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    return image
+
+
+def points(ax: Axes, xy: np.ndarray, *, n_total: int, **kwargs: Any) -> PathCollection:
     """Scatter cells, shape (n_cells, 2), of a figure with ``n_total`` of them: the more, the smaller."""
     size = float(np.clip(12_000 / max(n_total, 1), 1, 14))
-    ax.scatter(xy[:, 0], xy[:, 1], s=size, linewidths=0, rasterized=n_total > RASTERISE_ABOVE, **kwargs)
+    return ax.scatter(xy[:, 0], xy[:, 1], s=size, linewidths=0, rasterized=n_total > RASTERISE_ABOVE, **kwargs)

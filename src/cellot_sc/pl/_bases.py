@@ -1,0 +1,78 @@
+"""Where cells lie in two dimensions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import scanpy as sc
+from anndata import AnnData
+from sklearn.decomposition import PCA
+from sklearn.neighbors import NearestNeighbors
+
+from .._settings import logger
+from . import _style
+
+if TYPE_CHECKING:
+    from ._cells import Cells
+
+UMAP, PRINCIPAL = "umap", "pca"
+BASES = (UMAP, PRINCIPAL)
+"""Maps that are made of the cells to be shown."""
+ROLES = (_style.CONTROL, _style.OBSERVED, _style.PREDICTED)
+MAX_UMAP_CELLS = 50_000
+"""A UMAP of more cells than this is made of a sample."""
+N_NEIGHBOURS = 15
+
+
+def embed(points: np.ndarray, basis: str) -> np.ndarray:
+    """Return the positions of cells on a map that is made of them, shape (n_cells, 2)."""
+    if basis == PRINCIPAL:
+        return PCA(2, svd_solver="full").fit_transform(points)
+    cells = AnnData(points)
+    sc.pp.neighbors(cells, n_neighbors=min(N_NEIGHBOURS, len(points) - 1), use_rep="X", random_state=0)
+    sc.tl.umap(cells, random_state=0)
+    return np.asarray(cells.obsm["X_umap"])
+
+
+def rows_of(cells: Cells, basis: str) -> dict[str, np.ndarray]:
+    """Return the positions of the cells to show, by perturbation: all of them, or a sample that UMAP can cope with."""
+    at_most = MAX_UMAP_CELLS // (1 + 2 * len(cells.targets)) if basis == UMAP else cells.adata.n_obs
+    rows = {name: cells.rows(name, at_most=at_most) for name in [cells.control, *cells.targets]}
+    if max(len(chosen) for chosen in rows.values()) == at_most:
+        logger.info("the UMAP shows a sample of at most %d cells of a kind", at_most)
+    return rows
+
+
+def together(cells: Cells, rows: dict[str, np.ndarray], basis: str) -> dict[str, dict[str, np.ndarray]]:
+    """Return the positions of control, observed and predicted cells on one map, by perturbation and role."""
+    control = cells.latent(rows[cells.control])
+    clouds = [control]
+    for name in cells.targets:
+        clouds += [cells.latent(rows[name]), cells.fitted.maps[name].transport(control)]
+    xy = embed(np.concatenate(clouds), basis)
+    parts = np.split(xy, np.cumsum([len(cloud) for cloud in clouds])[:-1])
+    return {
+        name: dict(zip(ROLES, (parts[0], parts[1 + 2 * i], parts[2 + 2 * i]), strict=True))
+        for i, name in enumerate(cells.targets)
+    }
+
+
+def onto(cells: Cells, rows: dict[str, np.ndarray], xy: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
+    """Return the positions of control, observed and predicted cells on a map of all cells, shape (n_cells, 2).
+
+    A cell is moved by as much as the mean position of its nearest neighbours among the control and observed cells is:
+    those of the predicted cell less those of the cell itself, so that a cell that stays where it is does not move.
+    """
+    control = cells.latent(rows[cells.control])
+    n_control = len(control)
+    found = {}
+    for name in cells.targets:
+        known = np.concatenate([rows[cells.control], rows[name]])
+        nearest = NearestNeighbors(n_neighbors=min(N_NEIGHBOURS, len(known))).fit(cells.latent(known))
+        asked = np.concatenate([control, cells.fitted.maps[name].transport(control)])
+        means = xy[known][nearest.kneighbors(asked, return_distance=False)].mean(axis=1)
+        start = xy[rows[cells.control]]
+        ends = start + means[n_control:] - means[:n_control]
+        found[name] = dict(zip(ROLES, (start, xy[rows[name]], ends), strict=True))
+    return found

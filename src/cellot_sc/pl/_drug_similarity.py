@@ -1,0 +1,92 @@
+"""Which perturbations move cells alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from scipy.cluster.hierarchy import linkage
+from scipy.spatial.distance import squareform
+
+from .. import _validate
+from . import _clustering, _style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MAX_PRINTED = 10
+"""Similarities are written into the matrix of up to so many perturbations."""
+
+
+def drug_similarity(
+    table: pd.DataFrame,
+    *,
+    ax: Axes | None = None,
+    show: bool | None = None,
+    save: str | Path | None = None,
+) -> Axes:
+    """Draw how alike perturbations move the same cells, as a matrix with its tree.
+
+    Parameters
+    ----------
+    table
+        Similarities, as :func:`cellot_sc.tl.drug_similarity` returns them: at most 1, with a row and a column per
+        perturbation. Their order is kept where a tree of the average distance 1 - similarity has it, too.
+    ax
+        Axes to draw on. With ``None``, a figure is made.
+    show
+        Whether to show the figure; ``None`` leaves that to an interactive session.
+    save
+        File to save the figure to.
+
+    Returns
+    -------
+    The axes.
+
+    Raises
+    ------
+    ValueError
+        If the table is empty or has other rows than columns, or no figure can be saved to the file.
+
+    Examples
+    --------
+    >>> import cellot_sc as cs
+    >>> adata = cs.datasets.simulate(800, 50, perturbations=["drug_a", "drug_b", "drug_c"])
+    >>> cs.tl.cellot(adata, solver="gaussian")
+    >>> ax = cs.pl.drug_similarity(cs.tl.drug_similarity(adata), show=False)
+    >>> sorted(label.get_text() for label in ax.get_yticklabels())
+    ['drug_a', 'drug_b', 'drug_c']
+    """
+    _validate.figure_file(save)
+    _validate.square_table(table, maker="cs.tl.drug_similarity")
+    tree = None
+    if len(table) > 2:
+        # symmetric, and as far from itself as nothing
+        away = 1 - table.to_numpy(dtype=float)
+        distances = np.clip((away + away.T) / 2, 0, None)
+        np.fill_diagonal(distances, 0)
+        tree = linkage(squareform(np.nan_to_num(distances, nan=1.0)), method="average", optimal_ordering=True)
+    order = _clustering.leaves(tree, len(table))
+    values = table.iloc[order, order]
+
+    room, side = _style.room([str(name) for name in table.index]), max(_style.ROW * len(table), 1.6)
+    canvas = _style.Canvas.of(ax, 1, size=(side + room + 1.5, side + room + _clustering.TREE + 0.2), n_cols=1)
+    [panel] = canvas.axes
+    image = _style.matrix(panel, values, limit=1.0)
+    panel.set_box_aspect(1)
+    if len(table) <= MAX_PRINTED:
+        _write(panel, values.to_numpy(dtype=float), size=min(9.0, 72 * side / len(table) / 3))
+    _clustering.draw_tree(panel, tree, "top")
+    canvas.colorbar(image, "similarity")
+    canvas.finish(show=show, save=save)
+    return panel
+
+
+def _write(ax: Axes, values: np.ndarray, *, size: float) -> None:
+    """Write every similarity into its square."""
+    for (i, j), value in np.ndenumerate(values):
+        text = "–" if np.isnan(value) else f"{value:.2f}".replace("-", "−")
+        # white on what is dark
+        ax.text(j, i, text, ha="center", va="center", fontsize=size, color="white" if abs(value) > 0.6 else "black")

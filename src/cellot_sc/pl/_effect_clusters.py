@@ -1,0 +1,152 @@
+"""Populations that respond differently, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+from matplotlib.patheffects import withStroke
+
+from .. import _keys, _validate
+from ..tl._displacements import Displacements, displacements
+from . import _bases, _labels, _style
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from matplotlib.axes import Axes
+
+MAKER = "cs.tl.effect_clusters"
+N_MARKERS = 3
+"""Markers that stand beside the name of a cluster."""
+
+
+def effect_clusters(
+    adata: AnnData,
+    target: str | Sequence[str] | None = None,
+    *,
+    clusters: str = "effect_cluster",
+    basis: Literal["umap", "pca"] = "umap",
+    n_features: int = 15,
+    key: str = _keys.MODEL,
+    ax: Sequence[Axes] | None = None,
+    show: bool | None = None,
+    save: str | Path | None = None,
+) -> dict[str, Axes]:
+    """Draw control cells by how they are predicted to be displaced, and what sets their clusters apart.
+
+    On the left is a map of the displacements, where cells that respond alike are neighbours; on the right the mean
+    effect on each cluster, in the features in which clusters differ most, beside the cluster's markers.
+
+    Parameters
+    ----------
+    adata
+        Annotated data with maps fitted by :func:`cellot_sc.tl.cellot` and clusters found by
+        :func:`cellot_sc.tl.effect_clusters`.
+    target
+        Perturbation or perturbations whose displacements describe a cell, as they were clustered; all fitted ones with
+        ``None``.
+    clusters
+        Column of ``obs`` and key of ``uns`` with the clusters. Their colours are those kept in ``uns``, if any.
+    basis
+        ``"umap"`` or ``"pca"`` of the displacements. Of more than 50,000 cells, a UMAP shows a sample.
+    n_features
+        How many features, or pairs of a perturbation and a feature, to show.
+    key
+        Where in ``uns`` the maps are.
+    ax
+        Two axes. With ``None``, a figure is made.
+    show
+        Whether to show the figure; ``None`` leaves that to an interactive session.
+    save
+        File to save the figure to.
+
+    Returns
+    -------
+    The axes of the ``"cells"`` and of the ``"effects"``.
+
+    Raises
+    ------
+    KeyError
+        If there are no fitted maps, no such representation or no such clusters.
+    ValueError
+        If a target was not fitted, the basis is unknown, no control cell has a cluster, there are not two axes, or no
+        figure can be saved to the file.
+
+    Examples
+    --------
+    >>> import cellot_sc as cs
+    >>> adata = cs.datasets.simulate(600, 50)
+    >>> cs.tl.cellot(adata, solver="gaussian")
+    >>> cs.tl.effect_clusters(adata, "drug_a")
+    >>> list(cs.pl.effect_clusters(adata, "drug_a", basis="pca", show=False))
+    ['cells', 'effects']
+    """
+    _validate.figure_file(save)
+    _validate.one_of(basis, _bases.BASES, what="basis")
+    _validate.positive(n_features, what="n_features", integer=True)
+    column = _validate.obs_key(adata, clusters, what="clusters")
+    moves = displacements(adata, key, target)
+    found = column.iloc[moves.rows]
+    known = np.flatnonzero(found.notna())
+    _validate.at_least(len(known), 3, what="control cells with a cluster", why=f"they are made by {MAKER}")
+    labels = found.astype(str).to_numpy(dtype=object)
+    categories = list(column.cat.categories) if isinstance(column.dtype, pd.CategoricalDtype) else sorted(set(column))
+    names = [str(name) for name in categories if (labels[known] == str(name)).any()]
+    colors = _style.category_colors(adata, clusters, names)
+    effects = _effects(moves, labels, names, n_features)
+    effects.index = pd.Index(_titles(adata, clusters, names))
+
+    width = 4.4 + _style.room(effects.index) + _style.ROW * n_features
+    canvas = _style.Canvas.of(ax, 2, size=(width / 2, 3.6), n_cols=2)
+    axes = dict(zip(("cells", "effects"), canvas.axes, strict=True))
+    if canvas.figure is not None:
+        canvas.axes[0].get_gridspec().set_width_ratios([3.2, width - 3.2])
+    if basis == _bases.UMAP and len(known) > _bases.MAX_UMAP_CELLS:
+        known = np.sort(np.random.default_rng(0).choice(known, _bases.MAX_UMAP_CELLS, replace=False))
+    xy = _bases.embed(np.hstack([moves.of(name)[known] for name in moves.names]), basis)
+    panel = axes["cells"]
+    _style.points(panel, xy, n_total=len(xy), c=[colors[label] for label in labels[known]])
+    panel.set(xticks=[], yticks=[], xlabel=f"{basis.upper()} 1", ylabel=f"{basis.upper()} 2")
+    panel.set_title("displacements", loc="left", fontsize="medium", fontweight="bold")
+    _style.tidy(panel)
+    image = _style.matrix(axes["effects"], effects)
+    axes["effects"].set_title("mean effects", loc="left", fontsize="medium", fontweight="bold")
+    for label, name in zip(axes["effects"].get_yticklabels(), names, strict=True):
+        label.set_color(colors[name])
+        label.set_fontweight("bold")
+    canvas.colorbar(image, "effect")
+    with canvas.settled():
+        middles = np.array([np.median(xy[labels[known] == name], axis=0) for name in names])
+        for text in _labels.beside(panel, middles, names, others=np.empty((0, 2))):
+            # to be read on top of cells
+            text.set(fontweight="bold", fontsize="medium", path_effects=[withStroke(linewidth=3, foreground="white")])
+    canvas.finish(show=show, save=save)
+    return axes
+
+
+def _effects(moves: Displacements, labels: np.ndarray, names: list[str], n: int) -> pd.DataFrame:
+    """Return the mean effects on clusters, of the ``n`` in which they differ most."""
+    members = [labels == name for name in names]
+    tables = []
+    for target in moves.names:
+        effects = moves.effects(target)
+        features = [feature if len(moves.names) == 1 else f"{target} · {feature}" for feature in moves.features]
+        tables.append(pd.DataFrame([effects[mask].mean(axis=0) for mask in members], columns=features))
+    table = pd.concat(tables, axis=1)
+    # of a single cluster, the strongest
+    spread = table.max() - table.min() if len(names) > 1 else table.abs().max()
+    return table[spread.sort_values(ascending=False, kind="stable").index[:n]]
+
+
+def _titles(adata: AnnData, clusters: str, names: list[str]) -> list[str]:
+    """Return the name of each cluster with its markers, as far as they were kept."""
+    table = adata.uns.get(clusters)
+    if not isinstance(table, pd.DataFrame) or not {"cluster", "markers"} <= set(table.columns):
+        return names
+    markers = dict(zip(table["cluster"].astype(str), table["markers"].astype(str), strict=True))
+    return [
+        f"{name}: {', '.join(markers[name].split(', ')[:N_MARKERS])}" if name in markers else name for name in names
+    ]

@@ -1,0 +1,123 @@
+"""Effects as a clustered matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from .. import _validate
+from . import _clustering, _style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+EFFECTS = ("effect", "predicted")
+"""Columns that hold the effect, by the function that made the table."""
+MAKER = "cs.tl.subpopulation_effects or cs.tl.signature"
+MAX_ROOMY = 60
+"""With more rows or columns than this, they get narrower."""
+
+
+def effect_heatmap(
+    table: pd.DataFrame,
+    *,
+    value: str | None = None,
+    features: str | Sequence[str] | None = None,
+    n_features: int = 30,
+    ax: Axes | None = None,
+    show: bool | None = None,
+    save: str | Path | None = None,
+) -> Axes:
+    """Draw effects as a matrix: a column per feature, a row per group, per perturbation, or per pair of these.
+
+    Rows and columns are clustered (:func:`scipy.cluster.hierarchy.linkage`: Euclidean distance, average linkage,
+    optimal order of the leaves). The rows are what differs in the table: choose rows of the table to choose those of
+    the matrix, for example ``table[table["perturbation"] == "drug_a"]``.
+
+    Parameters
+    ----------
+    table
+        Effects, as :func:`cellot_sc.tl.subpopulation_effects` returns them (a row per group, or per perturbation and
+        group) or :func:`cellot_sc.tl.signature` (a row per perturbation).
+    value
+        Column to show. With ``None``, the predicted effect: ``"effect"`` or ``"predicted"``.
+    features
+        Names of features. With ``None``, the ``n_features`` with the largest effect in any row.
+    n_features
+        How many features to show if none are named.
+    ax
+        Axes to draw on. With ``None``, a figure is made.
+    show
+        Whether to show the figure; ``None`` leaves that to an interactive session.
+    save
+        File to save the figure to.
+
+    Returns
+    -------
+    The axes.
+
+    Raises
+    ------
+    KeyError
+        If the table lacks a column, or a feature is not in it.
+    ValueError
+        If the table is empty, or no figure can be saved to the file.
+
+    Examples
+    --------
+    >>> import cellot_sc as cs
+    >>> adata = cs.datasets.simulate(600, 50)
+    >>> cs.tl.cellot(adata, solver="gaussian")
+    >>> ax = cs.pl.effect_heatmap(cs.tl.signature(adata), show=False)
+    >>> [label.get_text() for label in ax.get_yticklabels()]
+    ['drug_a', 'drug_b']
+    """
+    _validate.figure_file(save)
+    column = value or next((name for name in EFFECTS if name in table.columns), EFFECTS[0])
+    _validate.table_columns(table, ("perturbation", "feature", column), maker=MAKER)
+    _validate.table_rows(table, maker=MAKER)
+    _validate.positive(n_features, what="n_features", integer=True)
+    matrix = _matrix(table, column)
+    if features is None:
+        largest = matrix.abs().max().sort_values(ascending=False, kind="stable")
+        chosen = list(largest.index[:n_features])
+    else:
+        chosen = _validate.feature_names(features, list(matrix.columns))
+    matrix = matrix[chosen]
+    row_tree, column_tree = (_clustering.tree_of(values) for values in (matrix.to_numpy(), matrix.to_numpy().T))
+    rows, columns = _clustering.leaves(row_tree, len(matrix)), _clustering.leaves(column_tree, len(chosen))
+    matrix = matrix.iloc[rows, columns]
+
+    n_rows, n_columns = matrix.shape
+    size = (
+        _side(n_columns) + _style.room(matrix.index) + _clustering.TREE + 1.2,
+        _side(n_rows) + _style.room(matrix.columns) + _clustering.TREE + 0.3,
+    )
+    canvas = _style.Canvas.of(ax, 1, size=(size[0], max(size[1], _style.BAR + 0.6)), n_cols=1)
+    [panel] = canvas.axes
+    image = _style.matrix(panel, matrix)
+    _clustering.draw_tree(panel, column_tree, "top")
+    _clustering.draw_tree(panel, row_tree, "right")
+    canvas.colorbar(image, {"effect": "effect", "predicted": "predicted effect"}.get(column, column))
+    canvas.finish(show=show, save=save)
+    return panel
+
+
+def _matrix(table: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Return the effects with a row per perturbation and group, named by what differs."""
+    frame = table[["feature", column]].astype({"feature": str})
+    parts = [name for name in ("perturbation", "group") if name in table.columns]
+    differing = [name for name in parts if table[name].nunique() > 1] or parts[:1]
+    label = table[differing[0]].astype(str)
+    for name in differing[1:]:
+        label = label + " · " + table[name].astype(str)
+    frame = frame.assign(row=label)
+    in_order = list(dict.fromkeys(frame["row"]))
+    return frame.pivot_table(index="row", columns="feature", values=column, sort=False, observed=True).reindex(in_order)
+
+
+def _side(n: int) -> float:
+    return _style.ROW * n if n <= MAX_ROOMY else 0.13 * n

@@ -1,0 +1,148 @@
+"""Where in a tissue cells are predicted to respond."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from .. import _keys, _validate
+from ..tl._displacements import Displacements, displacements
+from . import _style
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from matplotlib.axes import Axes
+
+COLUMNS = ("perturbation", "feature", "moran_i", "pvalue_adj")
+MAKER = "cs.tl.spatial_effects"
+BRIGHTEST = 0.99
+"""Quantile of the changes that has the darkest colour: a few cells may not make all others pale."""
+
+
+def spatial_effects(
+    adata: AnnData,
+    table: pd.DataFrame | None = None,
+    *,
+    target: str | Sequence[str] | None = None,
+    features: str | Sequence[str] | None = None,
+    spatial_key: str = "spatial",
+    key: str = _keys.MODEL,
+    ax: Axes | Sequence[Axes] | None = None,
+    show: bool | None = None,
+    save: str | Path | None = None,
+) -> dict[tuple[str, str], Axes]:
+    """Draw the predicted change of features in control cells where these lie in their tissue.
+
+    Of a table of :func:`cellot_sc.tl.spatial_effects`, Moran's I is printed above each panel, with a star where it is
+    significant (adjusted p < .05). Of several slides with coordinates of their own, draw one at a time:
+    ``adata[adata.obs["slide"] == "1"]``.
+
+    Parameters
+    ----------
+    adata
+        Annotated data with maps fitted by :func:`cellot_sc.tl.cellot` and with coordinates.
+    table
+        Autocorrelations, as :func:`cellot_sc.tl.spatial_effects` returns them. ``None`` for none.
+    target
+        Perturbation or perturbations to show, all fitted ones with ``None``.
+    features
+        Names of genes or dimensions. With ``None``, those of the table with the largest Moran's I, or without a table
+        those that change most: three for each of up to six perturbations, one each for more.
+    spatial_key
+        Key of ``obsm`` with the coordinates of the cells; the first two are shown.
+    key
+        Where in ``uns`` the maps are.
+    ax
+        As many axes as there are panels. With ``None``, a figure is made.
+    show
+        Whether to show the figure; ``None`` leaves that to an interactive session.
+    save
+        File to save the figure to.
+
+    Returns
+    -------
+    The axes by perturbation and feature.
+
+    Raises
+    ------
+    KeyError
+        If there are no fitted maps, no such representation, coordinates or feature, or the table lacks a column.
+    ValueError
+        If a target was not fitted, coordinates hold NaN or inf, there are more or fewer axes than panels, or no figure
+        can be saved to the file.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import cellot_sc as cs
+    >>> adata = cs.datasets.simulate(600, 50)
+    >>> adata.obsm["spatial"] = np.random.default_rng(0).uniform(size=(600, 2))
+    >>> cs.tl.cellot(adata, solver="gaussian")
+    >>> list(cs.pl.spatial_effects(adata, target="drug_a", features="gene_38", show=False))
+    [('drug_a', 'gene_38')]
+    """
+    _validate.figure_file(save)
+    if table is not None:
+        _validate.table_columns(table, COLUMNS, maker=MAKER)
+    moves = displacements(adata, key, target)
+    xy = _validate.coordinates(adata, spatial_key, moves.rows)[:, :2]
+    asked = None if features is None else _validate.feature_names(features, moves.features)
+    n = 3 if len(moves.names) <= 6 else 1
+    changes: dict[tuple[str, str], np.ndarray] = {}
+    for name in moves.names:
+        effects = moves.effects(name)
+        for feature in asked or _patterned(table, name, n) or _most_changed(moves, effects, n):
+            changes[name, feature] = effects[:, moves.features.index(feature)]
+    autocorrelation = {} if table is None else _printed(table)
+
+    canvas = _style.Canvas.of(ax, len(changes), size=(2.6, 2.8) if n == 3 else (1.9, 2.15), n_cols=3 if n == 3 else 6)
+    axes = dict(zip(changes, canvas.axes, strict=True))
+    limit = float(np.quantile(np.abs(np.stack(list(changes.values()))), BRIGHTEST)) or 1.0
+    several = len(moves.names) > 1
+    for (name, feature), panel in axes.items():
+        change = changes[name, feature]
+        # the cells that change most lie on top
+        order = np.argsort(np.abs(change), kind="stable")
+        dots = _style.points(
+            panel, xy[order], n_total=len(xy), c=change[order], cmap=_style.DIVERGING, vmin=-limit, vmax=limit
+        )
+        panel.set_title(
+            f"{name} · {feature}" if several else feature, loc="left", fontsize="medium", fontweight="bold", pad=16
+        )
+        text = autocorrelation.get((name, feature), "")
+        panel.annotate(text, (0, 1), (0, 4), xycoords="axes fraction", textcoords="offset points", fontsize="small")
+        panel.set(xticks=[], yticks=[])
+        panel.set_aspect("equal")
+        # cells that do not change are white
+        panel.set_facecolor(_style.FAINT)
+        panel.spines[:].set_visible(False)
+    canvas.colorbar(dots, "predicted change")
+    canvas.finish(show=show, save=save)
+    return axes
+
+
+def _patterned(table: pd.DataFrame | None, name: str, n: int) -> list[str]:
+    """Return the features with the largest autocorrelation."""
+    if table is None:
+        return []
+    of_target = table[table["perturbation"].astype(str) == name]
+    best = of_target.sort_values("moran_i", ascending=False, kind="stable")
+    return [str(feature) for feature in best["feature"].iloc[:n]]
+
+
+def _most_changed(moves: Displacements, effects: np.ndarray, n: int) -> list[str]:
+    """Return the features with the largest mean absolute change."""
+    return [moves.features[i] for i in np.argsort(-np.abs(effects).mean(axis=0), kind="stable")[:n]]
+
+
+def _printed(table: pd.DataFrame) -> dict[tuple[str, str], str]:
+    """Return what is printed of each autocorrelation."""
+    columns = (table[name] for name in COLUMNS)
+    return {
+        (str(name), str(feature)): f"Moran's I = {value:.2f}{' *' * (p < 0.05)}".replace("-", "−")
+        for name, feature, value, p in zip(*columns, strict=True)
+    }

@@ -1,0 +1,182 @@
+"""Which groups of cells respond, by which features, and how many of their cells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.lines import Line2D
+
+from .. import _validate
+from . import _style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.collections import PathCollection
+
+COLUMNS = ("perturbation", "group", "feature", "effect", "pvalue_adj", "frac_responding")
+MAKER = "cs.tl.subpopulation_effects"
+LARGEST = 0.85
+"""Width of the dot of a group whose cells all respond, as a part of the distance of two dots."""
+FRACTIONS = (0.25, 0.5, 1.0)
+
+
+def subpopulation_effects(
+    table: pd.DataFrame,
+    *,
+    features: str | Sequence[str] | None = None,
+    n_features: int | None = None,
+    alpha: float = 0.05,
+    ax: Axes | Sequence[Axes] | None = None,
+    show: bool | None = None,
+    save: str | Path | None = None,
+) -> dict[str, Axes]:
+    """Draw the effect on every group and feature as a dot: a panel per perturbation, a row per group.
+
+    The colour of a dot is the effect, its area the fraction of cells that respond, and a black ring says that the
+    effect is significant.
+
+    Parameters
+    ----------
+    table
+        Effects, as :func:`cellot_sc.tl.subpopulation_effects` returns them.
+    features
+        Names of features to show. With ``None``, those with the largest significant effects on any group, and then
+        those with the largest ones; side by side are features whose largest effect is on the same group.
+    n_features
+        How many features to show if none are named. With ``None``, 16 for one perturbation, 10 each for up to six, and
+        5 each for more.
+    alpha
+        Effects with an adjusted p-value below this are significant.
+    ax
+        As many axes as there are perturbations. With ``None``, a figure is made.
+    show
+        Whether to show the figure; ``None`` leaves that to an interactive session.
+    save
+        File to save the figure to.
+
+    Returns
+    -------
+    The axes by perturbation.
+
+    Raises
+    ------
+    KeyError
+        If the table lacks a column, or a feature is not in it.
+    ValueError
+        If the table is empty, ``n_features`` or ``alpha`` is no such number, there are more or fewer axes than
+        perturbations, or no figure can be saved to the file.
+
+    Examples
+    --------
+    >>> import cellot_sc as cs
+    >>> adata = cs.datasets.simulate(600, 50)
+    >>> cs.tl.cellot(adata, solver="gaussian")
+    >>> table = cs.tl.subpopulation_effects(adata, "cell_type")
+    >>> list(cs.pl.subpopulation_effects(table, show=False))
+    ['drug_a', 'drug_b']
+    """
+    _validate.figure_file(save)
+    _validate.table_columns(table, COLUMNS, maker=MAKER)
+    _validate.table_rows(table, maker=MAKER)
+    _validate.fraction(alpha, what="alpha")
+    names = list(dict.fromkeys(table["perturbation"].astype(str)))
+    if n_features is None:
+        n_features = 16 if len(names) == 1 else 10 if len(names) <= 6 else 5
+    _validate.positive(n_features, what="n_features", integer=True)
+    rows = {name: table[table["perturbation"].astype(str) == name].astype({"feature": str}) for name in names}
+    asked = None
+    if features is not None:
+        asked = _validate.feature_names(features, list(dict.fromkeys(table["feature"].astype(str))))
+    groups = list(dict.fromkeys(table["group"].astype(str)))
+    shown = {name: asked or _strongest(of_target, n_features, alpha) for name, of_target in rows.items()}
+    chosen = pd.concat([of_target[of_target["feature"].isin(shown[name])] for name, of_target in rows.items()])
+    limit = float(chosen["effect"].abs().max()) or 1.0
+
+    n_cols = 1 if len(names) == 1 else 3 if len(names) <= 6 else 6
+    widest = max(map(len, shown.values()))
+    size = (
+        _style.ROW * (widest + 1) + _style.room(groups) / min(n_cols, len(names)) + 0.5,
+        _style.ROW * (len(groups) + 1) + _style.room(chosen["feature"]) + 0.5,
+    )
+    canvas = _style.Canvas.of(ax, len(names), size=size, n_cols=n_cols)
+    axes = dict(zip(names, canvas.axes, strict=True))
+    dots = {}
+    for i, (name, panel) in enumerate(axes.items()):
+        dots[name] = _dots(panel, rows[name], groups, shown[name], limit=limit, alpha=alpha)
+        panel.set_title(name, loc="left", fontsize="medium", fontweight="bold")
+        if canvas.figure is not None and i % n_cols:
+            panel.tick_params(axis="y", labelleft=False)
+    canvas.colorbar(dots[names[0]], "effect")
+    legend = canvas.legend(_handles(alpha))
+    largest = LARGEST * _distance(list(axes.values()))
+    for of_panel in dots.values():
+        of_panel.set_sizes(_area(of_panel.get_sizes(), largest))
+    for handle, part in zip(legend.legend_handles, (*FRACTIONS, 0.5), strict=True):
+        handle.set_markersize(largest * np.sqrt(part))
+    canvas.finish(show=show, save=save)
+    return axes
+
+
+def _strongest(rows: pd.DataFrame, n: int, alpha: float) -> list[str]:
+    """Return the features with the largest effects, the significant ones first, by the group they are largest on."""
+    size = rows["effect"].abs()
+    largest = size.groupby(rows["feature"]).max()
+    of_significant = size.where(rows["pvalue_adj"] < alpha).groupby(rows["feature"]).max()
+    order = pd.DataFrame({"significant": of_significant.fillna(0), "any": largest})
+    best = list(order.sort_values(["significant", "any"], ascending=False, kind="stable").index[:n])
+    wide = rows.pivot_table(index="feature", columns="group", values="effect", sort=False, observed=True).loc[best]
+    where = wide.abs().to_numpy().argmax(axis=1)
+    at = wide.to_numpy()[np.arange(len(best)), where]
+    return [best[i] for i in np.lexsort([-at, where])]
+
+
+def _dots(
+    ax: Axes, rows: pd.DataFrame, groups: list[str], features: list[str], *, limit: float, alpha: float
+) -> PathCollection:
+    shown = rows[rows["feature"].isin(features)]
+    x = shown["feature"].map({name: i for i, name in enumerate(features)})
+    y = shown["group"].astype(str).map({name: i for i, name in enumerate(groups)})
+    significant = shown["pvalue_adj"].to_numpy() < alpha
+    dots = ax.scatter(
+        x, y, s=shown["frac_responding"].to_numpy(dtype=float), c=shown["effect"], cmap=_style.DIVERGING,
+        vmin=-limit, vmax=limit, edgecolors=[_style.BLACK if yes else _style.FAINT for yes in significant],
+        linewidths=[0.9 if yes else 0.5 for yes in significant], clip_on=False,
+    )  # fmt: skip
+    ax.set_xticks(range(len(features)), features, rotation=90, fontsize="small")
+    ax.set_yticks(range(len(groups)), groups, fontsize="small")
+    ax.set_xlim(-0.7, len(features) - 0.3)
+    ax.set_ylim(len(groups) - 0.3, -0.7)
+    ax.tick_params(length=0)
+    ax.grid(color=_style.FAINT, linewidth=0.5)
+    ax.set_axisbelow(True)
+    ax.spines[:].set_visible(False)
+    return dots
+
+
+def _distance(axes: list[Axes]) -> float:
+    """Return the distance of two dots, in points, where it is least."""
+    figure = axes[0].get_figure(root=True)
+    assert figure is not None
+    figure.draw_without_rendering()
+    ends = [ax.transData.transform([(0, 0), (1, 1)]) for ax in axes]
+    return 72 / figure.dpi * float(min(np.abs(b - a).min() for a, b in ends))
+
+
+def _area(fraction: np.ndarray, largest: float) -> np.ndarray:
+    """Return the areas of dots; where no cell responds, one that can just be seen."""
+    return np.maximum(largest**2 * np.nan_to_num(fraction), 2.0)
+
+
+def _handles(alpha: float) -> list[Line2D]:
+    labels = [f"{100 * part:.0f} %" for part in FRACTIONS]
+    labels[-1] += " of cells respond"
+    edges = [*[_style.FAINT] * len(FRACTIONS), _style.BLACK]
+    style: dict[str, Any] = {"color": _style.GREY, "marker": "o", "linestyle": "none", "markeredgewidth": 0.9}
+    return [
+        Line2D([], [], markeredgecolor=edge, label=label, **style)
+        for label, edge in zip([*labels, f"adjusted p < {alpha:g}"], edges, strict=True)
+    ]

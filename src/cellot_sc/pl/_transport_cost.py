@@ -1,0 +1,130 @@
+"""How severe each perturbation is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from .. import _validate
+from . import _style
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+
+COLUMNS = ("perturbation", "group", "cost", "ci_low", "ci_high", "null")
+MAKER = "cs.tl.transport_cost"
+ALL = "all"
+VALUES = ("distance", "cost")
+
+
+def transport_cost(
+    table: pd.DataFrame,
+    *,
+    value: Literal["distance", "cost"] = "distance",
+    palette: Mapping[str, Any] | None = None,
+    ax: Axes | None = None,
+    show: bool | None = None,
+    save: str | Path | None = None,
+) -> Axes:
+    """Draw how far perturbations move cells, with intervals, the most severe on top.
+
+    A grey bar reaches as far as control cells alone would seem to be moved: what lies within it is noise.
+
+    Parameters
+    ----------
+    table
+        Costs, as :func:`cellot_sc.tl.transport_cost` returns them. Perturbations are ranked by that of all cells; the
+        groups that the table has are drawn below it.
+    value
+        ``"distance"``, the root mean squared displacement, or ``"cost"``, half its square.
+    palette
+        Colours of groups by name, such as those that ``adata.uns`` keeps.
+    ax
+        Axes to draw on. With ``None``, a figure is made.
+    show
+        Whether to show the figure; ``None`` leaves that to an interactive session.
+    save
+        File to save the figure to.
+
+    Returns
+    -------
+    The axes.
+
+    Raises
+    ------
+    KeyError
+        If the table lacks a column.
+    ValueError
+        If the table is empty, the value is unknown, or no figure can be saved to the file.
+
+    Examples
+    --------
+    >>> import cellot_sc as cs
+    >>> adata = cs.datasets.simulate(600, 50)
+    >>> cs.tl.cellot(adata, solver="gaussian")
+    >>> ax = cs.pl.transport_cost(cs.tl.transport_cost(adata), show=False)
+    >>> [label.get_text() for label in ax.get_yticklabels()]
+    ['drug_a', 'drug_b']
+    """
+    _validate.figure_file(save)
+    _validate.one_of(value, VALUES, what="value")
+    _validate.table_columns(table, COLUMNS, maker=MAKER)
+    _validate.table_rows(table, maker=MAKER)
+    rows = table.astype({"perturbation": str, "group": str})
+    groups = sorted(dict.fromkeys(rows["group"]), key=lambda group: group != ALL)
+    shown = rows.pivot_table(index="perturbation", columns="group", values="cost", sort=False, observed=True)
+    rank = shown[ALL] if ALL in groups else shown.mean(axis=1)
+    names = list(rank.sort_values(ascending=False, kind="stable").index)
+    others = [group for group in groups if group != ALL]
+    colors = dict(zip(others, _style.distinct(len(others)), strict=True)) | {ALL: _style.BLACK} | dict(palette or {})
+
+    lane = max(0.09, _style.ROW / len(groups))
+    height = max(1.4, 0.9 + (len(groups) * lane + 0.06) * len(names))
+    canvas = _style.Canvas.of(ax, 1, size=(4.4 + _style.room(names), height), n_cols=1)
+    [panel] = canvas.axes
+    _forest(panel, rows, names, groups, value, colors)
+    canvas.label(x="root mean squared displacement" if value == "distance" else "cost ½|T(x) − x|², mean over cells")
+    canvas.legend(_handles(groups, colors))
+    canvas.finish(show=show, save=save)
+    return panel
+
+
+def _forest(
+    ax: Axes, rows: pd.DataFrame, names: list[str], groups: list[str], value: str, colors: Mapping[str, Any]
+) -> None:
+    """Draw a row per perturbation, from the top, and in it a point with its interval and null per group."""
+    # what lies between two distances lies between their costs
+    scale = (lambda cost: np.sqrt(2 * cost)) if value == "distance" else (lambda cost: cost)
+    step = 0.76 / len(groups)
+    for i, group in enumerate(groups):
+        of_group = rows[rows["group"] == group].set_index("perturbation").reindex(names)
+        y = np.arange(len(names)) + (i - (len(groups) - 1) / 2) * step
+        point, low, high, null = (
+            scale(of_group[name].to_numpy(float)) for name in ("cost", "ci_low", "ci_high", "null")
+        )
+        ax.barh(y, null, height=0.9 * step, color=_style.FAINT, linewidth=0, zorder=1)
+        ax.hlines(y, low, high, color=colors[group], linewidth=1.4, zorder=2)
+        ax.plot(
+            point, y, "o", color=colors[group], markersize=5 if len(groups) == 1 or group == ALL else 3.5, label=group
+        )
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    ax.set_xlim(left=0)
+    ax.locator_params(axis="x", nbins=6)
+    ax.tick_params(axis="y", length=0)
+    _style.tidy(ax)
+
+
+def _handles(groups: list[str], colors: Mapping[str, Any]) -> list[Artist]:
+    points = [
+        Line2D([], [], color=colors[group], marker="o", markersize=5, label=f"{group} cells" if group == ALL else group)
+        for group in groups
+    ]
+    return [*points, Patch(color=_style.FAINT, label="control against control")]
