@@ -187,7 +187,7 @@ def test_without_validation_cells_the_last_step_is_taken(problem: ot.Problem, na
     assert np.isfinite(fit.map.transport(problem.source)).all()
 
 
-@pytest.mark.parametrize("name", SOLVERS)
+@pytest.mark.parametrize("name", ["scgen"])
 def test_it_goes_on_where_it_was_left(problem: ot.Problem, fits: dict[str, ot.Fit], name: str, tmp_path: Path):
 
     def interrupt(done: int, total: int, metrics: dict[str, float]) -> None:
