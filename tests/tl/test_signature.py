@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from anndata import AnnData
+
+import cellot_sc as cs
+
+
+def test_means_of_predicted_and_observed(fitted: AnnData):
+    table = cs.tl.signature(fitted)
+    assert table.columns.tolist() == ["perturbation", "feature", "predicted", "observed"]
+    assert len(table) == 2 * 60
+    rows = table[table["perturbation"] == "drug_a"].set_index("feature")
+    x = fitted.to_df().groupby(fitted.obs["perturbation"].astype(str)).mean()
+    np.testing.assert_allclose(rows["observed"], (x.loc["drug_a"] - x.loc["control"])[rows.index], atol=1e-5)
+    start = cs.pp.decode(fitted, fitted.obsm["X_cellot"][fitted.obs["perturbation"] == "control"])
+    expected = cs.tl.predict(fitted, "drug_a").X.mean(axis=0) - start.mean(axis=0)
+    np.testing.assert_allclose(rows["predicted"], expected, atol=1e-5)
+    assert rows["predicted"].corr(rows["observed"]) > 0.85
+
+
+def test_one_target_whose_cells_are_gone(fitted: AnnData):
+    adata = fitted[fitted.obs["perturbation"] != "drug_a"].copy()
+    table = cs.tl.signature(adata, target="drug_a")
+    assert table["perturbation"].unique().tolist() == ["drug_a"]
+    assert table["observed"].isna().all() and table["predicted"].notna().all()
+
+
+def test_layer_that_was_represented(simulated: AnnData):
+    adata = simulated.copy()
+    adata.layers["half"] = adata.X / 2
+    cs.pp.split(adata)
+    cs.pp.represent(adata, layer="half", n_components=8)
+    cs.tl.cellot(adata, solver="mean_shift")
+    table = cs.tl.signature(adata, target="drug_a")
+    whole = np.asarray(adata[adata.obs["perturbation"] == "drug_a"].X.mean(axis=0)).ravel()
+    whole -= np.asarray(adata[adata.obs["perturbation"] == "control"].X.mean(axis=0)).ravel()
+    np.testing.assert_allclose(table["observed"], whole / 2, atol=1e-5)
+
+
+def test_errors(fitted: AnnData):
+    with pytest.raises(ValueError, match="target 'drug_c' is unknown"):
+        cs.tl.signature(fitted, target="drug_c")
+    with pytest.raises(KeyError, match="holds no fitted maps"):
+        cs.tl.signature(fitted, key="other")
