@@ -166,13 +166,11 @@ def _streams(
 
     density = smooth(None)
     absent = density < FEWEST * density.max()
-    speed = [
-        np.ma.masked_array(smooth((end - start)[:, i]) / np.where(absent, 1, density), mask=absent) for i in range(2)
-    ]
+    speed = [smooth((end - start)[:, i]) / np.where(absent, 1, density) for i in range(2)]
+    u, v = (np.ma.masked_array(part, mask=absent) for part in speed)
     ax.streamplot(
-        *middle, *speed, color=color, density=n_squares / 16, linewidth=0.9, arrowsize=0.9, zorder=3,
-        broken_streamlines=True,
-    )  # fmt: skip
+        middle[0], middle[1], u, v, color=color, density=n_squares / 16, linewidth=0.9, arrowsize=0.9, zorder=3
+    )
     ax.set(xlim=limits[0], ylim=limits[1])
 
 

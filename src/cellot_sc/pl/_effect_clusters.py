@@ -100,10 +100,8 @@ def effect_clusters(
     effects.index = pd.Index(_titles(adata, clusters, names))
 
     width = 4.4 + _style.room(effects.index) + _style.ROW * n_features
-    canvas = _style.Canvas.of(ax, 2, size=(width / 2, 3.6), n_cols=2)
+    canvas = _style.Canvas.of(ax, 2, size=(width / 2, 3.6), n_cols=2, widths=(3.2, width - 3.2))
     axes = dict(zip(("cells", "effects"), canvas.axes, strict=True))
-    if canvas.figure is not None:
-        canvas.axes[0].get_gridspec().set_width_ratios([3.2, width - 3.2])
     if basis == _bases.UMAP and len(known) > _bases.MAX_UMAP_CELLS:
         known = np.sort(np.random.default_rng(0).choice(known, _bases.MAX_UMAP_CELLS, replace=False))
     xy = _bases.embed(np.hstack([moves.of(name)[known] for name in moves.names]), basis)

@@ -76,8 +76,18 @@ class Canvas:
     figure: Figure | None
 
     @classmethod
-    def of(cls, ax: Panels, n_panels: int, *, size: tuple[float, float], n_cols: int) -> Canvas:
-        """Take the caller's axes, or make a figure with panels of a size in inches, row by row.
+    def of(
+        cls,
+        ax: Panels,
+        n_panels: int,
+        *,
+        size: tuple[float, float],
+        n_cols: int,
+        widths: Sequence[float] | None = None,
+    ) -> Canvas:
+        """Take the caller's axes, or make a figure with panels of a mean size in inches, row by row.
+
+        With ``widths``, columns share the width of the figure like these.
 
         Raises
         ------
@@ -93,7 +103,7 @@ class Canvas:
         shape = (size[0] * n_cols, size[1] * n_rows)
         # room between the numbers of neighbouring axes
         layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06)
-        figure, grid = plt.subplots(n_rows, n_cols, figsize=shape, squeeze=False, layout=layout)
+        figure, grid = plt.subplots(n_rows, n_cols, figsize=shape, squeeze=False, layout=layout, width_ratios=widths)
         for unused in grid.flat[n_panels:]:
             unused.remove()
         return cls(list(grid.flat[:n_panels]), figure)

@@ -115,7 +115,7 @@ def subpopulation_effects(
     largest = LARGEST * _distance(list(axes.values()))
     for of_panel in dots.values():
         of_panel.set_sizes(_area(of_panel.get_sizes(), largest))
-    for handle, part in zip(legend.legend_handles, (*FRACTIONS, 0.5), strict=True):
+    for handle, part in zip(legend.get_lines(), (*FRACTIONS, 0.5), strict=True):
         handle.set_markersize(largest * np.sqrt(part))
     canvas.finish(show=show, save=save)
     return axes
