@@ -1,4 +1,4 @@
-"""The command line: ``cellot-sc demo | fit | predict | evaluate``."""
+"""The command line: ``cellot-sc demo | fit | predict | evaluate | reproduce``."""
 
 from __future__ import annotations
 
@@ -236,6 +236,65 @@ def evaluate(
     with _files.replacing(output) as new:
         table.to_csv(new, index=False)
     typer.echo(f"\n{_summary(table)}\n\nwrote {output}")
+
+
+@app.command(short_help="Run a task of the CellOT paper.")
+def reproduce(
+    task: Annotated[str | None, typer.Argument(metavar="TASK", help="Name of the task; --list shows them.")] = None,
+    show_list: Annotated[bool, typer.Option("--list", help="Show the tasks, their sizes and sources.")] = False,
+    data: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Where the archive of the paper is unpacked.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--out", metavar="FOLDER", help="Folder to write. [reproduce-TASK]")
+    ] = None,
+    holdout: Annotated[
+        list[str] | None,
+        typer.Option(metavar="GROUP", help="Group to hold out, or all in turn; repeatable. [as published]"),
+    ] = None,
+    target: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Perturbation to learn; repeatable. [as published]")
+    ] = None,
+    solver: Annotated[str, typer.Option(metavar="NAME", help="How to fit; paper is as published.")] = "icnn",
+    option: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Option of the solver; repeatable.")
+    ] = None,
+    baseline: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Solver to compare with; repeatable. [all there are]")
+    ] = None,
+    representation: Annotated[
+        str | None, typer.Option(metavar="NAME", help="autoencoder, pca or X, the features. [as published]")
+    ] = None,
+    seed: Seed = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Write into a folder that is not empty.")] = False,
+) -> None:
+    """Run a task of the CellOT paper on its published data: split, represent, fit and judge beside all baselines.
+
+    Writes scores.csv, legacy.csv with the published metrics, and summary.csv.
+    """
+    if show_list:
+        from ._reproduce import catalogue
+
+        typer.echo(catalogue())
+        return
+    name = _validate.given(task, what="TASK", why="cellot-sc reproduce --list shows them")
+    folder = _validate.given(data, what="--data", why="the folder in which the archive of the paper is unpacked")
+    solver_options = {name: _value(text) for name, text in _pairs(option, what="--set")}
+    output = output or Path(f"reproduce-{name}")
+    with _files.filling(output, overwrite=overwrite) as out:
+        from ._reproduce import Plan, run, show
+
+        plan = Plan(
+            solver=solver,
+            options=solver_options,
+            baselines=baseline or None,
+            representation=representation,
+            holdouts=holdout or (),
+            targets=target or None,
+            seed=seed,
+        )
+        summary = run(name, folder, out, plan)
+    typer.echo(f"\n{show(summary)}\n\nwrote {output}")
 
 
 def _summary(scores: pd.DataFrame) -> str:

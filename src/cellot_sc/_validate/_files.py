@@ -121,3 +121,13 @@ def not_downloaded(path: Path, url: str, reasons: Sequence[str], *, megabytes: i
         "cs.settings.dataset_dir (CELLOT_SC_DATASET_DIR) to a folder that has it."
     )
     raise FileNotFoundError(msg)
+
+
+def not_in_archive(folder: Path, file: str, *, doi: str, task: str, open_question: str) -> NoReturn:
+    """Raise :class:`FileNotFoundError`: what a task reads from the unpacked archive ``doi`` is not in ``folder``."""
+    known = f" Not verified: {open_question}." if open_question else ""
+    msg = (
+        f"task {task!r} needs {file}, which is not in {folder}. Download the archive of the CellOT paper, "
+        f"https://doi.org/{doi}, and unpack it there, so that {folder / file} exists.{known}"
+    )
+    raise FileNotFoundError(msg)

@@ -121,3 +121,18 @@ def not_both(given: Mapping[str, object]) -> None:
     if len(names) > 1:
         msg = f"{' and '.join(names)} exclude each other: give one."
         raise ValueError(msg)
+
+
+def nothing_held_out(groups: Sequence[str], *, task: str) -> None:
+    """Raise :class:`ValueError` if groups are to be held out in a task that has none."""
+    if groups:
+        msg = f"task {task!r} holds out no group: leave --holdout {groups[0]} out."
+        raise ValueError(msg)
+
+
+def given[T](value: T | None, *, what: str, why: str) -> T:
+    """Return ``value``; raise :class:`ValueError` if it is ``None``."""
+    if value is None:
+        msg = f"{what} is missing: {why}."
+        raise ValueError(msg)
+    return value

@@ -1,18 +1,22 @@
-"""Data sets: simulated ones, of which the truth is known, and public ones."""
+"""Data sets: simulated ones, of which the truth is known, public ones, and the tasks of the CellOT paper."""
 
 from __future__ import annotations
 
 from ._branching import simulate_branching
 from ._loaders import hagai, kang, moon_embryoid, sciplex3, weinreb, zhao_glioblastoma
 from ._simulate import simulate
+from ._task import Task
+from ._tasks import tasks
 
 __all__ = [
+    "Task",
     "hagai",
     "kang",
     "moon_embryoid",
     "sciplex3",
     "simulate",
     "simulate_branching",
+    "tasks",
     "weinreb",
     "zhao_glioblastoma",
 ]
