@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -66,7 +68,7 @@ class TestDiscrimination:
 
     def test_perturbations_as_units(self, screen: AnnData):
         table = cs.tl.evaluate(screen, metrics="discrimination_l1", unit="perturbation", n_boot=100)
-        means = table[table["perturbation"] == "mean"].set_index("model")
+        means: Any = table[table["perturbation"] == "mean"].set_index("model")
         assert means.loc["mean_shift", "value"] == 1
         assert means.loc["identity", "ci_low"] < means.loc["identity", "ci_high"]
 
@@ -77,8 +79,8 @@ class TestSamples:
         table = cs.tl.evaluate(screen, metrics=["l2_means", "energy_distance"], n_cells=sizes, n_boot=50)
         assert set(table["n_cells"]) == {10, 20, 40}
         assert not table.duplicated(["model", "metric", "perturbation", "n_cells"]).any()
-        rows = table[(table["model"] == "identity") & (table["metric"] == "l2_means")]
-        rows = rows[rows["perturbation"] == "p0"].set_index("n_cells")
+        of_identity = table[(table["model"] == "identity") & (table["metric"] == "l2_means")]
+        rows: Any = of_identity[of_identity["perturbation"] == "p0"].set_index("n_cells")
         # noise of the means adds to their distance: the fewer cells, the more
         assert rows.loc[10, "value"] > rows.loc[20, "value"] > rows.loc[40, "value"]
         # with all cells, all samples are the same
@@ -94,7 +96,7 @@ class TestSamples:
         adata.obs["split"] = adata.obs["split"].astype(str).replace({"test": "ood"})
         for data, split, largest in ((screen, "test", 40), (adata, "ood", 20)):
             table = cs.tl.evaluate(data, split=split, metrics="energy_distance", n_cells=[20, 25, 40], n_boot=0)
-            rows = table[(table["model"] == "observed") & (table["perturbation"] == "p0")].set_index("n_cells")
+            rows: Any = table[(table["model"] == "observed") & (table["perturbation"] == "p0")].set_index("n_cells")
             assert rows.index[rows["value"].notna()].max() == largest
             assert abs(rows.loc[20, "value"]) < 0.3
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +10,7 @@ from anndata import AnnData
 import cellot_sc as cs
 
 
-def scores(values: dict[tuple[str, str, str], list[float]], **columns: object) -> pd.DataFrame:
+def scores(values: dict[tuple[str, str, str], list[float]], **columns: Any) -> pd.DataFrame:
     """Return a table with a value for every fold, by model, metric and group."""
     rows = [
         (model, metric, "drug", group, "ood", 0, 5, 10 + fold, value, np.nan, np.nan, f"fold_{fold}")
@@ -36,7 +38,7 @@ def test_mean_and_interval_over_units():
 
 def test_models_share_resamples():
     table = scores({("icnn", E, "all"): [1, 2, 9], ("gaussian", E, "all"): [2, 3, 10]})
-    means = cs.tl.summarize_scores(table, "fold").set_index("model")
+    means: Any = cs.tl.summarize_scores(table, "fold").set_index("model")
     for column in ("value", "ci_low", "ci_high"):
         assert means.loc["gaussian", column] == pytest.approx(means.loc["icnn", column] + 1)
 
@@ -45,7 +47,7 @@ def test_seeds_are_averaged_first():
     one = scores({("icnn", E, "all"): [1, 2]})
     # of one fold, there is another seed
     other = one.iloc[:1].assign(seed=1, value=5.0)
-    means = cs.tl.summarize_scores(pd.concat([one, other]), "fold")
+    means: Any = cs.tl.summarize_scores(pd.concat([one, other]), "fold")
     assert means["value"].item() == pytest.approx((3 + 2) / 2)
     assert means["n_units"].item() == 2
     assert means["n_cells"].item() == 10 + 11
@@ -60,7 +62,7 @@ def test_fraction_is_that_of_mean_distances():
             ("icnn", CLOSED, "all"): [0.75, np.nan],
         }
     )
-    closed = cs.tl.summarize_scores(table, "fold").set_index("metric").loc[CLOSED]
+    closed: Any = cs.tl.summarize_scores(table, "fold").set_index("metric").loc[CLOSED]
     assert closed["value"] == pytest.approx((5 - 1.9) / (5 - 1.01))
     assert closed["n_units"] == 2
     # a resample of the fold without a gap has no fraction
@@ -82,7 +84,7 @@ def test_fraction_of_the_worst_group_is_averaged():
 
 def test_unknown_units_are_left_out():
     table = scores({("observed", E, "all"): [1, np.nan, 3], ("other", E, "all"): [np.nan] * 3})
-    means = cs.tl.summarize_scores(table, "fold").set_index("model")
+    means: Any = cs.tl.summarize_scores(table, "fold").set_index("model")
     assert means.loc["observed", ["value", "n_units"]].tolist() == [2, 2]
     assert np.isnan(means.loc["other", "value"])
     assert means.loc["other", "n_units"] == 0
@@ -95,7 +97,7 @@ def test_what_else_differs_is_kept_apart():
             scores({("icnn", E, "all"): [10, 30]}, data="b"),
         ]
     )
-    means = cs.tl.summarize_scores(table, "fold").set_index(["data", "group"])["value"]
+    means: Any = cs.tl.summarize_scores(table, "fold").set_index(["data", "group"])["value"]
     assert means.to_dict() == {("a", "all"): 2, ("a", "mean"): 6, ("b", "all"): 20}
 
 
@@ -103,7 +105,7 @@ def test_numbers_of_cells_that_were_asked_for_are_kept_apart(simulated: AnnData)
     adata = simulated.copy()
     cs.tl.cellot(adata, solver="gaussian")
     table = cs.tl.evaluate(adata, metrics="l2_means", n_cells=[10, 20], n_boot=0)
-    means = cs.tl.summarize_scores(table)
+    means: Any = cs.tl.summarize_scores(table)
     assert set(means["n_cells"]) == {10, 20}
     row = means[(means["model"] == "identity") & (means["n_cells"] == 10) & (means["metric"] == "l2_means")]
     part = table[(table["model"] == "identity") & (table["n_cells"] == 10) & (table["metric"] == "l2_means")]
@@ -111,7 +113,7 @@ def test_numbers_of_cells_that_were_asked_for_are_kept_apart(simulated: AnnData)
 
 
 def test_no_resamples():
-    means = cs.tl.summarize_scores(scores({("icnn", E, "all"): [1, 3]}), "fold", n_boot=0)
+    means: Any = cs.tl.summarize_scores(scores({("icnn", E, "all"): [1, 3]}), "fold", n_boot=0)
     assert means["value"].item() == 2
     assert means[["ci_low", "ci_high"]].isna().all(axis=None)
 

@@ -82,7 +82,8 @@ def split_labels(adata: AnnData, split_key: str) -> np.ndarray:
         If a cell has a label that is not one of train, valid, test, ood.
     """
     column = obs_key(adata, split_key, what="split_key")
-    labels = np.where(column.isna(), None, column.astype(str).to_numpy(dtype=object))
+    labels = column.astype(str).to_numpy(dtype=object, copy=True)
+    labels[column.isna().to_numpy(dtype=bool)] = None
     unknown = sorted(set(labels) - {None, *_keys.SPLITS})
     if unknown:
         msg = f"adata.obs[{split_key!r}] has labels that are no split: {unknown[:5]}. Valid: {', '.join(_keys.SPLITS)}."

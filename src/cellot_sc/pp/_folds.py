@@ -37,7 +37,7 @@ def leave_one_group_out(
     perturbation_key: str = _keys.PERTURBATION,
     *,
     control: str = _keys.CONTROL,
-    groups: str | Sequence[str] | None = None,
+    groups: str | Sequence[Any] | None = None,
     **options: Any,
 ) -> Iterator[Fold]:
     """Yield every group in turn with a copy of the cells whose split holds that group out.

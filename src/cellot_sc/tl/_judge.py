@@ -271,21 +271,26 @@ def _clouds(
         {model: data.view(transport.transport(start)) for model, transport in maps.items()},
         None if train is None else data.view(data.x[others]),
     )
-    counts = [resamples.counts(rows, rng) for rows in (source, treated, others)]
+    of_source, of_treated, of_others = (resamples.counts(rows, rng) for rows in (source, treated, others))
     halves = []
     if train is None and len(treated) >= MIN_GROUP_CELLS:
         orders = (rng.permutation(len(treated)) for _ in range(N_HALVINGS))
         halves = [(order[: len(order) // 2], order[len(order) // 2 :]) for order in orders]
-    return clouds, Counts(*counts, halves, resamples.of_units)
+    return clouds, Counts(of_source, of_treated, of_others, halves, resamples.of_units)
 
 
 def _scores(names: list[str], clouds: Clouds, counts: Counts, gammas: np.ndarray) -> Scores:
     """Score every prediction, and what stands in for a perfect one, with every metric on cells."""
-    control = {"control": clouds.control, "control_counts": counts.control, "of_units": counts.of_units}
 
     def reference(rows: np.ndarray | slice = slice(None)) -> Reference:
-        observed = {"observed": clouds.observed[rows], "observed_counts": counts.observed[rows]}
-        return Reference(**observed, **control, gammas=gammas)
+        return Reference(
+            clouds.observed[rows],
+            clouds.control,
+            gammas=gammas,
+            observed_counts=counts.observed[rows],
+            control_counts=counts.control,
+            of_units=counts.of_units,
+        )
 
     names = [name for name in names if METRICS[name].resampling != "effects"]
     whole = reference()

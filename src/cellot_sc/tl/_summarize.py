@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -76,7 +76,7 @@ def summarize_scores(
         keys.append("n_cells")
     parts = []
     for names, block in table.groupby(keys, sort=False, observed=True, dropna=False):
-        fixed = dict(zip(keys, names, strict=True))
+        fixed: dict[str, Any] = dict(zip(keys, names, strict=True))
         parts.append(_of_block(block, unit, fixed["group"], n_boot, seed).assign(**fixed))
     out = pd.concat(parts, ignore_index=True).assign(**{unit: MEAN})
     columns = [name for name in table.columns if name in out and name != "seed"]
@@ -96,9 +96,9 @@ def _of_block(block: pd.DataFrame, unit: str, group: object, n_boot: int, seed: 
         known = ~np.isnan(of_units)
         found = _mean(of_units, known, draws)
         base = str(metric).removesuffix(GAP_CLOSED)
-        parts = [values.get((base, name)) for name in (IDENTITY, OBSERVED, model)]
-        if base != metric and group != WORST and all(part is not None for part in parts):
-            identity, observed, own = (part.to_numpy() for part in parts)
+        needed = [(base, name) for name in (IDENTITY, OBSERVED, model)]
+        if base != metric and group != WORST and all(of in values for of in needed):
+            identity, observed, own = (values[of].to_numpy() for of in needed)
             known = ~np.isnan(identity + observed + own)
             nothing, ceiling, reached = (_mean(part, known, draws) for part in (identity, observed, own))
             gap = nothing - ceiling
