@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -30,7 +32,7 @@ def adata() -> AnnData:
 
 @pytest.mark.parametrize("unit", [None, "patient"])
 def test_killed_state_is_lost(adata: AnnData, unit: str | None):
-    table = cs.tl.abundance_shift(adata, "cell_type", unit=unit).set_index(["source", "group"])
+    table: Any = cs.tl.abundance_shift(adata, "cell_type", unit=unit).set_index(["source", "group"])
     for source in ("observed", "predicted"):
         rows = table.loc[source]
         assert rows["fraction"].sum() == pytest.approx(1) and rows["fraction_control"].sum() == pytest.approx(1)
@@ -65,7 +67,7 @@ def test_state_that_only_treated_cells_have(fitted: AnnData):
     states = adata.obs["cell_type"].astype(object)
     states[(adata.obs["perturbation"] == "drug_a") & (adata.obs["cell_type"] == "type_0")] = "new"
     adata.obs["state"] = states
-    table = cs.tl.abundance_shift(adata, "state", targets="drug_a").set_index(["source", "group"])
+    table: Any = cs.tl.abundance_shift(adata, "state", targets="drug_a").set_index(["source", "group"])
     for source in ("observed", "predicted"):
         assert table.loc[source, "new"]["fraction_control"] == 0
         assert table.loc[source, "new"]["ci_low"] > 1

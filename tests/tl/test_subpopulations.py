@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import anndata
 import numpy as np
@@ -123,6 +123,8 @@ def test_error_of_the_map_elsewhere_counts_where_no_treated_cell_was_seen(fitted
     adata = fitted.copy()
     hidden = (adata.obs["perturbation"] == "drug_a") & (adata.obs["cell_type"] == "type_1")
     adata.obs["cell_type"] = adata.obs["cell_type"].where(~hidden)
+    before: Any
+    after: Any
     before, after = (
         cs.tl.subpopulation_effects(x, "cell_type", targets="drug_a").set_index("group") for x in (fitted, adata)
     )

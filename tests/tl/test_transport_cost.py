@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,11 +12,11 @@ from cellot_sc.tl import _store
 
 
 @pytest.fixture(scope="module")
-def costs(fitted: AnnData) -> pd.DataFrame:
+def costs(fitted: AnnData) -> Any:
     return cs.tl.transport_cost(fitted, groupby="cell_type").set_index(["perturbation", "group"])
 
 
-def test_cost_is_the_mean_of_the_map(fitted: AnnData, costs: pd.DataFrame):
+def test_cost_is_the_mean_of_the_map(fitted: AnnData, costs: Any):
     control = (fitted.obs["perturbation"] == "control").to_numpy()
     in_type = control & (fitted.obs["cell_type"] == "type_1").to_numpy()
     drug_a = _store.load(fitted, "cellot").maps["drug_a"]
@@ -27,7 +29,7 @@ def test_cost_is_the_mean_of_the_map(fitted: AnnData, costs: pd.DataFrame):
     assert (costs["ci_low"] <= costs["cost"]).all() and (costs["cost"] <= costs["ci_high"]).all()
 
 
-def test_what_acts_costs_more_than_control_against_control(costs: pd.DataFrame):
+def test_what_acts_costs_more_than_control_against_control(costs: Any):
     responder = costs.loc["drug_a", "type_0"]
     assert responder["ci_low"] > 5 * responder["null"]
     inert = costs.loc["drug_b", "all"]
@@ -78,7 +80,7 @@ def test_maps_that_do_not_move_cost_nothing(prepared: AnnData):
     assert (table["cost"] == 0).all() and (table["ci_low"] == 0).all() and (table["null"] > 0).all()
 
 
-def test_same_seed_same_table(fitted: AnnData, costs: pd.DataFrame):
+def test_same_seed_same_table(fitted: AnnData, costs: Any):
     again = cs.tl.transport_cost(fitted, groupby="cell_type").set_index(["perturbation", "group"])
     pd.testing.assert_frame_equal(again, costs)
 
