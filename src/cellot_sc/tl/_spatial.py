@@ -86,6 +86,15 @@ def spatial_effects(
     -----
     A map changes a cell by what the cell is, not by where it is: effects are patterned as far as the states of cells
     are. Compare with the pattern of expression itself where that is the question.
+
+    Examples
+    --------
+    >>> import cellot_sc as cs
+    >>> adata = cs.datasets.simulate(600, 50)
+    >>> cs.tl.cellot(adata, solver="gaussian")
+    >>> adata.obsm["spatial"] = adata.obsm["X_cellot"][:, :2]
+    >>> cs.tl.spatial_effects(adata, "gene_38")["feature"].tolist()  # doctest: +SKIP
+    ['gene_38', 'gene_38']
     """
     squidpy = _validate.installed("squidpy", extra="spatial", what="cs.tl.spatial_effects")
     n_neighbors = _validate.positive(n_neighbors, what="n_neighbors", integer=True)
