@@ -60,7 +60,7 @@ def unit_draws(units: np.ndarray, n_boot: int, *, seed: int | np.random.Generato
     >>> import numpy as np
     >>> from cellot_sc.metrics._bootstrap import unit_draws
     >>> counts = unit_draws(np.array(["p1", "p1", "p2"]), 4)
-    >>> (counts[1:].sum(axis=0) == 2).all()
+    >>> bool((counts[1:].sum(axis=0) == 2).all())
     True
     """
     names, codes = np.unique(units, return_inverse=True)
