@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ._archive import cellot_archive
 from ._branching import simulate_branching
 from ._loaders import hagai, kang, moon_embryoid, sciplex3, weinreb, zhao_glioblastoma
 from ._simulate import simulate
@@ -10,6 +11,7 @@ from ._tasks import tasks
 
 __all__ = [
     "Task",
+    "cellot_archive",
     "hagai",
     "kang",
     "moon_embryoid",
