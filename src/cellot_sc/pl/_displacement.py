@@ -146,8 +146,8 @@ def _arrows(
         np.stack([np.bincount(member, points[:, i]) / counts for i in range(2)], axis=-1) for points in (start, end)
     ]
     ax.quiver(
-        *means[0].T, *(means[1] - means[0]).T, color=color, angles="xy", scale_units="xy", scale=1, units="dots",
-        width=1.6, headwidth=4.5, headlength=5, headaxislength=4.5, minlength=0.5, edgecolor="white", linewidth=0.3,
+        *means[0].T, *(means[1] - means[0]).T, color=color, angles="xy", scale_units="xy", scale=1, units="inches",
+        width=0.016, headwidth=4.5, headlength=5, headaxislength=4.5, minlength=0.5, edgecolor="white", linewidth=0.3,
         zorder=3,
     )  # fmt: skip
 

@@ -110,10 +110,9 @@ def spatial_effects(
         dots = _style.points(
             panel, xy[order], n_total=len(xy), c=change[order], cmap=_style.DIVERGING, vmin=-limit, vmax=limit
         )
-        panel.set_title(
-            f"{name} · {feature}" if several else feature, loc="left", fontsize="medium", fontweight="bold", pad=16
-        )
         text = autocorrelation.get((name, feature), "")
+        title = f"{name} · {feature}" if several else feature
+        panel.set_title(title, loc="left", fontsize="medium", fontweight="bold", pad=16 if text else None)
         panel.annotate(text, (0, 1), (0, 4), xycoords="axes fraction", textcoords="offset points", fontsize="small")
         panel.set(xticks=[], yticks=[])
         panel.set_aspect("equal")
