@@ -91,9 +91,10 @@ def subpopulation_effects(
     A smooth map also carries the effect on one group over to others. That is no noise, so no such null knows of it; the
     treated cells do. Where a group has at least 10 control and 10 treated cells, an effect is called only if both the
     predicted and the observed one are: ``pvalue`` is the greater of that against the null and that of Welch's test
-    between the observed cells (an intersection-union test, Berger 1982, doi 10.2307/1268635). Elsewhere, the error of
+    between the observed cells (an intersection-union test, Berger 1982, doi 10.2307/1267823). Elsewhere, the error of
     the map in the other groups, the mean square of predicted minus observed beyond sampling error, is added to the
-    variance.
+    variance. Where no group has treated cells, the map is taken at its word: what is called has changed somewhere, but
+    perhaps in another group.
 
     Examples
     --------
