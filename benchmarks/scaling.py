@@ -14,9 +14,9 @@ from . import _fits, _loop, _output
 START = {"cells": 10_000, "dims": 50, "width": 64, "perturbations": 1}
 SWEEPS = {
     "cells": (1_000, 10_000, 100_000, 1_000_000),
-    "dims": (5, 10, 24, 50, 100, 200),
-    "width": (16, 32, 64, 128, 256),
-    "perturbations": (1, 2, 4, 8, 16, 32),
+    "dims": (5, 20, 50, 100, 200),
+    "width": (16, 32, 64, 128),
+    "perturbations": (1, 2, 4, 8, 16),
 }
 
 
