@@ -93,7 +93,9 @@ def test_order(cells: AnnData, times: list[Any], order: list[Any] | None, labels
 
 
 def test_order_of_categories(cells: AnnData) -> None:
-    cells.obs["when"] = pd.Categorical.from_codes(cells.obs["time"], ["early", "middle", "late"], ordered=True)
+    cells.obs["when"] = pd.Categorical(
+        np.array(["early", "middle", "late"])[cells.obs["time"]], ["early", "middle", "late"], ordered=True
+    )
     cs.tl.trajectory(cells, "when", solver="mean_shift")
     assert _course.load(cells, "trajectory").labels == ["early", "middle", "late"]
     assert cs.tl.interpolate(cells, 0.5).obs["when"].unique().tolist() == ["0.5"]

@@ -129,8 +129,10 @@ def simulate_branching(
         obs=pd.DataFrame(
             {
                 _keys.TIME: time,
-                _keys.FATE: pd.Categorical.from_codes(fate, names),
-                "cell_type": pd.Categorical.from_codes(seen, [*names, PROGENITOR]),
+                _keys.FATE: pd.Categorical(np.array(names, dtype=object)[fate], categories=names),
+                "cell_type": pd.Categorical(
+                    np.array([*names, PROGENITOR], dtype=object)[seen], categories=[*names, PROGENITOR]
+                ),
                 "growth": rates[fate],
             },
             index=[f"cell_{i}" for i in range(n_cells)],

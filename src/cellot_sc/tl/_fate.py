@@ -94,8 +94,9 @@ def fate(
     out = adata.copy() if copy else adata
     out.obsm[key_added] = pd.DataFrame(shares, index=adata.obs_names, columns=reading.fates)
     early = ~np.isnan(shares[:, 0])
-    likeliest = np.where(early, np.nan_to_num(shares).argmax(axis=1), -1)
-    out.obs[f"{key_added}_{PREDICTED}"] = pd.Categorical.from_codes(likeliest, reading.fates)
+    likeliest = np.full(adata.n_obs, None, dtype=object)
+    likeliest[early] = np.array(reading.fates, dtype=object)[shares[early].argmax(axis=1)]
+    out.obs[f"{key_added}_{PREDICTED}"] = pd.Categorical(likeliest, categories=reading.fates)
     out.obs[f"{key_added}_{POTENCY}"] = entropy(shares)
     out.uns[key_added] = {
         "groupby": groupby,

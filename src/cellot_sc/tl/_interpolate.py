@@ -27,7 +27,7 @@ def interpolate(
     *,
     source: Any = None,
     cells: Cells | None = None,
-    path: Literal["spline", "linear"] = _course.SPLINE,
+    path: Literal["spline", "linear"] = "spline",
     key: str = _keys.TRAJECTORY,
     decode: bool = True,
 ) -> AnnData:

@@ -49,7 +49,8 @@ def solve(x: np.ndarray, y: np.ndarray) -> Any:
         # what it has to warn of itself is shown, and not that it began
         logger.setLevel("WARNING")
         try:
-            problem = TemporalProblem(both).prepare("time", joint_attr="X_rep").solve()
+            problem: Any = TemporalProblem(both)  # type: ignore[abstract]
+            problem = problem.prepare("time", joint_attr="X_rep").solve()
         finally:
             logger.setLevel(level)
     return problem[0.0, 1.0].solution
