@@ -1,7 +1,10 @@
 """The numerical core: arrays in, transport maps out. Knows nothing of AnnData."""
 
 from .chain import ChainMap
+from .entropic import EntropicMap
 from .maps import AffineMap, IdentityMap, MeanShiftMap, TransportMap, WeightedMap
+from .mlp_maps import DualMLPMap, MLPMap
+from .popalign import MixtureMap
 from .potential_map import PotentialMap
 from .problem import Fit, History, Problem
 from .solvers import SOLVERS, Solver, fit
@@ -10,10 +13,14 @@ __all__ = [
     "SOLVERS",
     "AffineMap",
     "ChainMap",
+    "DualMLPMap",
+    "EntropicMap",
     "Fit",
     "History",
     "IdentityMap",
+    "MLPMap",
     "MeanShiftMap",
+    "MixtureMap",
     "PotentialMap",
     "Problem",
     "Solver",
