@@ -193,7 +193,8 @@ def _tables(scores: pd.DataFrame, task: str, given: argparse.Namespace) -> dict[
     inside = means[means["group"] == "mean"]
     if len(inside):
         tables[f"{title}: mean over the subpopulations of each"] = _wide(inside, WITHIN)
-    tables[f"{title}: {given.default} beside the best baseline"] = _verdicts(scores, given)
+    if given.default in given.solvers:
+        tables[f"{title}: {given.default} beside the best baseline"] = _verdicts(scores, given)
     for metric in ("pearson_delta", "energy_distance", "energy_distance_frac_gap_closed"):
         rows = scores[(scores["group"] == "all") & (scores["metric"] == metric)]
         rows = rows.groupby(["fold", "model"], sort=False)["value"].mean().unstack("model")
