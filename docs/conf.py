@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import sys
 from importlib.metadata import metadata
+from pathlib import Path
 
 info = metadata("cellot-sc")
 project = info["Name"]
@@ -74,3 +76,15 @@ html_theme_options = {
     "path_to_docs": "docs/",
     "navigation_with_keys": False,
 }
+
+
+def draw_gallery(app):
+    """Draw the pictures of the gallery, which are not kept with the source."""
+    sys.path.insert(0, str(app.srcdir))
+    from gallery import draw
+
+    draw(Path(app.srcdir) / "generated" / "gallery")
+
+
+def setup(app):
+    app.connect("builder-inited", draw_gallery)

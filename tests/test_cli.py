@@ -301,7 +301,10 @@ class TestDemo:
             "metrics.csv", "fitted.h5ad", "predicted.h5ad", "report.html",
             *(
                 f"figures/{name}.{suffix}"
-                for name in ("evaluation", "evaluation_groups", "embedding", "history", "marginals", "truth")
+                for name in (
+                    "evaluation", "evaluation_groups", "embedding", "history", "marginals", "truth", "transport_cost",
+                    "subpopulation_effects", "effect_clusters",
+                )
                 for suffix in ("png", "pdf")
             ),
         }  # fmt: skip
@@ -320,7 +323,7 @@ class TestDemo:
         expected = cs.tl.evaluate(fitted, groupby="cell_type", n_boot=10, seed=1)
         pd.testing.assert_frame_equal(scores[: len(expected)], expected)
         report = (folder / "report.html").read_text(encoding="utf-8")
-        assert report.count("data:image/png;base64,") == 6
+        assert report.count("data:image/png;base64,") == 9
         assert all(name in report for name in ("drug_a", "drug_b", "drug_c", "counterfactual_error"))
 
     def test_error_of_each_cell_against_its_truth(self, demo: tuple[Path, str]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from . import _keys, _report, datasets, pl, pp, tl
+from . import _findings, _keys, _report, datasets, pl, pp, tl
 from ._settings import logger, settings
 from .metrics import _bootstrap
 from .pp._represent import project
@@ -46,6 +46,7 @@ def run(folder: Path, *, seed: int) -> pd.DataFrame:
     logger.info("drawing figures")
     items = _report.draw(adata, scores)
     items.insert(1, _truth(scores))
+    items += _findings.draw(adata, groupby=GROUPBY, seed=seed)
     (folder / "figures").mkdir()
     for item in items:
         for suffix in ("png", "pdf"):

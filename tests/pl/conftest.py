@@ -185,7 +185,7 @@ def cells(_of_many: dict[int, AnnData], number: int) -> AnnData:
 
 def draw(name: str, adata: AnnData, tables: type[Tables], n: int, **kwargs: Any) -> list[Axes]:
     """Draw the figure of a name, of ``n`` perturbations, and return its axes."""
-    drawn = {
+    functions: dict[str, Callable[[], Any]] = {
         "displacement": lambda: cs.pl.displacement(adata, basis="pca", **kwargs),
         "displacement_stream": lambda: cs.pl.displacement(adata, basis="pca", stream=True, color="cell_type", **kwargs),
         "drug_similarity": lambda: cs.pl.drug_similarity(tables.similarity(n), **kwargs),
@@ -204,7 +204,8 @@ def draw(name: str, adata: AnnData, tables: type[Tables], n: int, **kwargs: Any)
         "spatial_effects": lambda: cs.pl.spatial_effects(adata, **kwargs),
         "subpopulation_effects": lambda: cs.pl.subpopulation_effects(tables.subpopulations(n), **kwargs),
         "transport_cost": lambda: cs.pl.transport_cost(tables.costs(n), **kwargs),
-    }[name]()
+    }
+    drawn = functions[name]()
     return list(drawn.values()) if isinstance(drawn, dict) else [drawn]
 
 

@@ -14,7 +14,7 @@ from matplotlib.colors import same_color
 from matplotlib.quiver import Quiver
 
 import cellot_sc as cs
-from cellot_sc.ot import IdentityMap
+from cellot_sc.ot import IdentityMap, TransportMap
 from cellot_sc.pl import _bases, _cells
 from cellot_sc.tl import _store
 
@@ -51,7 +51,7 @@ class TestDisplacement:
 
     def test_no_displacement_no_arrow_on_any_basis(self, placed: AnnData, monkeypatch: pytest.MonkeyPatch) -> None:
         fitted = _store.load(placed, "cellot")
-        still = {name: IdentityMap(8) for name in fitted.maps}
+        still: dict[str, TransportMap] = {name: IdentityMap(8) for name in fitted.maps}
         monkeypatch.setattr(_store, "load", lambda adata, key: _store.FittedMaps(fitted.config, still, fitted.history))
         for basis in ("pca", "X_two"):
             found = arrows(cs.pl.displacement(placed, "drug_a", basis=basis, show=False)["drug_a"])

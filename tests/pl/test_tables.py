@@ -135,8 +135,9 @@ class TestEffectHeatmap:
         table = tables.signature(3)
         table.loc[0, "predicted"] = np.nan
         ax = cs.pl.effect_heatmap(table, n_features=40, show=False)
-        assert np.isnan(np.ma.filled(ax.images[0].get_array(), np.nan)).sum() == 1
-        assert same_color(ax.images[0].get_cmap().get_bad(), to_rgba(_style.FAINT))
+        image: Any = ax.images[0]
+        assert np.isnan(np.ma.filled(image.get_array(), np.nan)).sum() == 1
+        assert same_color(image.get_cmap().get_bad(), to_rgba(_style.FAINT))
 
 
 class TestSubpopulationEffects:
