@@ -4,7 +4,7 @@ Each function either returns the checked value or raises. None changes what it w
 validation is left as it was.
 """
 
-from ._clones import clonal_cells, clones, fates
+from ._clones import clonal_cells, clones, corners, fates, populations
 from ._columns import (
     categories,
     cell_positions,
@@ -57,6 +57,7 @@ from ._matrices import (
     positive_weights,
     representation_key,
 )
+from ._moscot import full_rank_solution, moscot_problem, pairs_of_one_kind, solved_elsewhere, squared_euclidean
 from ._names import (
     feature_names,
     given,
@@ -85,7 +86,17 @@ from ._numbers import (
     whole_effects,
     whole_numbers,
 )
-from ._times import after_first, labelled, of_course, time_course, time_index, time_labels, time_order, time_value
+from ._times import (
+    after_first,
+    before_last,
+    labelled,
+    of_course,
+    time_course,
+    time_index,
+    time_labels,
+    time_order,
+    time_value,
+)
 
 __all__ = [
     "FIGURE_SUFFIXES",
@@ -93,12 +104,14 @@ __all__ = [
     "absent",
     "after_first",
     "at_least",
+    "before_last",
     "categories",
     "cell_positions",
     "cells_to_judge",
     "clonal_cells",
     "clones",
     "coordinates",
+    "corners",
     "decoder",
     "enough_cells",
     "expression",
@@ -111,6 +124,7 @@ __all__ = [
     "free_uns_key",
     "given",
     "genes_compared",
+    "full_rank_solution",
     "group_codes",
     "group_labels",
     "has_decoder",
@@ -123,6 +137,7 @@ __all__ = [
     "leaves_some",
     "log_expression",
     "matrix",
+    "moscot_problem",
     "name_and_value",
     "nearest",
     "new_names",
@@ -140,10 +155,12 @@ __all__ = [
     "one_score_each",
     "output_file",
     "output_folder",
+    "pairs_of_one_kind",
     "panels",
     "perturbation_labels",
     "plane",
     "points",
+    "populations",
     "positive",
     "positive_weights",
     "replaceable",
@@ -151,9 +168,11 @@ __all__ = [
     "seed",
     "side_by_side",
     "some_groups",
+    "solved_elsewhere",
     "some_of",
     "some_units",
     "split_labels",
+    "squared_euclidean",
     "square_table",
     "table_columns",
     "table_numbers",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -62,4 +62,21 @@ def clonal_cells(n_cells: int, clone_key: str, target: str) -> None:
             f"No early cell shares a clone of {clone_key!r} with a late cell of time {target!r} that has one of the "
             "fates: nothing can be compared."
         )
+        raise ValueError(msg)
+
+
+def corners(n_fates: int) -> None:
+    """Raise :class:`ValueError` if there are too few fates for a polygon."""
+    if n_fates < 3:
+        msg = f"style 'simplex' needs three fates; there are {n_fates}: use style 'bars'."
+        raise ValueError(msg)
+
+
+def populations(names: Sequence[str], key: str, *, reserved: str) -> None:
+    """Raise :class:`ValueError` if there are no two populations, or one is named like all of them."""
+    if len(names) < 2:
+        msg = f"adata.obs[{key!r}] has {len(names)} population{'s' * (len(names) != 1)}: two are needed."
+        raise ValueError(msg)
+    if reserved in names:
+        msg = f"adata.obs[{key!r}] has a population {reserved!r}, which names all of them: rename it."
         raise ValueError(msg)

@@ -144,3 +144,10 @@ def labelled(n_labels: int, groupby: str, time: str) -> None:
     if not n_labels:
         msg = f"No cell of time {time!r} has a label in adata.obs[{groupby!r}]: there are no fates to read."
         raise ValueError(msg)
+
+
+def before_last(time: str, labels: Sequence[str]) -> None:
+    """Raise :class:`ValueError` if no time of the course is after ``time``."""
+    if time == labels[-1]:
+        msg = f"source {time!r} is the last time: cells are followed from an earlier one ({', '.join(labels[:-1])})."
+        raise ValueError(msg)

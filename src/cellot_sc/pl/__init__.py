@@ -1,29 +1,35 @@
 """One function per figure: each takes axes or makes them, and returns those that it has drawn on."""
 
+from ._clonal import clonal_agreement
 from ._displacement import displacement
 from ._drug_similarity import drug_similarity
 from ._effect_clusters import effect_clusters
 from ._effect_heatmap import effect_heatmap
 from ._embedding import embedding
 from ._evaluation import evaluation
+from ._fate import fate
 from ._history import history
 from ._marginals import marginals
 from ._responses import responses
 from ._spatial_effects import spatial_effects
 from ._subpopulation_effects import subpopulation_effects
+from ._trajectory import trajectory
 from ._transport_cost import transport_cost
 
 __all__ = [
+    "clonal_agreement",
     "displacement",
     "drug_similarity",
     "effect_clusters",
     "effect_heatmap",
     "embedding",
     "evaluation",
+    "fate",
     "history",
     "marginals",
     "responses",
     "spatial_effects",
     "subpopulation_effects",
+    "trajectory",
     "transport_cost",
 ]

@@ -7,6 +7,7 @@ from ._clones import clonal_agreement
 from ._effect_clusters import effect_clusters
 from ._evaluate import evaluate, mmd
 from ._fate import fate
+from ._from_moscot import from_moscot
 from ._interpolate import interpolate
 from ._predict import predict
 from ._responders import responders
@@ -16,6 +17,7 @@ from ._spatial import spatial_effects
 from ._subpopulations import subpopulation_effects
 from ._summarize import summarize_scores
 from ._trajectory import trajectory
+from ._transfer import transfer
 from ._transport_cost import transport_cost
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
     "evaluate",
     "export_cell_eval",
     "fate",
+    "from_moscot",
     "interpolate",
     "mmd",
     "predict",
@@ -37,5 +40,6 @@ __all__ = [
     "subpopulation_effects",
     "summarize_scores",
     "trajectory",
+    "transfer",
     "transport_cost",
 ]

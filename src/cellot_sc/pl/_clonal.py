@@ -1,0 +1,111 @@
+"""How well predicted fates agree with lineage tracing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from .. import _validate
+from . import _style
+from ._evaluation import CONTROLS, model_name
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+COLUMNS = ("model", "metric", "source", "fate", "n_cells", "n_clones", "value", "ci_low", "ci_high")
+CHANCE = {"auroc": 0.5, "correlation": 0.0}
+PEERS = ("prior", *CONTROLS, "moscot")
+ALL = "all"
+
+
+def clonal_agreement(
+    table: pd.DataFrame,
+    *,
+    source: str | None = None,
+    fate: str = ALL,
+    ax: Axes | Sequence[Axes] | None = None,
+    show: bool | None = None,
+    save: str | Path | None = None,
+) -> dict[str, Axes]:
+    """Draw how well the fates that models predict agree with clonal ones: a panel per metric, a row per model.
+
+    Lines are intervals over resampled clones, of which the number is in the title. The dashed line is what a prediction
+    scores that is the same for all cells.
+
+    Parameters
+    ----------
+    table
+        Agreement, as :func:`cellot_sc.tl.clonal_agreement` returns it; those of several courses may be concatenated.
+    source
+        The time of the early cells, or ``"all"`` of them. With ``None``, all if there are several times.
+    fate
+        A fate, or ``"all"`` for the mean over fates.
+    ax
+        As many axes as there are metrics. With ``None``, a figure is made.
+    show
+        Whether to show the figure; ``None`` leaves that to an interactive session.
+    save
+        File to save the figure to.
+
+    Returns
+    -------
+    The axes by metric.
+
+    Raises
+    ------
+    KeyError
+        If the table lacks a column.
+    ValueError
+        If the source or the fate is not in the table, there are more or fewer axes than metrics, or no figure can be
+        saved to the file.
+
+    Examples
+    --------
+    >>> import cellot_sc as cs
+    >>> adata = cs.datasets.simulate_branching(600, 30)
+    >>> cs.tl.trajectory(adata, solver="gaussian")
+    >>> cs.tl.fate(adata, "cell_type")
+    >>> table = cs.tl.clonal_agreement(adata, models=["prior", "identity"], n_boot=50)
+    >>> list(cs.pl.clonal_agreement(table, show=False))
+    ['accuracy', 'auroc', 'correlation']
+    """
+    _validate.figure_file(save)
+    _validate.table_columns(table, COLUMNS, maker="cs.tl.clonal_agreement")
+    sources = list(dict.fromkeys(table["source"]))
+    if source is None:
+        source = ALL if ALL in sources else sources[0]
+    _validate.one_of(source, sources, what="source")
+    _validate.one_of(fate, list(dict.fromkeys(table["fate"])), what="fate")
+    rows = table[(table["source"] == source) & (table["fate"] == fate)]
+    metrics = list(dict.fromkeys(rows["metric"]))
+    models = list(dict.fromkeys(rows["model"]))
+    fitted = [model for model in models if model not in PEERS]
+    models = [*[model for model in PEERS if model in models], *fitted]
+    colors = _style.model_colors(models)
+
+    canvas = _style.Canvas.of(ax, len(metrics), size=(2.9, 0.9 + 0.3 * len(models)), n_cols=3)
+    axes = dict(zip(metrics, canvas.axes, strict=True))
+    y = np.arange(len(models))
+    for i, (metric, panel) in enumerate(axes.items()):
+        of_metric = rows[rows["metric"] == metric].drop_duplicates("model").set_index("model").reindex(models)
+        shades = [colors[model] for model in models]
+        panel.hlines(y, of_metric["ci_low"], of_metric["ci_high"], color=shades, linewidth=1.5)
+        panel.scatter(of_metric["value"], y, color=shades, s=28, zorder=3)
+        chance = CHANCE.get(metric)
+        if metric == "accuracy" and "prior" in models:
+            chance = float(of_metric.loc["prior", "value"])
+        if chance is not None:
+            panel.axvline(chance, color=_style.GREY, linewidth=0.8, linestyle="--", zorder=0)
+        panel.set_yticks(y, [model_name(model) for model in models])
+        panel.set_ylim(len(models) - 0.5, -0.5)
+        panel.tick_params(axis="y", length=0, labelleft=canvas.figure is None or i % 3 == 0)
+        panel.set_title(metric, loc="left", fontsize="medium", fontweight="bold")
+        _style.tidy(panel)
+    n_cells, n_clones = int(rows["n_cells"].iloc[0]), int(rows["n_clones"].iloc[0])
+    canvas.label(x=f"{n_cells} cells of {n_clones} clones, time: {source}; fate: {fate}")
+    canvas.finish(show=show, save=save)
+    return axes

@@ -1,0 +1,154 @@
+"""Fate probabilities of early cells."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, Polygon
+
+from .. import _keys, _validate
+from . import _style
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from matplotlib.axes import Axes
+
+STYLES = BARS, SIMPLEX = ("bars", "simplex")
+EARLY = "early cells"
+
+
+def fate(
+    adata: AnnData,
+    groupby: str | None = None,
+    *,
+    style: Literal["bars", "simplex"] = "bars",
+    key: str = _keys.FATE,
+    ax: Axes | None = None,
+    show: bool | None = None,
+    save: str | Path | None = None,
+) -> Axes:
+    """Draw the fate probabilities of early cells.
+
+    Parameters
+    ----------
+    adata
+        Annotated data with fates predicted by :func:`cellot_sc.tl.fate`.
+    groupby
+        Column of ``obs``, such as the time or the clone's potency. Bars stand beside each other by it, and dots are
+        coloured by it. With ``None``, there is one block of bars, and dots are coloured by the likeliest fate.
+    style
+        ``"bars"``: a bar per cell, stacked from its probabilities and sorted by them. ``"simplex"``: a dot per cell in
+        a polygon with a corner for each fate; a cell that is certain of its fate lies in that corner. With more than
+        three fates, different mixtures may lie on one spot.
+    key
+        Where the fates are.
+    ax
+        Axes to draw on. With ``None``, a figure is made.
+    show
+        Whether to show the figure; ``None`` leaves that to an interactive session.
+    save
+        File to save the figure to.
+
+    Returns
+    -------
+    The axes.
+
+    Raises
+    ------
+    KeyError
+        If there are no fates or no such column.
+    ValueError
+        If the style is unknown, a simplex is asked for with fewer than three fates, or no figure can be saved to the
+        file.
+
+    Examples
+    --------
+    >>> import cellot_sc as cs
+    >>> adata = cs.datasets.simulate_branching(600, 30)
+    >>> cs.tl.trajectory(adata, solver="gaussian")
+    >>> cs.tl.fate(adata, "cell_type")
+    >>> [text.get_text() for text in cs.pl.fate(adata, "time", show=False).get_xticklabels()]
+    ['0', '1']
+    """
+    _validate.figure_file(save)
+    _validate.one_of(style, STYLES, what="style")
+    asked = _validate.fates(adata, key)
+    table: pd.DataFrame = adata.obsm[key]
+    fates = [str(name) for name in table.columns]
+    early = table.notna().all(axis=1).to_numpy(dtype=bool)
+    shares = table.to_numpy(dtype=np.float64)[early]
+    groups = np.full(len(shares), EARLY, dtype=object)
+    if groupby is not None:
+        column = _validate.obs_key(adata, groupby, what="groupby")[early]
+        groups = column.astype(str).to_numpy(dtype=object)
+    colors = _style.category_colors(adata, str(asked["groupby"]), fates)
+
+    if style == BARS:
+        canvas = _style.Canvas.of(ax, 1, size=(6.0, 3.0), n_cols=1)
+        [panel] = canvas.axes
+        _bars(panel, shares, groups, [colors[name] for name in fates])
+        canvas.label(x=groupby, y="fate probability")
+        canvas.legend(Patch(color=colors[name], label=name) for name in fates)
+    else:
+        _validate.corners(len(fates))
+        canvas = _style.Canvas.of(ax, 1, size=(4.4, 4.4), n_cols=1)
+        [panel] = canvas.axes
+        if groupby is None:
+            of_dots: dict[str, Any] = colors
+            groups = np.array(fates, dtype=object)[shares.argmax(axis=1)]
+        else:
+            of_dots = _style.category_colors(adata, groupby, sorted(set(groups)))
+        _simplex(panel, shares, fates, [of_dots[group] for group in groups])
+        if groupby is not None:
+            canvas.legend(
+                Line2D([], [], color=color, marker="o", linestyle="none", label=name) for name, color in of_dots.items()
+            )
+    canvas.finish(show=show, save=save)
+    return panel
+
+
+def _bars(ax: Axes, shares: np.ndarray, groups: np.ndarray, colors: list[Any]) -> None:
+    """Draw a bar per cell, group by group, sorted by likeliest fate and then by how likely that is."""
+    names = sorted(set(groups))
+    gap = max(1, round(0.03 * len(shares)))
+    begin = 0
+    ticks = []
+    for name in names:
+        of_group = shares[groups == name]
+        likeliest = of_group.argmax(axis=1)
+        of_group = of_group[np.lexsort((-of_group.max(axis=1), likeliest))]
+        x = begin + np.arange(len(of_group))
+        edges = np.append(x, x[-1] + 1)
+        tops = np.column_stack([np.zeros(len(of_group)), of_group.cumsum(axis=1)])
+        tops = np.vstack([tops, tops[-1]])
+        for k, color in enumerate(colors):
+            # steps, because thousands of single bars are slow to draw and show seams
+            ax.fill_between(edges, tops[:, k], tops[:, k + 1], step="post", color=color, linewidth=0)
+        ticks.append(begin + len(of_group) / 2)
+        begin += len(of_group) + gap
+    ax.set(xlim=(0, begin - gap), ylim=(0, 1))
+    single = names == [EARLY]
+    ax.set_xticks([] if single else ticks, [] if single else names)
+    ax.tick_params(axis="x", length=0)
+    _style.tidy(ax)
+
+
+def _simplex(ax: Axes, shares: np.ndarray, fates: list[str], colors: list[Any]) -> None:
+    """Draw a dot per cell between the corners of a polygon."""
+    angles = np.pi / 2 + 2 * np.pi * np.arange(len(fates)) / len(fates)
+    corners = np.column_stack([np.cos(angles), np.sin(angles)])
+    ax.add_patch(Polygon(corners, closed=True, facecolor="none", edgecolor=_style.GREY, linewidth=1))
+    # neighbourhoods are counted in whole cells, so that many dots would hide each other
+    scatter = np.random.default_rng(0).normal(0, 0.015, (len(shares), 2))
+    order = np.random.default_rng(1).permutation(len(shares))
+    xy = (shares @ corners + scatter)[order]
+    _style.points(ax, xy, n_total=len(xy), c=[colors[i] for i in order], alpha=0.7)
+    for name, (x, y) in zip(fates, corners * 1.08, strict=True):
+        side = "center" if abs(x) < 0.1 else "left" if x > 0 else "right"
+        ax.text(x, y, name, ha=side, va="bottom" if y > 0 else "top")
+    ax.set(xlim=(-1.3, 1.3), ylim=(-1.2, 1.25), aspect="equal")
+    ax.axis("off")

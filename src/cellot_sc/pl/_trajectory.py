@@ -1,0 +1,209 @@
+"""How cells move along a time course."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+from matplotlib.cm import ScalarMappable
+from matplotlib.collections import LineCollection
+from matplotlib.colors import Normalize, to_rgba
+from matplotlib.lines import Line2D
+from sklearn.decomposition import PCA
+from sklearn.neighbors import NearestNeighbors
+
+from .. import _keys, _validate
+from ..tl import _course
+from ..tl._clouds import latent
+from . import _bases, _style
+from ._displacement import _limits, _streams
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+
+STYLES = PATHS, STREAMS = ("paths", "streamlines")
+POINTS_PER_PATH = 25
+N_SQUARES = 20
+"""Cells of the grid of stream lines, along each axis."""
+TIME_MAP, VALUE_MAP = "viridis", "magma_r"
+
+
+def trajectory(
+    adata: AnnData,
+    color: str | None = None,
+    *,
+    style: Literal["paths", "streamlines"] = "paths",
+    basis: str = "pca",
+    source: Any = None,
+    n_paths: int = 100,
+    key: str = _keys.TRAJECTORY,
+    ax: Axes | None = None,
+    show: bool | None = None,
+    save: str | Path | None = None,
+) -> Axes:
+    """Draw how cells move along a time course, over the cells that were really taken.
+
+    Parameters
+    ----------
+    adata
+        Annotated data with a time course fitted by :func:`cellot_sc.tl.trajectory`.
+    color
+        Column of ``obs``, such as ``"fate_predicted"``, ``"fate_potency"`` or the cell type. Cells are coloured by it,
+        and paths by its value for the cell that they start from, or are black with streamlines. With ``None``, both
+        are coloured by time.
+    style
+        ``"paths"`` of single cells along the curves of :func:`cellot_sc.tl.interpolate`, with a dot where each begins,
+        or ``"streamlines"``, which follow the direction in which cells near by go until the next time.
+    basis
+        ``"pca"``, the first two principal components of the representation, in which paths lie where they are; or the
+        key of ``obsm`` of a map of the cells, such as ``"X_umap"``, on which a point of a path lies where its 15
+        nearest cells do on average.
+    source
+        The time whose cells are followed, to the last one; the first time with ``None``.
+    n_paths
+        Number of cells whose paths are drawn, a random sample.
+    key
+        Where in ``uns`` the maps are.
+    ax
+        Axes to draw on. With ``None``, a figure is made.
+    show
+        Whether to show the figure; ``None`` leaves that to an interactive session.
+    save
+        File to save the figure to.
+
+    Returns
+    -------
+    The axes.
+
+    Raises
+    ------
+    KeyError
+        If there is no time course, or no such representation, basis or column.
+    ValueError
+        If the style is unknown, the source is no time of the course or the last, ``n_paths`` is not positive, the basis
+        has fewer than two columns or holds NaN or inf, or no figure can be saved to the file.
+
+    Examples
+    --------
+    >>> import cellot_sc as cs
+    >>> adata = cs.datasets.simulate_branching(600, 30)
+    >>> cs.tl.trajectory(adata, solver="gaussian")
+    >>> cs.pl.trajectory(adata, "fate", show=False).get_xlabel()
+    'PCA 1'
+    """
+    _validate.figure_file(save)
+    _validate.one_of(style, STYLES, what="style")
+    n_paths = _validate.positive(n_paths, what="n_paths", integer=True)
+    course = _course.load(adata, key)
+    start = 0 if source is None else course.index(source, what="source")
+    _validate.before_last(course.labels[start], course.labels)
+    taken = course.indices(adata)
+    cells = np.flatnonzero(taken >= 0)
+    x = latent(adata, course.use_rep)
+    _validate.finite(x[cells], what=f"use_rep {course.use_rep!r}")
+    values = None if color is None else _validate.obs_key(adata, color, what="color")
+    plane = _Plane(adata, x, cells, basis)
+
+    canvas = _style.Canvas.of(ax, 1, size=(5.0, 4.4), n_cols=1)
+    [panel] = canvas.axes
+    shades = _Shades(adata, course, taken, values)
+    order = np.random.default_rng(0).permutation(cells)
+    pale = 0.4 if style == PATHS else 0.6
+    _style.points(panel, plane.xy[order], n_total=len(order), c=shades.cells[order], alpha=pale)
+    limits = _limits([plane.xy[cells]])
+    if style == PATHS:
+        rows = np.flatnonzero(taken == start)
+        rows = np.random.default_rng(0).permutation(rows)[:n_paths]
+        moments = np.linspace(course.values[start], course.values[-1], POINTS_PER_PATH)
+        paths = [plane(course.move(x[rows], start, moment, path=_course.SPLINE)) for moment in moments.tolist()]
+        _paths(panel, np.stack(paths, axis=1), moments, shades, rows)
+        limits = _limits([plane.xy[cells], *paths])
+    else:
+        moving = np.flatnonzero((taken >= start) & (taken < len(course.labels) - 1))
+        ends = np.empty((adata.n_obs, 2))
+        for i in np.unique(taken[moving]):
+            rows = moving[taken[moving] == i]
+            # on a map made of neighbours, a cell that stays has to stay: only the change counts
+            ends[rows] = plane.xy[rows] + plane(course.steps[i].transport(x[rows])) - plane(x[rows])
+        _streams(panel, plane.xy[moving], ends[moving], limits, N_SQUARES, _style.BLACK)
+    panel.set(xlim=limits[0], ylim=limits[1], xticks=[], yticks=[])
+    panel.set(xlabel=f"{plane.name} 1", ylabel=f"{plane.name} 2")
+    _style.tidy(panel)
+    if shades.handles:
+        canvas.legend(shades.handles)
+    if shades.scale is not None:
+        bar = panel.figure.colorbar(shades.scale, ax=panel, shrink=0.6, label=shades.name)
+        bar.outline.set_visible(False)
+    canvas.finish(show=show, save=save)
+    return panel
+
+
+class _Plane:
+    """Two dimensions in which cells, and points between them, have a place."""
+
+    def __init__(self, adata: AnnData, x: np.ndarray, cells: np.ndarray, basis: str) -> None:
+        if basis == _bases.PRINCIPAL:
+            self._pca = PCA(2, svd_solver="full").fit(x[cells])
+            self._near = None
+            self.name = "PCA"
+            self.xy = np.full((len(x), 2), np.nan)
+            self.xy[cells] = self._pca.transform(x[cells])
+        else:
+            self.name = basis
+            self.xy = _validate.plane(adata, basis, also=[_bases.PRINCIPAL])
+            self._near = NearestNeighbors(n_neighbors=min(_bases.N_NEIGHBOURS, len(cells))).fit(x[cells])
+            self._known = self.xy[cells]
+
+    def __call__(self, points: np.ndarray) -> np.ndarray:
+        """Return where points of the representation are."""
+        if self._near is None:
+            return self._pca.transform(points)
+        return self._known[self._near.kneighbors(points, return_distance=False)].mean(axis=1)
+
+
+class _Shades:
+    """The colour of every cell, and what explains the colours."""
+
+    def __init__(self, adata: AnnData, course: _course.Course, taken: np.ndarray, values: pd.Series | None) -> None:
+        self.handles: list[Artist] = []
+        self.scale: Any = None
+        self.by_time = values is None
+        if values is None:
+            self.name = course.time_key
+            times = np.array([*course.values, np.nan])[taken]
+            self._continuous(times, TIME_MAP, course.values[0], course.values[-1])
+        elif pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
+            self.name = str(values.name)
+            numbers = values.to_numpy(dtype=np.float64)
+            known = numbers[np.isfinite(numbers)]
+            low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
+            self._continuous(numbers, VALUE_MAP, low, high)
+        else:
+            self.name = str(values.name)
+            labels = np.where(values.isna(), "", values.astype(str).to_numpy(dtype=object))
+            colors = _style.category_colors(adata, self.name, sorted(set(labels[taken >= 0]) - {""}))
+            self.cells = np.array([to_rgba(colors.get(label, _style.FAINT)) for label in labels])
+            self.handles = [
+                Line2D([], [], color=color, marker="o", linestyle="none", label=name) for name, color in colors.items()
+            ]
+
+    def _continuous(self, numbers: np.ndarray, colormap: str, low: float, high: float) -> None:
+        self.scale = ScalarMappable(Normalize(low, high), colormap)
+        self.cells = self.scale.to_rgba(numbers)
+        self.cells[~np.isfinite(numbers)] = to_rgba(_style.FAINT)
+
+
+def _paths(ax: Axes, paths: np.ndarray, moments: np.ndarray, shades: _Shades, rows: np.ndarray) -> None:
+    """Draw paths, shape (n_cells, n_points, 2), and where they begin."""
+    segments = np.stack([paths[:, :-1], paths[:, 1:]], axis=2).reshape(-1, 2, 2)
+    if shades.by_time:
+        colors = np.tile(shades.scale.to_rgba((moments[:-1] + moments[1:]) / 2), (len(paths), 1))
+    else:
+        colors = np.repeat(shades.cells[rows], paths.shape[1] - 1, axis=0)
+    ax.add_collection(LineCollection(segments.tolist(), colors=colors, linewidths=0.9, alpha=0.9, zorder=3))
+    x, y = paths[:, 0].T
+    ax.scatter(x, y, s=14, c=shades.cells[rows], edgecolors="white", linewidths=0.5, zorder=4)
