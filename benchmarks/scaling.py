@@ -74,7 +74,9 @@ def _draw(table: pd.DataFrame, path: Path) -> None:
     for axis, sweep in zip(axes[0], sweeps, strict=True):
         part = table[table["sweep"] == sweep]
         axis.plot(part[sweep], part["seconds"], marker="o")
-        axis.set(xscale="log", yscale="log", xlabel=sweep)
-    axes[0, 0].set_ylabel("seconds, compilation included")
+        axis.set(xscale="log", xlabel=sweep)
+        axis.set_xticks(part[sweep], [_output.number(value) for value in part[sweep]], fontsize=8)
+        axis.minorticks_off()
+    axes[0, 0].set(ylabel="seconds, compilation included", ylim=(0, None))
     figure.savefig(path)
     plt.close(figure)
