@@ -174,9 +174,7 @@ def bootstrap_moments(
         variance = np.maximum(count.T @ centered**2 / n - mean**2, 0) * n / (n - 1)
         half = np.sqrt(variance / 2)
         pairs.append(np.stack([center + mean - half, center + mean + half], axis=1))
-    return np.array(
-        [metric(*of_one) if full else np.nan for full, *of_one in zip(_full(counts), *pairs, strict=True)]
-    )
+    return np.array([metric(*of_one) if full else np.nan for full, *of_one in zip(_full(counts), *pairs, strict=True)])
 
 
 def _full(counts: tuple[np.ndarray, ...]) -> np.ndarray:
