@@ -45,7 +45,7 @@ def _fixed() -> Iterator[None]:
     mpl.use("Agg")
     with mpl.rc_context():
         mpl.rcdefaults()
-        mpl.rcParams.update(FIXED)
+        mpl.rcParams.update(FIXED)  # type: ignore[arg-type]
         yield
 
 
@@ -70,7 +70,7 @@ def texts(figure: Figure) -> Iterator[Text]:
         yield from (ax.title, ax._left_title, ax.xaxis.label, ax.yaxis.label)  # type: ignore[attr-defined]
         for axis in (ax.xaxis, ax.yaxis):
             if ax.axison:
-                yield from (tick.label1 for tick in axis._update_ticks())  # type: ignore[attr-defined]
+                yield from (tick.label1 for tick in axis._update_ticks())  # type: ignore[union-attr]
 
 
 def boxes(figure: Figure) -> dict[str, Bbox]:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -213,19 +214,19 @@ def _start(
     roots = np.linalg.cholesky(np.stack([matrices, np.linalg.inv(matrices)])).astype(np.float32)
     scales = [np.sqrt(np.trace(moments(problem.source).covariance) / problem.n_dims) for problem in problems]
     costs = [_mean_cost(problem, start, seed) for problem, start in zip(problems, starts, strict=True)]
-    scales, costs = np.array(scales, dtype=np.float32), np.array(costs, dtype=np.float32)
-    return _states(method, np.uint32(seed), roots, scales, costs, config.noise, np.array(config.penalties, np.float32))
+    of_problems = (np.array(values, dtype=np.float32) for values in (scales, costs, config.penalties))
+    return _states(method, np.uint32(seed), roots, config.noise, *of_problems)
 
 
 @partial(jax.jit, static_argnames="method")
 def _states(
     method: Expectile,
-    seed: jax.Array,
-    roots: jax.Array,
-    scales: jax.Array,
-    costs: jax.Array,
-    noise: jax.Array,
-    penalties: jax.Array,
+    seed: np.uint32,
+    roots: Any,
+    noise: float,
+    scales: Any,
+    costs: Any,
+    penalties: Any,
 ) -> State:
     # compiled as one: a dozen small operations, each compiled on its own, take seconds
     n_members, n_dims = len(penalties), roots.shape[-1]
