@@ -33,8 +33,8 @@ ROWS = 512
 class EntropicMap(TransportMap):
     """The barycentre of the target cells, each weighed by how much of its mass an untreated cell would receive.
 
-    T(x) = sum_j y_j w_j(x) with w_j(x) proportional to exp((g_j - 1/2 |x - y_j|^2) / epsilon), where g is the dual
-    potential of the target cells (Pooladian and Niles-Weed 2021, arXiv 2109.12004, equation 9).
+    ``T(x) = sum_j y_j w_j(x)`` with ``w_j(x)`` proportional to ``exp((g_j - 1/2 |x - y_j|^2) / epsilon)``, where g is
+    the dual potential of the target cells (Pooladian and Niles-Weed 2021, arXiv 2109.12004, equation 9).
 
     :meth:`inverse` is the same estimator in the other direction, with the potential of the source cells. It is not the
     exact inverse of :meth:`transport`, which averages cells and has none: a round trip ends near the cell, as near as
@@ -45,7 +45,7 @@ class EntropicMap(TransportMap):
     source, target
         Train cells, shapes ``(n_source, n_dims)`` and ``(n_target, n_dims)``.
     source_potential, target_potential
-        Dual potentials f and g, shapes ``(n_source,)`` and ``(n_target,)``, with the cost 1/2 |x - y|^2.
+        Dual potentials f and g, shapes ``(n_source,)`` and ``(n_target,)``, with the cost ``1/2 |x - y|^2``.
     epsilon
         Strength of the entropic regularisation, in units of the cost.
     """

@@ -22,7 +22,7 @@ INVERSE_CHUNK = 512
 class DualMLPMap(TransportMap):
     """The map x -> x - 1/2 grad f(x), of which the inverse is y -> y - 1/2 grad g(y).
 
-    f and g are the dual potentials of the cost |x - y|^2 (Buzun et al. 2024, arXiv 2403.03777). They were
+    f and g are the dual potentials of the cost ``|x - y|^2`` (Buzun et al. 2024, arXiv 2403.03777). They were
     trained to undo each other, and :meth:`inverse` is as good as they do: it is no solution of T(x) = y.
 
     Parameters

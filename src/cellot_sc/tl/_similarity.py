@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 def drug_similarity(adata: AnnData, *, key: str = _keys.MODEL, seed: int = 0) -> pd.DataFrame:
     """Compare how perturbations displace the same control cells.
 
-    The similarity of two perturbations is the cosine of their displacement fields, sum_i d_i . e_i over the root of
-    sum_i |d_i|^2 sum_i |e_i|^2, where d_i and e_i are the displacements of control cell i in the space of the maps. It
-    is 1 if every cell is moved alike, and -1 if every cell is moved the opposite way.
+    The similarity of two perturbations is the cosine of their displacement fields, ``sum_i d_i . e_i`` over the root of
+    ``sum_i |d_i|^2 sum_i |e_i|^2``, where ``d_i`` and ``e_i`` are the displacements of control cell i in the space of
+    the maps. It is 1 if every cell is moved alike, and -1 if every cell is moved the opposite way.
 
     All maps start from the same control cells, whose sampling error makes the fields of inert drugs alike. What it is
     expected to add to a cosine, given what maps between control cells and control cells do, is subtracted.

@@ -48,7 +48,7 @@ def transport_cost(
     Tidy table with a row per perturbation and group:
 
     - ``group``: ``all`` control cells, or a category of ``groupby``.
-    - ``cost``: mean of 1/2 |T(x) - x|^2 over control cells x, in squared units of the space of the maps.
+    - ``cost``: mean of ``1/2 |T(x) - x|^2`` over control cells x, in squared units of the space of the maps.
     - ``distance``: root of twice the cost, the root mean squared displacement, in units of that space.
     - ``ci_low``, ``ci_high``: central 95 % interval of the cost over resampled cells, each with the displacement by a
       map of the null on top: the error of a map that was learnt from finitely many cells.
