@@ -32,7 +32,7 @@ def test_functions_take_adata_first_and_three_positional_arguments_at_most(names
     for name, function in functions(namespace):
         parameters = list(inspect.signature(function).parameters.values())
         positional = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
-        assert positional[0].name in {"adata", "data", "predicted", "table"}, name
+        assert positional[0].name in {"adata", "data", "predicted", "problem", "table"}, name
         assert len(positional) <= 3, name
 
 
