@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+import cellot_sc as cs
+
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"^(?P<indent> *)```python\n(?P<code>.*?)^(?P=indent)```$", flags=re.MULTILINE | re.DOTALL)
 SLOW = {"README.md"}
@@ -37,3 +39,8 @@ def test_code_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         # as many empty lines before it as in the page, so that an error names the right one
         before = "\n" * text.count("\n", 0, block.start("code"))
         exec(compile(before + block["code"], str(page), "exec"), names)
+
+
+def test_page_on_choosing_has_every_solver() -> None:
+    text = (ROOT / "docs" / "choosing.md").read_text(encoding="utf-8")
+    assert [name for name in cs.ot.SOLVERS if f'`"{name}"`' not in text] == []
