@@ -37,6 +37,13 @@ def test_data() -> Path:
 
 
 @pytest.fixture(autouse=True)
+def _settings_are_restored() -> Iterator[None]:
+    # the level of the log is one of them: a page of the documentation lowers it
+    with cs.settings.override(**cs.settings.model_dump()):
+        yield
+
+
+@pytest.fixture(autouse=True)
 def _log_reaches_caplog(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logger, "propagate", True)
 
