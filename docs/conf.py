@@ -31,6 +31,11 @@ extensions = [
 exclude_patterns = ["_build", "**.ipynb_checkpoints"]
 source_suffix = {".rst": "restructuredtext", ".md": "myst-nb", ".ipynb": "myst-nb"}
 
+nitpicky = True
+# names of other projects are theirs to document, and without a network nobody can tell
+others = "anndata|collections|contextlib|jax|matplotlib|numpy|optax|ott|pandas|pathlib|scanpy|scipy|typing"
+nitpick_ignore_regex = [("py:.*", rf"({others})\..+"), ("py:data", "Ellipsis")]
+
 autosummary_generate = True
 autodoc_member_order = "groupwise"
 default_role = "literal"

@@ -156,7 +156,7 @@ def r_means(x: ArrayLike, y: ArrayLike) -> float:
 
 
 def r2_means(x: ArrayLike, y: ArrayLike) -> float:
-    """Square of the Pearson correlation between the feature means, see :func:`r_means`.
+    """Square of the Pearson correlation between the feature means, see :func:`.r_means`.
 
     Parameters
     ----------

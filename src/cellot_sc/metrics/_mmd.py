@@ -20,7 +20,7 @@ PERMUTATIONS_AT_ONCE = 256
 
 
 class MMDTest(NamedTuple):
-    """Result of :func:`mmd_test`."""
+    """Result of :func:`.mmd_test`."""
 
     statistic: float
     """Unbiased squared MMD of the observed clouds."""

@@ -4,9 +4,9 @@ from .chain import ChainMap
 from .entropic import EntropicMap
 from .maps import AffineMap, IdentityMap, MeanShiftMap, TransportMap, WeightedMap
 from .mlp_maps import DualMLPMap, MLPMap
-from .popalign import MixtureMap
+from .popalign import Mixture, MixtureMap
 from .potential_map import PotentialMap
-from .problem import Fit, History, Problem
+from .problem import Fit, History, Problem, Progress
 from .solvers import SOLVERS, Solver, fit
 
 __all__ = [
@@ -20,9 +20,11 @@ __all__ = [
     "IdentityMap",
     "MLPMap",
     "MeanShiftMap",
+    "Mixture",
     "MixtureMap",
     "PotentialMap",
     "Problem",
+    "Progress",
     "Solver",
     "TransportMap",
     "WeightedMap",

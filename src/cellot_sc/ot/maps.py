@@ -21,7 +21,7 @@ type State = dict[str, Any]
 class TransportMap(abc.ABC):
     """A map from untreated cells to their treated state, and back.
 
-    Subclasses implement :meth:`_forward`, :meth:`_backward`, :meth:`state` and :meth:`from_state`.
+    Subclasses implement ``_forward``, ``_backward``, :meth:`state` and :meth:`from_state`.
     """
 
     kind: ClassVar[str]

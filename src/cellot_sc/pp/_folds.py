@@ -23,7 +23,7 @@ OPTIONS = sorted(set(inspect.signature(split).parameters) - {"adata", "perturbat
 
 
 class Fold(NamedTuple):
-    """A group, and a copy of the cells in whose split it is held out: what :func:`leave_one_group_out` yields."""
+    """A group, and a copy of the cells in whose split it is held out: what :func:`.leave_one_group_out` yields."""
 
     name: str
     """Value of the group's column."""

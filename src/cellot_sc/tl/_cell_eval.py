@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class CellEvalFiles(NamedTuple):
-    """The files that :func:`export_cell_eval` writes."""
+    """The files that :func:`.export_cell_eval` writes."""
 
     predicted: Path
     """Control cells, and what they are predicted to become."""
