@@ -83,13 +83,16 @@ html_theme_options = {
 }
 
 
-def draw_gallery(app):
-    """Draw the pictures of the gallery, which are not kept with the source."""
+def draw_figures(app):
+    """Draw the pictures of the landing page and of the gallery, which are not kept with the source."""
     sys.path.insert(0, str(app.srcdir))
-    from gallery import draw
+    import gallery
+    import landing
 
-    draw(Path(app.srcdir) / "generated" / "gallery")
+    generated = Path(app.srcdir) / "generated"
+    landing.draw(generated / "landing.png")
+    gallery.draw(generated / "gallery")
 
 
 def setup(app):
-    app.connect("builder-inited", draw_gallery)
+    app.connect("builder-inited", draw_figures)
