@@ -147,8 +147,7 @@ def _arrows(
     ]
     ax.quiver(
         *means[0].T, *(means[1] - means[0]).T, color=color, angles="xy", scale_units="xy", scale=1, units="inches",
-        width=0.016, headwidth=4.5, headlength=5, headaxislength=4.5, minlength=0.5, edgecolor="white", linewidth=0.3,
-        zorder=3,
+        width=0.016, headwidth=4.5, headlength=5, headaxislength=4.5, minlength=0.5, zorder=3,
     )  # fmt: skip
 
 

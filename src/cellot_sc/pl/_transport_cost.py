@@ -111,9 +111,9 @@ def _forest(
         )
         ax.barh(y, null, height=0.9 * step, color=_style.FAINT, linewidth=0, zorder=1)
         ax.hlines(y, low, high, color=colors[group], linewidth=1.4, zorder=2)
-        ax.plot(
-            point, y, "o", color=colors[group], markersize=5 if len(groups) == 1 or group == ALL else 3.5, label=group
-        )
+        size = 5 if group == ALL or len(groups) == 1 else 3.5
+        # not cut in two at zero
+        ax.plot(point, y, "o", color=colors[group], markersize=size, clip_on=False, zorder=3, label=group)
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.set_xlim(left=0)
