@@ -23,7 +23,7 @@ def draw(file: Path) -> None:
     cs.tl.cellot(adata, n_steps=1000)
 
     figure, (where, how_good, how_far) = plt.subplots(
-        1, 3, figsize=(11, 3.4), width_ratios=[1, 0.9, 0.9], layout="constrained"
+        1, 3, figsize=(12.5, 3.6), width_ratios=[1, 0.9, 0.9], layout="constrained"
     )
     cs.pl.displacement(adata, "drug_a", color="cell_type", ax=where, show=False)
     scores = cs.tl.evaluate(adata, metrics=["energy_distance"])
