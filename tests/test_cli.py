@@ -17,7 +17,7 @@ import pytest
 from anndata import AnnData
 
 import cellot_sc as cs
-from cellot_sc import _demo, _settings, cli
+from cellot_sc import _demo, _report, _settings, cli
 
 HEAVY = {"jax", "matplotlib", "moscot", "ott", "scanpy", "sklearn", "anndata"}
 
@@ -77,11 +77,11 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
 class TestHelp:
     def test_names_every_command(self, run: Run) -> None:
         out = run.well("--help")
-        for command in ("demo", "fit", "predict", "evaluate"):
+        for command in ("demo", "fit", "predict", "evaluate", "report", "reproduce"):
             assert f"\n  {command} " in out
         assert run.well() == out
 
-    @pytest.mark.parametrize("command", ["demo", "fit", "predict", "evaluate"])
+    @pytest.mark.parametrize("command", ["demo", "fit", "predict", "evaluate", "report"])
     def test_says_what_every_option_does(self, run: Run, command: str) -> None:
         options = [line.strip() for line in run.well(command, "--help").splitlines() if line.startswith("  --")]
         assert len(options) >= 4
@@ -180,6 +180,62 @@ class TestEvaluate:
         shown = next(line for line in out.splitlines() if line.startswith("drug_a")).split()[1:]
         assert shown == [f"{value:.3g}" for value in row["value"]]
 
+    def test_protocol(self, run: Run, fitted: Path, tmp_path: Path) -> None:
+        path = tmp_path / "scores.csv"
+        out = run.well(
+            "evaluate", fitted, path, "--metric", "l2_means", "--space", "genes", "--baseline", "mean_shift",
+            "--n-markers", "5", "--n-markers", "10", "--n-cells", "8", "--n-boot", "3",
+        )  # fmt: skip
+        expected = cs.tl.evaluate(
+            anndata.read_h5ad(fitted), metrics="l2_means", space="genes", baselines="mean_shift", n_markers=[5, 10],
+            n_cells=8, n_boot=3,
+        )  # fmt: skip
+        pd.testing.assert_frame_equal(pd.read_csv(path), expected)
+        assert "l2_means of test cells, the first numbers of features and of cells:" in out
+        assert out.count("drug_a") == out.count("drug_b")
+
+    def test_units(self, run: Run, fitted: Path, tmp_path: Path) -> None:
+        path = tmp_path / "scores.csv"
+        run.well("evaluate", fitted, path, "--metric", "l2_means", "--unit", "patient", "--n-boot", "5")
+        expected = cs.tl.evaluate(anndata.read_h5ad(fitted), metrics="l2_means", unit="patient", n_boot=5)
+        pd.testing.assert_frame_equal(pd.read_csv(path), expected)
+
+
+class TestReport:
+    def test_page(self, run: Run, fitted: Path, tmp_path: Path) -> None:
+        path = tmp_path / "page.html"
+        out = run.well("report", fitted, "--out", path, "--groupby", "patient", "--split", "test")
+        assert out.endswith(f"wrote {path}\n")
+        assert "energy_distance of test cells:" in out
+        text = path.read_text(encoding="utf-8")
+        assert "fitted.h5ad · 600 cells with 60 features" in text
+        # the groups are those that were named, not the default
+        assert "patient_3" in text and "type_0" not in text
+        assert list(tmp_path.iterdir()) == [path]
+
+    def test_defaults(self, run: Run, fitted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked: list[dict[str, object]] = []
+
+        class Found:
+            scores = cs.tl.evaluate(anndata.read_h5ad(fitted), metrics="l2_means", n_boot=0)
+
+            def write(self, path: Path, **words: str) -> None:
+                path.write_text(words["source"])
+
+        def compose(adata: AnnData, **options: object) -> Found:
+            asked.append(options)
+            return Found()
+
+        monkeypatch.setattr(_report, "compose", compose)
+        source = tmp_path / "my.fit.zarr"
+        anndata.read_h5ad(fitted).write_zarr(source)
+        run.well("report", source)
+        assert (tmp_path / "my.fit.html").read_text() == "my.fit.zarr"
+        assert asked == [{"key": "cellot", "split": None, "groupby": None}]
+        assert "my.fit.html exists; --overwrite replaces it." in run.badly("report", source)
+        run.well("report", source, "--overwrite", "--key", "shift")
+        assert asked[1]["key"] == "shift"
+
 
 class TestErrors:
     @pytest.mark.parametrize(
@@ -215,6 +271,18 @@ class TestErrors:
             (["evaluate", "fitted.h5ad", "new.csv", "--metric", "mdd"], "metric 'mdd' is unknown. Did you mean 'mmd'?"),
             (["evaluate", "fitted.h5ad", "new.csv", "--groupby", "celltype"], "Did you mean 'cell_type'?"),
             (["evaluate", "fitted.h5ad", "new.csv", "--space", "gene"], "Invalid value for '--space'"),
+            (["evaluate", "fitted.h5ad", "new.csv", "--n-markers", "5"], "give space='genes'"),
+            (["evaluate", "fitted.h5ad", "new.csv", "--n-cells", "0"], "n_cells is [0]; a positive whole number"),
+            (["evaluate", "fitted.h5ad", "new.csv", "--unit", "patien"], "Did you mean 'patient'?"),
+            (["evaluate", "fitted.h5ad", "new.csv", "--baseline", "gausian"], "Did you mean 'gaussian'?"),
+            (["report", "fited.h5ad"], "fited.h5ad does not exist. Did you mean 'fitted.h5ad'?"),
+            (["report", "cells.csv"], "ends in '.csv'. Valid: '.h5ad', '.zarr'."),
+            (["report", "cells.h5ad"], "holds no fitted maps: call cs.tl.cellot first."),
+            (["report", "fitted.h5ad", "--out", "new.htm"], "ends in '.htm'. Did you mean '.html'?"),
+            (["report", "fitted.h5ad", "--key", "celot"], "Did you mean 'cellot'?"),
+            (["report", "fitted.h5ad", "--split", "tset"], "split 'tset' is unknown. Did you mean 'test'?"),
+            (["report", "fitted.h5ad", "--split", "ood"], "split 'ood' has 0 of 'control'"),
+            (["report", "fitted.h5ad", "--groupby", "celltype"], "Did you mean 'cell_type'?"),
             (["demo", "--output", "cells.csv"], "is a file; a folder is needed."),
             (["demo", "--output", "full"], "full exists; --overwrite replaces it."),
             (["demo", "--seed", "-1"], "seed is -1"),

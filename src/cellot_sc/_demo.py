@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from . import _findings, _keys, _report, datasets, pl, pp, tl
-from ._settings import logger, settings
+from . import _keys, _report, datasets, pl, pp, tl
+from ._settings import settings
 from .metrics import _bootstrap
 from .pp._represent import project
 from .tl import _evaluate, _store
@@ -40,24 +40,21 @@ def run(folder: Path, *, seed: int) -> pd.DataFrame:
     pp.represent(adata)
     tl.cellot(adata, seed=seed)
     predicted = tl.predict(adata)
-    scores = tl.evaluate(adata, groupby=GROUPBY, n_boot=N_BOOT, seed=seed)
-    scores = pd.concat([scores, counterfactual_error(adata, seed=seed)], ignore_index=True)
+    truth = counterfactual_error(adata, seed=seed)
+    report = _report.compose(adata, split=_keys.TEST, groupby=GROUPBY, extra=truth, n_boot=N_BOOT, seed=seed)
+    [at] = [i for i, item in enumerate(report.items) if item.name == "evaluation"]
+    report.items.insert(at + 1, _truth(truth))
 
-    logger.info("drawing figures")
-    items = _report.draw(adata, scores)
-    items.insert(1, _truth(scores))
-    items += _findings.draw(adata, groupby=GROUPBY, seed=seed)
     (folder / "figures").mkdir()
-    for item in items:
-        for suffix in ("png", "pdf"):
+    for item in report.items:
+        for suffix in ("png", "pdf") if item.figure is not None else ():
             file = folder / "figures" / f"{item.name}.{suffix}"
             item.figure.savefig(file, dpi=settings.figure_dpi, bbox_inches="tight")
-    scores.to_csv(folder / "metrics.csv", index=False)
+    report.scores.to_csv(folder / "metrics.csv", index=False)
     adata.write_h5ad(folder / "fitted.h5ad")
     predicted.write_h5ad(folder / "predicted.h5ad")
-    title = "A demonstration: predicted responses of simulated cells"
-    _report.write_report(adata, scores, items, folder / "report.html", title=title)
-    return scores
+    report.write(folder / "report.html", title="A demonstration: predicted responses of simulated cells")
+    return report.scores
 
 
 def counterfactual_error(adata: AnnData, *, seed: int = 0) -> pd.DataFrame:

@@ -8,6 +8,8 @@ PERTURBATION: Final = "perturbation"
 """Default ``obs`` column that names the perturbation of each cell."""
 CONTROL: Final = "control"
 """Default category of untreated cells in that column."""
+CELL_TYPE: Final = "cell_type"
+"""``obs`` column that the report looks into groups by if it is there and no other is named."""
 
 SPLIT: Final = "split"
 """Default ``obs`` column that says what a cell may be used for."""

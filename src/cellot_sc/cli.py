@@ -1,20 +1,17 @@
-"""The command line: ``cellot-sc demo | fit | predict | evaluate | reproduce``."""
+"""The command line: ``cellot-sc demo | fit | predict | evaluate | report | reproduce``."""
 
 from __future__ import annotations
 
 import json
-import logging
 import sys
-import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from typer.main import get_command
 
-from . import __version__, _files, _keys, _validate
+from . import __version__, _console, _files, _keys, _validate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +24,8 @@ app = typer.Typer(
 \b
 cellot-sc fit cells.h5ad fitted.h5ad --holdout patient=101
 cellot-sc evaluate fitted.h5ad scores.csv --split ood --groupby cell_type
-cellot-sc predict fitted.h5ad predicted.h5ad --target drug_a""",
+cellot-sc predict fitted.h5ad predicted.h5ad --target drug_a
+cellot-sc report fitted.h5ad --groupby cell_type""",
     add_completion=False,
     no_args_is_help=False,
     rich_markup_mode=None,
@@ -55,16 +53,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        with _talking():
+        with _console.talking():
             status = get_command(app)(given or ["--help"], prog_name="cellot-sc", standalone_mode=False)
     except Exception as error:
         if hasattr(error, "format_message"):
-            _fail(error.format_message())
-        if isinstance(error, OSError) or _is_ours(error):
-            _fail(_words(error))
+            _console.fail(error.format_message())
+        if isinstance(error, OSError) or _console.is_ours(error):
+            _console.fail(_console.words(error))
         raise
     if status == INTERRUPTED:
-        _fail("interrupted; nothing was written", status=INTERRUPTED)
+        _console.fail("interrupted; nothing was written", status=INTERRUPTED)
     sys.exit(status if isinstance(status, int) else 0)
 
 
@@ -220,6 +218,21 @@ def evaluate(
     space: Annotated[
         Literal["latent", "genes"], typer.Option(help="Compare in the latent space or in genes.")
     ] = "latent",
+    baseline: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Solver to compare with; repeatable. [mean_shift, gaussian]"),
+    ] = None,
+    n_markers: Annotated[
+        list[int] | None,
+        typer.Option(metavar="N", help="Compare so many marker genes only; repeatable. Needs genes. [all features]"),
+    ] = None,
+    n_cells: Annotated[
+        list[int] | None, typer.Option(metavar="N", help="Compare samples of so many cells; repeatable. [all cells]")
+    ] = None,
+    unit: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Column of obs, such as the patient, to resample as wholes. [cells]"),
+    ] = None,
     n_boot: Annotated[int, typer.Option(metavar="N", help="Resamples behind the intervals.")] = 200,
     seed: Seed = 0,
     key: Key = _keys.MODEL,
@@ -231,11 +244,49 @@ def evaluate(
 
     from . import tl
 
-    options: dict[str, Any] = {"metrics": metric} if metric else {}
+    given = {"metrics": metric, "baselines": baseline, "n_markers": n_markers, "n_cells": n_cells, "unit": unit}
+    options: dict[str, Any] = {name: value for name, value in given.items() if value}
     table = tl.evaluate(adata, key=key, split=split, groupby=groupby, space=space, n_boot=n_boot, seed=seed, **options)
     with _files.replacing(output) as new:
         table.to_csv(new, index=False)
     typer.echo(f"\n{_summary(table)}\n\nwrote {output}")
+
+
+@app.command(short_help="Write what a fit is worth as one web page.")
+def report(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="AnnData that fit has written, .h5ad or .zarr.")],
+    output: Annotated[
+        Path | None, typer.Option("--out", metavar="PAGE", help="Page to write, .html. [FILE, ending in .html]")
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Cells to judge by: test or ood. [ood if cells were held out, else test]"),
+    ] = None,
+    groupby: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Column of obs, such as the cell type, to look into groups by. [cell_type, if there is one]",
+        ),
+    ] = None,
+    key: Key = _keys.MODEL,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write what the maps of a file that fit has written are worth, and what they say, as one web page.
+
+    The page needs no network and no other file. It has the fitted maps, scores beside simple controls, the severity of
+    perturbations, their effects on groups of cells, and the methods in words, ready to paste.
+    """
+    output = output or path.with_suffix(".html")
+    _files.check_output(output, (".html",), overwrite=overwrite)
+    adata = _files.read(path)
+
+    from . import _report
+
+    found = _report.compose(adata, key=key, split=split, groupby=groupby)
+    with _files.replacing(output) as new:
+        found.write(new, title="Predicted responses to perturbations", source=path.name)
+    typer.echo(f"\n{_summary(found.scores)}\n\nwrote {output}")
 
 
 @app.command(short_help="Run a task of the CellOT paper.")
@@ -300,10 +351,13 @@ def reproduce(
 def _summary(scores: pd.DataFrame) -> str:
     """Return the first metric of a table, a row per perturbation and a column per model."""
     metric = scores["metric"].iloc[0]
-    rows = scores[(scores["metric"] == metric) & (scores["group"] == "all")]
+    every = scores[(scores["metric"] == metric) & (scores["group"] == "all")]
+    # of several numbers of markers or of cells, the first
+    rows = every.drop_duplicates(["perturbation", "model"])
+    first = "" if len(rows) == len(every) else ", the first numbers of features and of cells"
     wide = rows.pivot(index="perturbation", columns="model", values="value")[list(dict.fromkeys(rows["model"]))]
     wide.columns.name = wide.index.name = None
-    return f"{metric} of {rows['split'].iloc[0]} cells:\n{wide.to_string(float_format='{:.3g}'.format)}"
+    return f"{metric} of {rows['split'].iloc[0]} cells{first}:\n{wide.to_string(float_format='{:.3g}'.format)}"
 
 
 def _pairs(texts: Sequence[str] | None, *, what: str) -> list[tuple[str, str]]:
@@ -316,45 +370,3 @@ def _value(text: str) -> Any:
         return json.loads(text)
     except json.JSONDecodeError:
         return text
-
-
-@contextmanager
-def _talking() -> Iterator[None]:
-    """Let log lines and warnings go to stdout, so that stderr holds errors and nothing else."""
-    from ._settings import logger, settings
-
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    talkers = [logger, logging.getLogger("py.warnings")]
-    before = [talker.handlers[:] for talker in talkers]
-    progress = settings.progress
-    for talker in talkers:
-        talker.handlers[:] = [handler]
-    logging.captureWarnings(True)
-    settings.progress = progress and sys.stderr.isatty()
-    try:
-        yield
-    finally:
-        settings.progress = progress
-        logging.captureWarnings(False)
-        for talker, handlers in zip(talkers, before, strict=True):
-            talker.handlers[:] = handlers
-
-
-def _is_ours(error: Exception) -> bool:
-    """Whether an error is about a value, and raised in this package rather than by something that it called."""
-    if not isinstance(error, KeyError | IndexError | ValueError | TypeError):
-        return False
-    frames = list(traceback.walk_tb(error.__traceback__))
-    return bool(frames) and frames[-1][0].f_globals.get("__package__", "").split(".")[0] == __package__
-
-
-def _words(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return str(error.args[0]) if error.args else type(error).__name__
-
-
-def _fail(message: str, *, status: int = 2) -> NoReturn:
-    print(f"cellot-sc: error: {' '.join(message.split())}", file=sys.stderr)
-    sys.exit(status)

@@ -1,0 +1,140 @@
+"""Writes what a fit is worth as one HTML page that needs nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from .. import _keys, _validate, tl
+from .._settings import logger
+from ..tl import _store
+from . import _findings, _fits, _page, _scores
+from ._items import Item, figure_of
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+__all__ = ["Item", "Report", "compose", "figure_of"]
+
+UNSEEN = (_keys.TEST, _keys.OOD)
+"""Splits of cells that no fit has seen."""
+
+
+@dataclass
+class Report:
+    """What a report says of fitted maps. Items and scores may be added before it is written.
+
+    Parameters
+    ----------
+    adata
+        Annotated data with the maps.
+    fitted
+        The maps.
+    groupby
+        Column of ``obs`` with the groups, if there is one.
+    n_boot
+        Number of resamples behind the intervals.
+    scores
+        How good predictions are, beside the controls.
+    items
+        The sections of the page.
+    """
+
+    adata: AnnData
+    fitted: _store.FittedMaps
+    groupby: str | None
+    n_boot: int
+    scores: pd.DataFrame
+    items: list[Item]
+
+    def write(self, path: Path, *, title: str, source: str = "") -> None:
+        """Write the report as one self-contained HTML file.
+
+        Parameters
+        ----------
+        path
+            File to write.
+        title
+            Heading of the page.
+        source
+            Name of the file that it is about.
+        """
+        text = _page.render(
+            self.adata,
+            self.fitted,
+            self.scores,
+            self.items,
+            groupby=self.groupby,
+            n_boot=self.n_boot,
+            title=title,
+            source=source,
+        )
+        path.write_text(text, encoding="utf-8")
+
+
+def compose(
+    adata: AnnData,
+    *,
+    key: str = _keys.MODEL,
+    split: str | None = None,
+    groupby: str | None = None,
+    extra: pd.DataFrame | None = None,
+    n_boot: int = 200,
+    seed: int = 0,
+) -> Report:
+    """Judge fitted maps, look at what they say, and draw it.
+
+    Parameters
+    ----------
+    adata
+        Annotated data with fitted maps. It is left as it is.
+    key
+        Where in ``uns`` the maps are.
+    split
+        The cells to judge by: ``"test"`` or ``"ood"``. With ``None``, those that were held out (ood) if control and
+        treated ones were, else test cells.
+    groupby
+        Column of ``obs``, such as the cell type, to look into groups by. With ``None``, ``cell_type`` if there is one.
+    extra
+        Further scores, in rows as :func:`cellot_sc.tl.evaluate` has them.
+    n_boot
+        Number of resamples behind the intervals.
+    seed
+        Seed of everything random.
+
+    Raises
+    ------
+    KeyError
+        If there are no fitted maps, no such column or representation.
+    ValueError
+        If the split is neither, or has no control or no treated cells.
+    """
+    fitted = _store.load(adata, key)
+    if split is None:
+        split = _unseen(adata, fitted)
+    _validate.one_of(split, UNSEEN, what="split")
+    if groupby is None and _keys.CELL_TYPE in adata.obs:
+        groupby = _keys.CELL_TYPE
+    solver = fitted.config["solver"]
+    scores = tl.evaluate(adata, key=key, split=split, groupby=groupby, n_boot=n_boot, seed=seed)
+    if extra is not None:
+        scores = pd.concat([scores, extra], ignore_index=True)
+    logger.info("drawing figures")
+    items = [
+        *_fits.draw(adata, fitted, key=key),
+        *_scores.draw(adata, scores, solver=solver, key=key, split=split),
+        *_findings.draw(adata, groupby=groupby, key=key, seed=seed),
+    ]
+    return Report(adata, fitted, groupby, n_boot, scores, items)
+
+
+def _unseen(adata: AnnData, fitted: _store.FittedMaps) -> str:
+    """Return the split of cells that were held out if control cells and treated ones are in it, else that of tests."""
+    config = fitted.config
+    labels = _validate.perturbation_labels(adata, config["perturbation_key"], config["control"])
+    held_out = labels[_validate.split_labels(adata, config["split_key"]) == _keys.OOD]
+    counts = [int((held_out == name).sum()) for name in (config["control"], *fitted.maps)]
+    return _keys.OOD if counts[0] > 1 and max(counts[1:]) > 1 else _keys.TEST

@@ -1,0 +1,120 @@
+"""The part of the report on what the maps say about biology."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from .. import pl, tl
+from ..pl._style import palette
+from ._items import Item, figure_of
+from ._table import MISSING, Cell, interval, number, render
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+ALPHA = 0.05
+N_NAMED = 5
+"""Features that are named in a row of the table of effects."""
+
+
+def draw(adata: AnnData, *, groupby: str | None, key: str, seed: int) -> list[Item]:
+    """Return how severe perturbations are, which groups of cells respond by what, and which cells respond alike.
+
+    Parameters
+    ----------
+    adata
+        Annotated data with fitted maps. It is left as it is.
+    groupby
+        Column of ``obs`` with the groups, such as the cell type, if there is one.
+    key
+        Where in ``uns`` the maps are.
+    seed
+        Seed of resamples, nulls and clusters.
+    """
+    costs = tl.transport_cost(adata, key=key, groupby=groupby, seed=seed)
+    colors = {} if groupby is None else palette(adata, groupby)
+    items = [
+        Item(
+            "transport_cost",
+            "How severe is each perturbation?",
+            "How far the map moves control cells, all of them and those of each group, the most severe perturbation on "
+            "top. Grey bars reach as far as control cells would seem to be moved if they were compared with other "
+            "control cells: what lies within them is noise. Lines are 95 % intervals: over resampled cells, and over "
+            "what the map would be if it had been learnt from others.",
+            figure_of({"": pl.transport_cost(costs, palette=colors, show=False)}),
+            table=_severity(costs),
+            note="The cost is half the mean squared displacement, in squared units of the space of the maps; “noise” "
+            "is that of control against control cells.",
+        )
+    ]
+    if groupby is not None:
+        effects = tl.subpopulation_effects(adata, groupby, key=key, seed=seed)
+        items.append(
+            Item(
+                "subpopulation_effects",
+                "Which groups of cells respond, and by what?",
+                "The mean predicted change of features (colour) in each group, and how many of its cells change by "
+                "more than noise (area). A black ring marks effects that are significant at a false discovery rate of "
+                "5 %, tested against maps between control cells and control cells. A column without rings is a feature "
+                "that does not respond.",
+                figure_of(pl.subpopulation_effects(effects, alpha=ALPHA, show=False)),
+                table=_effects(effects),
+                note="Features whose effect is significant, and the strongest of them with their mean change.",
+            )
+        )
+    clustered = tl.effect_clusters(adata, key=key, seed=seed, copy=True)
+    if clustered is not None and len(clustered.uns["effect_cluster"]) > 1:
+        items.append(
+            Item(
+                "effect_clusters",
+                "Are there populations that respond differently?",
+                "Control cells grouped by how they are predicted to change, without looking at any label. Cells that "
+                "are close on the left respond alike. On the right is what changes in each cluster, beside the "
+                "features that mark its cells before any perturbation.",
+                figure_of(pl.effect_clusters(clustered, key=key, show=False)),
+            )
+        )
+    return items
+
+
+def _severity(costs: pd.DataFrame) -> str:
+    """Return the costs as a table: a row per perturbation and group."""
+    rows = [
+        [
+            Cell(str(row.perturbation)),
+            Cell(str(row.group)),
+            Cell.count(int(row.n_cells)),
+            Cell.of(row.cost, interval(row.ci_low, row.ci_high)),
+            Cell.of(row.distance),
+            Cell.of(row.null),
+            Cell("yes" if row.ci_low > row.null else "no"),
+        ]
+        for row in costs.itertuples()
+    ]
+    return render(["perturbation", "cells", "control cells", "cost", "distance", "noise", "more than noise"], rows)
+
+
+def _effects(effects: pd.DataFrame) -> str:
+    """Return the effects as a table: a row per perturbation and group, with the features that respond."""
+    rows = []
+    for (name, group), of_group in effects.groupby(["perturbation", "group"], sort=False, observed=True):
+        called = of_group[of_group["pvalue_adj"] < ALPHA]
+        strongest = called.iloc[np.argsort(-called["effect"].abs().to_numpy(), kind="stable")[:N_NAMED]]
+        named = [
+            f"{feature} {'+' if effect > 0 else ''}{number(effect, 2)}"
+            for feature, effect in zip(strongest["feature"], strongest["effect"], strict=True)
+        ]
+        rows.append(
+            [
+                Cell(str(name)),
+                Cell(str(group)),
+                Cell.count(int(of_group["n_cells"].iloc[0])),
+                Cell.count(int((called["effect"] > 0).sum())),
+                Cell.count(int((called["effect"] < 0).sum())),
+                Cell(", ".join(named) or MISSING, marks=("long",)),
+            ]
+        )
+    return render(["perturbation", "cells", "control cells", "up", "down", "strongest"], rows)

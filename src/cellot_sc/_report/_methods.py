@@ -1,0 +1,166 @@
+"""The paragraph on what was done, ready to paste, with its references."""
+
+from __future__ import annotations
+
+import html
+import json
+import platform
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from .. import __version__, _keys
+from ..ot import SOLVERS, WeightedMap
+from ..pl._evaluation import GAP_CLOSED
+from ..tl import _store
+from ._references import OF_METRIC, OF_SOLVER, Citations
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+PACKAGES = ("anndata", "scanpy", "jax", "ott-jax", "flax", "optax", "numpy", "scipy", "scikit-learn")
+"""Packages whose versions belong to the methods."""
+METRICS = {
+    "energy_distance": "energy distance",
+    "mmd": "unbiased squared maximum mean discrepancy",
+    "legacy_mmd": "its biased form in earlier publications",
+    "l2_means": "distance between means",
+    "r_means": "correlation of means",
+    "pearson_delta": "correlation of predicted and observed changes of the mean",
+    "variance_ratio": "ratio of variances",
+    "counterfactual_error": "distance to the simulated truth of each cell",
+}
+"""What a sentence calls metrics."""
+CONTROLS = {
+    "identity": "identity (no effect)",
+    "mean_shift": "a mean shift (all cells move alike)",
+    "gaussian": "the Gaussian map (the optimal affine map)",
+}
+OBSERVED = {
+    _keys.TEST: "treated train cells were compared with the same treated cells",
+    _keys.OOD: "random halves of these treated cells were compared with each other",
+}
+"""How the score of a perfect map is had on a split."""
+
+
+def paragraph(
+    adata: AnnData,
+    scores: pd.DataFrame,
+    fitted: _store.FittedMaps,
+    *,
+    groupby: str | None,
+    n_boot: int,
+    versions: Mapping[str, str],
+) -> tuple[str, Citations]:
+    """Return what was done, and what that cites.
+
+    Parameters
+    ----------
+    adata
+        Annotated data with fitted maps.
+    scores
+        What :func:`cellot_sc.tl.evaluate` returned for them.
+    fitted
+        The maps.
+    groupby
+        Column of ``obs`` with the groups, if there is one.
+    n_boot
+        Number of resamples behind the intervals.
+    versions
+        Version of every package.
+    """
+    cite, config = Citations(), fitted.config
+    sentences = [_of_cells(adata, config), _of_fit(adata, fitted, cite)]
+    if pair_by := config.get("pair_by"):
+        sentences.append(f"Cells were paired only within categories of {pair_by!r}.")
+    if any(isinstance(fitted_map, WeightedMap) for fitted_map in fitted.maps.values()):
+        sentences.append("The cost weighed dimensions differently.")
+    split = str(scores["split"].iloc[0])
+    judged = adata.obs.loc[(adata.obs[config["split_key"]] == split).to_numpy(), config["perturbation_key"]].astype(str)
+    metrics = [name for name in dict.fromkeys(scores["metric"]) if not name.endswith(GAP_CLOSED)]
+    by = _listed([METRICS.get(name, name) + _in_brackets(OF_METRIC.get(name), cite) for name in metrics])
+    within = "" if groupby is None else f", among all cells and within categories of {groupby!r}"
+    sentences.append(
+        f"The predictions for {(judged == config['control']).sum():,} control cells of the {split} split were compared "
+        f"with {judged.isin(fitted.maps).sum():,} observed treated cells of the same split{within}, by {by}."
+    )
+    controls = [text for name, text in CONTROLS.items() if name in set(scores["model"]) and name != config["solver"]]
+    sentences.append(
+        f"Controls fitted to the same train cells were {_listed(controls)}; for the score of a perfect map, "
+        f"{OBSERVED[split]}."
+    )
+    if n_boot:
+        sentences.append(f"Intervals are central 95 % ranges over {n_boot} resamples of cells.")
+    sentences.append(
+        "The severity of a perturbation is the mean of half the squared displacement of control cells, beside that "
+        "under maps between random halves of the control train cells."
+    )
+    if groupby is not None:
+        sentences.append(
+            f"Effects on features within categories of {groupby!r} were tested against the same maps and, where there "
+            "were treated cells, by Welch's test between observed cells, and called at a false discovery rate of 5 % "
+            f"({cite('benjamini1995')})."
+        )
+    found = [f"{name} {versions[name]}" for name in PACKAGES if name in versions]
+    python = platform.python_version()
+    sentences.append(
+        f"Data were handled with anndata ({cite('virshup2024')}) and scanpy ({cite('wolf2018')}). Versions: "
+        f"Python {python}, {', '.join(found)}."
+    )
+    return " ".join(sentences), cite
+
+
+def _of_cells(adata: AnnData, config: Mapping[str, Any]) -> str:
+    splits = adata.obs[config["split_key"]].astype(str).value_counts()
+    sizes = [f"{splits[name]:,} {name}" for name in _keys.SPLITS if name in splits.index]
+    return f"{adata.n_obs:,} cells with {adata.n_vars:,} features were split into {_listed(sizes)} cells."
+
+
+def _of_fit(adata: AnnData, fitted: _store.FittedMaps, cite: Citations) -> str:
+    config, n_maps = fitted.config, len(fitted.maps)
+    space, solver = config["use_rep"], config["solver"]
+    dims = adata.n_vars if space == _keys.EXPRESSION else adata.obsm[space].shape[1]
+    kept = adata.uns.get(space)
+    how = f", {kept['method']} of train cells" if isinstance(kept, Mapping) and "method" in kept else ""
+    options = "".join(f", {name}={value}" for name, value in config["solver_kwargs"].items())
+    method = [SOLVERS[solver].summary, *([cite(*OF_SOLVER[solver])] if solver in OF_SOLVER else [])]
+    details = "; ".join([f"solver {solver}: {'; '.join(method)}{options}", f"seed {config['seed']}"])
+    chosen = " and chosen on validation cells" if "validation" in set(fitted.history["metric"]) else ""
+    whom = repr(next(iter(fitted.maps))) if n_maps == 1 else f"each of {n_maps} perturbations"
+    return (
+        f"For {whom}, an optimal transport map from {config['control']!r} to treated cells ({cite('bunne2023')}) was "
+        f"learnt from unpaired train cells{chosen}, in {dims} dimensions ({space}{how}), with cellot-sc {__version__} "
+        f"({details})."
+    )
+
+
+def _in_brackets(names: str | tuple[str, ...] | None, cite: Citations) -> str:
+    given = (names,) if isinstance(names, str) else names
+    return f" ({cite(*given)})" if given else ""
+
+
+def _listed(texts: list[str]) -> str:
+    return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
+
+
+def references(cite: Citations) -> str:
+    """Return the list of what was cited, with links to it."""
+    items = []
+    for reference in sorted(cite.cited):
+        url = f"https://doi.org/{reference.doi}"
+        link = f' <a href="{html.escape(url)}" rel="noreferrer">{html.escape(url)}</a>' if reference.doi else ""
+        items.append(f"<li>{html.escape(reference.text)}{link}</li>")
+    return "".join(items)
+
+
+def session() -> tuple[dict[str, str], dict[str, str]]:
+    """Return the version of every package that is loaded, and what they run on."""
+    import session_info2
+
+    found = json.loads(session_info2.session_info(os=True, dependencies=True).format("json"))
+    packages = {
+        entry["package"]: entry["version"] for kind in ("packages", "dependencies") for entry in found.get(kind, ())
+    }
+    machine = {str(name): str(value) for name, value in found["info"].items()}
+    return packages, machine

@@ -1,0 +1,181 @@
+"""The part of the report on how good the predictions are."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from .. import _keys, pl
+from ..pl._evaluation import GAP_CLOSED, OBSERVED, in_order, model_name
+from ..tl._scores import METRICS
+from ._items import Item, figure_of
+from ._table import Cell, interval, percent, render
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+SHOWN = ("energy_distance", "mmd", "pearson_delta")
+"""Metrics of the figure; the table has all."""
+SUMMARY = "energy_distance"
+"""Metric of the sentences."""
+GROUPS = ("all", "mean", "worst")
+
+MEANINGS = {
+    "energy_distance": "How far apart two clouds of cells are as a whole; 0 if they cannot be told apart.",
+    "mmd": "Squared maximum mean discrepancy, unbiased: like the energy distance, more sensitive to local differences.",
+    "legacy_mmd": "The MMD as earlier papers computed it. It is biased and depends on the number of cells: compare it "
+    "with published numbers only.",
+    "l2_means": "Distance between the mean cell of both clouds.",
+    "r_means": "Correlation of the mean cells.",
+    "pearson_delta": "Correlation of the predicted with the observed change of the mean cell: 1 if every feature "
+    "changes as observed, 0 if the changes have nothing in common.",
+    "variance_ratio": "Spread of predicted over that of observed cells: below 1, cells are too much alike.",
+    "counterfactual_error": "Root mean square distance between the prediction for a cell and the state that this very "
+    "cell would have had. Only a simulation knows it.",
+}
+"""What metrics say, for a reader who is no statistician."""
+CEILING = {
+    _keys.TEST: "real treated cells of the training set: what a perfect map would score",
+    _keys.OOD: "real treated cells of the same kind, one half against the other: what a perfect map would score",
+}
+"""What ``observed`` is on a split."""
+
+
+def draw(adata: AnnData, scores: pd.DataFrame, *, solver: str, key: str, split: str) -> list[Item]:
+    """Return the figures and the table of the scores.
+
+    Parameters
+    ----------
+    adata
+        Annotated data with fitted maps.
+    scores
+        What :func:`cellot_sc.tl.evaluate` returned for them.
+    solver
+        Name of the fitted model in the table.
+    key
+        Where in ``uns`` the maps are.
+    split
+        The split that was judged.
+    """
+    known = set(scores["metric"])
+    metrics = [name for name in SHOWN if name in known] or None
+    items = [
+        Item(
+            "evaluation",
+            "How good are the predictions?",
+            f"Each row compares predicted with observed treated cells ({split} cells, which the fit has never seen). A "
+            f"useful prediction lies far from “identity” (no effect assumed) and near “observed” ({CEILING[split]}). "
+            "Lines are 95 % intervals over resampled cells.",
+            figure_of(pl.evaluation(scores, metrics=metrics, show=False)),
+        )
+    ]
+    if "mean" in set(scores["group"]):
+        items.append(
+            Item(
+                "evaluation_groups",
+                "And within each group of cells?",
+                "The same, computed within each group and averaged over groups. A map that moves all cells alike can "
+                "look good on all cells together and still be wrong for every cell type: this figure shows it.",
+                figure_of(pl.evaluation(scores, metrics=metrics, group="mean", show=False)),
+            )
+        )
+    items += [
+        Item(
+            "scores",
+            "All scores",
+            "Every score beside its controls, with its 95 % interval: of all cells, and where there are groups, the "
+            "mean over them and the worst of them. The fitted model is shaded; bold is the best prediction.",
+            table=_table(scores, solver),
+            note="“Gap closed” is how far the fitted model goes from no effect (0 %) to what the data allow (100 %; "
+            "more is chance).",
+            more=f"<details><summary>What the metrics mean</summary><dl>{_meanings(scores)}</dl></details>",
+        ),
+        Item(
+            "embedding",
+            "Do predicted cells lie where treated cells lie?",
+            "All cells on one map (UMAP): control, observed treated and predicted ones, with all others in grey. Where "
+            "the predicted cells cover the observed ones, the map has learnt the response.",
+            figure_of(pl.embedding(adata, key=key, split=split, show=False)),
+        ),
+        Item(
+            "marginals",
+            "Does each feature change as observed?",
+            "Distribution over cells of the features that change most. The predicted curve should follow the observed "
+            "one in position and in shape: two peaks are two kinds of responses. Numbers are Wasserstein distances to "
+            "the observed cells, in units of the feature: smaller is closer.",
+            figure_of(pl.marginals(adata, key=key, split=split, show=False)),
+        ),
+    ]
+    return items
+
+
+def summary(scores: pd.DataFrame, solver: str) -> str:
+    """Return, per perturbation, a sentence on whether there is an effect and how much of it was predicted."""
+    values = scores[(scores["metric"] == SUMMARY) & (scores["group"] == "all")]
+    items = []
+    for name, rows in values.groupby("perturbation", sort=False):
+        by_model = rows.set_index("model")
+        nothing, ceiling = by_model.loc["identity"], by_model.loc[OBSERVED]
+        # without resamples there are no intervals, and the value stands for itself
+        least: float = nothing["value"] if pd.isna(nothing["ci_low"]) else nothing["ci_low"]
+        if least > max(ceiling["value"], 0):
+            text = "the prediction closes {} of the distance between control and treated cells{}"
+            text = text.format(*_closed(scores, name, "all", solver))
+            if "mean" in set(scores["group"]):
+                text += "; within groups of cells {}{}".format(*_closed(scores, name, "mean", solver))
+        else:
+            text = "treated cells cannot be told from control cells: there is no effect to predict"
+        items.append(f"<li><strong>{html.escape(str(name))}</strong>: {text}.</li>")
+    return f"<ul>{''.join(items)}</ul>"
+
+
+def _closed(scores: pd.DataFrame, perturbation: object, group: str, solver: str) -> tuple[str, str]:
+    """Return how much of the gap the solver closes and, in brackets, how much the controls do."""
+    rows = scores[(scores["metric"] == SUMMARY + GAP_CLOSED) & (scores["group"] == group)]
+    rows = rows[rows["perturbation"] == perturbation]
+    closed: dict[str, float] = dict(zip(rows["model"], rows["value"], strict=True))
+    others = [f"{model_name(model)} {percent(closed[model])}" for model in in_order(list(closed)) if model != solver]
+    beside = f" ({html.escape(', '.join(others))})" if others else ""
+    return f"<strong>{percent(closed.get(solver, math.nan))}</strong>", beside
+
+
+def _table(scores: pd.DataFrame, solver: str) -> str:
+    """Return the scores as a table: a row per perturbation, group and metric, a column per model."""
+    values = scores[scores["group"].isin(GROUPS) & ~scores["metric"].str.endswith(GAP_CLOSED)]
+    gaps = scores[scores["metric"].str.endswith(GAP_CLOSED) & (scores["model"] == solver)]
+    gaps = gaps.assign(metric=gaps["metric"].str.removesuffix(GAP_CLOSED))
+    index = ["perturbation", "group", "metric"]
+    closed = gaps.set_index(index)["value"].to_dict()
+    models = in_order(list(values["model"]))
+    rows = []
+    for of_row, group in values.groupby(index, sort=False):
+        by_model: dict[str, pd.Series] = {str(row["model"]): row for _, row in group.iterrows()}
+        best = _best_prediction(str(of_row[2]), {model: row["value"] for model, row in by_model.items()})
+        cells = [_score(by_model.get(model), best=model in best, own=model == solver) for model in models]
+        fraction = float(closed.get(of_row, math.nan))
+        rows.append([*(Cell(str(name)) for name in of_row), *cells, Cell(percent(fraction), fraction)])
+    names = [model_name(model).partition(" (")[0] for model in models]
+    return render(["perturbation", "cells", "metric", *names, "gap closed"], rows)
+
+
+def _score(score: pd.Series | None, *, best: bool, own: bool) -> Cell:
+    marks = (*(["best"] if best else []), *(["own"] if own else []))
+    if score is None:
+        return Cell.of(math.nan, marks=marks)
+    return Cell.of(score["value"], interval(score["ci_low"], score["ci_high"]), marks)
+
+
+def _best_prediction(metric: str, values: Mapping[str, float]) -> set[str]:
+    """Return the models, the observed cells aside, whose value is as near to a perfect one as any."""
+    badness = METRICS[metric].badness if metric in METRICS else float
+    known = {model: badness(value) for model, value in values.items() if model != OBSERVED and not math.isnan(value)}
+    return {model for model, bad in known.items() if bad == min(known.values())}
+
+
+def _meanings(scores: pd.DataFrame) -> str:
+    known = [metric for metric in dict.fromkeys(scores["metric"]) if metric in MEANINGS]
+    return "".join(f"<dt><code>{metric}</code></dt><dd>{html.escape(MEANINGS[metric])}</dd>" for metric in known)

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+
+import cellot_sc as cs
+from cellot_sc._report import _fits
+from cellot_sc.tl import _store
+
+
+class TestFits:
+    HISTORY = (
+        ("drug_b", 0, 0.0, "loss", 3.0), ("drug_b", 0, 0.0, "validation", 0.5), ("drug_b", 50, 1.5, "loss", 1.0),
+        ("drug_b", 50, 1.5, "validation", 0.25), ("drug_b", 99, 3.0, "loss", 2.0),
+        ("drug_b", 99, 3.0, "validation", 0.75), ("drug_b", 50, np.nan, "selected", 50.0),
+        ("drug_a", 0, np.nan, "selected", 0.0),
+    )  # fmt: skip
+
+    def history(self, name: str) -> pd.DataFrame:
+        table = pd.DataFrame(self.HISTORY, columns=_store.HISTORY_COLUMNS)
+        return table[table["perturbation"] == name]
+
+    def course(self, name: str, fitted: cs.ot.TransportMap) -> list[tuple[str, float | None, str]]:
+        return [(cell.text, cell.value, cell.note) for cell in _fits._course(self.history(name), fitted)]
+
+    def test_course(self) -> None:
+        network = cs.ot.MeanShiftMap(np.zeros(2))
+        assert self.course("drug_b", network) == [
+            ("step 50 of 99", None, ""), ("0.25", 0.25, "0.5 at first"), ("3", 3.0, ""),
+        ]  # fmt: skip
+        affine = cs.ot.AffineMap(np.eye(2), np.zeros(2), np.zeros(2))
+        text, validation, _ = self.course("drug_b", affine)
+        assert (text[0], validation[1]) == ("affine map: no better in 99 steps", 0.5)
+        assert self.course("drug_a", affine)[0][0] == "affine map: it explains the cells"
+        assert self.course("other", affine)[0][0] == "closed form: no steps"
+
+    def test_candidates(self) -> None:
+        rows = [
+            ("a", i, 0.5, metric, value) for i, value in enumerate((0.1, 0.2)) for metric in ("epsilon", "validation")
+        ]
+        table = pd.DataFrame([*rows, ("a", 1, np.nan, "selected", 1.0)], columns=_store.HISTORY_COLUMNS)
+        text, kept, _ = _fits._course(table, cs.ot.MeanShiftMap(np.zeros(2)))
+        assert (text.text, kept.value, kept.note) == ("epsilon 0.2, of 2 tried", 0.2, "0.1 at first")
+
+    def test_table_counts_cells(self, page: Any, fitted: AnnData) -> None:
+        head, *rows = page.table("how the fit went")
+        assert head[:5] == ["perturbation", "solver", "train", "valid", "test"]
+        counts = pd.crosstab(fitted.obs["perturbation"], fitted.obs["split"]).loc["drug_b"]
+        [row] = [row for row in rows if row[0] == "drug_b"]
+        assert row[1:6] == [
+            "gaussian",
+            *(str(counts[part]) for part in ("train", "valid", "test")),
+            "closed form: no steps",
+        ]
+
+    def test_figure_of_steps_says_what_it_leaves_out(self, fitted: AnnData) -> None:
+        adata = fitted.copy()
+        adata.uns["cellot"]["history"] = pd.DataFrame(self.HISTORY, columns=_store.HISTORY_COLUMNS)
+        [_, figure] = _fits.draw(adata, _store.load(adata, "cellot"), key="cellot")
+        assert figure.name == "history" and "not shown needed no steps" in figure.meaning
+        # no network was fitted at all
+        adata.uns["cellot"]["history"] = self.history("drug_a")
+        assert [item.name for item in _fits.draw(adata, _store.load(adata, "cellot"), key="cellot")] == ["fits"]

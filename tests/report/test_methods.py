@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import importlib.metadata
+from typing import Any
+
+from anndata import AnnData
+
+import cellot_sc as cs
+from cellot_sc._report import _methods
+
+
+class TestMethods:
+    def test_name_what_was_done_and_with_what(self, page: Any, fitted: AnnData) -> None:
+        n_test = {
+            name: int((fitted.obs["split"] == "test")[of.index].sum())
+            for name, of in fitted.obs.groupby("perturbation", observed=True)
+        }
+        for part in (
+            "600 cells with 60 features were split into ",
+            "8 dimensions (X_cellot, pca of train cells)",
+            f"with cellot-sc {cs.__version__} (solver gaussian: optimal affine map between Gaussians; seed 0)",
+            f"anndata {importlib.metadata.version('anndata')}",
+            f"jax {importlib.metadata.version('jax')}",
+            f"predictions for {n_test.pop('control')} control cells of the test split",
+            f"with {sum(n_test.values())} observed treated cells",
+            "within categories of 'cell_type'",
+            "over 20 resamples",
+            "energy distance (Székely and Rizzo 2013)",
+            "treated train cells were compared with the same treated cells",
+            "Bunne, C. et al.",
+            "https://doi.org/10.1038/s41592-023-01969-x",
+        ):
+            assert part in page.text
+        # the fit itself is no control
+        assert "the Gaussian map (the optimal affine map)" not in page.text
+
+    def test_every_solver_and_metric_cites_what_is_known(self) -> None:
+        named = [name for names in _methods.OF_SOLVER.values() for name in names] + list(_methods.OF_METRIC.values())
+        cite = _methods.Citations()
+        assert cite(*named).count(";") == len(named) - 1
+        assert set(_methods.OF_SOLVER) <= set(cs.ot.SOLVERS)
+        assert len(cite.cited) == len(set(named))
+        assert _methods.references(cite).count("<li>") == len(set(named))

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import base64
+import io
+import re
+from typing import Any
+
+import matplotlib.pyplot as plt
+
+from cellot_sc import _report
+
+
+def test_nothing_comes_from_elsewhere(text: str, page: Any) -> None:
+    links = [attributes["href"] or "" for attributes in page.all("a")]
+    assert all(link.startswith(("#", "https://doi.org/10.")) for link in links)
+    assert sum(link.startswith("https:") for link in links) >= 4
+    # beside the links of citations, no address is in any attribute, style or script
+    assert not re.search(r"https?://|//\w+\.\w+/|@import|url\(", re.sub(r">[^<]*<|href=\"https://doi.org/", "", text))
+    assert page.all("link") == []
+    assert [attributes for attributes in page.all("script") if "src" in attributes] == []
+    assert all((attributes["src"] or "").startswith("data:image/png;base64,") for attributes in page.all("img"))
+    assert "$" not in text
+
+
+def test_every_figure_is_embedded_with_its_meaning(text: str, page: Any, report: _report.Report) -> None:
+    images = page.all("img")
+    assert [image["alt"] for image in images] == [item.meaning for item in report.items if item.figure is not None]
+    for image in images:
+        picture = plt.imread(io.BytesIO(base64.b64decode((image["src"] or "").partition(",")[2])), format="png")
+        assert min(picture.shape[:2]) > 150
+        # not blank
+        assert picture[..., :3].std() > 0.01
+    for item in report.items:
+        assert item.title in page.text
+        assert f'<section id="{item.name}">' in text
+        assert {"href": f"#{item.name}"} in page.all("a")
+
+
+def test_names_are_escaped(text: str, page: Any) -> None:
+    assert page.all("b") == []
+    assert "drug &lt;b&gt;&amp;amp;&lt;/b&gt;" in text
+    assert "<title>Kang &amp; &lt;co&gt;</title>" in text
+    assert "my cells.h5ad · 600 cells with 60 features" in text
+
+
+def test_readable_by_all(text: str, page: Any) -> None:
+    assert {"name": "viewport", "content": "width=device-width, initial-scale=1"} in page.all("meta")
+    assert page.all("html") == [{"lang": "en"}]
+    assert len(page.all("h1")) == 1
+    # what scrolls can be reached by key, and says what it is
+    for attributes in page.all("div"):
+        if attributes["class"] == "scroll":
+            assert attributes["tabindex"] == "0" and attributes["aria-label"] and attributes["role"] == "region"
+    targets = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(targets) == len(set(targets))
+    assert all(link[1:] in targets for link in (of["href"] or "" for of in page.all("a")) if link.startswith("#"))
+    # without scripts nothing is there that does nothing
+    assert [button for button in page.all("button") if "hidden" not in button] == []
+    assert all("hidden" in hint for hint in page.all("span") if hint.get("class") == "hint")

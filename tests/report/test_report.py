@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import pytest
+from anndata import AnnData
+
+import cellot_sc as cs
+from cellot_sc import _report
+from cellot_sc.tl import _store
+
+
+def test_sections(report: _report.Report) -> None:
+    assert [(item.name, item.figure is not None, item.table != "") for item in report.items] == [
+        ("fits", False, True),
+        ("evaluation", True, False),
+        ("evaluation_groups", True, False),
+        ("scores", False, True),
+        ("embedding", True, False),
+        ("marginals", True, False),
+        ("transport_cost", True, True),
+        ("subpopulation_effects", True, True),
+        ("effect_clusters", True, False),
+    ]
+    assert all(item.meaning.endswith(".") for item in report.items)
+    assert plt.get_fignums() == []
+
+
+def test_groups_only_where_there_are(fitted: AnnData) -> None:
+    adata = fitted.copy()
+    del adata.obs["cell_type"]
+    report = _report.compose(adata, n_boot=0)
+    names = [item.name for item in report.items]
+    assert {"evaluation_groups", "subpopulation_effects"}.isdisjoint(names) and "transport_cost" in names
+    assert set(report.scores["group"]) == {"all"}
+
+
+class TestSplit:
+    @staticmethod
+    def choose(adata: AnnData) -> str:
+        return _report._unseen(adata, _store.load(adata, "cellot"))
+
+    def test_held_out_cells_are_judged_by_where_there_are(self, fitted: AnnData) -> None:
+        adata = fitted.copy()
+        assert self.choose(adata) == "test"
+        adata.obs["split"] = adata.obs["split"].astype(str)
+        of_patient = (adata.obs["patient"] == "patient_0").to_numpy()
+        adata.obs.loc[of_patient & (adata.obs["perturbation"] == "drug_b").to_numpy(), "split"] = "ood"
+        # without control cells, nothing can be predicted
+        assert self.choose(adata) == "test"
+        adata.obs.loc[of_patient, "split"] = "ood"
+        assert self.choose(adata) == "ood"
+
+    def test_cells_that_the_fit_has_seen_judge_nothing(self, fitted: AnnData) -> None:
+        with pytest.raises(ValueError, match="split 'tset' is unknown. Did you mean 'test'"):
+            _report.compose(fitted, split="tset")
+        with pytest.raises(ValueError, match="split 'train' is unknown"):
+            _report.compose(fitted, split="train")
+
+
+@pytest.mark.slow
+def test_report_of_34_perturbations_is_not_too_big(parse: Callable[[str], Any], tmp_path: Path) -> None:
+    names = [f"drug_{i:02d}" for i in range(34)]
+    adata = cs.datasets.simulate(35 * 30, 15, perturbations=names, n_cell_types=2, n_patients=2)
+    cs.pp.split(adata, test_fraction=0.3)
+    cs.pp.represent(adata, n_components=3)
+    cs.tl.cellot(adata, solver="mean_shift")
+    report = _report.compose(adata, n_boot=0)
+    report.write(tmp_path / "report.html", title="Many")
+    assert (tmp_path / "report.html").stat().st_size < 5e6
+    page = parse((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert len(page.table("how the fit went")) == 35

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cellot_sc import _report
+from cellot_sc._report import _scores
+from cellot_sc._report._table import number
+
+
+def test_table_has_every_score_beside_its_controls(page: Any, report: _report.Report) -> None:
+    head, *rows = page.table("gap closed")
+    assert head == [
+        "perturbation", "cells", "metric", "identity", "mean shift", "Gaussian map", "observed", "gap closed",
+    ]  # fmt: skip
+    metrics = [name for name in report.scores["metric"].unique() if not name.endswith("gap_closed")]
+    names = ("drug <b>&amp;</b>", "drug_b")
+    assert {tuple(row[:3]) for row in rows} == {
+        (name, group, metric) for name in names for group in ("all", "mean", "worst") for metric in metrics
+    }
+    table = report.scores.set_index(["perturbation", "group", "metric", "model"])["value"]
+    for row in rows:
+        for model, shown in zip(("identity", "mean_shift", "gaussian", "observed"), row[3:7], strict=True):
+            value = table[row[0], row[1], row[2], model]
+            assert shown == number(value)
+    closed = table["drug <b>&amp;</b>", "all", "energy_distance_frac_gap_closed", "gaussian"]
+    assert rows[0][7] == f"{100 * closed:.0f}\N{NO-BREAK SPACE}%"
+
+
+class TestSummary:
+    @staticmethod
+    def scores(identity: tuple[float, float], observed: float, closed: float) -> pd.DataFrame:
+        rows = [
+            ("mine", "energy_distance", 0.1, 0.0),
+            ("identity", "energy_distance", *identity),
+            ("observed", "energy_distance", observed, 0.0),
+            ("mine", "energy_distance_frac_gap_closed", closed, 0.5),
+            ("mean_shift", "energy_distance_frac_gap_closed", 0.4, 0.5),
+        ]
+        table = pd.DataFrame(rows, columns=["model", "metric", "value", "ci_low"])
+        return table.assign(perturbation="a", group="all", ci_high=9.0)
+
+    def test_an_effect(self) -> None:
+        text = _scores.summary(self.scores((2.0, 1.5), 0.1, 0.95), "mine")
+        assert "closes <strong>95\N{NO-BREAK SPACE}%</strong> of the distance" in text
+        assert "(mean shift 40\N{NO-BREAK SPACE}%)" in text
+
+    def test_no_effect(self) -> None:
+        assert "there is no effect to predict" in _scores.summary(self.scores((0.1, -0.2), 0.0, 9.0), "mine")
+
+    def test_without_intervals(self) -> None:
+        table = self.scores((2.0, 1.5), 0.1, 0.95).assign(ci_low=np.nan, ci_high=np.nan)
+        assert "95" in _scores.summary(table, "mine")
+
+    def test_other_metrics_only(self) -> None:
+        assert _scores.summary(self.scores((2.0, 1.5), 0.1, 0.95).assign(metric="mmd"), "mine") == "<ul></ul>"
+
+
+@pytest.mark.parametrize(
+    ("metric", "values", "best"),
+    [
+        ("energy_distance", {"a": 0.2, "identity": 0.1, "observed": 0.0}, {"identity"}),
+        ("pearson_delta", {"a": 0.9, "identity": np.nan, "observed": 1.0}, {"a"}),
+        ("variance_ratio", {"a": 2.0, "b": 0.5, "c": 3.0}, {"a", "b"}),
+        ("counterfactual_error", {"a": 1.0, "b": 2.0}, {"a"}),
+        ("mmd", {"a": np.nan}, set()),
+    ],
+)
+def test_best_prediction(metric: str, values: dict[str, float], best: set[str]) -> None:
+    assert _scores._best_prediction(metric, values) == best
