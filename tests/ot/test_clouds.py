@@ -170,3 +170,64 @@ def test_cells_are_float32(grouped: list[Problem]):
     gathered = gather(grouped, [ZERO, ZERO], seed=0)
     assert gathered.cells.dtype == jnp.float32
     assert gathered.ranges.source_mean.dtype == jnp.float32
+
+
+def weighed(n_groups: int) -> tuple[Problem, np.ndarray, np.ndarray]:
+    """Return a problem whose cells differ in weight, of which some are 0, and the weights."""
+    rng = np.random.default_rng(0)
+    groups = np.arange(60) % n_groups
+    x, y = labelled(0, 0, groups), labelled(0, 1, groups)
+    source, target = (rng.choice([0.0, 1.0, 5.0], 60) for _ in range(2))
+    none = np.zeros((0, 3), np.float32)
+    of_groups = None if n_groups == 1 else groups
+    return Problem(x, y, none, none, of_groups, of_groups, source, target), source, target
+
+
+@pytest.mark.parametrize("n_groups", [1, 3])
+def test_cells_are_drawn_as_often_as_they_weigh(n_groups: int):
+    problem, source, target = weighed(n_groups)
+    groups = np.arange(60) % n_groups
+    x, y = batches(gather([problem], [ZERO], seed=0), 0, 60_000)
+    counts_x, counts_y = (np.bincount(cells[:, 2].astype(int) - 1, minlength=60) for cells in (x, y))
+    expected = 60_000 * source / source.sum()
+    assert (counts_x[source == 0] == 0).all()
+    assert (np.abs(counts_x - expected) < 5 * np.sqrt(expected) + 1e-9).all()
+    # within its group, which is drawn as often as the source has it
+    of_group = np.bincount(groups, source) / source.sum() / np.bincount(groups, target)
+    expected = 60_000 * target * of_group[groups]
+    assert (counts_y[target == 0] == 0).all()
+    assert (np.abs(counts_y - expected) < 5 * np.sqrt(expected) + 1e-9).all()
+    np.testing.assert_array_equal(x[:, 1], y[:, 1])
+
+
+def test_without_weights_nothing_more_is_computed(grouped: list[Problem]):
+    gathered = one_problem(gather(grouped, [ZERO, ZERO], seed=0), 0)
+    assert gathered.share is None
+    steps = str(jax.make_jaxpr(lambda key: draw(key, gathered, 16))(jax.random.key(0)))
+    assert "random_fold_in" not in steps
+    problem, *_ = weighed(1)
+    more = one_problem(gather([problem], [ZERO], seed=0), 0)
+    assert "random_fold_in" in str(jax.make_jaxpr(lambda key: draw(key, more, 16))(jax.random.key(0)))
+
+
+def test_cells_without_weights_are_drawn_alike_beside_others(grouped: list[Problem]):
+    problem, *_ = weighed(1)
+    plain = Problem(problem.source, problem.target, problem.source_valid, problem.target_valid)
+    beside = gather([problem, plain], [ZERO, ZERO], seed=0)
+    alone = gather([plain], [ZERO], seed=0)
+    key = jax.random.key(3)
+    for a, b in zip(draw(key, one_problem(beside, 1), 500), draw(key, one_problem(alone, 0), 500), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_validation_cells_count_as_they_weigh(monkeypatch: pytest.MonkeyPatch):
+    x = labelled(0, 0, np.zeros(40))
+    weights = np.repeat([1.0, 3.0], 20)
+    ranges = gather([Problem(x, x, x, x, target_valid_weights=weights)], [ZERO], seed=0).ranges
+    np.testing.assert_allclose(ranges.target_mask[0, :40], weights / 2)
+    np.testing.assert_array_equal(ranges.source_mask[0, :40], 1)
+    assert (np.asarray(ranges.target_mask)[0, 40:] == 0).all()
+    monkeypatch.setattr(clouds, "MAX_VALID", 30)
+    ranges = gather([Problem(x, x, x, x, target_valid_weights=weights)], [ZERO], seed=0).ranges
+    kept = np.asarray(ranges.target_valid)[0, :30, 2].astype(int) - 1
+    np.testing.assert_allclose(ranges.target_mask[0, :30], weights[kept] / weights[kept].mean(), rtol=1e-6)

@@ -118,3 +118,46 @@ def test_standard_error_of_equal_maps_is_zero():
     x, y = cells(30, 40)
     score = criteria.energy_score(x, y)
     assert criteria.standard_error(score, criteria.energy_score(x.copy(), y)) == 0
+
+
+def weights_of(n: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).choice([0.0, 0.5, 2.0], n)
+
+
+def test_weighted_scores_are_those_of_the_compiled_criteria():
+    x, y = cells(50, 70, 4)
+    a, b = weights_of(50, 0), weights_of(70, 1)
+    view = criteria.view_of(y)
+    masks = (jnp.asarray(w / w.mean(), jnp.float32) for w in (a, b))
+    x_mask, y_mask = masks
+    found = criteria.energy_score(x, y, (a, b)).value
+    assert found == pytest.approx(float(criteria.energy(jnp.asarray(x), jnp.asarray(y), x_mask, y_mask)), abs=1e-4)
+    found = criteria.local_score(x, y, view, (a, b)).value
+    expected = criteria.local_mmd(jnp.asarray(x), jnp.asarray(y), x_mask, y_mask, view)
+    assert found == pytest.approx(float(expected), abs=1e-5)
+
+
+def test_cells_without_weight_are_as_if_they_were_not_there():
+    x, y = cells(50, 70, 4)
+    a, b = np.where(np.arange(50) < 30, 1.0, 0.0), np.where(np.arange(70) < 40, 2.0, 0.0)
+    few = criteria.energy_score(x[:30], y[:40])
+    assert criteria.energy_score(x, y, (a, b)).value == pytest.approx(few.value, abs=1e-5)
+    assert criteria.energy_score(x, y[:40], (a, None)).value == pytest.approx(few.value, abs=1e-5)
+
+
+def test_one_cell_with_all_the_weight():
+    x, y = cells(5, 9)
+    score = criteria.energy_score(x, y, (np.eye(5)[0], None))
+    assert np.isfinite(score.value)
+    assert np.isfinite(score.from_x).all()
+
+
+def test_standard_error_of_weighted_scores_is_about_the_spread_of_differences():
+    differences, errors = [], []
+    for seed in range(150):
+        x, y = cells(160, 120, 3, seed)
+        weights = np.random.default_rng(seed).choice([0.2, 1.0, 3.0], 160)
+        a, b = (criteria.energy_score(moved, y, (weights, None)) for moved in (x + 0.4, 1.4 * x + 0.1))
+        differences.append(a.value - b.value)
+        errors.append(criteria.standard_error(a, b))
+    assert 0.8 < np.mean(errors) / np.std(differences) < 1.25

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 from typing import Any
@@ -114,3 +115,17 @@ def test_progress_counts_every_epsilon_of_every_problem(toy: ot.Problem) -> None
 def test_impossible_options_are_refused(option: str, value: Any) -> None:
     with pytest.raises(ValueError, match=option):
         ot.solvers.configure("entropic", **{option: value})
+
+
+def test_the_coupling_has_marginals_that_were_given(toy: ot.Problem) -> None:
+    weights = np.random.default_rng(0).choice([0.0, 1.0, 4.0], 400)
+    given = dataclasses.replace(toy, source_weights=weights)
+    m = ot.fit([given], "entropic", epsilons=(0.05, 0.02))[0].map
+    assert isinstance(m, EntropicMap)
+    # cells that do not count are left out
+    np.testing.assert_array_equal(m.source, toy.source[weights > 0])
+    cost = 0.5 * ((m.source[:, None].astype(float) - m.target[None]) ** 2).sum(-1)
+    plan = np.exp((m.source_potential[:, None] + m.target_potential - cost) / m.epsilon)
+    assert np.abs(plan.sum(1) - weights[weights > 0] / weights.sum()).sum() < 2e-3
+    assert np.abs(plan.sum(0) - 1 / 400).sum() < 2e-3
+    assert np.isfinite(m.transport(toy.source)).all()

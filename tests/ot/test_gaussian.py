@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.covariance import ledoit_wolf
 
+from cellot_sc.ot import AffineMap
 from cellot_sc.ot.gaussian import bures_matrix, cautious_gaussian_map, gaussian_map, moments
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -119,3 +122,21 @@ def test_cautious_map_sees_a_shift_without_a_change_of_shape():
     shift = np.array([8, 0, 0, 0, 0], dtype=np.float32)
     moved = cautious_gaussian_map(x[:500], x[500:] + shift).transport(x)
     np.testing.assert_allclose((moved - x).mean(0), shift, atol=0.1 * np.sqrt(np.trace(np.cov(x.T))))
+
+
+def test_moments_of_weighted_cells():
+    x = (np.random.default_rng(0).normal(size=(3000, 4)) * [1, 2, 3, 4] + np.arange(4)).astype(np.float32)
+    counts = np.random.default_rng(1).integers(0, 4, 3000)
+    found, repeated = moments(x, counts.astype(float)), moments(np.repeat(x, counts, axis=0))
+    np.testing.assert_allclose(found.mean, repeated.mean, atol=1e-6)
+    # they differ in how far they are shrunk: copies of a cell are no more cells
+    np.testing.assert_allclose(found.covariance, repeated.covariance, atol=0.05)
+    assert found.noise > repeated.noise
+
+
+@pytest.mark.parametrize("function", [gaussian_map, cautious_gaussian_map])
+def test_cells_without_weight_do_not_count(function: Callable[..., AffineMap]):
+    x, y = np.random.default_rng(0).normal(size=(2, 300, 3)).astype(np.float32)
+    a, b = np.where(np.arange(300) < 200, 2.0, 0.0), np.where(np.arange(300) < 150, 0.5, 0.0)
+    found, expected = function(x, y + 1, a, b), function(x[:200], y[:150] + 1)
+    np.testing.assert_allclose(found.transport(x), expected.transport(x), atol=1e-5)

@@ -77,3 +77,32 @@ def test_few_dimensions(n_dims: int):
 def test_cells_that_are_all_alike():
     x = np.ones((20, 3), dtype=np.float32)
     assert lack_of_fit.explains(IdentityMap(3), x, x.copy())
+
+
+def grown(n: int, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return cells of two types, and whether each is of the first, which has this share."""
+    rng = np.random.default_rng(seed)
+    first = rng.random(n) < share
+    return (rng.normal(size=(n, 5)) + 5 * first[:, None] * np.eye(5)[0]).astype(np.float32), first
+
+
+def test_growth_alone_is_explained_by_weights():
+    explained = without = 0
+    for seed in range(10):
+        (x, first), (y, _) = grown(400, 0.5, seed), grown(400, 0.75, 100 + seed)
+        explained += lack_of_fit.explains(IdentityMap(5), x, y, np.where(first, 3.0, 1.0))
+        without += lack_of_fit.explains(IdentityMap(5), x, y)
+    assert explained >= 9
+    assert without == 0
+
+
+def test_weights_do_not_hide_an_effect():
+    (x, first), (y, late) = grown(400, 0.5, 0), grown(400, 0.75, 1)
+    y[late, 1] += 3
+    assert not lack_of_fit.explains(IdentityMap(5), x, y, np.where(first, 3.0, 1.0))
+
+
+def test_too_few_cells_that_count_explain_nothing():
+    (x, _), (y, _) = grown(400, 0.5, 0), grown(400, 0.5, 1)
+    weights = np.where(np.arange(400) == 0, 1e6, 1.0)
+    assert not lack_of_fit.explains(IdentityMap(5), x, y, weights)

@@ -11,7 +11,7 @@ import numpy as np
 
 from .autoencoder import Params
 from .maps import State, TransportMap
-from .problem import Fit, Problem, Progress
+from .problem import Fit, Problem, Progress, all_alike
 from .reconstruction import (
     SOURCE,
     TARGET,
@@ -88,5 +88,6 @@ def fit_cae(problems: Sequence[Problem], config: CaeConfig, seed: int, progress:
     features themselves, and what was decoded was the prediction; see ``residual``. Without validation cells, the last
     step is taken.
     """
+    all_alike(problems, "cae")
     trained = train_autoencoders(problems, config, seed, progress, n_labels=2)
     return [Fit(CaeMap(t.networks, t.frame, residual=config.residual), t.history) for t in trained]

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from . import criteria
+from .alias import alias_table
 from .problem import Problem
 
 MAX_VALID = 1000
@@ -38,6 +39,10 @@ class Clouds(NamedTuple):
     cells: jax.Array
     groups: jax.Array
     ranges: Ranges
+    share: jax.Array | None = None
+    """Where cells differ in weight: with which chance a cell that was drawn evenly is kept, shape ``(n_cells,)``."""
+    substitute: jax.Array | None = None
+    """Which cell takes its place otherwise, shape ``(n_cells,)``."""
 
 
 def gather(problems: Sequence[Problem], means: Sequence[tuple[np.ndarray, np.ndarray]], seed: int) -> Clouds:
@@ -54,31 +59,44 @@ def gather(problems: Sequence[Problem], means: Sequence[tuple[np.ndarray, np.nda
     """
     blocks: list[np.ndarray] = []
     labels: list[np.ndarray] = []
-    starts: dict[int, int] = {}
+    starts: dict[tuple[int, int], int] = {}
+    is_weighted = any(problem.is_weighted for problem in problems)
+    tables: list[tuple[int, np.ndarray]] = []
     n_groups = 1 + max((int(p.target_groups.max()) for p in problems if p.target_groups is not None), default=0)
     filled = 0
     ranges: list[tuple[int, int, np.ndarray, np.ndarray]] = []
     for problem in problems:
-        if id(problem.source) not in starts:
-            starts[id(problem.source)] = filled
+        shared = (id(problem.source), id(problem.source_weights))
+        if shared not in starts:
+            starts[shared] = filled
+            if problem.source_weights is not None:
+                tables.append((filled, problem.source_weights))
             blocks.append(problem.source)
             labels.append(_groups(problem.source_groups, len(problem.source)))
             filled += len(problem.source)
-        groups = _groups(problem.target_groups, len(problem.target))
+        groups, weights = _groups(problem.target_groups, len(problem.target)), problem.target_weights
         if problem.target_groups is None:
             blocks.append(problem.target)
         else:
             order = np.argsort(groups, kind="stable")
             blocks.append(problem.target[order])
-            groups = groups[order]
+            groups, weights = groups[order], None if weights is None else weights[order]
         labels.append(groups)
         counts = np.bincount(groups, minlength=n_groups)
         begins = filled + np.concatenate([[0], np.cumsum(counts)[:-1]])
+        if weights is not None:
+            of_groups = np.split(weights, np.cumsum(counts)[:-1])
+            tables += [(int(begin), part) for begin, part in zip(begins, of_groups, strict=True) if part.any()]
         filled += len(problem.target)
-        ranges.append((starts[id(problem.source)], len(problem.source), begins, counts))
+        ranges.append((starts[shared], len(problem.source), begins, counts))
     valid = [(sample(p.source_valid, seed), sample(p.target_valid, seed)) for p in problems]
-    source_valid, source_mask = _padded([v - m for (v, _), (m, _) in zip(valid, means, strict=True)])
-    target_valid, target_mask = _padded([v - m for (_, v), (_, m) in zip(valid, means, strict=True)])
+    of_valid = [valid_weights(problem, seed) for problem in problems]
+    source_valid, source_mask = _padded(
+        [v - m for (v, _), (m, _) in zip(valid, means, strict=True)], [w for w, _ in of_valid]
+    )
+    target_valid, target_mask = _padded(
+        [v - m for (_, v), (_, m) in zip(valid, means, strict=True)], [w for _, w in of_valid]
+    )
     views = [criteria.view_of(problem.target) for problem in problems]
     size = bucket(filled)
     cells = _aligned((size, problems[0].n_dims))
@@ -97,7 +115,16 @@ def gather(problems: Sequence[Problem], means: Sequence[tuple[np.ndarray, np.nda
         source_valid, target_valid, source_mask, target_mask, criteria.View(basis, gammas),
     )
     # fmt: on
-    return Clouds(jax.device_put(cells), jax.device_put(groups), of_problems)
+    if not is_weighted:
+        return Clouds(jax.device_put(cells), jax.device_put(groups), of_problems)
+    share, substitute = np.ones(size, dtype=np.float32), np.arange(size, dtype=np.int32)
+    for begin, weights in tables:
+        rows = slice(begin, begin + len(weights))
+        share[rows], within = alias_table(weights)
+        substitute[rows] = begin + within
+    return Clouds(
+        jax.device_put(cells), jax.device_put(groups), of_problems, jnp.asarray(share), jnp.asarray(substitute)
+    )
 
 
 def draw(key: jax.Array, clouds: Clouds, batch_size: int) -> tuple[jax.Array, jax.Array]:
@@ -105,9 +132,31 @@ def draw(key: jax.Array, clouds: Clouds, batch_size: int) -> tuple[jax.Array, ja
     source_key, target_key = jax.random.split(key)
     r = clouds.ranges
     source = r.source_start + jax.random.randint(source_key, (batch_size,), 0, r.source_count)
+    source = _weighed(source_key, clouds, source)
     group = clouds.groups[source]
     target = r.target_start[group] + jax.random.randint(target_key, (batch_size,), 0, r.target_count[group])
+    target = _weighed(target_key, clouds, target)
     return clouds.cells[source] - r.source_mean, clouds.cells[target] - r.target_mean
+
+
+def _weighed(key: jax.Array, clouds: Clouds, rows: jax.Array) -> jax.Array:
+    """Return cells drawn by their weights, given such as were drawn evenly."""
+    if clouds.share is None or clouds.substitute is None:
+        return rows
+    kept = jax.random.uniform(jax.random.fold_in(key, 1), rows.shape) < clouds.share[rows]
+    return jnp.where(kept, rows, clouds.substitute[rows])
+
+
+def valid_weights(problem: Problem, seed: int) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Return the weights of the validation cells that :func:`sample` takes, with a mean of 1."""
+
+    def of(weights: np.ndarray | None) -> np.ndarray | None:
+        if weights is None:
+            return None
+        weights = sample(weights, seed)
+        return weights / (weights.mean() or 1)
+
+    return of(problem.source_valid_weights), of(problem.target_valid_weights)
 
 
 def _groups(groups: np.ndarray | None, n_cells: int) -> np.ndarray:
@@ -115,7 +164,7 @@ def _groups(groups: np.ndarray | None, n_cells: int) -> np.ndarray:
 
 
 def sample(cells: np.ndarray, seed: int) -> np.ndarray:
-    """Return all cells, or :data:`MAX_VALID` of them at random."""
+    """Return all cells, or :data:`MAX_VALID` of them at random: the same of whatever there is one of for each cell."""
     if len(cells) <= MAX_VALID:
         return cells
     # every cloud has numbers of its own, so that it is sampled alike beside any others
@@ -142,11 +191,11 @@ def bucket(size: int) -> int:
     return -(-size // unit) * unit
 
 
-def _padded(clouds: Sequence[np.ndarray]) -> tuple[jax.Array, jax.Array]:
+def _padded(clouds: Sequence[np.ndarray], weights: Sequence[np.ndarray | None]) -> tuple[jax.Array, jax.Array]:
     size = bucket(max(len(cloud) for cloud in clouds))
     cells = np.zeros((len(clouds), size, clouds[0].shape[1]), dtype=np.float32)
     mask = np.zeros((len(clouds), size), dtype=np.float32)
-    for i, cloud in enumerate(clouds):
+    for i, (cloud, of_cloud) in enumerate(zip(clouds, weights, strict=True)):
         cells[i, : len(cloud)] = cloud
-        mask[i, : len(cloud)] = 1
+        mask[i, : len(cloud)] = 1 if of_cloud is None else of_cloud
     return jnp.asarray(cells), jnp.asarray(mask)

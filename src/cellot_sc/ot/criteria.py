@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .gaussian import moments
+from .gaussian import moments, shares_of
 
 type Cells = np.ndarray | jax.Array
 
@@ -118,18 +118,24 @@ class Score(NamedTuple):
     from_y: np.ndarray
 
 
-def energy_score(x: np.ndarray, y: np.ndarray) -> Score:
+type Weights = tuple[np.ndarray | None, np.ndarray | None]
+"""How much the cells of either cloud count, or ``None`` where they count alike."""
+
+
+def energy_score(x: np.ndarray, y: np.ndarray, weights: Weights = (None, None)) -> Score:
     """Return the unbiased energy distance and its contributions."""
-    return _score(x, y, _distances)
+    return _score(x, y, _distances, weights)
 
 
-def local_score(x: np.ndarray, y: np.ndarray, view: View) -> Score:
+def local_score(x: np.ndarray, y: np.ndarray, view: View, weights: Weights = (None, None)) -> Score:
     """Return the unbiased squared MMD in a view and its contributions."""
-    return _score(x, y, lambda a, b: -local_kernel(a, b, view))
+    return _score(x, y, lambda a, b: -local_kernel(a, b, view), weights)
 
 
-def _score(x: np.ndarray, y: np.ndarray, distance: Callable[[Cells, Cells], np.ndarray]) -> Score:
+def _score(x: np.ndarray, y: np.ndarray, distance: Callable[[Cells, Cells], np.ndarray], weights: Weights) -> Score:
     """Return 2 E d(x, y) - E d(x, x') - E d(y, y') and its projections on single cells (Hoeffding 1948)."""
+    if any(of is not None for of in weights):
+        return _weighted_score(x, y, distance, weights)
     n, m = len(x), len(y)
     center = y.mean(0)
     x, y = x - center, y - center
@@ -139,6 +145,23 @@ def _score(x: np.ndarray, y: np.ndarray, distance: Callable[[Cells, Cells], np.n
     within_x, within_y = xx.sum(1) / max(n - 1, 1), yy.sum(1) / max(m - 1, 1)
     value = 2 * xy.mean() - within_x.mean() - within_y.mean()
     return Score(float(value), 2 * (xy.mean(1) - within_x), 2 * (xy.mean(0) - within_y))
+
+
+def _weighted_score(
+    x: np.ndarray, y: np.ndarray, distance: Callable[[Cells, Cells], np.ndarray], weights: Weights
+) -> Score:
+    """Return the same with cells that count differently; contributions are about 0, and scaled by how much that is."""
+    a, b = (shares_of(np.ones(len(of)) if w is None else w) for of, w in zip((x, y), weights, strict=True))
+    center = (b @ y).astype(np.float32)
+    x, y = x - center, y - center
+    xy, xx, yy = (np.array(distance(p, q), dtype=np.float64) for p, q in ((x, y), (x, x), (y, y)))
+    np.fill_diagonal(xx, 0)
+    np.fill_diagonal(yy, 0)
+    # where one cell has all the weight there are no pairs
+    within_x, within_y = xx @ a / ((1 - a @ a) or 1.0), yy @ b / ((1 - b @ b) or 1.0)
+    from_x, from_y = xy @ b - within_x, a @ xy - within_y
+    value = float(a @ from_x + b @ from_y)
+    return Score(value, 2 * len(a) * a * (from_x - a @ from_x), 2 * len(b) * b * (from_y - b @ from_y))
 
 
 def standard_error(a: Score, b: Score) -> float:

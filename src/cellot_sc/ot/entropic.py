@@ -7,25 +7,19 @@ import json
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from ott.geometry import pointcloud
-from ott.problems.linear import linear_problem
-from ott.solvers.linear import sinkhorn
 
-from . import criteria, options
+from . import criteria, options, sinkhorn
 from .clouds import bucket
 from .maps import State, TransportMap
 from .problem import Fit, History, Problem, Progress
 
 logger = logging.getLogger("cellot_sc")
 
-MIN_COST = 1e-20
-"""Below this mean cost all cells are on one spot, and any strength of the regularisation will do."""
 ROWS = 512
 """Cells that are compared with all train cells at a time."""
 
@@ -184,24 +178,18 @@ def fit_entropic(
 def _fit_one(problem: Problem, config: EntropicConfig, seed: int, report: Any) -> Fit:
     start = time.perf_counter()
     rng = np.random.default_rng(seed)
-    source, target = (_sample(cells, config.max_cells, rng) for cells in (problem.source, problem.target))
-    centre = target.mean(0, dtype=np.float64)
-    x, x_weights = _padded((source - centre).astype(np.float32))
-    y, y_weights = _padded((target - centre).astype(np.float32))
-    squares = 0.5 * ((x_weights @ x**2).sum() + (y_weights @ y**2).sum())
-    mean_cost = float(squares - (x_weights @ x) @ (y_weights @ y))
-    if mean_cost < MIN_COST:
-        mean_cost = 1.0
+    source, source_weights = sinkhorn.sample(problem.source, problem.source_weights, config.max_cells, rng)
+    target, target_weights = sinkhorn.sample(problem.target, problem.target_weights, config.max_cells, rng)
+    clouds = sinkhorn.paired(source, target, source_weights, target_weights)
+    mean_cost = clouds.mean_cost
     judged = min(len(problem.source_valid), len(problem.target_valid)) >= 2
     history = History(metrics={"epsilon": [], "validation": []})
     candidates: list[EntropicMap] = []
-    f, g = jnp.zeros(len(x)), jnp.zeros(len(y))
+    f, g = jnp.zeros(len(clouds.x)), jnp.zeros(len(clouds.y))
     for done, share in enumerate(config.epsilons, start=1):
         # the potentials of the stronger regularisation are close to those of the weaker
         epsilon = share * mean_cost
-        f, g, converged = _sinkhorn(
-            x, y, x_weights, y_weights, np.float32(epsilon), f, g, config.threshold, config.max_iterations
-        )
+        f, g, converged = sinkhorn.solve(clouds, np.float32(epsilon), f, g, config.threshold, config.max_iterations)
         if not converged:
             logger.info("Sinkhorn's iterations had not converged at epsilon = %g x mean cost", share)
         if not (jnp.isfinite(f[: len(source)]).all() and jnp.isfinite(g[: len(target)]).all()):
@@ -212,7 +200,8 @@ def _fit_one(problem: Problem, config: EntropicConfig, seed: int, report: Any) -
         validation = float("nan")
         if judged:
             moved = candidates[-1].transport(problem.source_valid)
-            validation = criteria.energy_score(moved, problem.target_valid).value
+            weights = problem.source_valid_weights, problem.target_valid_weights
+            validation = criteria.energy_score(moved, problem.target_valid, weights).value
         history.step.append(done)
         history.seconds.append(time.perf_counter() - start)
         history.metrics["epsilon"].append(share)
@@ -223,37 +212,3 @@ def _fit_one(problem: Problem, config: EntropicConfig, seed: int, report: Any) -
         raise ValueError(msg)
     chosen = int(np.argmin(history.metrics["validation"])) if judged else (len(candidates) - 1) // 2
     return Fit(candidates[chosen], dataclasses.replace(history, selected=history.step[chosen]))
-
-
-def _sample(cells: np.ndarray, max_cells: int, rng: np.random.Generator) -> np.ndarray:
-    if len(cells) <= max_cells:
-        return cells
-    logger.info("a random sample of %d of %d cells is used: raise max_cells to use more", max_cells, len(cells))
-    return cells[np.sort(rng.choice(len(cells), max_cells, replace=False))]
-
-
-def _padded(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return cells with padding, so that clouds of about the same size share compiled code, and their weights."""
-    padded = np.zeros((bucket(len(cells)), cells.shape[1]), dtype=np.float32)
-    weights = np.zeros(len(padded), dtype=np.float32)
-    padded[: len(cells)], weights[: len(cells)] = cells, 1 / len(cells)
-    return padded, weights
-
-
-@partial(jax.jit, static_argnames="max_iterations")
-def _sinkhorn(
-    x: jax.Array,
-    y: jax.Array,
-    x_weights: jax.Array,
-    y_weights: jax.Array,
-    epsilon: jax.Array,
-    f: jax.Array,
-    g: jax.Array,
-    threshold: float,
-    max_iterations: int,
-) -> tuple[jax.Array, jax.Array, jax.Array]:
-    # ott's squared distance is twice the cost
-    geometry = pointcloud.PointCloud(x * jnp.sqrt(0.5), y * jnp.sqrt(0.5), epsilon=epsilon)
-    problem = linear_problem.LinearProblem(geometry, a=x_weights, b=y_weights)
-    out = sinkhorn.Sinkhorn(threshold=threshold, max_iterations=max_iterations)(problem, init=(f, g))
-    return out.f, out.g, jnp.asarray(out.converged)

@@ -15,8 +15,8 @@ import numpy as np
 import optax
 
 from . import checkpoints, criteria, lack_of_fit, networks, objectives, options
-from .clouds import Clouds, gather, sample
-from .gaussian import cautious_gaussian_map, moments
+from .clouds import Clouds, gather, sample, valid_weights
+from .gaussian import cautious_gaussian_map, moments, shares_of
 from .maps import AffineMap, TransportMap
 from .networks import Params
 from .potential_map import PotentialMap
@@ -144,12 +144,13 @@ def fit_icnn(problems: Sequence[Problem], config: ICNNConfig, seed: int, progres
     The map is the average of those networks that validation cells prefer. It is the affine start where none beats it,
     and where the start already explains the train cells: a network could only learn noise there, and none is fitted.
     """
-    starts = [cautious_gaussian_map(problem.source, problem.target) for problem in problems]
+    of_train = [(p.source, p.target, p.source_weights, p.target_weights) for p in problems]
+    starts = [cautious_gaussian_map(*cells) for cells in of_train]
     fits = [Fit(start, History(selected=0)) for start in starts]
     wanting = [
         i
-        for i, (problem, start) in enumerate(zip(problems, starts, strict=True))
-        if not lack_of_fit.explains(start, problem.source, problem.target)
+        for i, (start, cells) in enumerate(zip(starts, of_train, strict=True))
+        if not lack_of_fit.explains(start, *cells)
     ]
     if wanting:
         hard, affine = [problems[i] for i in wanting], [starts[i] for i in wanting]
@@ -199,7 +200,8 @@ def _fit_networks(
             if np.isfinite(trained.criterion[i, k])
         ]
         valid = (sample(problem.source_valid, seed), sample(problem.target_valid, seed))
-        fits.append(Fit(_choose(start, members, *valid, criteria.View(*views[i])), trained.histories[i]))
+        chosen = _choose(start, members, *valid, criteria.View(*views[i]), valid_weights(problem, seed))
+        fits.append(Fit(chosen, trained.histories[i]))
     return fits
 
 
@@ -212,7 +214,8 @@ def _start(
     """
     matrices = np.stack([start.matrix.astype(np.float64) for start in starts])
     roots = np.linalg.cholesky(np.stack([matrices, np.linalg.inv(matrices)])).astype(np.float32)
-    scales = [np.sqrt(np.trace(moments(problem.source).covariance) / problem.n_dims) for problem in problems]
+    spreads = [moments(problem.source, problem.source_weights).covariance for problem in problems]
+    scales = [np.sqrt(np.trace(spread) / problem.n_dims) for spread, problem in zip(spreads, problems, strict=True)]
     costs = [_mean_cost(problem, start, seed) for problem, start in zip(problems, starts, strict=True)]
     of_problems = (np.array(values, dtype=np.float32) for values in (scales, costs, config.penalties))
     return _states(method, np.uint32(seed), roots, config.noise, *of_problems)
@@ -256,13 +259,22 @@ def _states(
 def _mean_cost(problem: Problem, start: AffineMap, seed: int) -> float:
     """Return the mean of 1/2 |x - y|^2 over random pairs of centred cells."""
     rng = np.random.default_rng(seed)
-    x = problem.source[rng.integers(len(problem.source), size=2000)] - start.source_mean
-    y = problem.target[rng.integers(len(problem.target), size=2000)] - start.target_mean
+    x = problem.source[_drawn(len(problem.source), problem.source_weights, rng)] - start.source_mean
+    y = problem.target[_drawn(len(problem.target), problem.target_weights, rng)] - start.target_mean
     return float(0.5 * ((x - y) ** 2).sum(1).mean()) or 1.0
 
 
+def _drawn(n_cells: int, weights: np.ndarray | None, rng: np.random.Generator) -> np.ndarray:
+    return rng.integers(n_cells, size=2000) if weights is None else rng.choice(n_cells, 2000, p=shares_of(weights))
+
+
 def _choose(
-    start: AffineMap, members: list[PotentialMap], x: np.ndarray, y: np.ndarray, view: criteria.View
+    start: AffineMap,
+    members: list[PotentialMap],
+    x: np.ndarray,
+    y: np.ndarray,
+    view: criteria.View,
+    weights: criteria.Weights = (None, None),
 ) -> TransportMap:
     """Return the average of the networks that validation cells cannot tell from the best one, or the affine start.
 
@@ -274,15 +286,16 @@ def _choose(
     chosen = members
     if min(len(x), len(y)) >= 2:
         moved = [member.transport(x) for member in members]
-        scores = [criteria.local_score(cells, y, view) for cells in moved]
+        scores = [criteria.local_score(cells, y, view, weights) for cells in moved]
         best = min(scores, key=lambda score: score.value)
         equal = [score.value - best.value <= criteria.standard_error(score, best) for score in scores]
         chosen = [member for member, keep in zip(members, equal, strict=True) if keep]
         average = np.mean([cells for cells, keep in zip(moved, equal, strict=True) if keep], axis=0)
         still = start.transport(x)
-        if criteria.local_score(average, y, view).value >= criteria.local_score(still, y, view).value:
+        after, before = (criteria.local_score(cells, y, view, weights) for cells in (average, still))
+        if after.value >= before.value:
             return start
-        after, before = criteria.energy_score(average, y), criteria.energy_score(still, y)
+        after, before = (criteria.energy_score(cells, y, weights) for cells in (average, still))
         if after.value - before.value > 2 * criteria.standard_error(after, before):
             return start
     first = members[0]

@@ -13,13 +13,22 @@ NARROWNESS = 16.0
 """Kernel width, in units of one over the median squared distance."""
 THRESHOLD = 4.0
 """Standard deviations of the permuted MMDs by which the observed one has to exceed their mean."""
+MIN_CELLS = 20
+"""Fewer cells than this cannot stand for a cloud of cells that differ in weight."""
 
 
-def explains(transport: TransportMap, source: np.ndarray, target: np.ndarray) -> bool:
+def explains(
+    transport: TransportMap,
+    source: np.ndarray,
+    target: np.ndarray,
+    source_weights: np.ndarray | None = None,
+    target_weights: np.ndarray | None = None,
+) -> bool:
     """Return whether transported source cells could be a sample of the target cells.
 
     By permutation tests of the MMD with kernels of the size of a subpopulation (see :class:`.criteria.View`): in the
-    dimensions in which target cells vary most, and in those in which source and target differ most.
+    dimensions in which target cells vary most, and in those in which source and target differ most. Of cells that
+    differ in weight, a sample is tested in which they do not; where that is too small, nothing is explained.
 
     Parameters
     ----------
@@ -27,8 +36,14 @@ def explains(transport: TransportMap, source: np.ndarray, target: np.ndarray) ->
         The map in question.
     source, target
         Train cells, shapes ``(n, n_dims)`` and ``(m, n_dims)``.
+    source_weights, target_weights
+        How much each counts, or ``None`` if they count alike.
     """
     rng = np.random.default_rng(0)
+    if source_weights is not None or target_weights is not None:
+        source, target = _alike(source, source_weights, rng), _alike(target, target_weights, rng)
+        if min(len(source), len(target)) < MIN_CELLS:
+            return False
     x, y = (cells[rng.permutation(len(cells))[:MAX_CELLS]] for cells in (source, target))
     moved = transport.transport(x)
     for view in _widest(y):
@@ -37,6 +52,11 @@ def explains(transport: TransportMap, source: np.ndarray, target: np.ndarray) ->
     # where the clouds differ is looked for in one half of the cells and tested in the other, as chance differs too
     n, m = len(x) // 2, len(y) // 2
     return all(_excess(moved[n:] @ view, y[m:] @ view, rng) <= THRESHOLD for view in _contrasts(x[:n], y[:m]))
+
+
+def _alike(cells: np.ndarray, weights: np.ndarray | None, rng: np.random.Generator) -> np.ndarray:
+    """Return cells that count alike: each is kept with a chance in proportion to its weight."""
+    return cells if weights is None else cells[rng.random(len(cells)) < weights / weights.max()]
 
 
 def _widest(y: np.ndarray) -> list[np.ndarray]:

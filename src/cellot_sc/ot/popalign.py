@@ -16,7 +16,7 @@ from scipy.special import softmax
 from . import options
 from .gaussian import bures_matrix, gaussian_map
 from .maps import State, TransportMap
-from .problem import Fit, History, Problem, Progress
+from .problem import Fit, History, Problem, Progress, all_alike
 
 if TYPE_CHECKING:
     from sklearn.mixture import GaussianMixture
@@ -176,6 +176,7 @@ def fit_popalign(
 
     Validation cells are not used, nor are groups: components are coupled, and not cells.
     """
+    all_alike(problems, "popalign")
     total, fits = len(problems) * len(config.n_components), []
     for problem in problems:
         fits.append(_fit_one(problem, config, seed))

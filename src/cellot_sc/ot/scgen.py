@@ -11,7 +11,7 @@ import numpy as np
 
 from .autoencoder import Params, encode, rectified
 from .maps import State, TransportMap
-from .problem import Fit, Problem, Progress
+from .problem import Fit, Problem, Progress, all_alike
 from .reconstruction import Frame, ReconstructionConfig, as_arrays, rebuild, train_autoencoders
 
 
@@ -86,6 +86,7 @@ def fit_scgen(problems: Sequence[Problem], config: ScgenConfig, seed: int, progr
     which the difference of the mean latents of the two is added. That was done on genes or features themselves, and
     what was decoded was the prediction; see ``residual``. Without validation cells, the last step is taken.
     """
+    all_alike(problems, "scgen")
     fits = []
     for problem, trained in zip(problems, train_autoencoders(problems, config, seed, progress), strict=True):
         networks, frame = as_arrays(trained.networks), trained.frame

@@ -7,12 +7,10 @@ import difflib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from .cae import CaeConfig, fit_cae
 from .entropic import EntropicConfig, fit_entropic
 from .expectile import ExpectileConfig, fit_expectile
-from .gaussian import gaussian_map
+from .gaussian import gaussian_map, mean_of
 from .icnn import ICNNConfig, fit_icnn
 from .maps import IdentityMap, MeanShiftMap, TransportMap
 from .monge_gap import MongeGapConfig, fit_monge_gap
@@ -61,7 +59,8 @@ def _closed_form(function: Callable[[Problem], TransportMap]) -> Callable[..., l
 
 
 def _mean_shift(problem: Problem) -> MeanShiftMap:
-    return MeanShiftMap(problem.target.mean(axis=0, dtype=np.float64) - problem.source.mean(axis=0, dtype=np.float64))
+    source = mean_of(problem.source, problem.source_weights)
+    return MeanShiftMap(mean_of(problem.target, problem.target_weights) - source)
 
 
 SOLVERS: dict[str, Solver] = {
@@ -73,7 +72,7 @@ SOLVERS: dict[str, Solver] = {
             "gaussian",
             "optimal affine map between Gaussians",
             NoOptions,
-            _closed_form(lambda p: gaussian_map(p.source, p.target)),
+            _closed_form(lambda p: gaussian_map(p.source, p.target, p.source_weights, p.target_weights)),
         ),
         Solver("icnn", "ensemble of convex networks, from a Gaussian start, by the dual", ICNNConfig, fit_icnn),
         Solver("entropic", "discrete optimal transport, extended to other cells", EntropicConfig, fit_entropic),
