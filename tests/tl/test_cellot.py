@@ -146,6 +146,7 @@ def test_config_says_what_was_asked_for(prepared: AnnData, tmp_path: Path):
         "use_rep": "X_cellot",
         "split_key": "split",
         "pair_by": None,
+        "weights": None,
         "solver": "icnn",
         "solver_kwargs": QUICK | {"penalties": [10.0], "checkpoint_dir": str(tmp_path), "noise": 0.5},
         "seed": 3,

@@ -72,3 +72,12 @@ def test_too_few_train_cells(label: str, what: str):
     parts[np.flatnonzero(LABELS == label)[:9]] = "train"
     with pytest.raises(ValueError, match=f"{what} has 9 train cells; at least 10 are needed"):
         problems(X, LABELS, parts, None, "control", ["b", "a"])
+
+
+def test_weights_are_those_of_the_cells_and_shared_with_them():
+    weights = np.random.default_rng(1).random(N)
+    first, second = problems(X, LABELS, PARTS, None, "control", ["b", "a"], weights)
+    for cloud in ("source", "target", "source_valid", "target_valid"):
+        np.testing.assert_array_equal(getattr(second, f"{cloud}_weights"), weights[members(getattr(second, cloud))])
+    assert first.source_weights is second.source_weights
+    assert made()[0].source_weights is None

@@ -8,8 +8,10 @@ from ._clones import clonal_cells, clones, corners, fates, populations
 from ._columns import (
     categories,
     cell_positions,
+    cell_weights,
     group_codes,
     group_labels,
+    growth_column,
     has_holdout,
     held_out,
     not_read,
@@ -57,7 +59,14 @@ from ._matrices import (
     positive_weights,
     representation_key,
 )
-from ._moscot import full_rank_solution, moscot_problem, pairs_of_one_kind, solved_elsewhere, squared_euclidean
+from ._moscot import (
+    full_rank_solution,
+    growth_genes,
+    moscot_problem,
+    pairs_of_one_kind,
+    solved_elsewhere,
+    squared_euclidean,
+)
 from ._names import (
     feature_names,
     given,
@@ -83,6 +92,7 @@ from ._numbers import (
     positive,
     seed,
     side_by_side,
+    taus,
     whole_effects,
     whole_numbers,
 )
@@ -107,6 +117,7 @@ __all__ = [
     "before_last",
     "categories",
     "cell_positions",
+    "cell_weights",
     "cells_to_judge",
     "clonal_cells",
     "clones",
@@ -127,6 +138,8 @@ __all__ = [
     "full_rank_solution",
     "group_codes",
     "group_labels",
+    "growth_column",
+    "growth_genes",
     "has_decoder",
     "has_history",
     "has_holdout",
@@ -178,6 +191,7 @@ __all__ = [
     "table_numbers",
     "table_rows",
     "targets",
+    "taus",
     "time_course",
     "time_index",
     "time_labels",

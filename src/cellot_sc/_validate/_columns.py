@@ -233,6 +233,58 @@ def group_labels(adata: AnnData, key: str, *, reserved: Iterable[str]) -> np.nda
     return labels
 
 
+def cell_weights(adata: AnnData, key: str, clouds: Mapping[str, np.ndarray], *, what: str) -> np.ndarray:
+    """Return ``adata.obs[key]`` as float64, NaN where it has no number.
+
+    Parameters
+    ----------
+    adata
+        Annotated data.
+    key
+        The column.
+    clouds
+        By its name, the mask of the cells of each cloud that is weighed: the only ones that need a number.
+    what
+        What the column is called.
+
+    Raises
+    ------
+    KeyError
+        If the column is missing.
+    ValueError
+        If a cell that is weighed has no number, a negative or an infinite one, or all of a cloud have 0.
+    """
+    column = obs_key(adata, key, what=what)
+    numeric = getattr(column.dtype, "kind", "O") in "biuf"
+    numbers = [name for name in adata.obs.columns if getattr(adata.obs[name].dtype, "kind", "O") in "iuf"]
+    if not numeric:
+        msg = f"{what} {key!r} of dtype {column.dtype} holds no numbers.{nearest(key, numbers)}"
+        raise ValueError(msg)
+    weights = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    for name, mask in clouds.items():
+        bad = ~(np.isfinite(weights[mask]) & (weights[mask] >= 0))
+        if bad.any():
+            msg = (
+                f"{what} {key!r} is {weights[mask][bad][0]:g} for {int(bad.sum())} {name}: finite numbers, 0 or more, "
+                "are needed."
+            )
+            raise ValueError(msg)
+        if mask.any() and not weights[mask].any():
+            msg = f"{what} {key!r} is 0 for all {int(mask.sum())} {name}: at least one has to count."
+            raise ValueError(msg)
+    return weights
+
+
+def growth_column(adata: AnnData, key: str, methods: Sequence[str]) -> None:
+    """Raise :class:`KeyError` if growth is neither a column of ``adata.obs`` nor one of the methods."""
+    if key not in adata.obs:
+        msg = (
+            f"growth {key!r} is neither a column of adata.obs nor one of {', '.join(map(repr, methods))}."
+            f"{nearest(key, [*methods, *adata.obs.columns])}"
+        )
+        raise KeyError(msg)
+
+
 def table_columns(table: pd.DataFrame, needed: Iterable[str], *, maker: str = "cs.tl.evaluate") -> None:
     """Raise :class:`KeyError` if a table, such as ``maker`` makes, lacks a column."""
     for column in needed:

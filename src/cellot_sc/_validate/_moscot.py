@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 if TYPE_CHECKING:
     from anndata import AnnData
 
+MIN_GROWTH_GENES = 5
+"""Fewer genes of division or of death than this say little about a cell."""
+
 
 def moscot_problem(problem: Any) -> str:
     """Return the column of ``obs`` whose labels a moscot problem couples.
@@ -52,6 +55,17 @@ def pairs_of_one_kind(pairs: Sequence[tuple[str, str]], *, sequential: bool) -> 
     if not sequential and len({source for source, _ in pairs}) > 1:
         shown = ", ".join(f"{source} with {target}" for source, target in pairs[:4])
         msg = f"The problem couples {shown}: pairs are to be consecutive (policy='sequential'), or of one source."
+        raise ValueError(msg)
+
+
+def growth_genes(n_proliferation: int, n_apoptosis: int) -> None:
+    """Raise :class:`ValueError` if there are too few genes of division or death to score cells by."""
+    if min(n_proliferation, n_apoptosis) < MIN_GROWTH_GENES:
+        msg = (
+            f"growth='moscot' scores cells by genes of division and of death, of which {n_proliferation} and "
+            f"{n_apoptosis} are here; at least {MIN_GROWTH_GENES} of either are needed, under their symbols in human "
+            "or mouse."
+        )
         raise ValueError(msg)
 
 

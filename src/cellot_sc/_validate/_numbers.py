@@ -35,6 +35,22 @@ def fraction(value: float, *, what: str) -> float:
     return float(value)
 
 
+def taus(value: float | Sequence[float]) -> tuple[float, float]:
+    """Return how firmly either marginal of a coupling is held, of one number for both or a pair.
+
+    Raises
+    ------
+    ValueError
+        If it is not one or two numbers in (0, 1].
+    """
+    pair = np.atleast_1d(np.asarray(value, dtype=object))
+    ok = [isinstance(v, int | float | np.number) and not isinstance(v, bool) and 0 < v <= 1 for v in pair.tolist()]
+    if pair.size not in (1, 2) or not all(ok):
+        msg = f"tau is {value!r}; a number in (0, 1], or one for the source and one for the target, is needed."
+        raise ValueError(msg)
+    return float(pair[0]), float(pair[-1])
+
+
 def at_least(value: int, least: int, *, what: str, why: str) -> int:
     """Return ``value`` if it is ``least`` or more; raise :class:`ValueError` otherwise."""
     if value < least:

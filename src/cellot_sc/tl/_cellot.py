@@ -15,7 +15,7 @@ from . import _store
 from ._fitting import fit_all
 from ._prepared import prepare
 from ._problems import problems
-from ._weights import resolve_weights
+from ._weights import cell_weights, resolve_weights
 
 
 def cellot(
@@ -29,6 +29,7 @@ def cellot(
     split_key: str = _keys.SPLIT,
     pair_by: str | None = None,
     feature_weights: np.ndarray | Sequence[float] | str | None = None,
+    weights: str | None = None,
     seed: int = 0,
     key_added: str = _keys.MODEL,
     copy: bool = False,
@@ -64,6 +65,10 @@ def cellot(
         Weight of every dimension in the cost: an array of ``n_dims`` positive numbers, a column of ``var`` if
         ``use_rep="X"``, or a column of ``obs`` with labels of identity, such as the cell type: a dimension then weighs
         1 plus the share of its variance (among control train cells) that lies between the labels.
+    weights
+        Column of ``obs`` with how much each cell counts: numbers that are not negative. Where a drug kills cells, the
+        weight of a control cell is its expected survival, and that of a treated cell 1: otherwise the map turns cells
+        that would have died into cells of another kind that lived. With equal weights it is as with ``None``.
     seed
         Seed of everything random.
     key_added
@@ -83,9 +88,10 @@ def cellot(
     KeyError
         If a column or the representation is missing.
     ValueError
-        If the control or a target is no category, the solver is unknown, the representation holds NaN or inf, the
-        weights are not positive, a condition has fewer than 10 train cells, or ``key_added`` is where the decoder of
-        the representation is kept.
+        If the control or a target is no category, the solver is unknown or cannot weigh cells, the representation holds
+        NaN or inf, the feature weights are not positive, weights of cells are negative, missing or all 0 in a
+        condition, a condition has fewer than 10 train cells, or ``key_added`` is where the decoder of the
+        representation is kept.
     TypeError
         If the solver does not have an option that was given.
 
@@ -109,18 +115,19 @@ def cellot(
     wanted = np.isin(labels, [control, *names])
     x = cells.x
     _validate.finite(x[cells.usable & wanted], what=f"use_rep {cells.use_rep!r}")
-    weights = resolve_weights(
+    of_features = resolve_weights(
         adata, feature_weights, x, cells.use_rep, (labels == control) & (cells.parts == _keys.TRAIN)
     )
-    if weights is not None:
-        x = x * np.sqrt(weights)
+    if of_features is not None:
+        x = x * np.sqrt(of_features)
+    of_cells = None if weights is None else cell_weights(adata, weights, labels, cells.parts, [control, *names])
 
-    pairs = problems(x, labels, cells.parts, groups, control, names)
+    pairs = problems(x, labels, cells.parts, groups, control, names, of_cells)
     fits = fit_all(pairs, solver, config, seed)
 
     maps = {name: fit.map for name, fit in zip(names, fits, strict=True)}
-    if weights is not None:
-        maps = {name: WeightedMap(inner, weights) for name, inner in maps.items()}
+    if of_features is not None:
+        maps = {name: WeightedMap(inner, of_features) for name, inner in maps.items()}
     fitted = _store.FittedMaps(
         config={
             "perturbation_key": perturbation_key,
@@ -129,6 +136,7 @@ def cellot(
             "use_rep": cells.use_rep,
             "split_key": split_key,
             "pair_by": pair_by,
+            "weights": weights,
             "solver": solver,
             "solver_kwargs": solver_kwargs,
             "seed": seed,

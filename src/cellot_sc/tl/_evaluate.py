@@ -36,6 +36,7 @@ from ._markers import in_order
 from ._problems import problems
 from ._scores import METRICS
 from ._summarize import summarize_scores
+from ._weights import cell_weights
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -297,7 +298,9 @@ def _baselines(
     config = fitted.config
     pair_by = config.get("pair_by")
     groups = None if pair_by is None else _validate.group_codes(adata, pair_by, what="pair_by")
-    pairs = problems(x, labels, parts, groups, config["control"], targets)
+    names, key = [config["control"], *targets], config.get("weights")
+    weights = None if key is None else cell_weights(adata, key, labels, parts, names)
+    pairs = problems(x, labels, parts, groups, config["control"], targets, weights)
     fits = {solver: fit(pairs, solver, seed=config["seed"]) for solver in solvers if solver != config["solver"]}
     return {solver: {name: one.map for name, one in zip(targets, of, strict=True)} for solver, of in fits.items()}
 

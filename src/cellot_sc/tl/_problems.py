@@ -15,6 +15,7 @@ def problems(
     groups: np.ndarray | None,
     control: str,
     names: list[str],
+    weights: np.ndarray | None = None,
 ) -> list[Problem]:
     """Return the pair of clouds of every target; those that share their control cells share the array.
 
@@ -31,18 +32,20 @@ def problems(
         Label of the untreated cells.
     names
         Labels of the targets.
+    weights
+        How much every cell counts, shape ``(n_obs,)``, or ``None`` if they count alike.
 
     Raises
     ------
     ValueError
         If a condition has too few train cells.
     """
-    shared: dict[bytes, np.ndarray] = {}
+    shared: dict[bytes, tuple[np.ndarray, np.ndarray | None]] = {}
 
-    def cloud(mask: np.ndarray) -> np.ndarray:
+    def cloud(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         code = np.packbits(mask).tobytes()
         if code not in shared:
-            shared[code] = x[mask]
+            shared[code] = x[mask], None if weights is None else weights[mask]
         return shared[code]
 
     train, valid = parts == _keys.TRAIN, parts == _keys.VALID
@@ -56,14 +59,8 @@ def problems(
             where = " in the categories of pair_by that have both"
         _validate.enough_cells(int((source & train).sum()), what=f"control {control!r}{where}")
         _validate.enough_cells(int((target & train).sum()), what=f"target {name!r}{where}")
-        pairs.append(
-            Problem(
-                cloud(source & train),
-                cloud(target & train),
-                cloud(source & valid),
-                cloud(target & valid),
-                None if groups is None else groups[source & train],
-                None if groups is None else groups[target & train],
-            )
-        )
+        masks = (source & train, target & train, source & valid, target & valid)
+        cells, of_cells = zip(*map(cloud, masks), strict=True)
+        of_groups = (None, None) if groups is None else (groups[masks[0]], groups[masks[1]])
+        pairs.append(Problem(*cells, *of_groups, *of_cells))
     return pairs

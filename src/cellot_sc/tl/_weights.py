@@ -1,4 +1,4 @@
-"""The weight of every dimension in the transport cost."""
+"""The weight of every dimension in the transport cost, and of every cell."""
 
 from __future__ import annotations
 
@@ -49,6 +49,39 @@ def resolve_weights(
     if isinstance(feature_weights, str):
         weights = _named_weights(adata, feature_weights, x, use_rep, rows)
     return _validate.positive_weights(weights, x.shape[1], what="feature_weights")
+
+
+def cell_weights(
+    adata: AnnData, key: str, labels: np.ndarray, parts: np.ndarray, names: Sequence[str], *, what: str = "weights"
+) -> np.ndarray:
+    """Return how much every cell counts in a fit, float64, shape ``(n_obs,)``.
+
+    Parameters
+    ----------
+    adata
+        Annotated data.
+    key
+        Column of ``obs`` with the weights.
+    labels, parts
+        Condition and split of every cell.
+    names
+        The conditions whose cells are weighed.
+    what
+        What the column is called.
+
+    Raises
+    ------
+    KeyError
+        If there is no such column.
+    ValueError
+        If a weight in use is missing, negative or infinite, or all of a condition are 0.
+    """
+    clouds = {
+        f"{part} cells of {name!r}": (labels == name) & (parts == part)
+        for name in names
+        for part in (_keys.TRAIN, _keys.VALID)
+    }
+    return _validate.cell_weights(adata, key, clouds, what=what)
 
 
 def _named_weights(adata: AnnData, name: str, x: np.ndarray, use_rep: str, rows: np.ndarray) -> np.ndarray:
