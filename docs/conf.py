@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import shutil
 import sys
 from importlib.metadata import metadata
 from pathlib import Path
@@ -50,8 +52,11 @@ bibtex_bibfiles = ["references.bib"]
 bibtex_reference_style = "author_year"
 myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
-# notebooks are run before they are committed: the pages show what their authors saw
-nb_execution_mode = "off"
+# tutorials are kept without their output, which takes minutes to make: only published pages need it, and tests run them
+nb_execution_mode = "cache" if os.environ.get("READTHEDOCS") == "True" else "off"
+nb_execution_in_temp = True
+nb_execution_raise_on_error = True
+nb_execution_timeout = 600
 ogp_site_url = "https://cellot-sc.readthedocs.io/"
 
 intersphinx_mapping = {
@@ -94,5 +99,15 @@ def draw_figures(app):
     gallery.draw(generated / "gallery")
 
 
+def bring_tutorials(app):
+    """Copy the tutorials to where Sphinx looks for pages."""
+    folder = Path(app.srcdir) / "generated" / "tutorials"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for notebook in (Path(app.srcdir).parent / "tutorials").glob("*.ipynb"):
+        shutil.copy2(notebook, folder)
+
+
 def setup(app):
     app.connect("builder-inited", draw_figures)
+    app.connect("builder-inited", bring_tutorials)
