@@ -46,10 +46,11 @@ def run(folder: Path, *, seed: int) -> pd.DataFrame:
     report.items.insert(at + 1, _truth(truth))
 
     (folder / "figures").mkdir()
-    for item in report.items:
-        for suffix in ("png", "pdf") if item.figure is not None else ():
-            file = folder / "figures" / f"{item.name}.{suffix}"
-            item.figure.savefig(file, dpi=settings.figure_dpi, bbox_inches="tight")
+    figures = {item.name: item.figure for item in report.items if item.figure is not None}
+    for name, figure in figures.items():
+        for suffix in ("png", "pdf"):
+            file = folder / "figures" / f"{name}.{suffix}"
+            figure.savefig(file, dpi=settings.figure_dpi, bbox_inches="tight")
     report.scores.to_csv(folder / "metrics.csv", index=False)
     adata.write_h5ad(folder / "fitted.h5ad")
     predicted.write_h5ad(folder / "predicted.h5ad")

@@ -51,6 +51,17 @@ class TestSummary:
     def test_no_effect(self) -> None:
         assert "there is no effect to predict" in _scores.summary(self.scores((0.1, -0.2), 0.0, 9.0), "mine")
 
+    def test_worse_than_nothing(self) -> None:
+        assert "less than 0" in _scores.summary(self.scores((2.0, 1.5), 0.1, -19.0), "mine")
+
+    def test_many(self) -> None:
+        tables = [self.scores((2.0, 1.5), 0.1, closed).assign(perturbation=f"p{closed}") for closed in (0.2, 0.5, 0.6)]
+        tables += [self.scores((0.1, -0.2), 0.0, 9.0).assign(perturbation=f"none{i}") for i in range(4)]
+        text = _scores.summary(pd.concat(tables), "mine")
+        assert text.startswith("<p>3 of 7 perturbations have an effect")
+        assert "the median prediction closes <strong>50\N{NO-BREAK SPACE}%</strong>" in text
+        assert text.count("<li>") == 7 and text.index("<details>") < text.index("<li>")
+
     def test_without_intervals(self) -> None:
         table = self.scores((2.0, 1.5), 0.1, 0.95).assign(ci_low=np.nan, ci_high=np.nan)
         assert "95" in _scores.summary(table, "mine")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 ALPHA = 0.05
+SEVERITY = ("perturbation", "group", "n_cells", "cost", "ci_low", "ci_high", "distance", "null")
+"""Columns of the table of severity."""
 N_NAMED = 5
 """Features that are named in a row of the table of effects."""
 
@@ -82,17 +84,18 @@ def draw(adata: AnnData, *, groupby: str | None, key: str, seed: int) -> list[It
 
 def _severity(costs: pd.DataFrame) -> str:
     """Return the costs as a table: a row per perturbation and group."""
+    columns: list[list[Any]] = [costs[name].tolist() for name in SEVERITY]
     rows = [
         [
-            Cell(str(row.perturbation)),
-            Cell(str(row.group)),
-            Cell.count(int(row.n_cells)),
-            Cell.of(row.cost, interval(row.ci_low, row.ci_high)),
-            Cell.of(row.distance),
-            Cell.of(row.null),
-            Cell("yes" if row.ci_low > row.null else "no"),
+            Cell(str(name)),
+            Cell(str(group)),
+            Cell.count(n_cells),
+            Cell.of(cost, interval(low, high)),
+            Cell.of(distance),
+            Cell.of(noise),
+            Cell("yes" if low > noise else "no"),
         ]
-        for row in costs.itertuples()
+        for name, group, n_cells, cost, low, high, distance, noise in zip(*columns, strict=True)
     ]
     return render(["perturbation", "cells", "control cells", "cost", "distance", "noise", "more than noise"], rows)
 
@@ -100,7 +103,7 @@ def _severity(costs: pd.DataFrame) -> str:
 def _effects(effects: pd.DataFrame) -> str:
     """Return the effects as a table: a row per perturbation and group, with the features that respond."""
     rows = []
-    for (name, group), of_group in effects.groupby(["perturbation", "group"], sort=False, observed=True):
+    for names, of_group in effects.groupby(["perturbation", "group"], sort=False, observed=True):
         called = of_group[of_group["pvalue_adj"] < ALPHA]
         strongest = called.iloc[np.argsort(-called["effect"].abs().to_numpy(), kind="stable")[:N_NAMED]]
         named = [
@@ -109,8 +112,7 @@ def _effects(effects: pd.DataFrame) -> str:
         ]
         rows.append(
             [
-                Cell(str(name)),
-                Cell(str(group)),
+                *(Cell(str(name)) for name in names),
                 Cell.count(int(of_group["n_cells"].iloc[0])),
                 Cell.count(int((called["effect"] > 0).sum())),
                 Cell.count(int((called["effect"] < 0).sum())),

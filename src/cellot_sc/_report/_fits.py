@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -68,12 +68,12 @@ def _table(adata: AnnData, fitted: _store.FittedMaps) -> str:
     parts = _validate.split_labels(adata, config["split_key"])
     shown = [part for part in _keys.SPLITS if part in set(parts)]
     counts = pd.crosstab(labels, parts).reindex(columns=shown, fill_value=0)
-    of_control = counts.loc[config["control"]]
+    of_control: dict[Any, int] = counts.loc[config["control"]].to_dict()
     rows = []
     for name, fitted_map in fitted.maps.items():
         history = fitted.history[fitted.history["perturbation"] == name]
-        of_target = counts.loc[name] if name in counts.index else 0 * of_control
-        cells = [Cell.count(int(of_target[part]), f"control {of_control[part]:,}") for part in shown]
+        of_target: dict[Any, int] = counts.loc[name].to_dict() if name in counts.index else dict.fromkeys(shown, 0)
+        cells = [Cell.count(of_target[part], f"control {of_control[part]:,}") for part in shown]
         rows.append([Cell(name), Cell(config["solver"]), *cells, *_course(history, fitted_map)])
     return render(["perturbation", "solver", *shown, "how the fit went", "validation", "seconds"], rows)
 
@@ -88,7 +88,8 @@ def _course(history: pd.DataFrame, fitted: TransportMap) -> list[Cell]:
     last = looks.index[-1]
     kept = int(selected.iloc[0]) if len(selected) else int(last)
     if LOSS not in looks:
-        values = ", ".join(f"{metric} {number(looks.loc[kept, metric])}" for metric in looks if metric != VALIDATION)
+        found: dict[Any, float] = looks.loc[kept].drop(VALIDATION, errors="ignore").to_dict()
+        values = ", ".join(f"{metric} {number(value)}" for metric, value in found.items())
         text = f"{values}, of {len(looks)} tried"
     elif isinstance(fitted.inner if isinstance(fitted, WeightedMap) else fitted, AffineMap):
         # where networks start

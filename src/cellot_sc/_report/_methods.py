@@ -105,8 +105,8 @@ def paragraph(
     found = [f"{name} {versions[name]}" for name in PACKAGES if name in versions]
     python = platform.python_version()
     sentences.append(
-        f"Data were handled with anndata ({cite('virshup2024')}) and scanpy ({cite('wolf2018')}). Versions: "
-        f"Python {python}, {', '.join(found)}."
+        f"Data were handled with anndata ({cite('virshup2024')}) and scanpy ({cite('wolf2018')}). Versions "
+        f"when this was written: Python {python}, {', '.join(found)}."
     )
     return " ".join(sentences), cite
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -23,6 +23,8 @@ SHOWN = ("energy_distance", "mmd", "pearson_delta")
 SUMMARY = "energy_distance"
 """Metric of the sentences."""
 GROUPS = ("all", "mean", "worst")
+MANY = 6
+"""Of more perturbations than this, a summary has one sentence."""
 
 MEANINGS = {
     "energy_distance": "How far apart two clouds of cells are as a whole; 0 if they cannot be told apart.",
@@ -90,8 +92,8 @@ def draw(adata: AnnData, scores: pd.DataFrame, *, solver: str, key: str, split: 
             "Every score beside its controls, with its 95 % interval: of all cells, and where there are groups, the "
             "mean over them and the worst of them. The fitted model is shaded; bold is the best prediction.",
             table=_table(scores, solver),
-            note="“Gap closed” is how far the fitted model goes from no effect (0 %) to what the data allow (100 %; "
-            "more is chance).",
+            note="“Gap closed” is how far the fitted model goes from no effect (0 %; less is worse than assuming "
+            "none) to what the data allow (100 %; more is chance).",
             more=f"<details><summary>What the metrics mean</summary><dl>{_meanings(scores)}</dl></details>",
         ),
         Item(
@@ -114,33 +116,56 @@ def draw(adata: AnnData, scores: pd.DataFrame, *, solver: str, key: str, split: 
 
 
 def summary(scores: pd.DataFrame, solver: str) -> str:
-    """Return, per perturbation, a sentence on whether there is an effect and how much of it was predicted."""
+    """Return whether there are effects and how much of them was predicted, a sentence per perturbation.
+
+    Of many perturbations, the sentences are put away behind one on all of them.
+    """
     values = scores[(scores["metric"] == SUMMARY) & (scores["group"] == "all")]
-    items = []
+    grouped = "mean" in set(scores["group"])
+    items, with_effect = [], []
     for name, rows in values.groupby("perturbation", sort=False):
         by_model = rows.set_index("model")
         nothing, ceiling = by_model.loc["identity"], by_model.loc[OBSERVED]
         # without resamples there are no intervals, and the value stands for itself
         least: float = nothing["value"] if pd.isna(nothing["ci_low"]) else nothing["ci_low"]
         if least > max(ceiling["value"], 0):
-            text = "the prediction closes {} of the distance between control and treated cells{}"
-            text = text.format(*_closed(scores, name, "all", solver))
-            if "mean" in set(scores["group"]):
-                text += "; within groups of cells {}{}".format(*_closed(scores, name, "mean", solver))
+            with_effect.append(name)
+            text = _closing("the prediction closes", scores, [name], solver, grouped=grouped)
         else:
             text = "treated cells cannot be told from control cells: there is no effect to predict"
         items.append(f"<li><strong>{html.escape(str(name))}</strong>: {text}.</li>")
-    return f"<ul>{''.join(items)}</ul>"
+    sentences = f"<ul>{''.join(items)}</ul>"
+    if len(items) <= MANY:
+        return sentences
+    text = f"{len(with_effect)} of {len(items)} perturbations have an effect: treated cells can be told from controls."
+    if with_effect:
+        text += _closing(" For these, the median prediction closes", scores, with_effect, solver, grouped=grouped) + "."
+    return f"<p>{text}</p><details><summary>Each perturbation</summary>{sentences}</details>"
 
 
-def _closed(scores: pd.DataFrame, perturbation: object, group: str, solver: str) -> tuple[str, str]:
+def _closing(begin: str, scores: pd.DataFrame, names: Sequence[object], solver: str, *, grouped: bool) -> str:
+    """Return how much of the distance to treated cells predictions close, the median over several perturbations."""
+    own, others = _closed(scores, names, "all", solver)
+    text = f"{begin} {own} of the distance between control and treated cells{others}"
+    if grouped:
+        text += "; within groups of cells {}{}".format(*_closed(scores, names, "mean", solver))
+    return text
+
+
+def _closed(scores: pd.DataFrame, names: Sequence[object], group: str, solver: str) -> tuple[str, str]:
     """Return how much of the gap the solver closes and, in brackets, how much the controls do."""
     rows = scores[(scores["metric"] == SUMMARY + GAP_CLOSED) & (scores["group"] == group)]
-    rows = rows[rows["perturbation"] == perturbation]
-    closed: dict[str, float] = dict(zip(rows["model"], rows["value"], strict=True))
-    others = [f"{model_name(model)} {percent(closed[model])}" for model in in_order(list(closed)) if model != solver]
+    rows = rows[rows["perturbation"].isin(names)]
+    closed: dict[Any, float] = rows.groupby("model")["value"].median().to_dict()
+    models = [model for model in in_order(list(rows["model"])) if model != solver]
+    others = [f"{model_name(model)} {_part(closed[model])}" for model in models]
     beside = f" ({html.escape(', '.join(others))})" if others else ""
-    return f"<strong>{percent(closed.get(solver, math.nan))}</strong>", beside
+    return f"<strong>{_part(closed.get(solver, math.nan))}</strong>", beside
+
+
+def _part(fraction: float) -> str:
+    # how much worse than nothing depends on how little there was to predict
+    return percent(fraction) if math.isnan(fraction) or fraction >= 0 else f"less than {percent(0)}"
 
 
 def _table(scores: pd.DataFrame, solver: str) -> str:

@@ -77,7 +77,7 @@ def number(value: float, digits: int = 3) -> str:
     """Return a number with so many digits that count, and a true minus sign."""
     if math.isnan(value):
         return MISSING
-    text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.{digits}g}"
+    text = f"{value:,.0f}" if abs(value) >= 10**digits - 0.5 else f"{value:.{digits}g}"
     return text.replace("-", "−")
 
 
