@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from anndata import AnnData, read_h5ad
+from scipy.spatial.distance import cdist
 
 import cellot_sc as cs
 from cellot_sc.tl._fate import entropy
@@ -61,6 +63,24 @@ def test_cells_between_fates_are_potent(cells: AnnData) -> None:
     right = cells.obs["fate_predicted"].astype(str) == cells.obs["fate"].astype(str)
     potency = cells.obs["fate_potency"]
     assert potency[early & ~right].mean() > 2 * potency[early & right].mean()
+
+
+def test_probabilities_are_means_over_the_cells_most_like_each(cells: AnnData) -> None:
+    cs.tl.fate(cells, n_neighbors=5)
+    x, time = cells.obsm["X_cellot"], cells.obs["time"].to_numpy()
+    late = pd.get_dummies(cells.obs["cell_type"][time == 2])[FATES].to_numpy(dtype=float)
+    moved = cs.tl.interpolate(cells, 2, source=0, decode=False).obsm["X_cellot"]
+    ends = late[np.argsort(cdist(moved, x[time == 2]), axis=1)[:, :5]].mean(axis=1)
+    alike = np.argsort(cdist(x[time == 0], x[time == 0]), axis=1)[:, :5]
+    np.testing.assert_allclose(cells.obsm["fate"][time == 0], ends[alike].mean(axis=1), atol=1e-6)
+
+
+def test_few_cells_are_not_all_alike(cells: AnnData) -> None:
+    few = np.flatnonzero(cells.obs["time"] == 0)[19:]
+    cells = cells[np.setdiff1d(np.arange(cells.n_obs), few)].copy()
+    cs.tl.fate(cells, n_neighbors=20)
+    # no more than a tenth of 19 cells, that is the cell alone, and most of these lie within a fate in the end
+    assert (cells.obsm["fate"][cells.obs["time"] == 0].max(axis=1) == 1).mean() > 0.5
 
 
 def test_chosen_fates_only(cells: AnnData) -> None:

@@ -32,7 +32,11 @@ def fate(
     key_added: str = _keys.FATE,
     copy: bool = False,
 ) -> AnnData | None:
-    """Predict the fate of every early cell: the labels around the place that it is transported to.
+    """Predict the fate of every early cell: the labels around the places that it and cells like it are transported to.
+
+    A map sends a cell to one place, while two cells that can hardly be told apart may part ways: what was measured of a
+    cell is noisy, and not all of its state. The probabilities of a cell are therefore means over the cells of its time
+    that are most like it, so that those between fates are seen to be.
 
     Parameters
     ----------
@@ -46,7 +50,8 @@ def fate(
     target
         The time at which fates are read; the last one with ``None``.
     n_neighbors
-        Number of labelled late cells around each transported cell that count, each the same.
+        Number of labelled late cells around each transported cell that count, each the same; and of the cells most like
+        an early cell, itself among them, over which is averaged: of these a tenth of the cells of that time at most.
     key
         Where in ``uns`` the maps are.
     key_added
@@ -138,7 +143,7 @@ class Reading:
     fates
         The labels that are fates.
     n_neighbors
-        Number of neighbours that count.
+        Number of neighbours that count, of early and of late cells.
     """
 
     def __init__(
@@ -152,6 +157,7 @@ class Reading:
         n_neighbors: int,
     ) -> None:
         self.course, self.x, self.taken, self.end, self.fates = course, x, taken, end, fates
+        self._n_neighbors = n_neighbors
         self.one_hot = (labels[:, None] == np.array(fates, dtype=object)).astype(np.float32)
         self.late = np.flatnonzero((taken == end) & self.one_hot.any(axis=1))
         self._neighbors = NearestNeighbors(n_neighbors=min(n_neighbors, len(self.late))).fit(x[self.late])
@@ -175,7 +181,7 @@ class Reading:
         return cls(course, x, taken, end, labels, names, n_neighbors)
 
     def shares(self, course: _course.Course) -> np.ndarray:
-        """Return the share of every fate around where a course takes each early cell, NaN for other cells."""
+        """Return the share of every fate around where a course takes each early cell and those like it, else NaN."""
         shares = np.full((len(self.x), len(self.fates)), np.nan)
         for start in range(self.end):
             rows = np.flatnonzero(self.taken == start)
@@ -183,4 +189,18 @@ class Reading:
                 [moved] = course.at(self.x[rows], start, self.end, self.end)
                 near = self._neighbors.kneighbors(moved, return_distance=False)
                 shares[rows] = self.one_hot[self.late][near].mean(axis=1)
-        return shares
+        return self.averaged(shares)
+
+    def averaged(self, shares: np.ndarray) -> np.ndarray:
+        """Return the mean of the shares over the cells most like each early cell, leaving out NaN."""
+        means = np.full_like(shares, np.nan)
+        for start in range(self.end):
+            asked = np.flatnonzero(self.taken == start)
+            known = asked[~np.isnan(shares[asked, 0])]
+            if len(known):
+                # where cells are few, many neighbours would be all that there are
+                n_alike = min(self._n_neighbors, max(1, len(known) // 10))
+                alike = NearestNeighbors(n_neighbors=n_alike).fit(self.x[known])
+                near = alike.kneighbors(self.x[asked], return_distance=False)
+                means[asked] = shares[known][near].mean(axis=1)
+        return means
