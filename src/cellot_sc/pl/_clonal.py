@@ -84,8 +84,10 @@ def clonal_agreement(
     metrics = list(dict.fromkeys(rows["metric"]))
     models = list(dict.fromkeys(rows["model"]))
     fitted = [model for model in models if model not in PEERS]
-    models = [*[model for model in PEERS if model in models], *fitted]
-    colors = _style.model_colors(models)
+    peers = [model for model in PEERS if model in models]
+    models = [*peers, *fitted]
+    # the first that has no colour of its own is the one that stands out
+    colors = _style.model_colors([*fitted, *peers])
 
     canvas = _style.Canvas.of(ax, len(metrics), size=(2.9, 0.9 + 0.3 * len(models)), n_cols=3)
     axes = dict(zip(metrics, canvas.axes, strict=True))

@@ -29,7 +29,7 @@ STYLES = PATHS, STREAMS = ("paths", "streamlines")
 POINTS_PER_PATH = 25
 N_SQUARES = 20
 """Cells of the grid of stream lines, along each axis."""
-TIME_MAP, VALUE_MAP = "viridis", "magma_r"
+TIME_MAP, VALUE_MAP = "viridis", "copper_r"
 
 
 def trajectory(
