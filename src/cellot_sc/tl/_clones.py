@@ -14,8 +14,8 @@ from .._settings import logger
 from ..ot import fit
 from ._agreement import Agreement, averaged, single
 from ._fate import Reading
+from ._growth import Growth, steps
 from ._moscot import coupled_shares
-from ._problems import problems
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -125,7 +125,9 @@ def clonal_agreement(
     first = np.asarray(members.argmax(axis=1)).ravel()
 
     predictions = {reading.course.config["solver"]: adata.obsm[key].to_numpy()}
-    predictions |= {name: _predicted(adata, reading, name) for name in names if name not in predictions}
+    predictions |= {
+        name: _predicted(adata, reading, name, str(asked["trajectory"])) for name in names if name not in predictions
+    }
     rows: list[tuple[object, ...]] = []
     sources = {reading.course.labels[i]: judged & (reading.taken == i) for i in range(reading.end)}
     if len(sources) > 1:
@@ -159,7 +161,7 @@ def _prior(reading: Reading) -> np.ndarray:
     return reading.one_hot[reading.late].mean(axis=0)
 
 
-def _predicted(adata: AnnData, reading: Reading, model: str) -> np.ndarray:
+def _predicted(adata: AnnData, reading: Reading, model: str, key: str) -> np.ndarray:
     """Return the fate probabilities of a peer, shape ``(n_obs, n_fates)``."""
     if model == PRIOR:
         return np.broadcast_to(_prior(reading), (adata.n_obs, len(reading.fates)))
@@ -168,9 +170,5 @@ def _predicted(adata: AnnData, reading: Reading, model: str) -> np.ndarray:
     course = reading.course
     labels = _validate.time_labels(adata, course.time_key)
     parts = _validate.split_labels(adata, course.config["split_key"])
-    pairs = [
-        pair
-        for before, after in zip(course.labels, course.labels[1:], strict=False)
-        for pair in problems(reading.x, labels, parts, None, before, [after])
-    ]
+    pairs = steps(reading.x, labels, parts, course.labels, Growth.read(adata, course.config, key))
     return reading.shares(dataclasses.replace(course, steps=[found.map for found in fit(pairs, model)]))

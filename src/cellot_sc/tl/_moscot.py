@@ -1,15 +1,24 @@
-"""Discrete couplings of moscot, as peers of the maps."""
+"""What moscot does: discrete couplings, as peers of the maps, and growth from genes."""
 
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import pandas as pd
 from anndata import AnnData
 
+from .. import _validate
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ._fate import Reading
+
+ORGANISMS: tuple[Literal["human"], Literal["mouse"]] = ("human", "mouse")
+"""Those of which moscot knows genes of division and death."""
 
 
 def coupled_shares(reading: Reading) -> np.ndarray:
@@ -36,21 +45,63 @@ def coupled_shares(reading: Reading) -> np.ndarray:
 def solve(x: np.ndarray, y: np.ndarray) -> Any:
     """Return moscot's solution between two clouds of cells, with its defaults."""
     # it takes seconds to import
-    from moscot._logging import logger
     from moscot.problems.time import TemporalProblem
 
     both = AnnData(np.concatenate([x, y]), obs={"time": np.repeat([0.0, 1.0], [len(x), len(y)])})
     both.obs["time"] = both.obs["time"].astype("category")
     both.obsm["X_rep"] = np.concatenate([x, y])
-    level = logger.level
+    with _quiet():
+        problem: Any = TemporalProblem(both)  # type: ignore[abstract]
+        problem = problem.prepare("time", joint_attr="X_rep").solve()
+    return problem[0.0, 1.0].solution
+
+
+def birth_and_death(x: Any, genes: pd.Index) -> np.ndarray:
+    """Return how many descendants every cell has after one unit of time, by moscot's birth-death process.
+
+    Cells are scored by the genes of division and of death that moscot lists for human or mouse, whichever has more of
+    its genes here; rates of birth and death follow from the scores by its default curves (Schiebinger et al. 2019).
+
+    Parameters
+    ----------
+    x
+        Log-normalised expression, shape ``(n_cells, n_genes)``.
+    genes
+        Names of the genes.
+    """
+    with _quiet():
+        from moscot.base.problems.birth_death import beta, delta
+        from moscot.problems.time import TemporalProblem
+        from moscot.utils.data import apoptosis_markers, proliferation_markers
+
+    listed = (proliferation_markers, apoptosis_markers)
+    sets = {o: [genes.intersection(markers(o)) for markers in listed] for o in ORGANISMS}
+    organism = max(sets, key=lambda o: sum(map(len, sets[o])))
+    _validate.growth_genes(*map(len, sets[organism]))
+    cells = AnnData(x, var=pd.DataFrame(index=genes))
+    # scanpy seeds the generator that is everybody's
+    state = np.random.get_state()
+    try:
+        with _quiet():
+            problem: Any = TemporalProblem(cells)  # type: ignore[abstract]
+            problem.score_genes_for_marginals(*(list(names) for names in sets[organism]))
+    finally:
+        np.random.set_state(state)
+    birth, death = (cells.obs[name].to_numpy(dtype=np.float64) for name in ("proliferation", "apoptosis"))
+    return np.exp(np.asarray(beta(birth)) - np.asarray(delta(death)))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         # it stands on libraries that warn of themselves
         warnings.simplefilter("ignore")
+        from moscot._logging import logger
+
+        level = logger.level
         # what it has to warn of itself is shown, and not that it began
         logger.setLevel("WARNING")
         try:
-            problem: Any = TemporalProblem(both)  # type: ignore[abstract]
-            problem = problem.prepare("time", joint_attr="X_rep").solve()
+            yield
         finally:
             logger.setLevel(level)
-    return problem[0.0, 1.0].solution

@@ -13,8 +13,8 @@ from ..ot import solvers
 from . import _store
 from ._course import chained
 from ._fitting import fit_all
+from ._growth import GROWTH, METHODS, resolve_growth, steps
 from ._prepared import prepare
-from ._problems import problems
 
 
 def trajectory(
@@ -24,6 +24,8 @@ def trajectory(
     order: Sequence[Any] | None = None,
     use_rep: str | None = None,
     solver: str = "icnn",
+    growth: str | None = None,
+    tau: float | Sequence[float] = (0.95, 1.0),
     split_key: str = _keys.SPLIT,
     seed: int = 0,
     key_added: str = _keys.TRAJECTORY,
@@ -49,6 +51,25 @@ def trajectory(
         ``None``, ``X_cellot``, else ``X_pca``, else a PCA made by :func:`cellot_sc.pp.represent`.
     solver
         How to fit: a name in :data:`cellot_sc.ot.SOLVERS`.
+    growth
+        How many descendants cells have, by which early cells are weighed. Otherwise, a kind of cell that divides more
+        than others is met with more often later, and the map turns others into it.
+
+        - ``None``: all have as many.
+        - A column of ``obs``: how many each has after one unit of time, such as 2 for a cell that divides once and 0.5
+          for one that dies as often as not: g per unit is g to the power of t after t, or exp(r t) with the rate
+          r = log g. It is taken as it is. Cells of the last time need none.
+        - ``"unbalanced"``: as many as it takes at least cost: the marginals of an unbalanced coupling of train cells,
+          with a Kullback-Leibler penalty, once what moves all cells alike is taken out. Cells alone cannot tell growth
+          from movement: it is found where kinds of cells lie apart early on, and hardly within a cloud that has yet to
+          divide. The less firm ``tau`` is, the more of what changed is put down to growth.
+        - ``"moscot"``: what genes of division and death say, by the scores and the birth-death process of moscot's
+          ``TemporalProblem``, as the prior of such a coupling. ``X`` or ``raw.X`` has to hold log-normalised expression
+          of genes that are named as in human or mouse.
+    tau
+        For ``"unbalanced"`` and ``"moscot"``: how firmly the coupling holds to the prior, in (0, 1], at the early and
+        at the late end, or one number for both. 1 is exactly. Late cells are weighed, too, where theirs is less. The
+        penalty is worth 0.01 tau / (1 - tau) mean costs: 0.19 for 0.95.
     split_key
         Column of ``obs`` made by :func:`cellot_sc.pp.split`. Made with its defaults if it is not there.
     seed
@@ -67,21 +88,27 @@ def trajectory(
     them as they take perturbations: the first time is the control. A split and a representation are added where there
     were none.
 
+    With ``growth``, ``obs[f"{key_added}_growth"]`` holds how many descendants at the next time each cell was taken to
+    have, relative to the mean of the train cells of its time; NaN for the last time. Where late cells are weighed,
+    ``obs[f"{key_added}_received"]`` holds how many descendants each stands for. Cells that are not train cells have
+    their values, too, and nothing was fitted to them. :func:`cellot_sc.tl.evaluate` counts all cells alike.
+
     Raises
     ------
     KeyError
         If a column or the representation is missing.
     ValueError
         If the order of the times cannot be told or is impossible, the solver is unknown, the representation holds NaN
-        or inf, a time has fewer than 10 train cells, or ``key_added`` is where the decoder of the representation is
-        kept.
+        or inf, a time has fewer than 10 train cells, ``key_added`` is where the decoder of the representation is kept,
+        the solver cannot weigh cells, growth is negative or missing, ``tau`` is not in (0, 1], or there are too few
+        genes to tell growth by.
     TypeError
         If the solver does not have an option that was given.
 
     References
     ----------
     :cite:t:`bunne2023`, Fig. 6, for the map between two times of development; :cite:t:`schiebinger2019` for chains of
-    couplings over a time course.
+    couplings over a time course, for growth by genes and for unbalanced couplings.
 
     Examples
     --------
@@ -95,18 +122,18 @@ def trajectory(
     names, values = _validate.time_order(adata, time_key, order)
     config = solvers.configure(solver, **solver_kwargs)
     seed = _validate.seed(seed)
+    firmness = _validate.taus(tau)
+    if growth is not None:
+        _validate.not_read(f"{key_added}_{GROWTH}", [growth, time_key, split_key], what="key_added")
     cells = prepare(
         adata, time_key, names[0], use_rep=use_rep, split_key=split_key, seed=seed, key_added=key_added
     )  # fmt: skip
     of_order = cells.usable & (labels[:, None] == names).any(axis=1)
     _validate.finite(cells.x[of_order], what=f"use_rep {cells.use_rep!r}")
 
-    pairs = [
-        pair
-        for before, after in zip(names, names[1:], strict=False)
-        for pair in problems(cells.x, labels, cells.parts, None, before, [after])
-    ]
-    fits = fit_all(pairs, solver, config, seed)
+    times = dict(zip(names, values, strict=True))
+    grown = resolve_growth(adata, growth, firmness, cells, labels, times, seed=seed)
+    fits = fit_all(steps(cells.x, labels, cells.parts, names, grown), solver, config, seed)
 
     fitted = _store.FittedMaps(
         config={
@@ -115,6 +142,8 @@ def trajectory(
             "targets": names[1:],
             "times": values,
             "use_rep": cells.use_rep,
+            "growth": growth,
+            "tau": firmness if growth in METHODS else None,
             "split_key": split_key,
             "solver": solver,
             "solver_kwargs": solver_kwargs,
@@ -125,6 +154,8 @@ def trajectory(
     )
     out = adata.copy() if copy else adata
     added = cells.write(out)
+    if grown is not None:
+        added += grown.write(out, key_added)
     _store.save(out, key_added, fitted)
     added.append(f"uns[{key_added!r}] with {len(fits)} {solver} map{'s' * (len(fits) != 1)} on {cells.use_rep!r}")
     logger.info("added %s: times %s", ", ".join(added), " > ".join(names))
