@@ -36,14 +36,12 @@ class Task:
 
 
 def kang(path: Path, seed: int) -> list[Task]:
-    """Blood cells, interferon beta: singlets, log1p, 1000 variable genes, 50 principal components of train cells."""
+    """Blood cells, interferon beta: singlets, log1p; 1000 variable genes and 50 principal components of train cells."""
     adata = ad.read_h5ad(path)
     adata = adata[adata.obs["demuxlet"] == "SNG"].copy()
     sc.pp.normalize_total(adata, target_sum=1e4)
     sc.pp.log1p(adata)
-    sc.pp.highly_variable_genes(adata, n_top_genes=1000)
-    adata = adata[:, adata.var["highly_variable"]].copy()
-    return _tasks(adata, "condition", "control", "cell_type", seed, name="interferon beta")
+    return _tasks(adata, "condition", "control", "cell_type", seed, name="interferon beta", n_genes=1000)
 
 
 def perturbench(path: Path, seed: int) -> list[Task]:
@@ -141,11 +139,17 @@ def load(name: str, seed: int) -> tuple[str, list[Task]]:
     return word, SETS[word](seed) if name == word else SETS[word](seed, Path(name))
 
 
-def _tasks(adata: ad.AnnData, key: str, control: str, type_key: str, seed: int, *, name: str) -> list[Task]:
+def _tasks(
+    adata: ad.AnnData, key: str, control: str, type_key: str, seed: int, *, name: str, n_genes: int | None = None
+) -> list[Task]:
     """Return a task per perturbation; they share their control cells, so that these are held once."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         cs.pp.split(adata, key, control=control, seed=seed, **SPLIT)
+        if n_genes is not None:
+            train = adata[(adata.obs["split"] == "train").to_numpy()].copy()
+            sc.pp.highly_variable_genes(train, n_top_genes=n_genes)
+            adata = adata[:, train.var["highly_variable"].to_numpy()].copy()
         cs.pp.represent(adata)
     x, parts = adata.obsm["X_cellot"], adata.obs["split"].astype(str).to_numpy()
     labels, types = adata.obs[key].astype(str).to_numpy(), adata.obs[type_key].astype(str).to_numpy()
