@@ -25,7 +25,8 @@ def coupled_shares(reading: Reading) -> np.ndarray:
     """Return what :meth:`._fate.Reading.shares` does, by the couplings of moscot's TemporalProblem with its defaults.
 
     The share of a fate is that of the mass which an early cell sends to late cells with that label, through the
-    couplings between all times; mass sent to other late cells is left out. NaN where a cell sends none to any.
+    couplings between all times; mass sent to other late cells is left out. As with maps, it is the mean over the cells
+    most like each, of those that send anything to a labelled one.
     """
     shares = np.full((len(reading.x), len(reading.fates)), np.nan)
     after = np.flatnonzero(reading.taken == reading.end)
@@ -39,7 +40,7 @@ def coupled_shares(reading: Reading) -> np.ndarray:
         total = sent.sum(axis=1, keepdims=True)
         shares[rows] = np.divide(sent, total, out=np.full_like(sent, np.nan), where=total > 0)
         after = rows
-    return shares
+    return reading.averaged(shares)
 
 
 def solve(x: np.ndarray, y: np.ndarray) -> Any:
