@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import dataclasses
 import importlib.metadata
 from typing import Any
 
+import numpy as np
 from anndata import AnnData
 
 import cellot_sc as cs
+from cellot_sc import _report
 from cellot_sc._report import _methods
 
 
@@ -33,6 +36,19 @@ class TestMethods:
             assert part in page.text
         # the fit itself is no control
         assert "the Gaussian map (the optimal affine map)" not in page.text
+
+    def test_name_what_was_weighed_and_paired(self, report: _report.Report) -> None:
+        config = report.fitted.config | {"pair_by": "patient", "weights": "survival"}
+        maps = {name: cs.ot.WeightedMap(of, np.ones(8)) for name, of in report.fitted.maps.items()}
+        changed = dataclasses.replace(report.fitted, config=config, maps=maps)
+        text, _ = _methods.paragraph(
+            report.adata, report.scores.assign(split="ood"), changed, groupby=None, n_boot=0, versions={}
+        )
+        assert "Cells were paired only within categories of 'patient'." in text
+        assert "Train cells were weighed by 'survival'." in text
+        assert "The cost weighed dimensions differently." in text
+        assert "random halves of these treated cells" in text
+        assert "resamples" not in text and "tested" not in text
 
     def test_every_solver_and_metric_cites_what_is_known(self) -> None:
         named = [name for names in _methods.OF_SOLVER.values() for name in names] + list(_methods.OF_METRIC.values())

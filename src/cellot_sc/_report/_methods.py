@@ -74,6 +74,8 @@ def paragraph(
     sentences = [_of_cells(adata, config), _of_fit(adata, fitted, cite)]
     if pair_by := config.get("pair_by"):
         sentences.append(f"Cells were paired only within categories of {pair_by!r}.")
+    if weights := config.get("weights") or config.get("growth"):
+        sentences.append(f"Train cells were weighed by {weights!r}.")
     if any(isinstance(fitted_map, WeightedMap) for fitted_map in fitted.maps.values()):
         sentences.append("The cost weighed dimensions differently.")
     split = str(scores["split"].iloc[0])
