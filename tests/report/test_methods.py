@@ -39,7 +39,9 @@ class TestMethods:
 
     def test_name_what_was_weighed_and_paired(self, report: _report.Report) -> None:
         config = report.fitted.config | {"pair_by": "patient", "weights": "survival"}
-        maps = {name: cs.ot.WeightedMap(of, np.ones(8)) for name, of in report.fitted.maps.items()}
+        maps: dict[str, cs.ot.TransportMap] = {
+            name: cs.ot.WeightedMap(of, np.ones(8)) for name, of in report.fitted.maps.items()
+        }
         changed = dataclasses.replace(report.fitted, config=config, maps=maps)
         text, _ = _methods.paragraph(
             report.adata, report.scores.assign(split="ood"), changed, groupby=None, n_boot=0, versions={}
