@@ -69,6 +69,7 @@ def cellot(
         Column of ``obs`` with how much each cell counts: numbers that are not negative. Where a drug kills cells, the
         weight of a control cell is its expected survival, and that of a treated cell 1: otherwise the map turns cells
         that would have died into cells of another kind that lived. With equal weights it is as with ``None``.
+        Solvers ``"cae"``, ``"popalign"`` and ``"scgen"`` cannot weigh. Predictions and scores count all cells alike.
     seed
         Seed of everything random.
     key_added

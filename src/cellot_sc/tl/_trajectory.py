@@ -117,6 +117,15 @@ def trajectory(
     >>> cs.tl.trajectory(adata, solver="gaussian")
     >>> cs.tl.interpolate(adata, 1.5).obs["time"].unique().tolist()
     [1.5]
+
+    Cells of one fate divide more than others:
+
+    >>> adata = cs.datasets.simulate_branching(600, 30, growth={"fate_a": 3})
+    >>> cs.tl.trajectory(adata, solver="gaussian", growth="growth")
+    >>> early = adata.obs[adata.obs["time"] == 0]
+    >>> of_fates = early.groupby("fate", observed=True)["trajectory_growth"].mean()
+    >>> float((of_fates["fate_a"] / of_fates["fate_b"]).round(2))
+    3.0
     """
     labels = _validate.time_labels(adata, time_key)
     names, values = _validate.time_order(adata, time_key, order)
