@@ -296,6 +296,8 @@ def _simulated_fates(adata: AnnData, seed: int) -> Iterator[tuple[str, np.ndarra
 
 
 def _text(estimate: Sequence[float] | np.ndarray) -> str:
+    if np.isnan(estimate[0]):
+        return "-"
     middle, low, high = (f"{value:.2g}" if abs(value) < 1 else f"{value:.3g}" for value in estimate)
     return f"{middle} ({low} to {high})"
 
