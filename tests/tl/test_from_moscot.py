@@ -90,6 +90,12 @@ def test_perturbations(simulated: AnnData) -> None:
         problem = problem.solve(epsilon=0.05)
     assert all(isinstance(found, EntropicMap) for found in cs.tl.from_moscot(problem).values())
     assert cs.tl.predict(adata, "drug_b", key="moscot").n_obs == 200
+    # what is read from maps is read from these, the null of an entropic map beside
+    costs = cs.tl.transport_cost(adata, key="moscot", n_boot=20)
+    assert set(costs["perturbation"]) == {"drug_a", "drug_b"}
+    assert (costs["null"] > 0).all()
+    effects = cs.tl.subpopulation_effects(adata, "cell_type", key="moscot")
+    assert effects["pvalue"].between(0, 1).all()
 
 
 def test_no_problem(cells: AnnData) -> None:

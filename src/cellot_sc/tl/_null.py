@@ -11,7 +11,7 @@ from scipy import stats
 
 from .. import _keys, _validate
 from .._settings import logger
-from ..ot import Problem, TransportMap, fit
+from ..ot import SOLVERS, Problem, TransportMap, fit
 from ._clouds import latent
 from ._problems import problems
 
@@ -95,7 +95,8 @@ def null(moves: Displacements, *, seed: int) -> Null:
         If the train cells that the maps were fitted to are not among the cells.
     """
     adata, config = moves.adata, moves.fitted.config
-    control, solver = config["control"], config["solver"]
+    # what moscot has solved is an entropic map
+    control, solver = config["control"], config["solver"] if config["solver"] in SOLVERS else "entropic"
     labels = _validate.perturbation_labels(adata, config["perturbation_key"], control)
     parts = _validate.split_labels(adata, config["split_key"])
     pair_by = config.get("pair_by")
