@@ -88,6 +88,10 @@ def test_every_task_runs_on_a_folder_of_the_archives_layout(task: Task, tmp_path
     shown = _reproduce.show(summary)
     assert shown.count("gaussian ") == (1 if task.holdout_key is None else 2)
     assert "legacy_mmd" in shown
+    # the number of cells is one at which the ceiling is known, too
+    ceilings = [line.split()[1:] for line in shown.splitlines() if line.startswith("observed ")]
+    assert ceilings
+    assert "NaN" not in np.ravel(ceilings)
 
 
 @pytest.fixture(scope="module")

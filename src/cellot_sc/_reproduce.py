@@ -127,9 +127,12 @@ def run(name: str, folder: Path, out: Path, plan: Plan) -> pd.DataFrame:
 
 
 def show(summary: pd.DataFrame) -> str:
-    """Return a summary as text: a row per model, and a column per metric, on the most cells."""
-    keys = [key for key in ("space", "metric", "model", "perturbation", "learnt_from") if key in summary]
-    most = summary["n_cells"] == summary.groupby(keys)["n_cells"].transform("max")
+    """Return a summary as text: a row per model, and a column per metric, on the most cells that judge all."""
+    keys = [key for key in ("space", "metric", "perturbation", "learnt_from") if key in summary]
+    # halves of few observed cells are smaller than the samples of the others
+    of_models = summary.dropna(subset="value").groupby([*keys, "model"], dropna=False)["n_cells"].max()
+    of_all = of_models.groupby(keys, dropna=False).min().rename("most").reset_index()
+    most = (summary["n_cells"] == summary.merge(of_all, how="left", on=keys)["most"].to_numpy()).to_numpy()
     wanted = [metric in SHOWN[space] for space, metric in zip(summary["space"], summary["metric"], strict=True)]
     rows = summary[most & np.array(wanted) & (summary["group"] == "all")]
     blocks = {"": rows}
