@@ -147,15 +147,20 @@ def _tasks(
         warnings.simplefilter("ignore")
         cs.pp.split(adata, key, control=control, seed=seed, **SPLIT)
         if n_genes is not None:
-            train = adata[(adata.obs["split"] == "train").to_numpy()].copy()
-            sc.pp.highly_variable_genes(train, n_top_genes=n_genes)
-            adata = adata[:, train.var["highly_variable"].to_numpy()].copy()
+            adata = of_variable_genes(adata, n_genes)
         cs.pp.represent(adata)
     x, parts = adata.obsm["X_cellot"], adata.obs["split"].astype(str).to_numpy()
     labels, types = adata.obs[key].astype(str).to_numpy(), adata.obs[type_key].astype(str).to_numpy()
     targets = sorted(set(labels) - {control})
     tasks = [_task(name.format(target), x, parts, labels == control, labels == target, types) for target in targets]
     return [_sharing(task, tasks[0]) for task in tasks]
+
+
+def of_variable_genes(adata: ad.AnnData, n_genes: int) -> ad.AnnData:
+    """Return a copy with so many genes: those that vary most in train cells."""
+    train = adata[(adata.obs["split"] == "train").to_numpy()].copy()
+    sc.pp.highly_variable_genes(train, n_top_genes=n_genes)
+    return adata[:, train.var["highly_variable"].to_numpy()].copy()
 
 
 def _task(

@@ -150,9 +150,7 @@ def _scores(adata: AnnData, design: Design, task: str, given: argparse.Namespace
 
 def _represented(fold: AnnData) -> AnnData:
     """Return the genes that vary most in train cells, and their principal components."""
-    train = fold[(fold.obs["split"] == "train").to_numpy()].copy()
-    sc.pp.highly_variable_genes(train, n_top_genes=N_GENES)
-    fold = fold[:, train.var["highly_variable"].to_numpy()].copy()
+    fold = _problems.of_variable_genes(fold, N_GENES)
     cs.pp.represent(fold)
     return fold
 
