@@ -97,10 +97,15 @@ def prepare(
     shell.obs[split_key] = pd.Categorical(parts, categories=list(_keys.SPLITS))
 
     if use_rep is None:
-        use_rep = next((rep for rep in (_keys.REP, _keys.PCA) if rep in adata.obsm), None)
+        use_rep = default_rep(adata)
     _validate.free_uns_key(key_added, use_rep or _keys.REP, what="key_added")
     if use_rep is not None:
         return Prepared(latent(adata, use_rep), use_rep, parts, split_key, shell)
     logger.info("no representation in obsm: making one with the defaults of cs.pp.represent")
     represent(shell, split_key=split_key, key_added=_keys.REP)
     return Prepared(latent(shell, _keys.REP), _keys.REP, parts, split_key, shell)
+
+
+def default_rep(adata: AnnData) -> str | None:
+    """Return the representation that is used if none is named, ``None`` if there is none yet."""
+    return next((rep for rep in (_keys.REP, _keys.PCA) if rep in adata.obsm), None)

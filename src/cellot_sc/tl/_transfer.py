@@ -14,6 +14,7 @@ from .._settings import logger
 from ..pp import split
 from ._clouds import latent
 from ._evaluate import evaluate
+from ._prepared import default_rep
 from ._trajectory import trajectory
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def transfer(
     _validate.populations(names, population_key, reserved=ALL)
     times, _ = _validate.time_order(adata, time_key, order)
     if use_rep is None:
-        use_rep = next((rep for rep in (_keys.REP, _keys.PCA) if rep in adata.obsm), _keys.REP)
+        use_rep = default_rep(adata) or _keys.REP
     labels = _validate.time_labels(adata, time_key)
     rows = np.flatnonzero((populations != "") & np.isin(labels, np.array(times, dtype=object)))
     cells = AnnData(obs=adata.obs.iloc[rows].copy(), obsm={_keys.REP: latent(adata, use_rep, rows)})
