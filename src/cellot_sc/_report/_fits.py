@@ -9,6 +9,7 @@ import pandas as pd
 
 from .. import _keys, _validate, pl
 from ..ot import AffineMap, WeightedMap
+from ..pl._history import SELECTED, VALIDATION
 from ..tl import _store
 from ._items import Item, figure_of
 from ._table import Cell, number, render
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
 
     from ..ot import TransportMap
 
-SELECTED = "selected"
-LOSS, VALIDATION = "loss", "validation"
+LOSS = "loss"
 
 
 def draw(adata: AnnData, fitted: _store.FittedMaps, *, key: str) -> list[Item]:

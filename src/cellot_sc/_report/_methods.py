@@ -13,6 +13,7 @@ import pandas as pd
 from .. import __version__, _keys
 from ..ot import SOLVERS, WeightedMap
 from ..pl._evaluation import GAP_CLOSED
+from ..pl._history import VALIDATION
 from ..tl import _store
 from ._references import OF_METRIC, OF_SOLVER, Citations
 
@@ -128,7 +129,7 @@ def _of_fit(adata: AnnData, fitted: _store.FittedMaps, cite: Citations) -> str:
     options = "".join(f", {name}={value}" for name, value in config["solver_kwargs"].items())
     method = [SOLVERS[solver].summary, *([cite(*OF_SOLVER[solver])] if solver in OF_SOLVER else [])]
     details = "; ".join([f"solver {solver}: {'; '.join(method)}{options}", f"seed {config['seed']}"])
-    chosen = " and chosen on validation cells" if "validation" in set(fitted.history["metric"]) else ""
+    chosen = " and chosen on validation cells" if VALIDATION in set(fitted.history["metric"]) else ""
     whom = repr(next(iter(fitted.maps))) if n_maps == 1 else f"each of {n_maps} perturbations"
     return (
         f"For {whom}, an optimal transport map from {config['control']!r} to treated cells ({cite('bunne2023')}) was "

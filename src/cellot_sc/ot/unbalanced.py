@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import jax.numpy as jnp
 import numpy as np
+from scipy.special import logsumexp
 
 from . import sinkhorn
 from .gaussian import mean_of
@@ -70,8 +71,7 @@ class Side:
         for start in range(0, len(x), ROWS):
             part = x[start : start + ROWS] - centre
             exponent = (height + part @ other.T - 0.5 * (part**2).sum(axis=1)[:, None]) / self.epsilon
-            top = exponent.max(axis=1)
-            out[start : start + ROWS] = top + np.log(np.exp(exponent - top[:, None]).sum(axis=1))
+            out[start : start + ROWS] = logsumexp(exponent, axis=1)
         return out
 
 
