@@ -10,12 +10,13 @@ import jax
 import numpy as np
 
 from cellot_sc import ot
-from cellot_sc.ot import icnn, single, training
-from cellot_sc.ot.clouds import Clouds, draw
+from cellot_sc.ot._loop import single, training
+from cellot_sc.ot._loop.batches import Clouds, draw
+from cellot_sc.ot._solvers import icnn
 
 
 class Training(NamedTuple):
-    """The arguments of :func:`cellot_sc.ot.training.train`."""
+    """The arguments of :func:`cellot_sc.ot._loop.training.train`."""
 
     method: Any
     state: Any

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from cellot_sc import ot
-from cellot_sc.ot import networks, objectives
+from cellot_sc.ot._loop import objectives
+from cellot_sc.ot._maps import networks
 
 from . import _fits, _loop, _machine, _output
 

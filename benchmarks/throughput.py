@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from cellot_sc import ot
-from cellot_sc.ot.icnn import ICNNConfig
+from cellot_sc.ot._solvers.icnn import ICNNConfig
 
 from . import _loop, _output
 

@@ -15,7 +15,7 @@ import pandas as pd
 
 import cellot_sc as cs
 from cellot_sc import ot
-from cellot_sc.ot import paper
+from cellot_sc.ot._solvers import paper
 
 from . import _fits, _output, _problems
 from ._quality import Judge

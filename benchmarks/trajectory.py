@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 
 import cellot_sc as cs
 from cellot_sc import ot
-from cellot_sc.tl import _clones, _course, _fate, _moscot
+from cellot_sc.tl._courses import clones, fate, moscot, time_course
 
 from . import _courses, _output, _problems
 from ._quality import Quality, interval, less
@@ -164,10 +164,10 @@ def _ways(cells: AnnData, day: int, seed: int) -> Iterator[tuple[str, np.ndarray
     rng = np.random.default_rng(seed)
     cs.tl.trajectory(cells, order=[day - 1, day + 1], use_rep=SPACE, solver="entropic", seed=seed)
     yield f"entropic{STRAIGHT}", cs.tl.interpolate(cells, day, source=day - 1).obsm[SPACE]
-    [step] = _course.load(cells, "trajectory").steps
+    [step] = time_course.load(cells, "trajectory").steps
     assert isinstance(step, ot.EntropicMap)
     yield f"entropic{PLAN}", (before + _courses.partners(before, step, rng)) / 2
-    plan = np.asarray(_moscot.solve(before, after).transport_matrix)
+    plan = np.asarray(moscot.solve(before, after).transport_matrix)
     yield f"moscot{PLAN}", (before + _courses.coupled(plan, after, rng)) / 2
 
 
@@ -214,7 +214,7 @@ def haematopoiesis(given: argparse.Namespace) -> tuple[dict[str, pd.DataFrame], 
                 cs.tl.trajectory(adata, solver=solver, seed=seed)
                 print(f"haematopoiesis, seed {seed}: {solver} took {time.perf_counter() - start:.1f} s", flush=True)
                 cs.tl.fate(adata, fates=FATES)
-                models = _clones.PEERS if solver == DEFAULT else ()
+                models = clones.PEERS if solver == DEFAULT else ()
                 found.append(cs.tl.clonal_agreement(adata, models=models, n_boot=25 * given.boot).assign(seed=seed))
     table = pd.concat(found)
     tables = {}
@@ -289,8 +289,8 @@ def _simulated_fates(adata: AnnData, seed: int) -> Iterator[tuple[str, np.ndarra
         cs.tl.fate(adata, "cell_type")
         table = adata.obsm["fate"]
         yield solver, table.to_numpy(), list(table.columns)
-    reading = _fate.Reading.of(adata, "cell_type", fates=None, target=None, n_neighbors=20, key="trajectory")
-    yield "moscot", _moscot.coupled_shares(reading), reading.fates
+    reading = fate.Reading.of(adata, "cell_type", fates=None, target=None, n_neighbors=20, key="trajectory")
+    yield "moscot", moscot.coupled_shares(reading), reading.fates
     prior = reading.one_hot[reading.late].mean(axis=0)
     yield "prior", np.broadcast_to(prior, (adata.n_obs, len(prior))), reading.fates
 

@@ -12,8 +12,9 @@ from scipy import sparse
 
 import cellot_sc as cs
 from cellot_sc.pp._methods import METHODS
-from cellot_sc.tl import _evaluate, _store
-from cellot_sc.tl._clouds import latent
+from cellot_sc.tl._fit import store
+from cellot_sc.tl._fit.clouds import latent
+from cellot_sc.tl._judge import evaluate
 
 QUICK: dict[str, Any] = {
     "n_steps": 20,
@@ -31,7 +32,7 @@ REPRESENTATIONS: dict[str, dict[str, Any]] = {"autoencoder": {"n_steps": 20, "ch
 def split(simulated: AnnData, monkeypatch: pytest.MonkeyPatch) -> AnnData:
     """Cells of every split, those of one patient held out and half of these used for nothing."""
     # networks are fitted although an affine map would do
-    monkeypatch.setattr("cellot_sc.ot.lack_of_fit.explains", lambda *_: False)
+    monkeypatch.setattr("cellot_sc.ot._loop.lack_of_fit.explains", lambda *_: False)
     adata = simulated.copy()
     cs.pp.split(adata, holdout={"patient": "patient_3"}, twin="ood")
     assert adata.obs["split"].isna().any()
@@ -58,10 +59,10 @@ def same(a: Any, b: Any) -> bool:
     return np.array_equal(a, b)
 
 
-def fit(adata: AnnData, method: str, **options: Any) -> _store.FittedMaps:
+def fit(adata: AnnData, method: str, **options: Any) -> store.FittedMaps:
     cs.pp.represent(adata, method, n_components=6, **REPRESENTATIONS.get(method, {}))
     cs.tl.cellot(adata, **options)
-    return _store.load(adata, "cellot")
+    return store.load(adata, "cellot")
 
 
 def unseen(adata: AnnData) -> np.ndarray:
@@ -91,7 +92,7 @@ def test_controls_learn_from_train_cells_only(split: AnnData, solver: str):
         fitted = fit(data, "pca", solver="mean_shift" if solver != "mean_shift" else "gaussian")
         x, labels = latent(data, "X_cellot"), data.obs["perturbation"].to_numpy()
         parts = data.obs["split"].astype(object).to_numpy()
-        maps.append(_evaluate._baselines(data, fitted, ["drug_a"], x, labels, parts, [solver])[solver]["drug_a"])
+        maps.append(evaluate._baselines(data, fitted, ["drug_a"], x, labels, parts, [solver])[solver]["drug_a"])
     assert same(maps[0].state(), maps[1].state())
 
 

@@ -11,8 +11,9 @@ from . import _keys, _report, datasets, pl, pp, tl
 from ._settings import settings
 from .metrics import _bootstrap
 from .pp._represent import project
-from .tl import _evaluate, _store
-from .tl._clouds import latent
+from .tl._fit import store
+from .tl._fit.clouds import latent
+from .tl._judge import evaluate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,12 +74,12 @@ def counterfactual_error(adata: AnnData, *, seed: int = 0) -> pd.DataFrame:
     Rows as :func:`cellot_sc.tl.evaluate` has them, of the metric ``counterfactual_error``: the root over cells of the
     mean squared distance in the space of the maps.
     """
-    fitted = _store.load(adata, _keys.MODEL)
+    fitted = store.load(adata, _keys.MODEL)
     config, targets = fitted.config, fitted.config["targets"]
     x = latent(adata, config["use_rep"])
     labels, parts = (adata.obs[config[key]].astype(str).to_numpy() for key in ("perturbation_key", "split_key"))
     test = (labels == config["control"]) & (parts == _keys.TEST)
-    maps = _evaluate._baselines(adata, fitted, targets, x, labels, parts) | {config["solver"]: fitted.maps}
+    maps = evaluate._baselines(adata, fitted, targets, x, labels, parts) | {config["solver"]: fitted.maps}
     # the same resamples for every model
     counts = _bootstrap.resample_counts(int(test.sum()), N_BOOT, seed=seed)
     rows = []
@@ -88,8 +89,8 @@ def counterfactual_error(adata: AnnData, *, seed: int = 0) -> pd.DataFrame:
             squares = ((by_target[target].transport(x[test]) - truth) ** 2).sum(axis=1, dtype=np.float64)
             limits = _bootstrap.interval(np.sqrt(squares @ counts / len(squares)))
             score = (x.shape[1], len(squares), float(np.sqrt(squares.mean())), *limits)
-            rows.append((model, TRUTH, target, _evaluate.ALL, _keys.TEST, config["seed"], *score))
-    return pd.DataFrame(rows, columns=_evaluate.COLUMNS)
+            rows.append((model, TRUTH, target, evaluate.ALL, _keys.TEST, config["seed"], *score))
+    return pd.DataFrame(rows, columns=evaluate.COLUMNS)
 
 
 def _truth(scores: pd.DataFrame) -> _report.Item:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from . import __version__, _keys, _validate, datasets, pp, tl
 from .datasets._task import ARCHIVE_DOI
-from .ot import solvers
+from .ot._solvers import registry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -171,13 +171,13 @@ def catalogue() -> str:
 def _complete(plan: Plan, task: Task) -> Plan:
     """Return the plan with what the task says; raise if a name does not exist, before anything is read."""
     options = dict(plan.options)
-    if "batch_size" in solvers.get(plan.solver).options():
+    if "batch_size" in registry.get(plan.solver).options():
         options.setdefault("batch_size", task.batch_size)
-    solvers.configure(plan.solver, **options)
+    registry.configure(plan.solver, **options)
     return replace(
         plan,
         options=options,
-        baselines=_validate.some_of(plan.baselines or BASELINES, solvers.SOLVERS, what="baseline"),
+        baselines=_validate.some_of(plan.baselines or BASELINES, registry.SOLVERS, what="baseline"),
         representation=_validate.one_of(
             plan.representation or task.representation, REPRESENTATIONS, what="representation"
         ),

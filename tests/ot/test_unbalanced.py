@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cellot_sc.ot import unbalanced
-from cellot_sc.ot.unbalanced import unbalanced_marginals
+from cellot_sc.ot import _unbalanced
+from cellot_sc.ot._unbalanced import unbalanced_marginals
 
 
 def kinds(n: int, share: float, seed: int, up: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
@@ -55,7 +55,7 @@ def test_a_shift_of_all_cells_is_no_growth():
 
 
 def test_large_clouds_are_sampled(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(unbalanced, "MAX_CELLS", 200)
+    monkeypatch.setattr(_unbalanced, "MAX_CELLS", 200)
     (x, first), (y, _) = kinds(900, 0.5, 0), kinds(800, 0.75, 1)
     source, target = unbalanced_marginals(x, y, tau=(0.95, 1.0), seed=0)
     assert len(source.other) == len(target.other) == 200

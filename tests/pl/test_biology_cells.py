@@ -16,7 +16,7 @@ from matplotlib.quiver import Quiver
 import cellot_sc as cs
 from cellot_sc.ot import IdentityMap, TransportMap
 from cellot_sc.pl import _bases, _cells
-from cellot_sc.tl import _store
+from cellot_sc.tl._fit import store
 
 
 def arrows(ax: Axes) -> Quiver:
@@ -50,9 +50,9 @@ class TestDisplacement:
         assert found.angles == "xy" and found.scale == 1
 
     def test_no_displacement_no_arrow_on_any_basis(self, placed: AnnData, monkeypatch: pytest.MonkeyPatch) -> None:
-        fitted = _store.load(placed, "cellot")
+        fitted = store.load(placed, "cellot")
         still: dict[str, TransportMap] = {name: IdentityMap(8) for name in fitted.maps}
-        monkeypatch.setattr(_store, "load", lambda adata, key: _store.FittedMaps(fitted.config, still, fitted.history))
+        monkeypatch.setattr(store, "load", lambda adata, key: store.FittedMaps(fitted.config, still, fitted.history))
         for basis in ("pca", "X_two"):
             found = arrows(cs.pl.displacement(placed, "drug_a", basis=basis, show=False)["drug_a"])
             np.testing.assert_allclose(np.asarray(found.U), 0, atol=1e-4)

@@ -8,7 +8,7 @@ from anndata import AnnData
 
 import cellot_sc as cs
 from cellot_sc._report import _fits
-from cellot_sc.tl import _store
+from cellot_sc.tl._fit import store
 
 
 class TestFits:
@@ -20,7 +20,7 @@ class TestFits:
     )  # fmt: skip
 
     def history(self, name: str) -> pd.DataFrame:
-        table = pd.DataFrame(self.HISTORY, columns=_store.HISTORY_COLUMNS)
+        table = pd.DataFrame(self.HISTORY, columns=store.HISTORY_COLUMNS)
         return table[table["perturbation"] == name]
 
     def course(self, name: str, fitted: cs.ot.TransportMap) -> list[tuple[str, float | None, str]]:
@@ -41,7 +41,7 @@ class TestFits:
         rows = [
             ("a", i, 0.5, metric, value) for i, value in enumerate((0.1, 0.2)) for metric in ("epsilon", "validation")
         ]
-        table = pd.DataFrame([*rows, ("a", 1, np.nan, "selected", 1.0)], columns=_store.HISTORY_COLUMNS)
+        table = pd.DataFrame([*rows, ("a", 1, np.nan, "selected", 1.0)], columns=store.HISTORY_COLUMNS)
         text, kept, _ = _fits._course(table, cs.ot.MeanShiftMap(np.zeros(2)))
         assert (text.text, kept.value, kept.note) == ("epsilon 0.2, of 2 tried", 0.2, "0.1 at first")
 
@@ -58,9 +58,9 @@ class TestFits:
 
     def test_figure_of_steps_says_what_it_leaves_out(self, fitted: AnnData) -> None:
         adata = fitted.copy()
-        adata.uns["cellot"]["history"] = pd.DataFrame(self.HISTORY, columns=_store.HISTORY_COLUMNS)
-        [_, figure] = _fits.draw(adata, _store.load(adata, "cellot"), key="cellot")
+        adata.uns["cellot"]["history"] = pd.DataFrame(self.HISTORY, columns=store.HISTORY_COLUMNS)
+        [_, figure] = _fits.draw(adata, store.load(adata, "cellot"), key="cellot")
         assert figure.name == "history" and "not shown needed no steps" in figure.meaning
         # no network was fitted at all
         adata.uns["cellot"]["history"] = self.history("drug_a")
-        assert [item.name for item in _fits.draw(adata, _store.load(adata, "cellot"), key="cellot")] == ["fits"]
+        assert [item.name for item in _fits.draw(adata, store.load(adata, "cellot"), key="cellot")] == ["fits"]

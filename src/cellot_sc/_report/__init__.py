@@ -10,7 +10,7 @@ import pandas as pd
 
 from .. import _keys, _validate, tl
 from .._settings import logger
-from ..tl import _store
+from ..tl._fit import store
 from . import _findings, _fits, _page, _scores
 from ._items import Item, figure_of
 
@@ -44,7 +44,7 @@ class Report:
     """
 
     adata: AnnData
-    fitted: _store.FittedMaps
+    fitted: store.FittedMaps
     groupby: str | None
     n_boot: int
     scores: pd.DataFrame
@@ -112,7 +112,7 @@ def compose(
     ValueError
         If the split is neither, or has no control or no treated cells.
     """
-    fitted = _store.load(adata, key)
+    fitted = store.load(adata, key)
     if split is None:
         split = _unseen(adata, fitted)
     _validate.one_of(split, UNSEEN, what="split")
@@ -131,7 +131,7 @@ def compose(
     return Report(adata, fitted, groupby, n_boot, scores, items)
 
 
-def _unseen(adata: AnnData, fitted: _store.FittedMaps) -> str:
+def _unseen(adata: AnnData, fitted: store.FittedMaps) -> str:
     """Return the split of cells that were held out if control cells and treated ones are in it, else that of tests."""
     config = fitted.config
     labels = _validate.perturbation_labels(adata, config["perturbation_key"], config["control"])

@@ -10,7 +10,7 @@ import pandas as pd
 from .. import _keys, _validate, pl
 from ..ot import AffineMap, WeightedMap
 from ..pl._history import SELECTED, VALIDATION
-from ..tl import _store
+from ..tl._fit import store
 from ._items import Item, figure_of
 from ._table import Cell, number, render
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LOSS = "loss"
 
 
-def draw(adata: AnnData, fitted: _store.FittedMaps, *, key: str) -> list[Item]:
+def draw(adata: AnnData, fitted: store.FittedMaps, *, key: str) -> list[Item]:
     """Return the table of the fitted maps, and the figure of their fits where there were steps.
 
     Parameters
@@ -62,7 +62,7 @@ def draw(adata: AnnData, fitted: _store.FittedMaps, *, key: str) -> list[Item]:
     return items
 
 
-def _table(adata: AnnData, fitted: _store.FittedMaps) -> str:
+def _table(adata: AnnData, fitted: store.FittedMaps) -> str:
     config = fitted.config
     labels = _validate.perturbation_labels(adata, config["perturbation_key"], config["control"])
     parts = _validate.split_labels(adata, config["split_key"])

@@ -14,7 +14,7 @@ from .. import __version__, _keys
 from ..ot import SOLVERS, WeightedMap
 from ..pl._evaluation import GAP_CLOSED
 from ..pl._history import VALIDATION
-from ..tl import _store
+from ..tl._fit import store
 from ._references import OF_METRIC, OF_SOLVER, Citations
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ OBSERVED = {
 def paragraph(
     adata: AnnData,
     scores: pd.DataFrame,
-    fitted: _store.FittedMaps,
+    fitted: store.FittedMaps,
     *,
     groupby: str | None,
     n_boot: int,
@@ -120,7 +120,7 @@ def _of_cells(adata: AnnData, config: Mapping[str, Any]) -> str:
     return f"{adata.n_obs:,} cells with {adata.n_vars:,} features were split into {_listed(sizes)} cells."
 
 
-def _of_fit(adata: AnnData, fitted: _store.FittedMaps, cite: Citations) -> str:
+def _of_fit(adata: AnnData, fitted: store.FittedMaps, cite: Citations) -> str:
     config, n_maps = fitted.config, len(fitted.maps)
     space, solver = config["use_rep"], config["solver"]
     dims = adata.n_vars if space == _keys.EXPRESSION else adata.obsm[space].shape[1]

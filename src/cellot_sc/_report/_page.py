@@ -10,7 +10,7 @@ from importlib.resources import files
 from string import Template
 from typing import TYPE_CHECKING
 
-from ..tl import _store
+from ..tl._fit import store
 from . import _methods, _scores
 from ._items import Item
 
@@ -26,7 +26,7 @@ WIDE = 900
 
 def render(
     adata: AnnData,
-    fitted: _store.FittedMaps,
+    fitted: store.FittedMaps,
     scores: pd.DataFrame,
     items: Sequence[Item],
     *,

@@ -11,7 +11,7 @@ import pandas as pd
 
 from .. import _keys, pl
 from ..pl._evaluation import GAP_CLOSED, OBSERVED, in_order, model_name
-from ..tl._scores import METRICS
+from ..tl._judge.scores import METRICS
 from ._items import Item, figure_of
 from ._table import Cell, interval, percent, render
 

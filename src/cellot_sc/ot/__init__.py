@@ -1,13 +1,15 @@
 """The numerical core: arrays in, transport maps out. Knows nothing of AnnData."""
 
-from .chain import ChainMap
-from .entropic import EntropicMap
-from .maps import AffineMap, IdentityMap, MeanShiftMap, TransportMap, WeightedMap
-from .mlp_maps import DualMLPMap, MLPMap
-from .popalign import Mixture, MixtureMap
-from .potential_map import PotentialMap
-from .problem import Fit, History, Problem, Progress
-from .solvers import SOLVERS, Solver, fit
+from ._maps.affine import AffineMap, IdentityMap, MeanShiftMap
+from ._maps.base import TransportMap
+from ._maps.chain import ChainMap
+from ._maps.mlp import DualMLPMap, MLPMap
+from ._maps.potential import PotentialMap
+from ._maps.weighted import WeightedMap
+from ._problem import Fit, History, Problem, Progress
+from ._solvers.entropic import EntropicMap
+from ._solvers.popalign import Mixture, MixtureMap
+from ._solvers.registry import SOLVERS, Solver, fit
 
 __all__ = [
     "SOLVERS",

@@ -9,8 +9,8 @@ import numpy as np
 
 from .. import _keys, _validate
 from ..pp import decode
-from ..tl import _store
-from ..tl._clouds import latent
+from ..tl._fit import store
+from ..tl._fit.clouds import latent
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -37,7 +37,7 @@ class Cells:
     """
 
     adata: AnnData
-    fitted: _store.FittedMaps
+    fitted: store.FittedMaps
     labels: np.ndarray
     parts: np.ndarray
     split: str
@@ -96,7 +96,7 @@ def of_split(adata: AnnData, target: str | None, *, key: str, split: str) -> Cel
     ValueError
         If the target was not fitted, the split is unknown or has too few cells.
     """
-    fitted = _store.load(adata, key)
+    fitted = store.load(adata, key)
     _validate.representation_key(adata, fitted.config["use_rep"])
     names = list(fitted.maps) if target is None else [_validate.one_of(target, fitted.maps, what="target")]
     _validate.one_of(split, _keys.SPLITS, what="split")

@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.patheffects import withStroke
 
 from .. import _keys, _validate
-from ..tl._displacements import Displacements, displacements
+from ..tl._effects.displacements import Displacements, displacements
 from . import _bases, _labels, _style
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from .. import _validate
-from ..tl._scores import METRICS
+from ..tl._judge.scores import METRICS
 from . import _style
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.lines import Line2D
 
 from .. import _keys, _validate
-from ..tl import _store
+from ..tl._fit import store
 from . import _style
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def history(
     ['loss', 'validation']
     """
     _validate.figure_file(save)
-    fitted = _store.load(adata, key)
+    fitted = store.load(adata, key)
     table = fitted.history
     _validate.has_history(len(table), solver=fitted.config["solver"], key=key)
     metrics = [metric for metric in dict.fromkeys(table["metric"]) if metric != SELECTED]

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from .. import _keys, _validate
-from ..tl._displacements import Displacements, displacements
+from ..tl._effects.displacements import Displacements, displacements
 from . import _style
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
 from .. import _keys, _validate
-from ..tl import _course
-from ..tl._clouds import latent
+from ..tl._courses import time_course
+from ..tl._fit.clouds import latent
 from . import _bases, _style
 from ._displacement import _limits, _streams
 
@@ -98,7 +98,7 @@ def trajectory(
     _validate.figure_file(save)
     _validate.one_of(style, STYLES, what="style")
     n_paths = _validate.positive(n_paths, what="n_paths", integer=True)
-    course = _course.load(adata, key)
+    course = time_course.load(adata, key)
     start = 0 if source is None else course.index(source, what="source")
     _validate.before_last(course.labels[start], course.labels)
     taken = course.indices(adata)
@@ -119,7 +119,7 @@ def trajectory(
         rows = np.flatnonzero(taken == start)
         rows = np.random.default_rng(0).permutation(rows)[:n_paths]
         moments = np.linspace(course.values[start], course.values[-1], POINTS_PER_PATH)
-        paths = [plane(course.move(x[rows], start, moment, path=_course.SPLINE)) for moment in moments.tolist()]
+        paths = [plane(course.move(x[rows], start, moment, path=time_course.SPLINE)) for moment in moments.tolist()]
         _paths(panel, np.stack(paths, axis=1), moments, shades, rows)
         limits = _limits([plane.xy[cells], *paths])
     else:
@@ -168,7 +168,7 @@ class _Plane:
 class _Shades:
     """The colour of every cell, and what explains the colours."""
 
-    def __init__(self, adata: AnnData, course: _course.Course, taken: np.ndarray, values: pd.Series | None) -> None:
+    def __init__(self, adata: AnnData, course: time_course.Course, taken: np.ndarray, values: pd.Series | None) -> None:
         self.handles: list[Artist] = []
         self.scale: Any = None
         self.by_time = values is None

@@ -31,7 +31,7 @@ MAX_VALID = 1000
 def options() -> list[str]:
     """Return the names of the options of :func:`fit`."""
     # jax takes seconds to load: only when it is used
-    from cellot_sc.ot.autoencoder import AutoencoderConfig
+    from cellot_sc.ot._loop.autoencoder import AutoencoderConfig
 
     return ["preset", *(field.name for field in dataclasses.fields(AutoencoderConfig))]
 
@@ -61,7 +61,7 @@ def fit(
     ValueError
         If there is no such preset, or an option has an impossible value.
     """
-    from cellot_sc.ot import autoencoder
+    from cellot_sc.ot._loop import autoencoder
 
     _validate.one_of(preset, autoencoder.PRESETS, what="preset")
     config = dataclasses.replace(autoencoder.PRESETS[preset], **changed)
@@ -100,7 +100,7 @@ def fit(
 
 def project(x: Any, decoder: Mapping[str, Any]) -> np.ndarray:
     """Return the latent, float32 (n_cells, n_components), of dense or sparse cells of shape (n_cells, n_genes)."""
-    from cellot_sc.ot.autoencoder import encode, rectified
+    from cellot_sc.ot._loop.autoencoder import encode, rectified
 
     center, scale = decoder["center"], np.float32(decoder["scale"])
     cells = by_row(x)
@@ -114,7 +114,7 @@ def project(x: Any, decoder: Mapping[str, Any]) -> np.ndarray:
 
 def reconstruct(latent: np.ndarray, decoder: Mapping[str, Any]) -> np.ndarray:
     """Return the expression, float32 (n_cells, n_genes), at a latent of shape (n_cells, n_components)."""
-    from cellot_sc.ot.autoencoder import decode, rectified
+    from cellot_sc.ot._loop.autoencoder import decode, rectified
 
     scale = np.float32(decoder["scale"])
     x = scale * decode(decoder, np.asarray(latent, dtype=np.float32) / scale, rectified) + decoder["center"]

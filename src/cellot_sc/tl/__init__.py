@@ -1,24 +1,24 @@
 """The verbs on AnnData: learn transport maps, predict with them, and judge them."""
 
-from ._abundance import abundance_shift
-from ._cell_eval import CellEvalFiles, export_cell_eval
-from ._cellot import cellot
-from ._clones import clonal_agreement
-from ._effect_clusters import effect_clusters
-from ._evaluate import evaluate, mmd
-from ._fate import fate
-from ._from_moscot import from_moscot
-from ._interpolate import interpolate
-from ._predict import predict
-from ._responders import responders
-from ._signature import signature
-from ._similarity import drug_similarity
-from ._spatial import spatial_effects
-from ._subpopulations import subpopulation_effects
-from ._summarize import summarize_scores
-from ._trajectory import trajectory
-from ._transfer import transfer
-from ._transport_cost import transport_cost
+from ._courses.clones import clonal_agreement
+from ._courses.fate import fate
+from ._courses.from_moscot import from_moscot
+from ._courses.interpolate import interpolate
+from ._courses.trajectory import trajectory
+from ._courses.transfer import transfer
+from ._effects.abundance import abundance_shift
+from ._effects.effect_clusters import effect_clusters
+from ._effects.responders import responders
+from ._effects.signature import signature
+from ._effects.similarity import drug_similarity
+from ._effects.spatial import spatial_effects
+from ._effects.subpopulations import subpopulation_effects
+from ._effects.transport_cost import transport_cost
+from ._fit.cellot import cellot
+from ._fit.predict import predict
+from ._judge.cell_eval import CellEvalFiles, export_cell_eval
+from ._judge.evaluate import evaluate, mmd
+from ._judge.summarize import summarize_scores
 
 __all__ = [
     "CellEvalFiles",

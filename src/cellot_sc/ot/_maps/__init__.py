@@ -1,0 +1,1 @@
+"""What every solver returns: transport maps, their states, inverses and costs."""

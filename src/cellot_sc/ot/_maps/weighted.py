@@ -1,0 +1,53 @@
+"""Maps that are optimal for a cost that weighs the features."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+
+from .base import State, TransportMap
+
+
+class WeightedMap(TransportMap):
+    """A map that is optimal for a cost that weighs the features, 1/2 sum_i w_i (T(x)_i - x_i)^2.
+
+    Parameters
+    ----------
+    inner
+        The optimal map between the clouds scaled by the square roots of the weights.
+    weights
+        w, shape ``(n_dims,)``, positive.
+    """
+
+    kind = "weighted"
+
+    def __init__(self, inner: TransportMap, weights: np.ndarray) -> None:
+        self.inner = inner
+        self.weights = np.asarray(weights, dtype=np.float32)
+        self._scale = np.sqrt(self.weights)
+
+    @property
+    def n_dims(self) -> int:
+        """Number of dimensions."""
+        return self.inner.n_dims
+
+    def _forward(self, x: np.ndarray) -> np.ndarray:
+        return self.inner._forward(x * self._scale) / self._scale
+
+    def _backward(self, y: np.ndarray) -> np.ndarray:
+        return self.inner._backward(y * self._scale) / self._scale
+
+    def cost(self, x: np.ndarray) -> np.ndarray:
+        """Return the weighted cost of moving each cell, shape ``(n_cells,)``."""
+        x = self._checked(x)
+        return 0.5 * (self.weights * (self.transport(x) - x) ** 2).sum(axis=1)
+
+    def state(self) -> State:
+        """Return the weights and the state of the inner map."""
+        return {"kind": self.kind, "weights": self.weights, "inner": self.inner.state()}
+
+    @classmethod
+    def _from_state(cls, state: Mapping[str, Any]) -> Self:
+        return cls(TransportMap.from_state(state["inner"]), state["weights"])

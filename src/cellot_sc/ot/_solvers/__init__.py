@@ -1,0 +1,1 @@
+"""A file per solver, its record beside it, and the registry of all."""

@@ -1,0 +1,215 @@
+"""Discrete optimal transport between the train cells, carried over to other cells by its entropic map."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .. import _checks, _sinkhorn
+from .._loop import criteria
+from .._loop.batches import bucket
+from .._maps.base import State, TransportMap
+from .._problem import Fit, History, Problem, Progress
+
+logger = logging.getLogger("cellot_sc")
+
+ROWS = 512
+"""Cells that are compared with all train cells at a time."""
+
+
+class EntropicMap(TransportMap):
+    """The barycentre of the target cells, each weighed by how much of its mass an untreated cell would receive.
+
+    ``T(x) = sum_j y_j w_j(x)`` with ``w_j(x)`` proportional to ``exp((g_j - 1/2 |x - y_j|^2) / epsilon)``, where g is
+    the dual potential of the target cells (Pooladian and Niles-Weed 2021, arXiv 2109.12004, equation 9).
+
+    :meth:`inverse` is the same estimator in the other direction, with the potential of the source cells. It is not the
+    exact inverse of :meth:`transport`, which averages cells and has none: a round trip ends near the cell, as near as
+    epsilon is small.
+
+    Parameters
+    ----------
+    source, target
+        Train cells, shapes ``(n_source, n_dims)`` and ``(n_target, n_dims)``.
+    source_potential, target_potential
+        Dual potentials f and g, shapes ``(n_source,)`` and ``(n_target,)``, with the cost ``1/2 |x - y|^2``.
+    epsilon
+        Strength of the entropic regularisation, in units of the cost.
+    """
+
+    kind = "entropic"
+
+    def __init__(
+        self,
+        source: np.ndarray,
+        target: np.ndarray,
+        source_potential: np.ndarray,
+        target_potential: np.ndarray,
+        epsilon: float,
+    ) -> None:
+        self.source, self.target, self.source_potential, self.target_potential = (
+            np.asarray(array, dtype=np.float32) for array in (source, target, source_potential, target_potential)
+        )
+        self.epsilon = float(epsilon)
+
+    @property
+    def n_dims(self) -> int:
+        """Number of dimensions."""
+        return self.source.shape[1]
+
+    def _forward(self, x: np.ndarray) -> np.ndarray:
+        return _apply(x, self.target, self.target_potential, self.epsilon)
+
+    def _backward(self, y: np.ndarray) -> np.ndarray:
+        return _apply(y, self.source, self.source_potential, self.epsilon)
+
+    def state(self) -> State:
+        """Return the cells, their potentials, and epsilon as JSON."""
+        return {
+            "kind": self.kind,
+            "config": json.dumps({"epsilon": self.epsilon}),
+            "source": self.source,
+            "target": self.target,
+            "source_potential": self.source_potential,
+            "target_potential": self.target_potential,
+        }
+
+    @classmethod
+    def _from_state(cls, state: Mapping[str, Any]) -> Self:
+        return cls(
+            state["source"],
+            state["target"],
+            state["source_potential"],
+            state["target_potential"],
+            json.loads(state["config"])["epsilon"],
+        )
+
+
+def _apply(x: np.ndarray, anchors: np.ndarray, potential: np.ndarray, epsilon: float) -> np.ndarray:
+    size, n_anchors = max(64, 1 << (len(x) - 1).bit_length()), bucket(len(anchors))
+    centre = anchors.mean(0)
+    cells, points = np.zeros((size, len(centre)), np.float32), np.zeros((n_anchors, len(centre)), np.float32)
+    cells[: len(x)], points[: len(anchors)] = x - centre, anchors - centre
+    potentials = np.full(n_anchors, -np.inf, np.float32)
+    potentials[: len(anchors)] = potential
+    return np.asarray(_barycentres(cells, points, potentials, np.float32(epsilon)))[: len(x)] + centre
+
+
+@jax.jit
+def _barycentres(x: jax.Array, anchors: jax.Array, potential: jax.Array, epsilon: jax.Array) -> jax.Array:
+    # 1/2 |x|^2 is the same for every anchor, so that the weights do without it
+    height = potential - 0.5 * (anchors * anchors).sum(1)
+
+    def rows(cells: jax.Array) -> jax.Array:
+        return jax.nn.softmax((cells @ anchors.T + height) / epsilon, axis=1) @ anchors
+
+    n_rows = min(ROWS, len(x))
+    return jax.lax.map(rows, x.reshape(-1, n_rows, x.shape[1])).reshape(x.shape)
+
+
+@dataclasses.dataclass(frozen=True)
+class EntropicConfig:
+    """Options of the solver ``"entropic"``.
+
+    Parameters
+    ----------
+    epsilons
+        Strengths of the regularisation, in units of the mean cost. Each is tried, the strongest first, and validation
+        cells choose; without them, the one in the middle is taken.
+    max_cells
+        Cells of either cloud at most. Of larger clouds a random sample is taken.
+    threshold
+        Error of the marginals, in the 1-norm, at which Sinkhorn's iterations end.
+    max_iterations
+        Iterations at most, for each strength.
+    """
+
+    epsilons: tuple[float, ...] = (0.05, 0.02, 0.01, 0.005, 0.002)
+    max_cells: int = 5000
+    threshold: float = 1e-3
+    max_iterations: int = 2000
+
+    def __post_init__(self) -> None:
+        """Check every value."""
+        epsilons = tuple(sorted((float(e) for e in np.atleast_1d(self.epsilons)), reverse=True))
+        object.__setattr__(self, "epsilons", epsilons)
+        if not epsilons or not 0 < min(epsilons) <= max(epsilons) < np.inf:
+            msg = f"epsilons {epsilons}: positive numbers are needed."
+            raise ValueError(msg)
+        _checks.counts(self, "max_cells", "max_iterations")
+        _checks.positive(self, "threshold")
+
+
+def fit_entropic(
+    problems: Sequence[Problem], config: EntropicConfig, seed: int, progress: Progress | None
+) -> list[Fit]:
+    """Solve the regularised discrete problem of every pair of clouds, one after the other (Cuturi 2013).
+
+    Raises
+    ------
+    ValueError
+        If cells are to be paired within groups.
+    """
+    if any(problem.source_groups is not None for problem in problems):
+        msg = (
+            "solver 'entropic' cannot pair cells within groups, because the cells that its map is applied to later "
+            "have none. Fit each group by itself, or use solver 'icnn'."
+        )
+        raise ValueError(msg)
+    total = len(problems) * len(config.epsilons)
+    fits: list[Fit] = []
+    for problem in problems:
+
+        def report(done: int, validation: float, before: int = len(fits) * len(config.epsilons)) -> None:
+            if progress is not None:
+                progress(before + done, total, {"validation": validation})
+
+        fits.append(_fit_one(problem, config, seed, report))
+    return fits
+
+
+def _fit_one(problem: Problem, config: EntropicConfig, seed: int, report: Any) -> Fit:
+    start = time.perf_counter()
+    rng = np.random.default_rng(seed)
+    source, source_weights = _sinkhorn.sample(problem.source, problem.source_weights, config.max_cells, rng)
+    target, target_weights = _sinkhorn.sample(problem.target, problem.target_weights, config.max_cells, rng)
+    clouds = _sinkhorn.paired(source, target, source_weights, target_weights)
+    mean_cost = clouds.mean_cost
+    judged = min(len(problem.source_valid), len(problem.target_valid)) >= 2
+    history = History(metrics={"epsilon": [], "validation": []})
+    candidates: list[EntropicMap] = []
+    f, g = jnp.zeros(len(clouds.x)), jnp.zeros(len(clouds.y))
+    for done, share in enumerate(config.epsilons, start=1):
+        # the potentials of the stronger regularisation are close to those of the weaker
+        epsilon = share * mean_cost
+        f, g, converged = _sinkhorn.solve(clouds, np.float32(epsilon), f, g, config.threshold, config.max_iterations)
+        if not converged:
+            logger.info("Sinkhorn's iterations had not converged at epsilon = %g x mean cost", share)
+        if not (jnp.isfinite(f[: len(source)]).all() and jnp.isfinite(g[: len(target)]).all()):
+            logger.warning("Sinkhorn's iterations diverged at epsilon = %g x mean cost: left out", share)
+            break
+        potentials = np.asarray(f)[: len(source)], np.asarray(g)[: len(target)]
+        candidates.append(EntropicMap(source, target, *potentials, epsilon))
+        validation = float("nan")
+        if judged:
+            moved = candidates[-1].transport(problem.source_valid)
+            weights = problem.source_valid_weights, problem.target_valid_weights
+            validation = criteria.energy_score(moved, problem.target_valid, weights).value
+        history.step.append(done)
+        history.seconds.append(time.perf_counter() - start)
+        history.metrics["epsilon"].append(share)
+        history.metrics["validation"].append(validation)
+        report(done, validation)
+    if not candidates:
+        msg = f"Sinkhorn's iterations diverged at epsilon = {config.epsilons[0]:g} x mean cost: choose larger epsilons."
+        raise ValueError(msg)
+    chosen = int(np.argmin(history.metrics["validation"])) if judged else (len(candidates) - 1) // 2
+    return Fit(candidates[chosen], dataclasses.replace(history, selected=history.step[chosen]))

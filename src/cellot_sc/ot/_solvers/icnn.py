@@ -1,0 +1,307 @@
+"""The default solver: an ensemble of convex networks that starts from the affine map between Gaussians."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from .. import _checks
+from .._loop import checkpoints, criteria, lack_of_fit, objectives
+from .._loop.batches import Clouds, gather, sample, valid_weights
+from .._loop.training import State, train
+from .._maps import networks
+from .._maps.affine import AffineMap
+from .._maps.base import TransportMap
+from .._maps.networks import Params
+from .._maps.potential import PotentialMap
+from .._moments import moments, shares_of
+from .._problem import Fit, History, Problem, Progress
+from .gaussian import cautious_gaussian_map
+
+logger = logging.getLogger("cellot_sc")
+
+
+@dataclasses.dataclass(frozen=True)
+class ICNNConfig:
+    """Options of the solver ``"icnn"``.
+
+    Parameters
+    ----------
+    width, depth
+        Units per layer and layers of each network.
+    penalties
+        Weights of the expectile penalty, in units of one over the mean cost: a network is fitted with each, all in one
+        computation, and validation cells choose.
+    learning_rate
+        Peak step size of Adam.
+    batch_size
+        Cells per cloud and step.
+    n_steps
+        Steps at most.
+    check_every
+        Steps between two looks at the validation cells.
+    patience
+        Looks without improvement after which the fit ends.
+    min_steps
+        Steps before which no map is taken.
+    noise
+        Standard deviation of the noise added to the cells of a batch, in units of the mean standard deviation of the
+        source's dimensions: keeps small clouds from being learnt by heart.
+    checkpoint_dir
+        Folder in which the state is kept after every look.
+    resume
+        Whether to go on from the state in that folder.
+    """
+
+    width: int = 64
+    depth: int = 2
+    penalties: tuple[float, ...] = (1.0, 3.0, 10.0)
+    learning_rate: float = 2e-2
+    batch_size: int = 256
+    n_steps: int = 1500
+    check_every: int = 150
+    patience: int = 4
+    min_steps: int = 600
+    noise: float = 0.2
+    checkpoint_dir: str | Path | None = None
+    resume: bool = False
+
+    def __post_init__(self) -> None:
+        """Check every value."""
+        object.__setattr__(self, "penalties", tuple(float(p) for p in np.atleast_1d(self.penalties)))
+        _checks.counts(self, "width", "depth", "batch_size", "n_steps", "check_every", "patience", "min_steps")
+        _checks.positive(self, "learning_rate")
+        _checks.resumable(self)
+        if not self.penalties or not all(0 < p < np.inf for p in self.penalties) or not 0 <= self.noise < np.inf:
+            msg = f"penalties {self.penalties} and noise {self.noise}: positive numbers are needed (noise may be 0)."
+            raise ValueError(msg)
+
+
+@dataclasses.dataclass(frozen=True)
+class Expectile:
+    """Training of two convex potentials by the expectile-regularised dual, with averaged parameters as the result."""
+
+    width: int
+    depth: int
+    learning_rate: float
+    batch_size: int
+    n_steps: int
+    check_every: int
+    patience: int
+    min_steps: int
+
+    memory = 0.99
+    """Share of the running average of the parameters that each step keeps."""
+
+    @property
+    def network(self) -> networks.ICNN:
+        """Architecture of both potentials."""
+        return networks.ICNN(self.width, self.depth)
+
+    @property
+    def optimizer(self) -> optax.GradientTransformation:
+        """Adam with a short warm-up, then a cosine; the short memory of squares follows losses that change fast."""
+        rate = optax.warmup_cosine_decay_schedule(
+            0.0, self.learning_rate, min(100, self.n_steps // 10), self.n_steps, self.learning_rate / 100
+        )
+        return optax.adam(rate, b2=0.9)
+
+    def step(self, state: State, x: jax.Array, y: jax.Array, key: jax.Array) -> tuple[State, jax.Array]:
+        """Return the state after one step on a batch, and the loss."""
+        x_key, y_key = jax.random.split(key)
+        x = x + state["noise"] * jax.random.normal(x_key, x.shape)
+        y = y + state["noise"] * jax.random.normal(y_key, y.shape)
+
+        def loss(pair: tuple[Params, Params]) -> jax.Array:
+            return objectives.expectile(self.network, *pair, x, y, state["weight"])
+
+        pair = (state["f"], state["g"])
+        value, slopes = jax.value_and_grad(loss)(pair)
+        updates, optimizer = self.optimizer.update(slopes, state["optimizer"], pair)
+        f, g = optax.apply_updates(pair, jax.tree.map(lambda u: state["damping"] * u, updates))
+        average = jax.tree.map(lambda a, b: b + self.memory * (a - b), state["average"], f)
+        return {**state, "f": f, "g": g, "average": average, "optimizer": optimizer}, value
+
+    def params(self, state: State) -> Params:
+        """Return the averaged parameters of the forward potential."""
+        return state["average"]
+
+    def criterion(self, params: Params, clouds: Clouds) -> jax.Array:
+        """Return the MMD between transported and observed validation cells, in the leading dimensions."""
+        r = clouds.ranges
+        moved = networks.gradient(self.network, params, r.source_valid)
+        return criteria.local_mmd(moved, r.target_valid, r.source_mask, r.target_mask, r.view)
+
+
+def fit_icnn(problems: Sequence[Problem], config: ICNNConfig, seed: int, progress: Progress | None) -> list[Fit]:
+    """Fit an ensemble of convex networks for every problem, all in one computation.
+
+    The map is the average of those networks that validation cells prefer. It is the affine start where none beats it,
+    and where the start already explains the train cells: a network could only learn noise there, and none is fitted.
+    """
+    of_train = [(p.source, p.target, p.source_weights, p.target_weights) for p in problems]
+    starts = [cautious_gaussian_map(*cells) for cells in of_train]
+    fits = [Fit(start, History(selected=0)) for start in starts]
+    wanting = [
+        i
+        for i, (start, cells) in enumerate(zip(starts, of_train, strict=True))
+        if not lack_of_fit.explains(start, *cells)
+    ]
+    if wanting:
+        hard, affine = [problems[i] for i in wanting], [starts[i] for i in wanting]
+        for i, fit in zip(wanting, _fit_networks(hard, affine, config, seed, progress), strict=True):
+            fits[i] = fit
+    if len(wanting) < len(problems):
+        logger.info(
+            "the affine start explains the cells of %d of %d problems: no network is fitted there",
+            len(problems) - len(wanting), len(problems),
+        )  # fmt: skip
+    return fits
+
+
+def _fit_networks(
+    problems: Sequence[Problem], starts: Sequence[AffineMap], config: ICNNConfig, seed: int, progress: Progress | None
+) -> list[Fit]:
+    # without validation cells nothing can be chosen by: the last step is taken
+    judged = all(min(len(problem.source_valid), len(problem.target_valid)) for problem in problems)
+    method = Expectile(
+        config.width,
+        config.depth,
+        config.learning_rate,
+        config.batch_size,
+        config.n_steps,
+        config.check_every,
+        config.patience,
+        min(config.min_steps, config.n_steps) if judged else config.n_steps,
+    )
+    clouds = gather(problems, [(start.source_mean, start.target_mean) for start in starts], seed)
+    state = _start(method, config, problems, starts, seed)
+    trained = train(
+        method, state, clouds, seed=seed, progress=progress, checkpoint=checkpoints.of_fit(config, problems, seed)
+    )
+    params = jax.tree.map(np.asarray, trained.params)
+    views = list(zip(*map(np.asarray, clouds.ranges.view), strict=True))
+    fits = []
+    for i, (problem, start) in enumerate(zip(problems, starts, strict=True)):
+        members = [
+            PotentialMap(
+                "icnn",
+                {"width": config.width, "depth": config.depth},
+                {name: value[i, [k]] for name, value in params.items()},
+                start.source_mean,
+                start.target_mean,
+            )
+            for k in range(len(config.penalties))
+            if np.isfinite(trained.criterion[i, k])
+        ]
+        valid = (sample(problem.source_valid, seed), sample(problem.target_valid, seed))
+        chosen = _choose(start, members, *valid, criteria.View(*views[i]), valid_weights(problem, seed))
+        fits.append(Fit(chosen, trained.histories[i]))
+    return fits
+
+
+def _start(
+    method: Expectile, config: ICNNConfig, problems: Sequence[Problem], starts: Sequence[AffineMap], seed: int
+) -> State:
+    """Return every member's random networks, of which the quadratic parts are the start of its problem and its inverse.
+
+    The random numbers are those of the member, so that a problem is fitted alike alone and with others.
+    """
+    matrices = np.stack([start.matrix.astype(np.float64) for start in starts])
+    roots = np.linalg.cholesky(np.stack([matrices, np.linalg.inv(matrices)])).astype(np.float32)
+    spreads = [moments(problem.source, problem.source_weights).covariance for problem in problems]
+    scales = [np.sqrt(np.trace(spread) / problem.n_dims) for spread, problem in zip(spreads, problems, strict=True)]
+    costs = [_mean_cost(problem, start, seed) for problem, start in zip(problems, starts, strict=True)]
+    of_problems = (np.array(values, dtype=np.float32) for values in (scales, costs, config.penalties))
+    return _states(method, np.uint32(seed), roots, config.noise, *of_problems)
+
+
+@partial(jax.jit, static_argnames="method")
+def _states(
+    method: Expectile,
+    seed: np.uint32,
+    roots: Any,
+    noise: float,
+    scales: Any,
+    costs: Any,
+    penalties: Any,
+) -> State:
+    # compiled as one: a dozen small operations, each compiled on its own, take seconds
+    n_members, n_dims = len(penalties), roots.shape[-1]
+
+    def network(stream: jax.Array, member: jax.Array) -> Params:
+        key = jax.random.fold_in(jax.random.key(seed), stream * n_members + member)
+        return method.network.init(key, jnp.zeros((1, n_dims)))["params"]
+
+    random = jax.vmap(jax.vmap(network, (None, 0)), (0, None))(jnp.arange(1, 3), jnp.arange(n_members))
+
+    def state(roots: jax.Array, scale: jax.Array, cost: jax.Array, penalty: jax.Array, random: Params) -> State:
+        f, g = ({name: p[k] for name, p in random.items()} | {"root": roots[k], "scale": scale} for k in range(2))
+        return {
+            "f": f,
+            "g": g,
+            "average": f,
+            "optimizer": method.optimizer.init((f, g)),
+            "damping": jnp.float32(1),
+            "weight": penalty / cost,
+            "noise": noise * scale,
+        }
+
+    of_members = jax.vmap(state, in_axes=(None, None, None, 0, 1))
+    return jax.vmap(of_members, in_axes=(1, 0, 0, None, None))(roots, scales, costs, penalties, random)
+
+
+def _mean_cost(problem: Problem, start: AffineMap, seed: int) -> float:
+    """Return the mean of 1/2 |x - y|^2 over random pairs of centred cells."""
+    rng = np.random.default_rng(seed)
+    x = problem.source[_drawn(len(problem.source), problem.source_weights, rng)] - start.source_mean
+    y = problem.target[_drawn(len(problem.target), problem.target_weights, rng)] - start.target_mean
+    return float(0.5 * ((x - y) ** 2).sum(1).mean()) or 1.0
+
+
+def _drawn(n_cells: int, weights: np.ndarray | None, rng: np.random.Generator) -> np.ndarray:
+    return rng.integers(n_cells, size=2000) if weights is None else rng.choice(n_cells, 2000, p=shares_of(weights))
+
+
+def _choose(
+    start: AffineMap,
+    members: list[PotentialMap],
+    x: np.ndarray,
+    y: np.ndarray,
+    view: criteria.View,
+    weights: criteria.Weights = (None, None),
+) -> TransportMap:
+    """Return the average of the networks that validation cells cannot tell from the best one, or the affine start.
+
+    The start is kept where the average does not beat it on the validation cells in the leading dimensions, or loses to
+    it in all of them by more than two standard errors of the difference.
+    """
+    if not members:
+        return start
+    chosen = members
+    if min(len(x), len(y)) >= 2:
+        moved = [member.transport(x) for member in members]
+        scores = [criteria.local_score(cells, y, view, weights) for cells in moved]
+        best = min(scores, key=lambda score: score.value)
+        equal = [score.value - best.value <= criteria.standard_error(score, best) for score in scores]
+        chosen = [member for member, keep in zip(members, equal, strict=True) if keep]
+        average = np.mean([cells for cells, keep in zip(moved, equal, strict=True) if keep], axis=0)
+        still = start.transport(x)
+        after, before = (criteria.local_score(cells, y, view, weights) for cells in (average, still))
+        if after.value >= before.value:
+            return start
+        after, before = (criteria.energy_score(cells, y, weights) for cells in (average, still))
+        if after.value - before.value > 2 * criteria.standard_error(after, before):
+            return start
+    first = members[0]
+    params = {name: np.concatenate([member.params[name] for member in chosen]) for name in first.params}
+    return PotentialMap(first.network, first.options, params, first.source_mean, first.target_mean)

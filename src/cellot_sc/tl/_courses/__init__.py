@@ -1,0 +1,1 @@
+"""Floor 3: time: trajectories, fates and clones."""

@@ -1,0 +1,119 @@
+"""A fitted time course, and moving cells along it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.interpolate import CubicHermiteSpline
+
+from ... import _validate
+from ...ot import ChainMap
+from .._fit import store
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+    from ...ot import TransportMap
+
+LINEAR, SPLINE = PATHS = ("linear", "spline")
+"""The ways in which cells get from one time to the next."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """The maps between consecutive times that :func:`cellot_sc.tl.trajectory` fitted.
+
+    Parameters
+    ----------
+    config
+        What was asked for.
+    labels
+        Labels of the times, the earliest first.
+    values
+        Where each lies on the axis of time.
+    steps
+        The map from every time to the next.
+    """
+
+    config: dict[str, Any]
+    labels: list[str]
+    values: list[float]
+    steps: list[TransportMap]
+
+    @property
+    def time_key(self) -> str:
+        """Column of ``obs`` with the times."""
+        return self.config["perturbation_key"]
+
+    @property
+    def use_rep(self) -> str:
+        """Name of the space of the maps."""
+        return self.config["use_rep"]
+
+    def index(self, time: Any, *, what: str) -> int:
+        """Return which of the times is meant."""
+        return _validate.time_index(time, self.labels, self.values, what=what)
+
+    def indices(self, adata: AnnData) -> np.ndarray:
+        """Return which of the times each cell was taken at, -1 for any other."""
+        labels = _validate.time_labels(adata, self.time_key)
+        of_label = {label: i for i, label in enumerate(self.labels)}
+        return np.array([of_label.get(label, -1) for label in labels])
+
+    def move(self, x: np.ndarray, start: int, value: float, *, path: str) -> np.ndarray:
+        """Return where cells of a time are, or were, at another.
+
+        Parameters
+        ----------
+        x
+            Cells, shape ``(n_cells, n_dims)``.
+        start
+            Which of the times they were taken at.
+        value
+            Where on the axis of time they are wanted, between the first and the last time.
+        path
+            ``"linear"`` or ``"spline"``, as :func:`cellot_sc.tl.interpolate` has it.
+        """
+        if value in self.values:
+            end = self.values.index(value)
+            return self.at(x, start, end, end)[0]
+        after = int(np.searchsorted(self.values, value))
+        # a spline turns with the path before and after the interval
+        margin = int(path == SPLINE)
+        first, last = max(after - 1 - margin, 0), min(after + margin, len(self.values) - 1)
+        points = np.stack(self.at(x, start, first, last)).astype(np.float64)
+        times = np.array(self.values[first : last + 1])
+        return CubicHermiteSpline(times, points, np.gradient(points, times, axis=0))(value).astype(np.float32)
+
+    def at(self, x: np.ndarray, start: int, first: int, last: int) -> list[np.ndarray]:
+        """Return where cells of time ``start`` are at every time from ``first`` to ``last``."""
+        places = {start: x}
+        for i in range(start, last):
+            places[i + 1] = self.steps[i].transport(places[i])
+        for i in range(start, first, -1):
+            places[i - 1] = self.steps[i - 1].inverse(places[i])
+        return [places[i] for i in range(first, last + 1)]
+
+
+def load(adata: AnnData, key: str) -> Course:
+    """Read a time course from ``adata.uns[key]``.
+
+    Raises
+    ------
+    KeyError
+        If there is none under that key, or the representation it was fitted on is missing.
+    """
+    fitted = store.load(adata, key)
+    _validate.time_course(fitted.config, key)
+    _validate.representation_key(adata, fitted.config["use_rep"])
+    labels = [fitted.config["control"], *fitted.config["targets"]]
+    last = fitted.maps[labels[-1]]
+    steps = last.steps if isinstance(last, ChainMap) else [last]
+    return Course(fitted.config, labels, fitted.config["times"], steps)
+
+
+def chained(steps: list[TransportMap]) -> list[TransportMap]:
+    """Return the map from the first time to every later one."""
+    return [steps[0], *(ChainMap(steps[: i + 1]) for i in range(1, len(steps)))]

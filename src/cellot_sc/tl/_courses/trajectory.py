@@ -1,0 +1,171 @@
+"""Learns how cells develop from one time to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from anndata import AnnData
+
+from ... import _keys, _validate
+from ..._settings import logger
+from ...ot._solvers import registry
+from .._fit import store
+from .._fit.fitting import fit_all
+from .._fit.prepared import prepare
+from .growth import GROWTH, METHODS, resolve_growth, steps
+from .time_course import chained
+
+
+def trajectory(
+    adata: AnnData,
+    time_key: str = _keys.TIME,
+    *,
+    order: Sequence[Any] | None = None,
+    use_rep: str | None = None,
+    solver: str = "icnn",
+    growth: str | None = None,
+    tau: float | Sequence[float] = (0.95, 1.0),
+    split_key: str = _keys.SPLIT,
+    seed: int = 0,
+    key_added: str = _keys.TRAJECTORY,
+    copy: bool = False,
+    **solver_kwargs: Any,
+) -> AnnData | None:
+    """Learn the optimal transport map from every time to the next.
+
+    No cell is seen twice: a map turns the cloud of cells of one time into that of the next at least cost. Each is
+    fitted on train cells and chosen on validation cells, all in one computation.
+
+    Parameters
+    ----------
+    adata
+        Annotated data.
+    time_key
+        Column of ``obs`` with the time of each cell: numbers, names that are numbers (``"2"``, ``"4"``), or names.
+    order
+        The times to use, from the earliest; others are left out. With ``None``, all: as numbers, or as the categories
+        of an ordered column are.
+    use_rep
+        Key in ``obsm`` of the space in which cells are transported, or ``"X"`` for the expression itself. With
+        ``None``, ``X_cellot``, else ``X_pca``, else a PCA made by :func:`cellot_sc.pp.represent`.
+    solver
+        How to fit: a name in :data:`cellot_sc.ot.SOLVERS`.
+    growth
+        How many descendants cells have, by which early cells are weighed. Otherwise, a kind of cell that divides more
+        than others is met with more often later, and the map turns others into it.
+
+        - ``None``: all have as many.
+        - A column of ``obs``: how many each has after one unit of time, such as 2 for a cell that divides once and 0.5
+          for one that dies as often as not: g per unit is g to the power of t after t, or exp(r t) with the rate
+          r = log g. It is taken as it is. Cells of the last time need none.
+        - ``"unbalanced"``: as many as it takes at least cost: the marginals of an unbalanced coupling of train cells,
+          with a Kullback-Leibler penalty, once what moves all cells alike is taken out. Cells alone cannot tell growth
+          from movement: it is found where kinds of cells lie apart early on, and hardly within a cloud that has yet to
+          divide. The less firm ``tau`` is, the more of what changed is put down to growth.
+        - ``"moscot"``: what genes of division and death say, by the scores and the birth-death process of moscot's
+          ``TemporalProblem``, as the prior of such a coupling. ``X`` or ``raw.X`` has to hold log-normalised expression
+          of genes that are named as in human or mouse.
+    tau
+        For ``"unbalanced"`` and ``"moscot"``: how firmly the coupling holds to the prior, in (0, 1], at the early and
+        at the late end, or one number for both. 1 is exactly. Late cells are weighed, too, where theirs is less. The
+        penalty is worth 0.01 tau / (1 - tau) mean costs: 0.19 for 0.95.
+    split_key
+        Column of ``obs`` made by :func:`cellot_sc.pp.split`. Made with its defaults if it is not there.
+    seed
+        Seed of everything random.
+    key_added
+        Where in ``uns`` the maps are written.
+    copy
+        Whether to return a copy instead of writing to ``adata``.
+    **solver_kwargs
+        Options of the solver.
+
+    Returns
+    -------
+    ``None``, or with ``copy=True`` an AnnData, in which ``uns[key_added]`` holds the maps from the first time to every
+    later one, each as the chain of those between. :func:`cellot_sc.tl.predict` and :func:`cellot_sc.tl.evaluate` take
+    them as they take perturbations: the first time is the control. A split and a representation are added where there
+    were none.
+
+    With ``growth``, ``obs[f"{key_added}_growth"]`` holds how many descendants at the next time each cell was taken to
+    have, relative to the mean of the train cells of its time; NaN for the last time. Where late cells are weighed,
+    ``obs[f"{key_added}_received"]`` holds how many descendants each stands for. Cells that are not train cells have
+    their values, too, and nothing was fitted to them. :func:`cellot_sc.tl.evaluate` counts all cells alike.
+
+    Raises
+    ------
+    KeyError
+        If a column or the representation is missing.
+    ValueError
+        If the order of the times cannot be told or is impossible, the solver is unknown, the representation holds NaN
+        or inf, a time has fewer than 10 train cells, ``key_added`` is where the decoder of the representation is kept,
+        the solver cannot weigh cells, growth is negative or missing, ``tau`` is not in (0, 1], or there are too few
+        genes to tell growth by.
+    TypeError
+        If the solver does not have an option that was given.
+
+    References
+    ----------
+    :cite:t:`bunne2023`, Fig. 6, for the map between two times of development; :cite:t:`schiebinger2019` for chains of
+    couplings over a time course, for growth by genes and for unbalanced couplings.
+
+    Examples
+    --------
+    >>> import cellot_sc as cs
+    >>> adata = cs.datasets.simulate_branching(600, 30)
+    >>> cs.tl.trajectory(adata, solver="gaussian")
+    >>> cs.tl.interpolate(adata, 1.5).obs["time"].unique().tolist()
+    [1.5]
+
+    Cells of one fate divide more than others:
+
+    >>> adata = cs.datasets.simulate_branching(600, 30, growth={"fate_a": 3})
+    >>> cs.tl.trajectory(adata, solver="gaussian", growth="growth")
+    >>> early = adata.obs[adata.obs["time"] == 0]
+    >>> of_fates = early.groupby("fate", observed=True)["trajectory_growth"].mean()
+    >>> float((of_fates["fate_a"] / of_fates["fate_b"]).round(2))
+    3.0
+    """
+    labels = _validate.time_labels(adata, time_key)
+    names, values = _validate.time_order(adata, time_key, order)
+    config = registry.configure(solver, **solver_kwargs)
+    seed = _validate.seed(seed)
+    firmness = _validate.taus(tau)
+    if growth is not None:
+        _validate.not_read(f"{key_added}_{GROWTH}", [growth, time_key, split_key], what="key_added")
+    cells = prepare(
+        adata, time_key, names[0], use_rep=use_rep, split_key=split_key, seed=seed, key_added=key_added
+    )  # fmt: skip
+    of_order = cells.usable & (labels[:, None] == names).any(axis=1)
+    _validate.finite(cells.x[of_order], what=f"use_rep {cells.use_rep!r}")
+
+    times = dict(zip(names, values, strict=True))
+    grown = resolve_growth(adata, growth, firmness, cells, labels, times, seed=seed)
+    fits = fit_all(steps(cells.x, labels, cells.parts, names, grown), solver, config, seed)
+
+    fitted = store.FittedMaps(
+        config={
+            "perturbation_key": time_key,
+            "control": names[0],
+            "targets": names[1:],
+            "times": values,
+            "use_rep": cells.use_rep,
+            "growth": growth,
+            "tau": firmness if growth in METHODS else None,
+            "split_key": split_key,
+            "solver": solver,
+            "solver_kwargs": solver_kwargs,
+            "seed": seed,
+        },
+        maps=dict(zip(names[1:], chained([fit.map for fit in fits]), strict=True)),
+        history=store.history_table({name: fit.history for name, fit in zip(names[1:], fits, strict=True)}),
+    )
+    out = adata.copy() if copy else adata
+    added = cells.write(out)
+    if grown is not None:
+        added += grown.write(out, key_added)
+    store.save(out, key_added, fitted)
+    added.append(f"uns[{key_added!r}] with {len(fits)} {solver} map{'s' * (len(fits) != 1)} on {cells.use_rep!r}")
+    logger.info("added %s: times %s", ", ".join(added), " > ".join(names))
+    return out if copy else None

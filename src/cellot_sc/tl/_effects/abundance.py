@@ -1,0 +1,199 @@
+"""Which states gain or lose cells under a perturbation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from sklearn.neighbors import KNeighborsClassifier
+
+from ... import _keys, _validate
+from ..._settings import logger
+from ...metrics._bootstrap import interval, resample_counts
+from .._fit.clouds import latent
+from .displacements import displacements
+from .groups import masks
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+COLUMNS = [
+    "perturbation",
+    "group",
+    "source",
+    "fraction_control",
+    "fraction",
+    "log2_fold",
+    "ci_low",
+    "ci_high",
+    "n_cells",
+]
+HALF_A_CELL = 0.5
+"""Added to the number of cells of every group, so that one without any has a logarithm."""
+
+
+class Shift(NamedTuple):
+    """Shares of control and other cells in every group, log2 of their ratio and its interval."""
+
+    fraction_control: np.ndarray
+    fraction: np.ndarray
+    log2_fold: np.ndarray
+    ci_low: np.ndarray
+    ci_high: np.ndarray
+
+
+def abundance_shift(
+    adata: AnnData,
+    groupby: str,
+    *,
+    unit: str | None = None,
+    key: str = _keys.MODEL,
+    targets: str | Sequence[str] | None = None,
+    n_neighbors: int = 15,
+    n_boot: int = 200,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Measure which groups of cells a perturbation makes more or less abundant.
+
+    A predicted cell is in a group to the extent that its nearest neighbours are, among the control cells and the cells
+    treated by that perturbation that have a group, in the space of the maps; so is an observed cell without a group of
+    its own. A map moves every cell and kills none: where a drug kills the cells of a state, their share of the mass is
+    carried to the states that are left, which is what the fractions show.
+
+    Parameters
+    ----------
+    adata
+        Annotated data with maps fitted by :func:`cellot_sc.tl.cellot`.
+    groupby
+        Column of ``obs`` with the states, such as clusters. Treated cells need not have one.
+    unit
+        Column of ``obs`` with the independent units, such as patients. Intervals are over units with control and
+        treated cells then, and over cells otherwise.
+    key
+        Where in ``uns`` the maps are.
+    targets
+        Perturbations, all fitted ones with ``None``.
+    n_neighbors
+        Number of neighbours.
+    n_boot
+        Number of resamples of the cells; not used with ``unit``.
+    seed
+        Seed of the resamples.
+
+    Returns
+    -------
+    Tidy table with a row per perturbation, group and source:
+
+    - ``source``: ``observed`` (treated cells) or ``predicted`` (transported control cells).
+    - ``fraction_control``, ``fraction``: shares of the control cells and of those of the source that are in the group;
+      means over units, if there are any.
+    - ``log2_fold``: log2 of their ratio, with half a cell added to each number of cells; the mean over units.
+    - ``ci_low``, ``ci_high``: its 95 % interval: of Student's t over units, or central over resampled cells. That of
+      predicted cells takes the map as given.
+    - ``n_cells``: number of cells of the source.
+
+    Raises
+    ------
+    KeyError
+        If there are no fitted maps, no such column or representation.
+    ValueError
+        If a target was not fitted or has no cells, no control cell has a group, fewer than two units have both kinds of
+        cells, or a number is not positive.
+
+    Examples
+    --------
+    >>> import cellot_sc as cs
+    >>> adata = cs.datasets.simulate(600, 50)
+    >>> cs.tl.cellot(adata, solver="gaussian")
+    >>> table = cs.tl.abundance_shift(adata, "cell_type", unit="patient", targets="drug_b")
+    >>> table.groupby("source")["fraction"].sum().round(6).to_dict()
+    {'observed': 1.0, 'predicted': 1.0}
+    """
+    n_neighbors = _validate.positive(n_neighbors, what="n_neighbors", integer=True)
+    n_boot = _validate.positive(n_boot, what="n_boot", integer=True)
+    seed = _validate.seed(seed)
+    moves = displacements(adata, key, targets)
+    config = moves.fitted.config
+    labels = _validate.perturbation_labels(adata, config["perturbation_key"], config["control"])
+    states = _validate.group_labels(adata, groupby, reserved=())
+    units = None if unit is None else _validate.group_labels(adata, unit, reserved=())
+    _validate.some_groups(masks(adata, groupby, moves.rows), groupby)
+    groups = sorted(set(states[np.isin(labels, [config["control"], *moves.names])]) - {""})
+    x = moves.scaled(latent(adata, moves.use_rep))
+    control = moves.rows
+    tables = []
+    for name in moves.names:
+        treated = np.flatnonzero(labels == name)
+        _validate.at_least(len(treated), 1, what=f"The number of cells of {name!r}", why="they are what is compared")
+        reference = np.concatenate([control, treated])
+        reference = reference[states[reference] != ""]
+        vote = _voters(x[reference], states[reference], groups, n_neighbors)
+        of_control, of_treated = (_membership(x[rows], states[rows], groups, vote) for rows in (control, treated))
+        of_predicted = vote(moves.scaled(moves.fitted.maps[name].transport(moves.x)))
+        for source, rows, members in (("observed", treated, of_treated), ("predicted", control, of_predicted)):
+            if unit is None or units is None:
+                rng = np.random.default_rng(seed)
+                counts = resample_counts(len(control), n_boot, seed=rng)
+                # predicted cells are the control cells once more, and so resampled with them
+                of_source = counts if source == "predicted" else resample_counts(len(treated), n_boot, seed=rng)
+                shift = _over_cells(of_control, counts, members, of_source)
+            else:
+                both = _validate.some_units(sorted((set(units[control]) & set(units[treated])) - {""}), unit, name)
+                shift = _over_units([(of_control[units[control] == u], members[units[rows] == u]) for u in both])
+            columns = {"perturbation": name, "group": groups, "source": source, "n_cells": len(rows)}
+            tables.append(pd.DataFrame(columns | shift._asdict()))
+    logger.info("compared the abundance of %d groups under %d perturbations", len(groups), len(moves.names))
+    return pd.concat(tables, ignore_index=True)[COLUMNS]
+
+
+def _voters(
+    x: np.ndarray, states: np.ndarray, groups: list[str], n_neighbors: int
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Return what gives cells their share in every group, shape ``(n_cells, n_groups)``, by their neighbours in x."""
+    classifier = KNeighborsClassifier(min(n_neighbors, len(x))).fit(x, states.astype(str))
+    columns = [groups.index(state) for state in classifier.classes_]
+
+    def vote(cells: np.ndarray) -> np.ndarray:
+        shares = np.zeros((len(cells), len(groups)))
+        shares[:, columns] = classifier.predict_proba(cells)
+        return shares
+
+    return vote
+
+
+def _membership(
+    x: np.ndarray, states: np.ndarray, groups: list[str], vote: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """Return the group of every cell as indicators, or its neighbours' where it has none, ``(n_cells, n_groups)``."""
+    shares = (states[:, None] == np.array(groups, dtype=object)).astype(np.float64)
+    unknown = states == ""
+    if unknown.any():
+        shares[unknown] = vote(x[unknown])
+    return shares
+
+
+def _log2_fold(control: np.ndarray, n_control: int, other: np.ndarray, n_other: int) -> np.ndarray:
+    """Return log2 of the ratio of shares in groups, given numbers of cells in the groups and in all."""
+    more = HALF_A_CELL * other.shape[-1]
+    shares = [(part + HALF_A_CELL) / (n + more) for part, n in ((other, n_other), (control, n_control))]
+    return np.log2(shares[0]) - np.log2(shares[1])
+
+
+def _over_cells(control: np.ndarray, counts: np.ndarray, other: np.ndarray, other_counts: np.ndarray) -> Shift:
+    """Return the shift between cells, each with its shares in the groups, and its interval over their resamples."""
+    resamples = _log2_fold(counts.T @ control, len(control), other_counts.T @ other, len(other))
+    bounds = np.array([interval(of_group) for of_group in resamples.T])
+    value = _log2_fold(control.sum(axis=0), len(control), other.sum(axis=0), len(other))
+    return Shift(control.mean(axis=0), other.mean(axis=0), value, bounds[:, 0], bounds[:, 1])
+
+
+def _over_units(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> Shift:
+    """Return the mean over units, each with its control and other cells, and its interval by Student's t."""
+    folds = np.array([_log2_fold(a.sum(axis=0), len(a), b.sum(axis=0), len(b)) for a, b in pairs])
+    value = folds.mean(axis=0)
+    half = stats.t.ppf(0.975, len(pairs) - 1) * folds.std(axis=0, ddof=1) / np.sqrt(len(pairs))
+    shares = [np.mean([part.mean(axis=0) for part in parts], axis=0) for parts in zip(*pairs, strict=True)]
+    return Shift(shares[0], shares[1], value, value - half, value + half)

@@ -1,0 +1,145 @@
+"""Populations that respond differently, found without labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+
+from ... import _keys, _validate
+from ..._settings import logger
+from .displacements import displacements
+from .observed import observed, sample
+
+N_NAMED = 5
+"""Markers and effects that a cluster is named by."""
+ALIKE = 1e-4
+"""Cells whose displacements differ by less than this share of their size are moved alike."""
+
+
+def effect_clusters(
+    adata: AnnData,
+    target: str | Sequence[str] | None = None,
+    *,
+    key: str = _keys.MODEL,
+    resolution: float = 0.5,
+    key_added: str = "effect_cluster",
+    seed: int = 0,
+    copy: bool = False,
+) -> AnnData | None:
+    """Cluster control cells by how they are predicted to be displaced.
+
+    Parameters
+    ----------
+    adata
+        Annotated data with maps fitted by :func:`cellot_sc.tl.cellot`.
+    target
+        Perturbation or perturbations whose displacements, side by side, describe a cell; all fitted ones with
+        ``None``.
+    key
+        Where in ``uns`` the maps are.
+    resolution
+        Of Leiden: the higher, the more clusters.
+    key_added
+        Column of ``obs`` and key of ``uns`` to write.
+    seed
+        Seed of the neighbours and of Leiden.
+    copy
+        Whether to return a copy instead of writing to ``adata``.
+
+    Returns
+    -------
+    ``None``, or with ``copy=True`` an AnnData, in which ``obs[key_added]`` holds the cluster of every control cell,
+    missing for others, and ``uns[key_added]`` a table with a row per cluster, the largest first: ``cluster``;
+    ``n_cells``; ``markers``, the names of the features by which its control cells differ most from others'; and
+    ``effects``, the features that change most in it, each with its mean change. One cluster, if all cells are moved
+    alike.
+
+    Raises
+    ------
+    KeyError
+        If there are no fitted maps, no such column or representation.
+    ValueError
+        If a target was not fitted, or ``key_added`` is a column or key that is read.
+
+    Examples
+    --------
+    >>> import cellot_sc as cs
+    >>> adata = cs.datasets.simulate(600, 50)
+    >>> cs.tl.cellot(adata, solver="gaussian")
+    >>> cs.tl.effect_clusters(adata, "drug_a")
+    >>> adata.uns["effect_cluster"].columns.tolist()
+    ['cluster', 'n_cells', 'markers', 'effects']
+    """
+    resolution = _validate.positive(resolution, what="resolution")
+    seed = _validate.seed(seed)
+    moves = displacements(adata, key, target)
+    config = moves.fitted.config
+    _validate.not_read(key_added, [config["perturbation_key"], config["split_key"]], what="key_added")
+    _validate.free_uns_key(key_added, moves.use_rep, what="key_added")
+    _validate.not_maps(key_added, key, what="key_added")
+    found = _clusters(np.hstack([moves.of(name) for name in moves.names]), resolution, seed)
+    clusters = [str(i) for i in range(found.max() + 1)]
+    labels = np.full(adata.n_obs, None, dtype=object)
+    labels[moves.rows] = np.array(clusters, dtype=object)[found]
+
+    seen = observed(moves)[moves.rows]
+    changes = {name: moves.effects(name) for name in moves.names}
+    table = pd.DataFrame(
+        [
+            (
+                cluster,
+                int((found == i).sum()),
+                ", ".join(_markers(seen, found == i, moves.features)),
+                "; ".join(_strongest(changes, found == i, moves.features)),
+            )
+            for i, cluster in enumerate(clusters)
+        ],
+        columns=["cluster", "n_cells", "markers", "effects"],
+    )
+
+    out = adata.copy() if copy else adata
+    out.obs[key_added] = pd.Categorical(labels, categories=clusters)
+    out.uns[key_added] = table
+    logger.info("found %d clusters: added obs[%r] and uns[%r]", len(clusters), key_added, key_added)
+    return out if copy else None
+
+
+def _clusters(fields: np.ndarray, resolution: float, seed: int) -> np.ndarray:
+    """Return the cluster of every cell, numbered from the largest, given what moves it, shape ``(n_cells, n_dims)``."""
+    import scanpy as sc
+
+    differences = fields - fields.mean(axis=0)
+    # a graph of neighbours would make groups even of rounding errors
+    if (differences**2).sum() <= ALIKE**2 * (fields**2).sum():
+        return np.zeros(len(fields), dtype=np.int64)
+    cells = AnnData(fields)
+    sc.pp.neighbors(cells, use_rep="X", random_state=seed)
+    sc.tl.leiden(
+        cells, resolution, random_state=seed, flavor="igraph", n_iterations=2, directed=False, key_added="cluster"
+    )
+    return cells.obs["cluster"].astype(int).to_numpy()
+
+
+def _markers(seen: Any, members: np.ndarray, features: list[str]) -> list[str]:
+    """Return the features in which a cluster exceeds other cells most, in units of the standard deviation within."""
+    if members.all():
+        return []
+    inside, outside = sample(seen[members]), sample(seen[~members])
+    spread = np.sqrt(np.nan_to_num(inside.variance) + np.nan_to_num(outside.variance))
+    excess = np.divide(inside.mean - outside.mean, spread, out=np.zeros_like(spread), where=spread > 0)
+    return [features[i] for i in np.argsort(-excess)[:N_NAMED] if excess[i] > 0]
+
+
+def _strongest(changes: Mapping[str, np.ndarray], members: np.ndarray, features: list[str]) -> list[str]:
+    """Return what each perturbation changes most in a cluster, the perturbation first if there are several."""
+    texts = []
+    for name, change in changes.items():
+        effect = change[members].mean(axis=0)
+        largest = np.argsort(-np.abs(effect))[:N_NAMED]
+        text = ", ".join(f"{features[i]} {effect[i]:+.2f}" for i in largest)
+        texts.append(f"{name}: {text}" if len(changes) > 1 else text)
+    return texts

@@ -1,0 +1,207 @@
+"""What no effect looks like: maps between halves of the control cells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import stats
+
+from ... import _keys, _validate
+from ..._settings import logger
+from ...ot import SOLVERS, Problem, TransportMap, fit
+from .._fit.clouds import latent
+from .._fit.problems import problems
+
+if TYPE_CHECKING:
+    from .displacements import Displacements
+
+N_NULL = 50
+"""Random halvings of the control train cells."""
+LEVEL = 0.05
+"""False discovery rate at which cells are said to respond."""
+SHIFTS = ("identity", "mean_shift")
+AFFINE = (*SHIFTS, "gaussian", "icnn")
+"""Solvers that fit no more than an affine map to cells without an effect."""
+NOT_REPEATED = ("checkpoint_dir", "resume")
+"""Options of a fit that are about its files."""
+
+
+@dataclass(frozen=True)
+class Null:
+    """Maps between control cells and other control cells.
+
+    Parameters
+    ----------
+    maps
+        An affine map per random halving of the control train cells.
+    scale
+        By perturbation, what a displacement by these maps is multiplied by: they come from half as many control cells,
+        and from as many of the other half, as the map in question comes from control and treated cells. 1 at least
+        for solvers that are not affine.
+    shared
+        By perturbation, the share of that displacement's square that is due to the control cells alone.
+    own
+        The map that the solver in question fits to one more halving, where that is not affine.
+    twin
+        The affine map to the same halving.
+    """
+
+    maps: list[TransportMap]
+    scale: dict[str, float]
+    shared: dict[str, float]
+    own: TransportMap | None
+    twin: TransportMap
+
+    @property
+    def n_maps(self) -> int:
+        """Number of maps, and degrees of freedom of what is estimated from their spread."""
+        return len(self.maps)
+
+    def excess(self, summary: Callable[[TransportMap], np.ndarray]) -> float:
+        """Return by what factor the solver's own noise exceeds that of affine maps, 1 at least.
+
+        Parameters
+        ----------
+        summary
+            What is looked at: an array of displacements, such as those of single cells or of means over groups.
+        """
+        if self.own is None:
+            return 1.0
+        own, twin = (float((summary(fitted).astype(np.float64) ** 2).mean()) for fitted in (self.own, self.twin))
+        return max(1.0, float(np.sqrt(own / twin))) if twin > 0 else 1.0
+
+
+def null(moves: Displacements, *, seed: int) -> Null:
+    """Fit maps between random halves of the control train cells.
+
+    Affine maps, because that is what closed forms fit and what networks start from and keep where it explains the
+    cells. Other solvers fit one halving themselves, which says how much noisier they are.
+
+    Parameters
+    ----------
+    moves
+        The maps in question and their control cells.
+    seed
+        Seed of the halvings.
+
+    Raises
+    ------
+    KeyError
+        If the column of the split is missing.
+    ValueError
+        If the train cells that the maps were fitted to are not among the cells.
+    """
+    adata, config = moves.adata, moves.fitted.config
+    # what moscot has solved is an entropic map
+    control, solver = config["control"], config["solver"] if config["solver"] in SOLVERS else "entropic"
+    labels = _validate.perturbation_labels(adata, config["perturbation_key"], control)
+    parts = _validate.split_labels(adata, config["split_key"])
+    pair_by = config.get("pair_by")
+    groups = None if pair_by is None else _validate.group_codes(adata, pair_by, what="pair_by")
+    x = moves.scaled(latent(adata, moves.use_rep))
+    pairs = problems(x, labels, parts, groups, control, moves.names)
+
+    rng = np.random.default_rng(seed)
+    train, valid = (x[(labels == control) & (parts == part)] for part in (_keys.TRAIN, _keys.VALID))
+    halvings = [_halving(train, valid, rng) for _ in range(N_NULL + 1)]
+    affine = "mean_shift" if solver in SHIFTS else "gaussian"
+    maps = [moves.weighted(fitted.map) for fitted in fit(halvings, affine)]
+    own = None
+    if solver not in AFFINE:
+        logger.info("fitting %s to control cells against control cells", solver)
+        options = {name: value for name, value in config["solver_kwargs"].items() if name not in NOT_REPEATED}
+        own = moves.weighted(fit(halvings[-1:], solver, seed=config["seed"], **options)[0].map)
+    of_halving = 1 / len(halvings[0].source) + 1 / len(halvings[0].target)
+    of_control = {name: 1 / len(pair.source) for name, pair in zip(moves.names, pairs, strict=True)}
+    of_both = {name: of_control[name] + 1 / len(pair.target) for name, pair in zip(moves.names, pairs, strict=True)}
+    # what a solver that is not affine adds need not shrink with the number of cells
+    least = 0.0 if own is None else 1.0
+    return Null(
+        maps=maps[:-1],
+        scale={name: max(least, float(np.sqrt(of_both[name] / of_halving))) for name in moves.names},
+        shared={name: of_control[name] / of_both[name] for name in moves.names},
+        own=own,
+        twin=maps[-1],
+    )
+
+
+def _halving(train: np.ndarray, valid: np.ndarray, rng: np.random.Generator) -> Problem:
+    """Return one random half of the cells as the source and the other as the target."""
+    (a, b), (c, d) = (np.array_split(cells[rng.permutation(len(cells))], 2) for cells in (train, valid))
+    return Problem(a, b, c, d)
+
+
+def spread(
+    none: Null, moves: Displacements, groups: Mapping[str, np.ndarray], features: slice | list[int]
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Return how far the null moves features: the root mean square change of cells and of means over groups.
+
+    A perturbation's is its ``scale`` times that.
+
+    Parameters
+    ----------
+    none
+        The null.
+    moves
+        The cells.
+    groups
+        Mask of the cells of each group.
+    features
+        Which features.
+
+    Returns
+    -------
+    Arrays of shape ``(n_control, n_features)`` and, by group, ``(n_features,)``.
+    """
+    start = moves.view(moves.x)[:, features]
+
+    def change(fitted: TransportMap) -> np.ndarray:
+        return moves.view(fitted.transport(moves.x))[:, features] - start
+
+    def means(changed: np.ndarray) -> np.ndarray:
+        found = [changed[mask].mean(axis=0, dtype=np.float64) for mask in groups.values()]
+        return np.reshape(found, (len(groups), start.shape[1]))
+
+    of_cells = np.zeros(start.shape, dtype=np.float32)
+    of_groups = np.zeros((len(groups), start.shape[1]))
+    for fitted in none.maps:
+        changed = change(fitted)
+        of_groups += means(changed) ** 2 / none.n_maps
+        of_cells += np.square(changed, out=changed) / none.n_maps
+    of_cells = np.sqrt(of_cells) * np.float32(none.excess(change))
+    of_groups = np.sqrt(of_groups) * (none.excess(lambda fitted: means(change(fitted))) if groups else 1.0)
+    return of_cells, dict(zip(groups, of_groups, strict=True))
+
+
+def standardised(effect: np.ndarray, se: np.ndarray) -> np.ndarray:
+    """Return ``|effect| / se``: 0 where there is no effect, infinite where only the error is zero."""
+    size = np.abs(effect)
+    return np.divide(size, se, out=np.where(size > 0, np.inf, 0.0).astype(size.dtype), where=se > 0)
+
+
+def pvalues(z: np.ndarray, none: Null) -> np.ndarray:
+    """Return two-sided p-values of standardised effects, whose error was estimated from the maps of the null."""
+    return 2 * stats.t.sf(z, none.n_maps)
+
+
+def responding(z: np.ndarray, none: Null) -> np.ndarray:
+    """Return which cells respond, at a false discovery rate among the cells, feature by feature.
+
+    The procedure of Benjamini and Hochberg (1995, doi 10.1111/j.2517-6161.1995.tb02031.x), on the scale of ``z``.
+
+    Parameters
+    ----------
+    z
+        Standardised effects, shape ``(n_cells, n_features)``.
+    none
+        The null.
+    """
+    n_cells = len(z)
+    critical = stats.t.isf(LEVEL * np.arange(1, n_cells + 1) / (2 * n_cells), none.n_maps)
+    ordered = -np.sort(-z, axis=0)
+    n_called = np.where(ordered >= critical[:, None], np.arange(1, n_cells + 1)[:, None], 0).max(axis=0)
+    least = np.take_along_axis(ordered, np.maximum(n_called - 1, 0)[None], axis=0)[0]
+    return (z >= least) & (n_called > 0)

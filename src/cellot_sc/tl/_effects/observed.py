@@ -1,0 +1,104 @@
+"""What was observed, on the scale that predictions are decoded to: expression, effects and their tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from ... import _keys, _validate
+from .._fit.clouds import latent
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+    from .displacements import Displacements
+
+MIN_CELLS = 10
+"""Observed effects are tested where a group has at least this many control and this many treated cells."""
+
+
+def observed(moves: Displacements) -> Any:
+    """Return the features of all cells, dense or sparse, shape ``(n_obs, n_features)``.
+
+    What was represented if it can be decoded (a layer or ``X``), the representation itself otherwise.
+    """
+    adata: AnnData = moves.adata
+    if moves.use_rep != _keys.EXPRESSION and _validate.has_decoder(adata, moves.use_rep):
+        layer = str(adata.uns[moves.use_rep]["layer"])
+        return _validate.expression(adata, None if layer == _keys.EXPRESSION else layer)
+    return latent(adata, moves.use_rep)
+
+
+class Sample(NamedTuple):
+    """Number of cells, and the mean and unbiased variance of every feature, float64, NaN where there are too few."""
+
+    n_cells: int
+    mean: np.ndarray
+    variance: np.ndarray
+
+
+def sample(x: Any) -> Sample:
+    """Summarise cells, dense or sparse, shape ``(n_cells, n_features)``."""
+    n_cells, n_features = x.shape
+    if n_cells == 0:
+        return Sample(0, np.full(n_features, np.nan), np.full(n_features, np.nan))
+    x = x.astype(np.float64)
+    mean = np.asarray(x.mean(axis=0)).ravel()
+    if n_cells == 1:
+        return Sample(1, mean, np.full(n_features, np.nan))
+    squares = np.asarray((x.multiply(x) if hasattr(x, "multiply") else x * x).mean(axis=0)).ravel()
+    return Sample(n_cells, mean, np.maximum(squares - mean**2, 0) * n_cells / (n_cells - 1))
+
+
+class Observed(NamedTuple):
+    """The observed effect on a group.
+
+    Parameters
+    ----------
+    effect
+        Mean of treated minus mean of control cells, shape ``(n_features,)``, NaN without treated cells.
+    variance
+        Squared standard error of that.
+    pvalue
+        Of no difference, two-sided (Welch 1947); ``None`` with fewer than :data:`MIN_CELLS` cells of either kind.
+    """
+
+    effect: np.ndarray
+    variance: np.ndarray
+    pvalue: np.ndarray | None
+
+
+def compare(control: Sample, treated: Sample) -> Observed:
+    """Return the observed effect, tested if there are cells enough. A feature that does not vary has the p-value 1."""
+    effect = treated.mean - control.mean
+    if min(control.n_cells, treated.n_cells) < MIN_CELLS:
+        return Observed(effect, np.full_like(effect, np.nan), None)
+    variance = control.variance / control.n_cells + treated.variance / treated.n_cells
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = stats.ttest_ind_from_stats(
+            control.mean,
+            np.sqrt(control.variance),
+            control.n_cells,
+            treated.mean,
+            np.sqrt(treated.variance),
+            treated.n_cells,
+            equal_var=False,
+        )
+    return Observed(effect, variance, np.nan_to_num(found.pvalue, nan=1.0))
+
+
+def squared_errors(predicted: Mapping[str, np.ndarray], seen: Mapping[str, Observed]) -> dict[str, np.ndarray]:
+    """Return by how much the predicted effect on each group is off, squared, beyond the sampling error of the observed.
+
+    Where the observed effect was not tested, the mean over the groups in which it was, and 0 if there is none.
+    """
+    known = {
+        group: np.maximum((predicted[group] - found.effect) ** 2 - found.variance, 0)
+        for group, found in seen.items()
+        if found.pvalue is not None
+    }
+    elsewhere = np.mean(list(known.values()), axis=0) if known else np.zeros(len(next(iter(predicted.values()))))
+    return {group: known.get(group, elsewhere) for group in predicted}

@@ -1,0 +1,77 @@
+"""The mean effect of each perturbation on each feature."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from ... import _keys, _validate
+from .displacements import displacements
+from .observed import observed, sample
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+def signature(
+    adata: AnnData,
+    *,
+    key: str = _keys.MODEL,
+    target: str | Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """Return the mean effect of each perturbation on each gene or marker, as predicted and as observed.
+
+    Parameters
+    ----------
+    adata
+        Annotated data with maps fitted by :func:`cellot_sc.tl.cellot`.
+    key
+        Where in ``uns`` the maps are.
+    target
+        Perturbation or perturbations, all fitted ones with ``None``.
+
+    Returns
+    -------
+    Tidy table with a row per perturbation and feature:
+
+    - ``feature``: gene, or dimension of a representation that cannot be decoded.
+    - ``predicted``: mean over control cells of what the map changes, on the scale of what was represented.
+    - ``observed``: mean of treated minus mean of control cells; NaN where there are no treated cells.
+
+    Raises
+    ------
+    KeyError
+        If there are no fitted maps, no such column or representation.
+    ValueError
+        If a target was not fitted.
+
+    Examples
+    --------
+    >>> import cellot_sc as cs
+    >>> adata = cs.datasets.simulate(600, 50)
+    >>> cs.tl.cellot(adata, solver="gaussian")
+    >>> table = cs.tl.signature(adata, target="drug_a")
+    >>> bool(table["predicted"].corr(table["observed"]) > 0.9)
+    True
+    """
+    moves = displacements(adata, key, target)
+    config = moves.fitted.config
+    labels = _validate.perturbation_labels(adata, config["perturbation_key"], config["control"])
+    seen = observed(moves)
+    start = sample(seen[moves.rows]).mean
+    return pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "perturbation": name,
+                    "feature": moves.features,
+                    "predicted": moves.effects(name).mean(axis=0, dtype=float),
+                    "observed": sample(seen[labels == name]).mean - start,
+                }
+            )
+            for name in moves.names
+        ],
+        ignore_index=True,
+    )

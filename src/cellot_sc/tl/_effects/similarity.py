@@ -1,0 +1,80 @@
+"""Which perturbations move the same cells the same way: modes of action."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from scipy.cluster import hierarchy
+from scipy.spatial.distance import squareform
+
+from ... import _keys, _validate
+from ..._settings import logger
+from .displacements import displacements
+from .null import null
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+def drug_similarity(adata: AnnData, *, key: str = _keys.MODEL, seed: int = 0) -> pd.DataFrame:
+    """Compare how perturbations displace the same control cells.
+
+    The similarity of two perturbations is the cosine of their displacement fields, ``sum_i d_i . e_i`` over the root of
+    ``sum_i |d_i|^2 sum_i |e_i|^2``, where ``d_i`` and ``e_i`` are the displacements of control cell i in the space of
+    the maps. It is 1 if every cell is moved alike, and -1 if every cell is moved the opposite way.
+
+    All maps start from the same control cells, whose sampling error makes the fields of inert drugs alike. What it is
+    expected to add to a cosine, given what maps between control cells and control cells do, is subtracted.
+
+    Parameters
+    ----------
+    adata
+        Annotated data with maps fitted by :func:`cellot_sc.tl.cellot`.
+    key
+        Where in ``uns`` the maps are.
+    seed
+        Seed of the null.
+
+    Returns
+    -------
+    Square table of similarities in [-1, 1], perturbations in hierarchical order: of average linkage, leaves ordered so
+    that neighbours are as similar as can be (Bar-Joseph et al. 2001, doi 10.1093/bioinformatics/17.suppl_1.S22).
+
+    Raises
+    ------
+    KeyError
+        If there are no fitted maps, no such column or representation.
+    ValueError
+        If the train cells that the maps were fitted to are missing.
+
+    Examples
+    --------
+    >>> import cellot_sc as cs
+    >>> adata = cs.datasets.simulate(600, 50, perturbations=("a", "b", "c"))
+    >>> cs.tl.cellot(adata, solver="gaussian")
+    >>> cs.tl.drug_similarity(adata).shape
+    (3, 3)
+    """
+    seed = _validate.seed(seed)
+    moves = displacements(adata, key)
+    none = null(moves, seed=seed)
+    fields = np.stack([moves.field(moves.fitted.maps[name]).ravel() for name in moves.names]).astype(np.float64)
+    lengths = np.sqrt((fields**2).sum(axis=1))
+    units = np.divide(fields, lengths[:, None], out=np.zeros_like(fields), where=lengths[:, None] > 0)
+    noise = none.excess(moves.field) * np.sqrt(np.mean([(moves.field(fitted) ** 2).sum() for fitted in none.maps]))
+    # of each field, the part that comes from the control cells, which all fields share
+    parts = [
+        np.sqrt(none.shared[name]) * min(none.scale[name] * noise / length, 1.0) if length > 0 else 0.0
+        for name, length in zip(moves.names, lengths, strict=True)
+    ]
+    similarity = np.clip(units @ units.T - np.outer(parts, parts), -1, 1)
+    np.fill_diagonal(similarity, 1)
+    order = [0]
+    if len(similarity) > 1:
+        apart = squareform(1 - similarity, checks=False)
+        order = hierarchy.leaves_list(hierarchy.linkage(apart, "average", optimal_ordering=True))
+    names = pd.Index([moves.names[i] for i in order], name="perturbation")
+    logger.info("compared %d perturbations on %d control cells", len(names), len(moves.rows))
+    return pd.DataFrame(similarity[np.ix_(order, order)], index=names, columns=names)

@@ -1,0 +1,1 @@
+"""Floor 1: what a fit is, and making one."""

@@ -1,0 +1,155 @@
+"""Learns transport maps from unpaired control and treated cells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from anndata import AnnData
+
+from ... import _keys, _validate
+from ..._settings import logger
+from ...ot import WeightedMap
+from ...ot._solvers import registry
+from . import store
+from .fitting import fit_all
+from .prepared import prepare
+from .problems import problems
+from .weights import cell_weights, resolve_weights
+
+
+def cellot(
+    adata: AnnData,
+    perturbation_key: str = _keys.PERTURBATION,
+    control: str = _keys.CONTROL,
+    *,
+    targets: str | Sequence[str] | None = None,
+    use_rep: str | None = None,
+    solver: str = "icnn",
+    split_key: str = _keys.SPLIT,
+    pair_by: str | None = None,
+    feature_weights: np.ndarray | Sequence[float] | str | None = None,
+    weights: str | None = None,
+    seed: int = 0,
+    key_added: str = _keys.MODEL,
+    copy: bool = False,
+    **solver_kwargs: Any,
+) -> AnnData | None:
+    """Learn one optimal transport map per perturbation, from control to treated cells.
+
+    The cells are unpaired: the map is the one that turns the cloud of control cells into that of treated cells at least
+    cost (Bunne et al. 2023, doi 10.1038/s41592-023-01969-x, equation 1). It is fitted on train cells, chosen on
+    validation cells, and sees no other.
+
+    Parameters
+    ----------
+    adata
+        Annotated data.
+    perturbation_key
+        Column of ``obs`` with the perturbation of each cell.
+    control
+        The untreated category in that column.
+    targets
+        Perturbations to learn, all others with ``None``.
+    use_rep
+        Key in ``obsm`` of the space in which cells are transported, or ``"X"`` for the expression itself. With
+        ``None``, ``X_cellot``, else ``X_pca``, else a PCA made by :func:`cellot_sc.pp.represent`.
+    solver
+        How to fit: a name in :data:`cellot_sc.ot.SOLVERS`.
+    split_key
+        Column of ``obs`` made by :func:`cellot_sc.pp.split`. A missing "split" is made with its defaults.
+    pair_by
+        Column of ``obs``, such as the patient: cells are only ever paired within one of its categories. Control cells
+        of a category without treated cells are left out.
+    feature_weights
+        Weight of every dimension in the cost: an array of ``n_dims`` positive numbers, a column of ``var`` if
+        ``use_rep="X"``, or a column of ``obs`` with labels of identity, such as the cell type: a dimension then weighs
+        1 plus the share of its variance (among control train cells) that lies between the labels.
+    weights
+        Column of ``obs`` with how much each cell counts: numbers that are not negative. Where a drug kills cells, the
+        weight of a control cell is its expected survival, and that of a treated cell 1: otherwise the map turns cells
+        that would have died into cells of another kind that lived. With equal weights it is as with ``None``.
+        Solvers ``"cae"``, ``"popalign"`` and ``"scgen"`` cannot weigh. Predictions and scores count all cells alike.
+    seed
+        Seed of everything random.
+    key_added
+        Where in ``uns`` the maps are written.
+    copy
+        Whether to return a copy instead of writing to ``adata``.
+    **solver_kwargs
+        Options of the solver.
+
+    Returns
+    -------
+    ``None``, or with ``copy=True`` an AnnData, in which ``uns[key_added]`` holds the maps. A split and a representation
+    are added where there were none.
+
+    Raises
+    ------
+    KeyError
+        If a column or the representation is missing.
+    ValueError
+        If the control or a target is no category, the solver is unknown or cannot weigh cells, the representation holds
+        NaN or inf, the feature weights are not positive, weights of cells are negative, missing or all 0 in a
+        condition, a condition has fewer than 10 train cells, or ``key_added`` is where the decoder of the
+        representation is kept.
+    TypeError
+        If the solver does not have an option that was given.
+
+    Examples
+    --------
+    >>> import cellot_sc as cs
+    >>> adata = cs.datasets.simulate(600, 50)
+    >>> cs.tl.cellot(adata, solver="mean_shift")
+    >>> sorted(cs.tl.predict(adata).obs["perturbation"].unique())
+    ['drug_a', 'drug_b']
+    """
+    labels = _validate.perturbation_labels(adata, perturbation_key, control)
+    names = _validate.targets(labels, control, targets)
+    config = registry.configure(solver, **solver_kwargs)
+    seed = _validate.seed(seed)
+    groups = None if pair_by is None else _validate.group_codes(adata, pair_by, what="pair_by")
+
+    cells = prepare(
+        adata, perturbation_key, control, use_rep=use_rep, split_key=split_key, seed=seed, key_added=key_added
+    )
+    wanted = np.isin(labels, [control, *names])
+    x = cells.x
+    _validate.finite(x[cells.usable & wanted], what=f"use_rep {cells.use_rep!r}")
+    of_features = resolve_weights(
+        adata, feature_weights, x, cells.use_rep, (labels == control) & (cells.parts == _keys.TRAIN)
+    )
+    if of_features is not None:
+        x = x * np.sqrt(of_features)
+    of_cells = None if weights is None else cell_weights(adata, weights, labels, cells.parts, [control, *names])
+
+    pairs = problems(x, labels, cells.parts, groups, control, names, of_cells)
+    fits = fit_all(pairs, solver, config, seed)
+
+    maps = {name: fit.map for name, fit in zip(names, fits, strict=True)}
+    if of_features is not None:
+        maps = {name: WeightedMap(inner, of_features) for name, inner in maps.items()}
+    fitted = store.FittedMaps(
+        config={
+            "perturbation_key": perturbation_key,
+            "control": control,
+            "targets": names,
+            "use_rep": cells.use_rep,
+            "split_key": split_key,
+            "pair_by": pair_by,
+            "weights": weights,
+            "solver": solver,
+            "solver_kwargs": solver_kwargs,
+            "seed": seed,
+        },
+        maps=maps,
+        history=store.history_table({name: fit.history for name, fit in zip(names, fits, strict=True)}),
+    )
+
+    out = adata.copy() if copy else adata
+    added = cells.write(out)
+    store.save(out, key_added, fitted)
+    added.append(f"uns[{key_added!r}] with {len(maps)} {solver} map{'s' * (len(maps) != 1)} on {cells.use_rep!r}")
+    logger.info("added %s", ", ".join(added))
+    return out if copy else None

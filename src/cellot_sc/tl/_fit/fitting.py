@@ -1,0 +1,36 @@
+"""Runs a solver with a progress meter on the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tqdm.auto import tqdm
+
+from ..._settings import settings
+from ...ot import Fit, Problem
+from ...ot._solvers import registry
+
+
+def fit_all(pairs: Sequence[Problem], solver: str, config: Any, seed: int) -> list[Fit]:
+    """Fit a map for every pair of clouds, and show how far that is.
+
+    Parameters
+    ----------
+    pairs
+        The clouds.
+    solver
+        Name of the solver.
+    config
+        Its checked options.
+    seed
+        Seed of everything random.
+    """
+    with tqdm(desc=solver, disable=not settings.progress, leave=False) as bar:
+
+        def progress(done: int, total: int, metrics: dict[str, float]) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+            bar.set_postfix({name: f"{value:.3g}" for name, value in metrics.items()})
+
+        return registry.get(solver).run(pairs, config, seed, progress)

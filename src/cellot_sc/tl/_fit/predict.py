@@ -1,0 +1,118 @@
+"""Applies fitted transport maps to cells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData, concat
+
+from ... import _keys, _validate
+from ..._settings import logger
+from ...pp import decode as decode_latent
+from . import store
+from .clouds import latent as read_latent
+
+if TYPE_CHECKING:
+    from .store import FittedMaps
+
+type Cells = np.ndarray | pd.Series | Sequence[str] | Sequence[int] | Sequence[bool]
+
+
+def predict(
+    adata: AnnData,
+    target: str | None = None,
+    *,
+    key: str = _keys.MODEL,
+    cells: Cells | None = None,
+    decode: bool = True,
+) -> AnnData:
+    """Predict the treated state of untreated cells.
+
+    Parameters
+    ----------
+    adata
+        Annotated data with maps fitted by :func:`cellot_sc.tl.cellot`.
+    target
+        Perturbation to predict. With ``None``, every fitted one, in turn; the name of a predicted cell then ends in
+        ``-<target>`` if there are several.
+    key
+        Where in ``uns`` the maps are.
+    cells
+        Cells to transport: boolean mask, names or positions, whatever ``obs`` says of their perturbation, if anything.
+        With ``None``, all control cells.
+    decode
+        Whether to go back to genes where the representation can (see :func:`cellot_sc.pp.decode`).
+
+    Returns
+    -------
+    A new AnnData with one row per cell and target. ``obs`` is that of the source cells with the perturbation set to the
+    target; ``X`` the predicted expression, or the predicted latent where there is no decoder; ``obsm`` holds the
+    predicted latent under the name the map was fitted on.
+
+    Raises
+    ------
+    KeyError
+        If there are no fitted maps, no such representation, or a cell's name is unknown.
+    ValueError
+        If the target was not fitted, cell names are not unique, a mask has the wrong length, no cell is chosen, or
+        a chosen cell's representation holds NaN or inf.
+
+    Examples
+    --------
+    >>> import cellot_sc as cs
+    >>> adata = cs.datasets.simulate(600, 50)
+    >>> cs.pp.split(adata)
+    >>> cs.pp.represent(adata, n_components=10)
+    >>> cs.tl.cellot(adata, solver="gaussian")
+    >>> treated = cs.tl.predict(adata, "drug_a")
+    >>> treated.obs["perturbation"].unique().tolist()
+    ['drug_a']
+    """
+    fitted = store.load(adata, key)
+    config = fitted.config
+    _validate.unique_obs_names(adata)
+    use_rep = config["use_rep"]
+    _validate.representation_key(adata, use_rep)
+    names = list(fitted.maps) if target is None else [_validate.one_of(target, fitted.maps, what="target")]
+    if cells is None:
+        labels = _validate.perturbation_labels(adata, config["perturbation_key"], config["control"])
+        rows = np.flatnonzero(labels == config["control"])
+    else:
+        rows = _validate.cell_positions(adata, cells)
+    x = _validate.finite(read_latent(adata, use_rep, rows), what=f"use_rep {use_rep!r}")
+    parts = [_treated(adata, fitted, name, rows, x, decode=decode) for name in names]
+    if len(parts) == 1:
+        predicted = parts[0]
+    else:
+        for name, part in zip(names, parts, strict=True):
+            part.obs_names = part.obs_names + f"-{name}"
+        predicted = concat(parts, merge="same", uns_merge="same")
+    what = ", ".join(names) if len(names) <= 5 else f"{len(names)} perturbations"
+    logger.info("predicted %d cells of %s", predicted.n_obs, what)
+    return predicted
+
+
+def _treated(
+    adata: AnnData, fitted: FittedMaps, name: str, rows: np.ndarray, x: np.ndarray, *, decode: bool
+) -> AnnData:
+    use_rep = fitted.config["use_rep"]
+    moved = fitted.maps[name].transport(x)
+    obs = adata.obs.iloc[rows].copy()
+    column = obs.get(fitted.config["perturbation_key"])
+    known = column is not None and isinstance(column.dtype, pd.CategoricalDtype)
+    categories = column.cat.categories if known else [name]
+    if name not in categories:
+        categories = [*categories, name]
+    obs[fitted.config["perturbation_key"]] = pd.Categorical([name] * len(obs), categories=categories)
+    if use_rep == _keys.EXPRESSION:
+        return AnnData(moved, obs=obs, var=adata.var.copy())
+    if decode and _validate.has_decoder(adata, use_rep):
+        part = AnnData(decode_latent(adata, moved, key=use_rep), obs=obs, var=adata.var.copy())
+        part.uns[use_rep] = adata.uns[use_rep]
+    else:
+        part = AnnData(moved, obs=obs, var=pd.DataFrame(index=[f"{use_rep}_{i}" for i in range(moved.shape[1])]))
+    part.obsm[use_rep] = moved
+    return part

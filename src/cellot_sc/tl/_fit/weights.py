@@ -1,0 +1,105 @@
+"""The weight of every dimension in the transport cost, and of every cell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ... import _keys, _validate
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+def resolve_weights(
+    adata: AnnData,
+    feature_weights: np.ndarray | Sequence[float] | str | None,
+    x: np.ndarray,
+    use_rep: str,
+    rows: np.ndarray,
+) -> np.ndarray | None:
+    """Return the weights as a float32 array of shape ``(n_dims,)``, or ``None`` if there are none.
+
+    Parameters
+    ----------
+    adata
+        Annotated data.
+    feature_weights
+        As given to :func:`cellot_sc.tl.cellot`.
+    x
+        Representation of all cells, shape ``(n_obs, n_dims)``.
+    use_rep
+        Its name.
+    rows
+        Mask of the control train cells, on which shares of variance are measured.
+
+    Raises
+    ------
+    KeyError
+        If a named column exists neither in ``var`` nor in ``obs``.
+    ValueError
+        If the weights are not ``n_dims`` positive finite numbers.
+    """
+    if feature_weights is None:
+        return None
+    weights: Any = feature_weights
+    if isinstance(feature_weights, str):
+        weights = _named_weights(adata, feature_weights, x, use_rep, rows)
+    return _validate.positive_weights(weights, x.shape[1], what="feature_weights")
+
+
+def cell_weights(
+    adata: AnnData, key: str, labels: np.ndarray, parts: np.ndarray, names: Sequence[str], *, what: str = "weights"
+) -> np.ndarray:
+    """Return how much every cell counts in a fit, float64, shape ``(n_obs,)``.
+
+    Parameters
+    ----------
+    adata
+        Annotated data.
+    key
+        Column of ``obs`` with the weights.
+    labels, parts
+        Condition and split of every cell.
+    names
+        The conditions whose cells are weighed.
+    what
+        What the column is called.
+
+    Raises
+    ------
+    KeyError
+        If there is no such column.
+    ValueError
+        If a weight in use is missing, negative or infinite, or all of a condition are 0.
+    """
+    clouds = {
+        f"{part} cells of {name!r}": (labels == name) & (parts == part)
+        for name in names
+        for part in (_keys.TRAIN, _keys.VALID)
+    }
+    return _validate.cell_weights(adata, key, clouds, what=what)
+
+
+def _named_weights(adata: AnnData, name: str, x: np.ndarray, use_rep: str, rows: np.ndarray) -> np.ndarray:
+    """Return the weights that a column of ``var`` holds, or that the labels in a column of ``obs`` stand for."""
+    if use_rep == _keys.EXPRESSION and name in adata.var:
+        return adata.var[name].to_numpy()
+    if name not in adata.obs:
+        valid = [*adata.obs.columns, *(adata.var.columns if use_rep == _keys.EXPRESSION else [])]
+        msg = f"feature_weights {name!r} is no column.{_validate.nearest(name, valid)}"
+        raise KeyError(msg)
+    return 1 + variance_between(x[rows], adata.obs[name].iloc[np.flatnonzero(rows)])
+
+
+def variance_between(x: np.ndarray, labels: pd.Series) -> np.ndarray:
+    """Return the share of each dimension's variance that lies between the labels (eta squared), in [0, 1]."""
+    codes, _ = pd.factorize(labels)
+    known = codes >= 0
+    frame = pd.DataFrame(x[known].astype(np.float64))
+    expected = frame.groupby(codes[known]).transform("mean").to_numpy()
+    total = frame.to_numpy().var(axis=0)
+    return np.divide(expected.var(axis=0), total, out=np.zeros_like(total), where=total > 0).astype(np.float32)

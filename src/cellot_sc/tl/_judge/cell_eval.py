@@ -1,0 +1,125 @@
+"""Writes predictions for the evaluation by the cell-eval package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+from scipy import sparse
+
+from ... import _keys, _validate
+from ..._settings import logger
+from ...pp import decode
+from .._fit import store
+from .._fit.clouds import latent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class CellEvalFiles(NamedTuple):
+    """The files that :func:`.export_cell_eval` writes."""
+
+    predicted: Path
+    """Control cells, and what they are predicted to become."""
+    real: Path
+    """Control cells and observed treated cells."""
+
+
+def export_cell_eval(
+    adata: AnnData, folder: str | Path, *, key: str = _keys.MODEL, split: str = _keys.TEST
+) -> CellEvalFiles:
+    """Write predicted and observed cells as the two AnnData files that the cell-eval package expects.
+
+    They are judged by ``cell-eval run -ap predicted.h5ad -ar real.h5ad --pert-col perturbation --control-pert control``
+    (with your names of the column and the control). Both files have the same genes and perturbations, and the control
+    cells of the split. The predicted file has these after the same round trip through the representation as the
+    predictions, so that what the representation loses is not taken for an effect.
+
+    Parameters
+    ----------
+    adata
+        Annotated data with maps fitted by :func:`cellot_sc.tl.cellot` on expression (``use_rep="X"``) or on a
+        representation that can be decoded. The expression should be log1p-normalised, as cell-eval wants it.
+    folder
+        Folder to write ``predicted.h5ad`` and ``real.h5ad`` to. It is made if it is not there; files of these names
+        are replaced.
+    key
+        Where in ``uns`` the maps are.
+    split
+        The split whose cells are written: ``"test"``, ``"ood"``, ``"valid"`` or ``"train"``.
+
+    Returns
+    -------
+    The paths of the two files.
+
+    Raises
+    ------
+    KeyError
+        If there are no fitted maps, representation or decoder.
+    ValueError
+        If the split is unknown or has no control or no treated cells.
+
+    References
+    ----------
+    cell-eval, https://github.com/ArcInstitute/cell-eval.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import cellot_sc as cs
+    >>> adata = cs.datasets.simulate(600, 50)
+    >>> cs.tl.cellot(adata, solver="gaussian")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     sorted(path.name for path in cs.tl.export_cell_eval(adata, folder))
+    ['predicted.h5ad', 'real.h5ad']
+    """
+    fitted = store.load(adata, key)
+    config = fitted.config
+    use_rep = config["use_rep"]
+    _validate.one_of(split, _keys.SPLITS, what="split")
+    labels = _validate.perturbation_labels(adata, config["perturbation_key"], config["control"])
+    judged = _validate.split_labels(adata, config["split_key"]) == split
+    counts = {name: int((judged & (labels == name)).sum()) for name in [config["control"], *fitted.maps]}
+    targets = _validate.cells_to_judge(counts, config["control"], split=split)
+    _validate.representation_key(adata, use_rep)
+    names = [config["control"], *targets]
+    start = np.flatnonzero(judged & (labels == config["control"]))
+    x = _validate.finite(latent(adata, use_rep, start), what=f"use_rep {use_rep!r}")
+    moved = [x, *(fitted.maps[name].transport(x) for name in targets)]
+    expression = _validate.expression(adata, _layer(adata, use_rep))
+    if use_rep != _keys.EXPRESSION:
+        moved = [decode(adata, points, key=use_rep) for points in moved]
+    elif expression.min() >= 0:
+        moved = [np.maximum(points, 0) for points in moved]
+
+    path = Path(folder)
+    path.mkdir(parents=True, exist_ok=True)
+    files = CellEvalFiles(path / "predicted.h5ad", path / "real.h5ad")
+    rows = [np.flatnonzero(judged & (labels == name)) for name in names]
+    real = expression[np.concatenate(rows)]
+    for file, cells, sizes in (
+        (files.predicted, np.concatenate(moved), [len(start)] * len(names)),
+        (files.real, real.toarray() if sparse.issparse(real) else np.asarray(real), [len(part) for part in rows]),
+    ):
+        _labelled(cells, names, sizes, config["perturbation_key"], adata.var_names).write_h5ad(file)
+    logger.info("wrote %s and %s: %d perturbations of split %r", *files, len(targets), split)
+    return files
+
+
+def _layer(adata: AnnData, use_rep: str) -> str | None:
+    """Return the layer with the expression that the representation was made of, ``None`` for ``X``."""
+    layer = _keys.EXPRESSION if use_rep == _keys.EXPRESSION else _validate.decoder(adata, use_rep)["layer"]
+    return None if layer == _keys.EXPRESSION else str(layer)
+
+
+def _labelled(
+    x: np.ndarray, names: Sequence[str], sizes: Sequence[int], perturbation_key: str, var_names: pd.Index
+) -> AnnData:
+    """Return cells with nothing but their perturbation."""
+    labels = pd.Categorical(np.repeat(np.array(names, dtype=object), sizes), categories=list(names))
+    obs = pd.DataFrame({perturbation_key: labels}, index=[f"cell_{i}" for i in range(len(x))])
+    return AnnData(x.astype(np.float32), obs=obs, var=pd.DataFrame(index=var_names))

@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+import dataclasses
+import tracemalloc
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from cellot_sc.ot._loop import autoencoder
+from cellot_sc.ot._loop.autoencoder import PRESETS, AutoencoderConfig, Trained, decode, encode, rectified
+
+N_DIMS, N_LATENT = 12, 3
+QUICK = AutoencoderConfig(hidden=(16,), linear=False, learning_rate=1e-2, batch_size=32, n_steps=200, check_every=20)
+
+
+@pytest.fixture(scope="module")
+def cells() -> tuple[np.ndarray, np.ndarray]:
+    """Train and validation cells on a curved surface, half of their numbers 0."""
+    rng = np.random.default_rng(0)
+    hidden = np.tanh(rng.normal(size=(260, N_LATENT)) @ rng.normal(size=(N_LATENT, N_LATENT)))
+    x = np.maximum(hidden @ rng.normal(size=(N_LATENT, N_DIMS)), 0).astype(np.float32)
+    return x[:200], x[200:]
+
+
+def fit(x: Any, valid: Any, config: AutoencoderConfig = QUICK, **options: Any) -> Trained:
+    options = {"center": np.zeros(x.shape[1], np.float32), "scale": 1.0, "floor": 0.0, **options}
+    return autoencoder.train(x, valid, N_LATENT, config, **options)
+
+
+def assert_same(a: Trained, b: Trained) -> None:
+    assert a.step == b.step
+    jax.tree.map(np.testing.assert_array_equal, a.params, b.params)
+
+
+def components(x: np.ndarray) -> np.ndarray:
+    return np.linalg.svd(x - x.mean(0), full_matrices=False)[2][:N_LATENT]
+
+
+def error(params: Any, x: np.ndarray) -> float:
+    return float(((rectified(decode(params, encode(params, x, rectified), rectified)) - x) ** 2).mean())
+
+
+def test_it_learns_what_it_has_not_seen(cells: tuple[np.ndarray, np.ndarray]):
+    x, valid = cells
+    trained = fit(x, valid)
+    assert trained.error == pytest.approx(error(trained.params, valid), rel=1e-4)
+    assert trained.error < 0.25 * valid.var()
+    assert trained.step > QUICK.check_every
+
+
+def test_networks_have_the_shapes_asked_for(cells: tuple[np.ndarray, np.ndarray]):
+    config = dataclasses.replace(QUICK, hidden=(8, 6), n_steps=1)
+    params = fit(*cells, config).params
+    shapes = {
+        net: [params[net][f"Dense_{i}"]["kernel"].shape for i in range(len(params[net]))]
+        for net in ("encoder", "decoder")
+    }
+    assert shapes == {"encoder": [(12, 8), (8, 6), (6, 3)], "decoder": [(3, 6), (6, 8), (8, 12)]}
+    assert all(leaf.dtype == np.float32 and type(leaf) is np.ndarray for leaf in jax.tree.leaves(params))
+
+
+@pytest.mark.parametrize("kind", [sp.csr_matrix, sp.csr_array])
+def test_sparse_cells_are_the_cells(cells: tuple[np.ndarray, np.ndarray], kind: Any):
+    assert_same(fit(*cells), fit(*map(kind, cells)))
+
+
+def test_the_same_seed_gives_the_same_networks_and_another_seed_others(cells: tuple[np.ndarray, np.ndarray]):
+    assert_same(fit(*cells), fit(*cells))
+    other = fit(*cells, seed=1).params["encoder"]["Dense_0"]["kernel"]
+    assert not np.allclose(fit(*cells).params["encoder"]["Dense_0"]["kernel"], other)
+
+
+def test_steps_in_several_calls_are_the_steps(cells: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch):
+    whole = fit(*cells)
+    # a batch has 32 x 12 numbers: a call makes 5 of the 20 steps between two looks
+    monkeypatch.setattr(autoencoder, "MAX_DENSE", 6 * 32 * N_DIMS)
+    parts = fit(*cells)
+    assert parts.step == whole.step
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), parts.params, whole.params)
+
+
+def test_validation_cells_choose_the_step_and_nothing_else(cells: tuple[np.ndarray, np.ndarray]):
+    x, valid = cells
+    looks = [dataclasses.replace(QUICK, n_steps=n) for n in range(20, 201, 20)]
+    # without validation cells, the last step is taken
+    path = {config.n_steps: fit(x, valid[:0], config) for config in looks}
+    assert all(step == trained.step for step, trained in path.items())
+    for judges in (valid, valid[:7], x[:50] * 3):
+        trained = fit(x, judges, dataclasses.replace(QUICK, patience=100))
+        errors = {step: error(last.params, judges) for step, last in path.items()}
+        assert trained.step == min(errors, key=errors.__getitem__)
+        jax.tree.map(np.testing.assert_array_equal, trained.params, path[trained.step].params)
+
+
+def test_it_ends_when_patience_does(cells: tuple[np.ndarray, np.ndarray]):
+    looks = []
+    config = dataclasses.replace(QUICK, patience=2, n_steps=10_000)
+    x, valid = cells
+    trained = fit(x, -valid - 5, config, floor=None, progress=lambda done, total, metrics: looks.append(done))
+    assert looks[-1] == trained.step + 2 * config.check_every < 10_000
+
+
+def test_it_starts_as_principal_components(cells: tuple[np.ndarray, np.ndarray]):
+    x, valid = cells
+    linear = dataclasses.replace(QUICK, linear=True)
+    frame = {"center": x.mean(0), "scale": 2.0, "components": components(x)}
+    # validation cells that no step brings nearer
+    still = fit(x, x.mean(0) + components(x), linear, floor=None, **frame)
+    assert still.step == 0
+    scaled = (valid - x.mean(0)) / 2
+    latent = encode(still.params, scaled, rectified)
+    np.testing.assert_allclose(latent, scaled @ components(x).T, atol=1e-5)
+    np.testing.assert_allclose(decode(still.params, latent, rectified), latent @ components(x), atol=1e-5)
+    better = fit(x, valid, linear, **frame)
+    assert better.step > 0
+    assert better.error < error_of_components(x, valid) / 4
+
+
+def error_of_components(x: np.ndarray, valid: np.ndarray) -> float:
+    """Return the mean squared error of what principal components of train cells leave of others, cut off at 0."""
+    within = (valid - x.mean(0)) @ components(x).T @ components(x) + x.mean(0)
+    return float(((np.maximum(within, 0) - valid) ** 2).mean())
+
+
+def test_numpy_and_jax_apply_the_same_networks(cells: tuple[np.ndarray, np.ndarray]):
+    params = fit(*cells).params
+    latent = encode(params, cells[1], rectified)
+    np.testing.assert_allclose(latent, encode(params, jnp.asarray(cells[1])), atol=1e-5)
+    np.testing.assert_allclose(decode(params, latent, rectified), decode(params, jnp.asarray(latent)), atol=1e-5)
+
+
+def test_weights_decay_by_their_gradient():
+    """As in torch: a step of Adam has the size of the learning rate, whatever the weight of the decay."""
+    adam = autoencoder.optimizer(1e-3, 1e-5)
+    params = {"a": jnp.array([2.0, -0.5])}
+    update, _ = adam.update({"a": jnp.zeros(2)}, adam.init(params), params)
+    np.testing.assert_allclose(update["a"], [-1e-3, 1e-3], rtol=1e-2)
+
+
+def test_batches_take_every_cell_once_before_any_twice():
+    draws = autoencoder._batches(np.random.default_rng(0), 10, 3)
+    epochs = [np.concatenate([next(draws) for _ in range(3)]) for _ in range(4)]
+    assert all(len(set(epoch)) == 9 for epoch in epochs)
+    assert not np.array_equal(epochs[0], epochs[1])
+
+
+def test_without_validation_cells_it_ends_after_some_epochs(cells: tuple[np.ndarray, np.ndarray]):
+    x, valid = cells
+    config = dataclasses.replace(QUICK, batch_size=100, n_steps=1000, check_every=30)
+    # two batches are an epoch
+    assert fit(x, valid[:0], config).step == 2 * autoencoder.MAX_EPOCHS // 30 * 30 + 30
+    assert fit(x, valid[:0], dataclasses.replace(config, n_steps=15)).step == 15
+
+
+def test_fewer_cells_than_a_batch(cells: tuple[np.ndarray, np.ndarray]):
+    trained = fit(cells[0][:10], cells[1])
+    assert np.isfinite(trained.error)
+
+
+def test_sparse_cells_are_never_dense():
+    n_cells, n_genes = 12_000, 1500
+    x = sp.random(n_cells, n_genes, density=0.005, format="csr", dtype=np.float32, random_state=0)
+    config = AutoencoderConfig(hidden=(8,), linear=False, batch_size=64, n_steps=4, check_every=2)
+    # compiled before anything is counted
+    fit(x[:100], x[10_000:], config)
+    tracemalloc.start()
+    try:
+        fit(x[:10_000], x[10_000:], config)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    # dense, they would take 72 MB
+    assert peak < 40e6
+
+
+def test_what_diverges_is_an_error(cells: tuple[np.ndarray, np.ndarray]):
+    with pytest.raises(FloatingPointError, match=r"diverged before step 20: lower its learning_rate, 1e\+30"):
+        fit(*cells, dataclasses.replace(QUICK, learning_rate=1e30))
+
+
+def test_the_published_one():
+    paper = PRESETS["paper"]
+    assert (paper.hidden, paper.learning_rate, paper.weight_decay, paper.batch_size) == ((512, 512), 1e-3, 1e-5, 256)
+    assert not paper.linear
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("hidden", ()),
+        ("hidden", (8, 0)),
+        ("hidden", "8"),
+        ("hidden", (2.5,)),
+        ("learning_rate", 0),
+        ("weight_decay", -1e-5),
+        ("weight_decay", float("nan")),
+        ("n_steps", 0),
+        ("batch_size", 1.5),
+        ("patience", 0),
+        ("check_every", True),
+    ],
+)
+def test_impossible_options(option: str, value: Any):
+    with pytest.raises(ValueError, match=f"{option} is .* needed"):
+        dataclasses.replace(QUICK, **{option: value})
+
+
+@pytest.mark.parametrize(("given", "hidden"), [(8, (8,)), ([8, 4], (8, 4)), (np.array([8, 4]), (8, 4))])
+def test_one_layer_need_not_be_a_tuple(given: Any, hidden: tuple[int, ...]):
+    assert dataclasses.replace(QUICK, hidden=given).hidden == hidden

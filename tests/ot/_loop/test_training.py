@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+import dataclasses
+import logging
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from cellot_sc.ot import Problem
+from cellot_sc.ot._loop.batches import Clouds, gather
+from cellot_sc.ot._loop.checkpoints import Checkpoint
+from cellot_sc.ot._loop.training import State, Trained, train
+
+N_PROBLEMS, N_MEMBERS = 2, 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Walk:
+    """A training that walks: one parameter grows by a step each time, and is best at 1 and worse on both sides."""
+
+    n_steps: int = 100
+    check_every: int = 10
+    patience: int = 100
+    min_steps: int = 1
+    batch_size: int = 4
+    stride: float = 0.05
+
+    def step(self, state: State, x: jax.Array, y: jax.Array, key: jax.Array) -> tuple[State, jax.Array]:
+        theta = state["theta"] + state["damping"] * self.stride * (1 + 0 * x.sum())
+        # batches and numbers leave a trace, so that runs that draw others differ
+        trace = state["trace"] + x.mean() + 3 * y.mean() + jax.random.normal(key)
+        theta = jnp.where(theta > state["limit"], jnp.nan, theta)
+        return {**state, "theta": theta, "trace": trace}, theta**2
+
+    def params(self, state: State) -> Any:
+        return {"theta": state["theta"], "trace": state["trace"]}
+
+    def criterion(self, params: Any, clouds: Clouds) -> jax.Array:
+        return jnp.abs(params["theta"] - 1)
+
+
+def start(theta: float | np.ndarray = 0.0, limit: float | np.ndarray = np.inf) -> State:
+    shape = (N_PROBLEMS, N_MEMBERS)
+    values = {"theta": theta, "trace": 0.0, "damping": 1.0, "limit": limit}
+    # a limit is a number, too, and has to be a finite one
+    return {k: jnp.minimum(jnp.broadcast_to(jnp.asarray(v, jnp.float32), shape), 1e30) for k, v in values.items()}
+
+
+@pytest.fixture(scope="module")
+def clouds() -> Clouds:
+    rng = np.random.default_rng(0)
+    cells = [rng.normal(size=(20, 2)).astype(np.float32) for _ in range(N_PROBLEMS)]
+    zero = np.zeros(2)
+    return gather([Problem(x, x + 1, x[:5], x[:5]) for x in cells], [(zero, zero)] * N_PROBLEMS, seed=0)
+
+
+def theta(trained: Trained) -> np.ndarray:
+    return np.asarray(trained.params["theta"])
+
+
+def assert_same(a: Trained, b: Trained) -> None:
+    for x, y in zip(jax.tree.leaves(a.params), jax.tree.leaves(b.params), strict=True):
+        np.testing.assert_array_equal(x, y)
+    np.testing.assert_array_equal(a.criterion, b.criterion)
+    for one, other in zip(a.histories, b.histories, strict=True):
+        assert one.step == other.step
+        assert one.selected == other.selected
+        np.testing.assert_equal(one.metrics, other.metrics)
+
+
+def test_the_best_look_is_kept(clouds: Clouds):
+    trained = train(Walk(), start(), clouds, seed=0)
+    np.testing.assert_allclose(theta(trained), 1, atol=1e-5)
+    np.testing.assert_allclose(trained.criterion, 0, atol=1e-5)
+    assert theta(trained).shape == trained.criterion.shape == (N_PROBLEMS, N_MEMBERS)
+    for history in trained.histories:
+        assert history.selected == 20
+        assert history.step == list(range(0, 101, 10))
+        np.testing.assert_allclose(history.metrics["validation"], np.abs(0.05 * np.array(history.step) - 1), atol=1e-4)
+        assert np.isnan(history.metrics["loss"][0])
+        assert np.isfinite(history.metrics["loss"][1:]).all()
+        assert history.seconds == sorted(history.seconds)
+        assert {len(values) for values in history.metrics.values()} == {len(history.seconds)} == {11}
+
+
+def test_last_stretch_may_be_shorter(clouds: Clouds):
+    trained = train(Walk(n_steps=25, stride=0.04), start(), clouds, seed=0)
+    np.testing.assert_allclose(theta(trained), 1, atol=1e-5)
+    assert trained.histories[0].step == [0, 10, 20, 25]
+    assert trained.histories[0].selected == 25
+
+
+def test_training_ends_when_nothing_gets_better(clouds: Clouds):
+    trained = train(Walk(patience=3), start(), clouds, seed=0)
+    np.testing.assert_allclose(theta(trained), 1, atol=1e-5)
+    assert trained.histories[0].step[-1] == 50
+
+
+def test_each_problem_and_member_is_selected_for_itself(clouds: Clouds):
+    begin = np.array([[0.0, -0.5, -1.0], [-1.5, -2, -2]])
+    trained = train(Walk(patience=3), start(begin), clouds, seed=0)
+    np.testing.assert_allclose(theta(trained)[0], 1, atol=1e-5)
+    np.testing.assert_allclose(theta(trained)[1], 1, atol=1e-5)
+    # a problem goes on as long as one of its members gets better, and is left alone after that
+    assert [history.step[-1] for history in trained.histories] == [50, 80]
+    assert [history.selected for history in trained.histories] == [20, 50]
+
+
+def test_nothing_is_taken_before_the_first_steps_are_made(clouds: Clouds):
+    trained = train(Walk(min_steps=40, patience=2), start(), clouds, seed=0)
+    np.testing.assert_allclose(theta(trained), 2, atol=1e-4)
+    assert trained.histories[0].selected == 40
+    assert trained.histories[0].step[-1] == 60
+
+
+def test_start_is_kept_when_every_step_leads_away(clouds: Clouds):
+    trained = train(Walk(), start(1.0), clouds, seed=0)
+    np.testing.assert_array_equal(theta(trained), 1)
+    assert {history.selected for history in trained.histories} == {0}
+
+
+def test_diverged_member_is_set_back_with_smaller_steps(clouds: Clouds, caplog: pytest.LogCaptureFixture):
+    # the second member of the first problem cannot go beyond 1.7 without becoming NaN
+    limit = np.full((N_PROBLEMS, N_MEMBERS), np.inf)
+    limit[0, 1] = 1.7
+    begin = np.full((N_PROBLEMS, N_MEMBERS), -3.0)
+    begin[0, 1] = 0.0
+    with caplog.at_level(logging.WARNING):
+        trained = train(Walk(), start(begin, limit), clouds, seed=0)
+    assert "1 of 6 fits diverged before step 40: set back, with steps half as long" in caplog.messages
+    assert np.isfinite(theta(trained)).all()
+    np.testing.assert_allclose(theta(trained), 1, atol=1e-5)
+    unlimited = train(Walk(), start(begin), clouds, seed=0)
+    others = limit == np.inf
+    np.testing.assert_array_equal(theta(trained)[others], theta(unlimited)[others])
+    assert np.isfinite(trained.criterion).all()
+
+
+def test_set_back_member_goes_on_from_its_last_good_state(clouds: Clouds):
+    # from 0 in ten steps of .05 to .5, and then in steps half as long
+    trained = train(Walk(n_steps=30), start(0.0, 0.8), clouds, seed=0)
+    np.testing.assert_allclose(theta(trained), 0.75, atol=1e-5)
+    np.testing.assert_allclose(trained.criterion, 0.25, atol=1e-5)
+
+
+def test_what_never_was_finite_is_marked(clouds: Clouds):
+    trained = train(Walk(min_steps=10), start(0.0, -1.0), clouds, seed=0)
+    assert (trained.criterion == np.inf).all()
+    assert np.isfinite(theta(trained)).all()
+
+
+def test_interrupt_keeps_the_best_so_far(clouds: Clouds, caplog: pytest.LogCaptureFixture):
+    calls: list[tuple[int, int, dict[str, float]]] = []
+
+    def progress(done: int, total: int, metrics: dict[str, float]) -> None:
+        calls.append((done, total, metrics))
+        if done == 30:
+            raise KeyboardInterrupt
+
+    trained = train(Walk(), start(), clouds, seed=0, progress=progress)
+    assert [call[:2] for call in calls] == [(10, 100), (20, 100), (30, 100)]
+    assert calls[0][2]["validation"] == pytest.approx(0.5)
+    np.testing.assert_allclose(theta(trained), 1, atol=1e-5)
+    assert "interrupted after step 30: the best maps so far are kept" in caplog.messages
+
+
+def test_seed_decides_batches_and_noise(clouds: Clouds):
+    first, again, other = (train(Walk(), start(), clouds, seed=seed) for seed in (0, 0, 1))
+    assert_same(first, again)
+    traces = np.asarray(first.params["trace"])
+    assert (traces != np.asarray(other.params["trace"])).all()
+    # members draw numbers of their own
+    assert len(np.unique(traces)) == traces.size
+
+
+def test_problem_is_trained_alike_beside_others(clouds: Clouds):
+    together = train(Walk(), start(), clouds, seed=0)
+    ranges = jax.tree.map(lambda leaf: leaf[1:], clouds.ranges)
+    alone = train(Walk(), jax.tree.map(lambda leaf: leaf[1:], start()), clouds._replace(ranges=ranges), seed=0)
+    np.testing.assert_allclose(np.asarray(together.params["trace"])[1:], alone.params["trace"], rtol=1e-5)
+
+
+def test_single_network_draws_what_it_draws_among_others(clouds: Clouds):
+    together = train(Walk(), start(), clouds, seed=0)
+    ranges = jax.tree.map(lambda leaf: leaf[:1], clouds.ranges)
+    alone = train(Walk(), jax.tree.map(lambda leaf: leaf[:1, :1], start()), clouds._replace(ranges=ranges), seed=0)
+    np.testing.assert_allclose(np.asarray(together.params["trace"])[0, 0], alone.params["trace"][0, 0], rtol=1e-5)
+
+
+@pytest.mark.parametrize("stop", [10, 30, 90])
+def test_resumed_run_equals_an_uninterrupted_one(clouds: Clouds, tmp_path: Path, stop: int):
+    def progress(done: int, total: int, metrics: dict[str, float]) -> None:
+        if done == stop:
+            raise KeyboardInterrupt
+
+    limit = np.full((N_PROBLEMS, N_MEMBERS), np.inf)
+    limit[1, 2] = 0.7
+    begin = start(0.0, limit)
+    whole = train(Walk(), begin, clouds, seed=0)
+    train(Walk(), begin, clouds, seed=0, progress=progress, checkpoint=Checkpoint(tmp_path, "walk", resume=False))
+    resumed = train(Walk(), begin, clouds, seed=0, checkpoint=Checkpoint(tmp_path, "walk", resume=True))
+    assert_same(resumed, whole)
+
+
+def test_finished_run_is_resumed_at_its_end(clouds: Clouds, tmp_path: Path):
+    whole = train(Walk(), start(), clouds, seed=0, checkpoint=Checkpoint(tmp_path, "walk", resume=False))
+    steps: list[int] = []
+    again = train(
+        Walk(),
+        start(),
+        clouds,
+        seed=0,
+        progress=lambda done, total, metrics: steps.append(done),
+        checkpoint=Checkpoint(tmp_path, "walk", resume=True),
+    )
+    assert_same(again, whole)
+    assert not steps
+
+
+def test_seconds_go_on_where_they_were(clouds: Clouds, tmp_path: Path):
+    train(Walk(n_steps=50), start(), clouds, seed=0, checkpoint=Checkpoint(tmp_path, "walk", resume=False))
+    longer = train(Walk(), start(), clouds, seed=0, checkpoint=Checkpoint(tmp_path, "walk", resume=True))
+    seconds = longer.histories[0].seconds
+    assert len(seconds) == 11
+    assert seconds == sorted(seconds)

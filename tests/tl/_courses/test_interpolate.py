@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from anndata import AnnData
+
+import cellot_sc as cs
+from cellot_sc.tl._courses import time_course
+
+
+@pytest.fixture(scope="module")
+def cells() -> AnnData:
+    adata = cs.datasets.simulate_branching(450, 30)
+    cs.pp.split(adata, "time", control="0")
+    cs.pp.represent(adata, n_components=5)
+    cs.tl.trajectory(adata, solver="gaussian")
+    return adata
+
+
+def of_time(adata: AnnData, t: int) -> np.ndarray:
+    return adata.obsm["X_cellot"][(adata.obs["time"] == t).to_numpy()]
+
+
+def test_straight_within_an_interval(cells: AnnData) -> None:
+    x, step = of_time(cells, 0), time_course.load(cells, "trajectory").steps[0]
+    moved = cs.tl.interpolate(cells, 0.25, source=0, path="linear")
+    expected = 0.75 * x + 0.25 * step.transport(x)
+    np.testing.assert_allclose(moved.obsm["X_cellot"], expected, atol=1e-4)
+    assert (moved.obs["time"] == 0.25).all()
+    assert (moved.obs["source_time"] == 0).all()
+
+
+def test_backwards(cells: AnnData) -> None:
+    y, steps = of_time(cells, 2), time_course.load(cells, "trajectory").steps
+    at_one = steps[1].inverse(y)
+    moved = cs.tl.interpolate(cells, 0.25, source=2, path="linear")
+    expected = 0.75 * steps[0].inverse(at_one) + 0.25 * at_one
+    np.testing.assert_allclose(moved.obsm["X_cellot"], expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("path", ["linear", "spline"])
+def test_composed_across_intervals(cells: AnnData, path: Any) -> None:
+    x, steps = of_time(cells, 0), time_course.load(cells, "trajectory").steps
+    moved = cs.tl.interpolate(cells, 2, source=0, path=path)
+    np.testing.assert_array_equal(moved.obsm["X_cellot"], steps[1].transport(steps[0].transport(x)))
+
+
+def test_a_spline_passes_through_the_times_and_does_not_turn_at_once(cells: AnnData) -> None:
+    def at(t: float) -> np.ndarray:
+        return cs.tl.interpolate(cells, t, source=0, decode=False).X
+
+    step = 1e-2
+    before, after = at(1) - at(1 - step), at(1 + step) - at(1)
+    assert np.abs(before).max() < 0.2
+    np.testing.assert_allclose(before / step, after / step, atol=0.2)
+
+
+def test_between_two_times_all_paths_are_straight(cells: AnnData) -> None:
+    adata = cells.copy()
+    cs.tl.trajectory(adata, order=[0, 2], solver="gaussian")
+    a, b = (cs.tl.interpolate(adata, 0.7, path=path).obsm["X_cellot"] for path in ("linear", "spline"))
+    np.testing.assert_allclose(a, b, atol=1e-4)
+
+
+def test_both_neighbours_by_default(cells: AnnData) -> None:
+    assert set(cs.tl.interpolate(cells, 0.5).obs["source_time"]) == {0, 1}
+    assert set(cs.tl.interpolate(cells, 1).obs["source_time"]) == {0, 2}
+    assert set(cs.tl.interpolate(cells, 0).obs["source_time"]) == {1}
+
+
+def test_chosen_cells_move_from_their_own_time(cells: AnnData) -> None:
+    names = cells.obs_names[[0, 200, 449]]
+    moved = cs.tl.interpolate(cells, 1.5, cells=names)
+    assert moved.obs_names.tolist() == names.tolist()
+    assert moved.obs["source_time"].tolist() == [0, 1, 2]
+
+
+def test_there_and_back(cells: AnnData) -> None:
+    x = of_time(cells, 0)
+    there = cs.tl.interpolate(cells, 2, source=0).obsm["X_cellot"]
+    course = time_course.load(cells, "trajectory")
+    np.testing.assert_allclose(course.move(there, 2, 0.0, path="linear"), x, atol=1e-2)
+
+
+def test_decodes(cells: AnnData) -> None:
+    assert cs.tl.interpolate(cells, 0.5).var_names.tolist() == cells.var_names.tolist()
+    assert cs.tl.interpolate(cells, 0.5, decode=False).n_vars == 5
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "error", "words"),
+    [
+        ({"t": 2.5}, ValueError, "maps do not extrapolate"),
+        ({"t": "late"}, ValueError, "neither a number nor one of the times"),
+        ({"t": 1, "source": 7}, ValueError, "source 7 is unknown"),
+        ({"t": 1, "source": 0, "cells": [0]}, ValueError, "source and cells exclude each other"),
+        ({"t": 1, "path": "splin"}, ValueError, "path 'splin' is unknown. Did you mean 'spline'"),
+        ({"t": 1, "key": "trajectries"}, KeyError, "Did you mean 'trajectory'"),
+    ],
+)
+def test_errors(cells: AnnData, kwargs: dict[str, Any], error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        cs.tl.interpolate(cells, **kwargs)
+
+
+def test_maps_of_perturbations_are_no_course(fitted: AnnData) -> None:
+    with pytest.raises(KeyError, match="holds maps of perturbations, not of a time course"):
+        cs.tl.interpolate(fitted, 0.5, key="cellot")
+
+
+def test_a_time_that_was_left_out(cells: AnnData) -> None:
+    adata = cells.copy()
+    cs.tl.trajectory(adata, order=[0, 2], solver="gaussian")
+    assert cs.tl.interpolate(adata, 1, source=0).n_obs == 150
+    with pytest.raises(ValueError, match="1 of the chosen cells were taken at none of the times"):
+        cs.tl.interpolate(adata, 1, cells=[200])

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from anndata import AnnData, concat
+
+import cellot_sc as cs
+from cellot_sc.tl._fit import store
+
+
+@pytest.fixture(scope="module")
+def costs(fitted: AnnData) -> Any:
+    return cs.tl.transport_cost(fitted, groupby="cell_type").set_index(["perturbation", "group"])
+
+
+def test_cost_is_the_mean_of_the_map(fitted: AnnData, costs: Any):
+    control = (fitted.obs["perturbation"] == "control").to_numpy()
+    in_type = control & (fitted.obs["cell_type"] == "type_1").to_numpy()
+    drug_a = store.load(fitted, "cellot").maps["drug_a"]
+    for group, mask in {"all": control, "type_1": in_type}.items():
+        row = costs.loc["drug_a", group]
+        assert row["cost"] == pytest.approx(drug_a.cost(fitted.obsm["X_cellot"][mask]).mean(), rel=1e-5)
+        assert row["distance"] == pytest.approx(np.sqrt(2 * row["cost"]))
+        assert row["n_cells"] == mask.sum()
+    assert costs.groupby("perturbation").size().tolist() == [5, 5]
+    assert (costs["ci_low"] <= costs["cost"]).all() and (costs["cost"] <= costs["ci_high"]).all()
+
+
+def test_what_acts_costs_more_than_control_against_control(costs: Any):
+    responder = costs.loc["drug_a", "type_0"]
+    assert responder["ci_low"] > 5 * responder["null"]
+    inert = costs.loc["drug_b", "all"]
+    assert inert["cost"] < 2 * inert["null"]
+    assert costs.loc["drug_a", "all"]["ci_low"] > inert["ci_high"]
+
+
+def test_null_is_the_cost_of_no_effect():
+    ratios = []
+    for seed in range(12):
+        adata = cs.datasets.simulate(600, 40, seed=seed)
+        adata = adata[adata.obs["perturbation"] != "drug_a"].copy()
+        # drawn at random: simulated conditions are more alike than samples, with as many cells of every type
+        adata.obs["perturbation"] = np.random.default_rng(seed).permutation(adata.obs["perturbation"])
+        cs.pp.split(adata)
+        cs.pp.represent(adata, n_components=8)
+        cs.tl.cellot(adata, solver="gaussian")
+        [row] = cs.tl.transport_cost(adata, n_boot=0).to_dict("records")
+        assert np.isnan(row["ci_low"])
+        ratios.append(row["cost"] / row["null"])
+    assert np.mean(ratios) == pytest.approx(1, abs=0.3)
+
+
+def test_order_of_doses():
+    adata = cs.datasets.simulate(1600, 60, perturbations="drug")
+    control = adata[adata.obs["perturbation"] == "control"]
+    changed = control.layers["counterfactual_drug"] - control.X.toarray()
+    arm = np.arange(control.n_obs) % 5
+    parts = []
+    for k, dose in enumerate((None, 0, 1, 2, 4)):
+        part = AnnData(control.X[arm == k].toarray() + (dose or 0) / 4 * changed[arm == k], var=control.var[[]])
+        part.obs["perturbation"] = "control" if dose is None else f"dose_{dose}"
+        parts.append(part)
+    doses = concat(parts, index_unique="-", keys=list("abcde"))
+    cs.pp.split(doses)
+    cs.pp.represent(doses, n_components=10)
+    cs.tl.cellot(doses, solver="gaussian")
+    table = cs.tl.transport_cost(doses)
+    assert table.sort_values("cost")["perturbation"].tolist() == ["dose_0", "dose_1", "dose_2", "dose_4"]
+    low, high = table["ci_low"].to_numpy(), table["ci_high"].to_numpy()
+    assert (low[2:] > high[:-2]).all()
+
+
+def test_maps_that_do_not_move_cost_nothing(prepared: AnnData):
+    adata = prepared.copy()
+    cs.tl.cellot(adata, solver="identity")
+    table = cs.tl.transport_cost(adata)
+    assert (table["cost"] == 0).all() and (table["ci_low"] == 0).all() and (table["null"] > 0).all()
+
+
+def test_same_seed_same_table(fitted: AnnData, costs: Any):
+    again = cs.tl.transport_cost(fitted, groupby="cell_type").set_index(["perturbation", "group"])
+    pd.testing.assert_frame_equal(again, costs)
+
+
+def test_errors(fitted: AnnData):
+    with pytest.raises(ValueError, match="n_boot is -1"):
+        cs.tl.transport_cost(fitted, n_boot=-1)
+    with pytest.raises(KeyError, match="Did you mean 'cell_type'"):
+        cs.tl.transport_cost(fitted, groupby="celltype")
+    adata = fitted.copy()
+    adata.obs["cell_type"] = adata.obs["cell_type"].cat.rename_categories({"type_0": "all"})
+    with pytest.raises(ValueError, match="has a category 'all', which names a summary"):
+        cs.tl.transport_cost(adata, groupby="cell_type")

@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+import pytest
+from anndata import AnnData
+
+import cellot_sc as cs
+from cellot_sc.tl._fit import store
+
+
+def test_control_cells_become_treated(fitted: AnnData):
+    predicted = cs.tl.predict(fitted, "drug_a")
+    control = fitted[fitted.obs["perturbation"] == "control"]
+    assert predicted.obs_names.equals(control.obs_names)
+    assert predicted.var_names.equals(fitted.var_names)
+    assert predicted.obs["perturbation"].unique().tolist() == ["drug_a"]
+    assert (predicted.obs["cell_type"] == control.obs["cell_type"]).all()
+    latent = store.load(fitted, "cellot").maps["drug_a"].transport(control.obsm["X_cellot"])
+    np.testing.assert_array_equal(predicted.obsm["X_cellot"], latent)
+    np.testing.assert_array_equal(predicted.X, cs.pp.decode(fitted, latent))
+    assert predicted.X.dtype == np.float32
+    # log-normalised expression was never negative, nor is what is predicted
+    assert predicted.X.min() >= 0
+
+
+def test_all_targets_at_once(fitted: AnnData):
+    both = cs.tl.predict(fitted)
+    assert both.obs_names.is_unique
+    for name in ("drug_a", "drug_b"):
+        one = cs.tl.predict(fitted, name)
+        part = both[both.obs["perturbation"] == name]
+        assert part.obs_names.tolist() == [f"{cell}-{name}" for cell in one.obs_names]
+        np.testing.assert_array_equal(part.X, one.X)
+
+
+def test_without_decoding(fitted: AnnData):
+    predicted = cs.tl.predict(fitted, "drug_a", decode=False)
+    np.testing.assert_array_equal(predicted.X, predicted.obsm["X_cellot"])
+    assert predicted.var_names[0] == "X_cellot_0"
+
+
+def test_without_decoder(prepared: AnnData):
+    adata = prepared.copy()
+    adata.obsm["X_other"] = np.array(adata.obsm["X_cellot"])
+    cs.tl.cellot(adata, use_rep="X_other", solver="mean_shift")
+    predicted = cs.tl.predict(adata, "drug_a")
+    np.testing.assert_array_equal(predicted.X, predicted.obsm["X_other"])
+
+
+def test_expression_itself(prepared: AnnData):
+    adata = prepared.copy()
+    cs.tl.cellot(adata, use_rep="X", solver="mean_shift")
+    predicted = cs.tl.predict(adata, "drug_a", cells=[0])
+    shift = store.load(adata, "cellot").maps["drug_a"].shift  # type: ignore[attr-defined]
+    np.testing.assert_allclose(predicted.X[0], adata.X[[0]].toarray()[0] + shift, atol=1e-6)
+
+
+def test_cells_by_mask_name_and_position(fitted: AnnData):
+    mask = (fitted.obs["cell_type"] == fitted.obs["cell_type"].iloc[0]).to_numpy()
+    positions = np.flatnonzero(mask)
+    wanted = cs.tl.predict(fitted, "drug_a", cells=mask)
+    assert wanted.n_obs == mask.sum()
+    for cells in (positions, fitted.obs_names[mask], fitted.obs_names[mask].tolist(), mask.tolist()):
+        np.testing.assert_array_equal(cs.tl.predict(fitted, "drug_a", cells=cells).X, wanted.X)
+
+
+def test_the_source_is_untouched(fitted: AnnData):
+    adata = fitted.copy()
+    predicted = cs.tl.predict(adata, "drug_a")
+    predicted.obs["perturbation"] = "changed"
+    predicted.var["new"] = 1
+    assert adata.obs.equals(fitted.obs)
+    assert list(adata.var) == list(fitted.var)
+
+
+def test_cells_without_a_perturbation_of_their_own(fitted: AnnData):
+    new = fitted[fitted.obs["perturbation"] == "control"].copy()
+    expected = cs.tl.predict(new, "drug_a", cells=[3, 5])
+    del new.obs["perturbation"]
+    predicted = cs.tl.predict(new, "drug_a", cells=[3, 5])
+    np.testing.assert_array_equal(predicted.X, expected.X)
+    assert predicted.obs["perturbation"].tolist() == ["drug_a", "drug_a"]
+    with pytest.raises(KeyError, match="perturbation_key 'perturbation' is not in adata.obs"):
+        cs.tl.predict(new, "drug_a")
+
+
+def test_cells_of_any_condition(fitted: AnnData):
+    treated = fitted.obs_names[fitted.obs["perturbation"] == "drug_b"][:5]
+    predicted = cs.tl.predict(fitted, "drug_a", cells=treated)
+    assert predicted.obs_names.equals(treated)
+    assert set(predicted.obs["perturbation"]) == {"drug_a"}
+
+
+def test_parts_of_an_anndata(fitted: AnnData):
+    part = fitted[fitted.obs["patient"] == "patient_1"]
+    predicted = cs.tl.predict(part, "drug_a")
+    whole = cs.tl.predict(fitted, "drug_a")
+    np.testing.assert_allclose(predicted.X, whole[predicted.obs_names].X, atol=1e-5)
+
+
+def test_chunks_change_nothing(fitted: AnnData, monkeypatch: pytest.MonkeyPatch):
+    whole = cs.tl.predict(fitted)
+    monkeypatch.setattr("cellot_sc.ot._maps.base.CHUNK", 7)
+    np.testing.assert_allclose(cs.tl.predict(fitted).X, whole.X, atol=1e-5)
+
+
+def test_something_else_under_the_name_of_the_representation(fitted: AnnData):
+    adata = fitted.copy()
+    adata.uns["X_cellot"] = {"params": 3}
+    predicted = cs.tl.predict(adata, "drug_a")
+    np.testing.assert_array_equal(predicted.X, predicted.obsm["X_cellot"])
+
+
+def test_predicted_cells_can_be_represented_again(fitted: AnnData):
+    predicted = cs.tl.predict(fitted, "drug_a")
+    np.testing.assert_array_equal(cs.pp.decode(predicted, predicted.obsm["X_cellot"]), predicted.X)
+
+
+def test_categories_stay(fitted: AnnData):
+    predicted = cs.tl.predict(fitted, "drug_a")
+    assert list(predicted.obs["perturbation"].cat.categories) == ["control", "drug_a", "drug_b"]
+    both = cs.tl.predict(fitted)
+    assert list(both.obs["perturbation"].cat.categories) == ["control", "drug_a", "drug_b"]
+    assert both.obs["cell_type"].dtype == fitted.obs["cell_type"].dtype
+    assert both.var_names.equals(fitted.var_names)
+    assert both.obsm["X_cellot"].shape == (400, 8)
+
+
+def test_log_says_what_was_predicted(fitted: AnnData, caplog: pytest.LogCaptureFixture):
+    with caplog.at_level(logging.INFO, "cellot_sc"):
+        cs.tl.predict(fitted)
+    assert caplog.messages == ["predicted 400 cells of drug_a, drug_b"]
+
+
+class TestErrors:
+    def test_not_fitted(self, prepared: AnnData):
+        with pytest.raises(KeyError, match="holds no fitted maps: call cs.tl.cellot first"):
+            cs.tl.predict(prepared)
+
+    def test_other_key(self, fitted: AnnData):
+        with pytest.raises(KeyError, match="Did you mean 'cellot'"):
+            cs.tl.predict(fitted, key="celot")
+
+    def test_target_not_fitted(self, fitted: AnnData):
+        with pytest.raises(ValueError, match="Did you mean 'drug_"):
+            cs.tl.predict(fitted, "drug_c")
+
+    def test_names_twice(self, fitted: AnnData):
+        adata = fitted.copy()
+        before = adata.copy()
+        adata.obs_names = ["twice", "twice", *adata.obs_names[2:]]
+        with pytest.raises(ValueError, match="not unique.*obs_names_make_unique"):
+            cs.tl.predict(adata)
+        assert list(adata.uns) == list(before.uns)
+
+    def test_representation_is_gone(self, fitted: AnnData):
+        adata = fitted.copy()
+        del adata.obsm["X_cellot"]
+        with pytest.raises(KeyError, match="use_rep 'X_cellot' is not in adata.obsm"):
+            cs.tl.predict(adata)
+
+    def test_representation_is_another(self, fitted: AnnData):
+        adata = fitted.copy()
+        adata.obsm["X_cellot"] = adata.obsm["X_cellot"][:, :5]
+        with pytest.raises(ValueError, match=r"cells have shape \(200, 5\); \(n_cells, 8\) is needed"):
+            cs.tl.predict(adata)
+
+    def test_other_genes(self, fitted: AnnData):
+        with pytest.raises(ValueError, match="was fitted on 60 genes, which are not the 10 of adata"):
+            cs.tl.predict(fitted[:, :10])
+        assert cs.tl.predict(fitted[:, :10], decode=False).n_obs == 400
+
+    @pytest.mark.parametrize(
+        ("cells", "error", "message"),
+        [
+            (["cel_1"], KeyError, "Did you mean 'cell_1"),
+            ([10_000], IndexError, "position 10000; adata has 600 cells"),
+            (np.ones(3, dtype=bool), ValueError, "mask of 3 cells"),
+            (np.zeros(600, dtype=bool), ValueError, "chooses no cell"),
+            ([], ValueError, "at least one cell"),
+        ],
+    )
+    def test_cells(self, fitted: AnnData, cells: Any, error: type[Exception], message: str):
+        with pytest.raises(error, match=message):
+            cs.tl.predict(fitted, "drug_a", cells=cells)
+
+    def test_not_finite(self, fitted: AnnData):
+        adata = fitted.copy()
+        adata.obsm["X_cellot"][np.flatnonzero(adata.obs["perturbation"] == "control")[0], 0] = np.nan
+        with pytest.raises(ValueError, match="NaN or inf in 1 of"):
+            cs.tl.predict(adata)
