@@ -47,7 +47,7 @@ def nonlinear() -> Split:
 
 
 @pytest.fixture(scope="session")
-def fitted(nonlinear: Split, small: dict[str, Any]) -> ot.Fit:
+def fitted(nonlinear: Split, small: dict[str, Any]) -> ot.Solution:
     """Small networks fitted to the nonlinear effect."""
     [fit] = ot.fit([nonlinear.problem], seed=0, **small)
     assert fit.map.kind == "potential"

@@ -41,7 +41,7 @@ def problem(weight: float | None) -> ot.Problem:
     )  # fmt: skip
 
 
-def leaves(fit: ot.Fit) -> list[Any]:
+def leaves(fit: ot.Solution) -> list[Any]:
     return jax.tree.leaves(fit.map.state())
 
 

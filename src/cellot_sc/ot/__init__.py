@@ -6,7 +6,7 @@ from ._maps.chain import ChainMap
 from ._maps.mlp import DualMLPMap, MLPMap
 from ._maps.potential import PotentialMap
 from ._maps.weighted import WeightedMap
-from ._problem import Fit, History, Problem, Progress
+from ._problem import History, Problem, Progress, Solution
 from ._solvers.entropic import EntropicMap
 from ._solvers.popalign import Mixture, MixtureMap
 from ._solvers.registry import SOLVERS, Solver, fit
@@ -17,7 +17,7 @@ __all__ = [
     "ChainMap",
     "DualMLPMap",
     "EntropicMap",
-    "Fit",
+    "Solution",
     "History",
     "IdentityMap",
     "MLPMap",

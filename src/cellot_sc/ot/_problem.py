@@ -93,7 +93,7 @@ class History:
     selected: int | None = None
 
 
-class Fit(NamedTuple):
+class Solution(NamedTuple):
     """A fitted map and how it came about."""
 
     map: TransportMap

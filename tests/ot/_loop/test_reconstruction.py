@@ -43,12 +43,12 @@ def problem() -> ot.Problem:
 
 
 @pytest.fixture(scope="module")
-def fits(problem: ot.Problem) -> dict[str, ot.Fit]:
+def fits(problem: ot.Problem) -> dict[str, ot.Solution]:
     return {name: ot.fit([problem], name, **QUICK)[0] for name in SOLVERS}
 
 
 @pytest.fixture(scope="module")
-def transports(fits: dict[str, ot.Fit], problem: ot.Problem) -> dict[str, ot.TransportMap]:
+def transports(fits: dict[str, ot.Solution], problem: ot.Problem) -> dict[str, ot.TransportMap]:
     """Maps of both kinds, and as published."""
     out = {name: fit.map for name, fit in fits.items()}
     for name in SOLVERS:
@@ -64,13 +64,13 @@ def distance(x: np.ndarray, y: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize(("name", "left"), [("scgen", 0.2), ("cae", 0.7)])
-def test_it_beats_the_identity(problem: ot.Problem, fits: dict[str, ot.Fit], name: str, left: float):
+def test_it_beats_the_identity(problem: ot.Problem, fits: dict[str, ot.Solution], name: str, left: float):
     # nothing keeps the condition out of the latent of the conditional one: its cells stop half way
     moved = fits[name].map.transport(problem.source_valid)
     assert distance(moved, problem.target_valid) < left * distance(problem.source_valid, problem.target_valid)
 
 
-def test_the_shift_is_the_difference_of_mean_latents(problem: ot.Problem, fits: dict[str, ot.Fit]):
+def test_the_shift_is_the_difference_of_mean_latents(problem: ot.Problem, fits: dict[str, ot.Solution]):
     transport = fits["scgen"].map
     assert isinstance(transport, ScgenMap)
     source, target = (
@@ -81,7 +81,7 @@ def test_the_shift_is_the_difference_of_mean_latents(problem: ot.Problem, fits: 
 
 
 @pytest.mark.parametrize("name", SOLVERS)
-def test_the_best_look_at_the_reconstruction_is_taken(fits: dict[str, ot.Fit], name: str):
+def test_the_best_look_at_the_reconstruction_is_taken(fits: dict[str, ot.Solution], name: str):
     history = fits[name].history
     assert history.step == [0, 100, 200, 300]
     looks = dict(zip(history.step, history.metrics["validation"], strict=True))
@@ -97,7 +97,7 @@ def test_inverse_goes_back_roughly(problem: ot.Problem, transports: dict[str, ot
     assert np.median(away) < 0.5 * np.median(np.linalg.norm(transport.transport(x) - x, axis=1))
 
 
-def test_nothing_moves_without_a_shift(problem: ot.Problem, fits: dict[str, ot.Fit]):
+def test_nothing_moves_without_a_shift(problem: ot.Problem, fits: dict[str, ot.Solution]):
     transport = fits["scgen"].map
     assert isinstance(transport, ScgenMap)
     still = ScgenMap(transport.networks, transport.frame, 0 * transport.shift, residual=True)
@@ -156,7 +156,7 @@ def test_shapes_types_and_chunks(
 
 @pytest.mark.parametrize("name", SOLVERS)
 def test_the_same_seed_gives_the_same_map_and_another_seed_another(
-    problem: ot.Problem, fits: dict[str, ot.Fit], name: str
+    problem: ot.Problem, fits: dict[str, ot.Solution], name: str
 ):
     again, other = (ot.fit([problem], name, seed=seed, **QUICK)[0].map.transport(problem.source) for seed in (0, 1))
     np.testing.assert_array_equal(again, fits[name].map.transport(problem.source))
@@ -164,7 +164,7 @@ def test_the_same_seed_gives_the_same_map_and_another_seed_another(
 
 
 @pytest.mark.parametrize("name", ["cae"])
-def test_problems_beside_others_are_fitted_as_if_alone(problem: ot.Problem, fits: dict[str, ot.Fit], name: str):
+def test_problems_beside_others_are_fitted_as_if_alone(problem: ot.Problem, fits: dict[str, ot.Solution], name: str):
     other = dataclasses.replace(problem, target=problem.target * 2, target_valid=problem.target_valid * 2)
     both = ot.fit([problem, other], name, **QUICK)
     np.testing.assert_allclose(
@@ -174,7 +174,7 @@ def test_problems_beside_others_are_fitted_as_if_alone(problem: ot.Problem, fits
 
 
 @pytest.mark.parametrize("name", SOLVERS)
-def test_units_do_not_matter(problem: ot.Problem, fits: dict[str, ot.Fit], name: str):
+def test_units_do_not_matter(problem: ot.Problem, fits: dict[str, ot.Solution], name: str):
     fields = ("source", "target", "source_valid", "target_valid")
     larger = dataclasses.replace(problem, **{field: getattr(problem, field) * 1024 for field in fields})
     moved = ot.fit([larger], name, **QUICK)[0].map.transport(larger.source)
@@ -190,7 +190,7 @@ def test_without_validation_cells_the_last_step_is_taken(problem: ot.Problem, na
 
 
 @pytest.mark.parametrize("name", ["scgen"])
-def test_it_goes_on_where_it_was_left(problem: ot.Problem, fits: dict[str, ot.Fit], name: str, tmp_path: Path):
+def test_it_goes_on_where_it_was_left(problem: ot.Problem, fits: dict[str, ot.Solution], name: str, tmp_path: Path):
 
     def interrupt(done: int, total: int, metrics: dict[str, float]) -> None:
         if done == 200:

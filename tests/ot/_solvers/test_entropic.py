@@ -21,7 +21,7 @@ def toy(nonlinear: Any) -> ot.Problem:
 
 
 @pytest.fixture(scope="module")
-def fitted(toy: ot.Problem) -> ot.Fit:
+def fitted(toy: ot.Problem) -> ot.Solution:
     return ot.fit([toy], "entropic")[0]
 
 
@@ -31,13 +31,13 @@ def by_hand(x: NDArray[Any], anchors: NDArray[Any], potential: NDArray[Any], eps
     return weights @ anchors / weights.sum(1, keepdims=True)
 
 
-def test_it_beats_the_identity(toy: ot.Problem, fitted: ot.Fit) -> None:
+def test_it_beats_the_identity(toy: ot.Problem, fitted: ot.Solution) -> None:
     before = criteria.energy_score(toy.source_valid, toy.target_valid).value
     after = criteria.energy_score(fitted.map.transport(toy.source_valid), toy.target_valid).value
     assert after < 0.02 * before
 
 
-def test_a_cell_goes_to_the_weighted_barycentre_and_back(toy: ot.Problem, fitted: ot.Fit) -> None:
+def test_a_cell_goes_to_the_weighted_barycentre_and_back(toy: ot.Problem, fitted: ot.Solution) -> None:
     m = fitted.map
     assert isinstance(m, EntropicMap)
     x = np.random.default_rng(1).normal(size=(700, 2)).astype(np.float32)
@@ -45,13 +45,13 @@ def test_a_cell_goes_to_the_weighted_barycentre_and_back(toy: ot.Problem, fitted
     np.testing.assert_allclose(m.inverse(x), by_hand(x, m.source, m.source_potential, m.epsilon), atol=1e-3)
 
 
-def test_a_round_trip_ends_near_the_cell(toy: ot.Problem, fitted: ot.Fit) -> None:
+def test_a_round_trip_ends_near_the_cell(toy: ot.Problem, fitted: ot.Solution) -> None:
     x = toy.source_valid
     away = np.linalg.norm(fitted.map.inverse(fitted.map.transport(x)) - x, axis=1)
     assert np.median(away) < 0.15
 
 
-def test_the_coupling_has_the_marginals(toy: ot.Problem, fitted: ot.Fit) -> None:
+def test_the_coupling_has_the_marginals(toy: ot.Problem, fitted: ot.Solution) -> None:
     m = fitted.map
     assert isinstance(m, EntropicMap)
     cost = 0.5 * ((m.source[:, None].astype(float) - m.target[None]) ** 2).sum(-1)
@@ -61,7 +61,7 @@ def test_the_coupling_has_the_marginals(toy: ot.Problem, fitted: ot.Fit) -> None
     assert np.abs(plan.sum(1) - 1 / 400).sum() < 2e-3
 
 
-def test_validation_cells_choose_epsilon(toy: ot.Problem, fitted: ot.Fit) -> None:
+def test_validation_cells_choose_epsilon(toy: ot.Problem, fitted: ot.Solution) -> None:
     history = fitted.history
     assert history.metrics["epsilon"] == [0.05, 0.02, 0.01, 0.005, 0.002]
     assert history.selected == history.step[int(np.argmin(history.metrics["validation"]))]
@@ -71,7 +71,7 @@ def test_validation_cells_choose_epsilon(toy: ot.Problem, fitted: ot.Fit) -> Non
     assert np.isnan(unjudged.history.metrics["validation"]).all()
 
 
-def test_the_state_rebuilds_the_map_to_the_bit(toy: ot.Problem, fitted: ot.Fit) -> None:
+def test_the_state_rebuilds_the_map_to_the_bit(toy: ot.Problem, fitted: ot.Solution) -> None:
     state = fitted.map.state()
     assert json.loads(state["config"])["epsilon"] == fitted.map.epsilon  # type: ignore[attr-defined]
     again = ot.TransportMap.from_state(state)

@@ -22,17 +22,17 @@ def toy(nonlinear: Any) -> ot.Problem:
 
 
 @pytest.fixture(scope="module")
-def fitted(toy: ot.Problem) -> ot.Fit:
+def fitted(toy: ot.Problem) -> ot.Solution:
     return ot.fit([toy], "expectile", **QUICK)[0]
 
 
-def test_it_beats_the_identity(toy: ot.Problem, fitted: ot.Fit) -> None:
+def test_it_beats_the_identity(toy: ot.Problem, fitted: ot.Solution) -> None:
     before = criteria.energy_score(toy.source_valid, toy.target_valid).value
     after = criteria.energy_score(fitted.map.transport(toy.source_valid), toy.target_valid).value
     assert after < 0.2 * before
 
 
-def test_the_map_of_least_validation_distance_is_taken(toy: ot.Problem, fitted: ot.Fit) -> None:
+def test_the_map_of_least_validation_distance_is_taken(toy: ot.Problem, fitted: ot.Solution) -> None:
     history = fitted.history
     # a step goes forward and backward: two iterations
     assert history.step == [0, 50, 100, 150]
@@ -42,19 +42,19 @@ def test_the_map_of_least_validation_distance_is_taken(toy: ot.Problem, fitted: 
     assert criteria.energy_score(moved, toy.target_valid).value == pytest.approx(looks[history.selected], abs=1e-4)
 
 
-def test_the_backward_potential_undoes_the_forward_one_roughly(toy: ot.Problem, fitted: ot.Fit) -> None:
+def test_the_backward_potential_undoes_the_forward_one_roughly(toy: ot.Problem, fitted: ot.Solution) -> None:
     x = toy.source_valid
     away = np.linalg.norm(fitted.map.inverse(fitted.map.transport(x)) - x, axis=1)
     assert np.median(away) < 0.5
 
 
-def test_the_same_seed_gives_the_same_map_and_another_seed_another(toy: ot.Problem, fitted: ot.Fit) -> None:
+def test_the_same_seed_gives_the_same_map_and_another_seed_another(toy: ot.Problem, fitted: ot.Solution) -> None:
     again, other = (ot.fit([toy], "expectile", seed=seed, **QUICK)[0].map.transport(toy.source) for seed in (0, 1))
     np.testing.assert_array_equal(again, fitted.map.transport(toy.source))
     assert not np.allclose(again, other)
 
 
-def test_the_state_rebuilds_the_map_to_the_bit(toy: ot.Problem, fitted: ot.Fit) -> None:
+def test_the_state_rebuilds_the_map_to_the_bit(toy: ot.Problem, fitted: ot.Solution) -> None:
     again = ot.TransportMap.from_state(fitted.map.state())
     assert isinstance(again, DualMLPMap)
     np.testing.assert_array_equal(again.transport(toy.source_valid), fitted.map.transport(toy.source_valid))

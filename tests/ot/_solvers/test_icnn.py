@@ -49,7 +49,7 @@ def assert_usable(transport: TransportMap, x: np.ndarray) -> None:
         assert not isinstance(leaf, np.ndarray) or np.isfinite(leaf).all()
 
 
-def test_nonlinear_effect_is_learnt(nonlinear, fitted: ot.Fit):
+def test_nonlinear_effect_is_learnt(nonlinear, fitted: ot.Solution):
     x, y = nonlinear.source_test, nonlinear.target_test
     affine = gaussian_map(nonlinear.problem.source, nonlinear.problem.target)
     baseline = energy_distance(affine.transport(x), y)
@@ -62,7 +62,7 @@ def test_nonlinear_effect_is_learnt(nonlinear, fitted: ot.Fit):
     assert (moved - x)[:, 1].mean() == pytest.approx(1, abs=0.15)
 
 
-def test_fitted_map_is_monotone(nonlinear, fitted: ot.Fit):
+def test_fitted_map_is_monotone(nonlinear, fitted: ot.Solution):
     x = nonlinear.source_test[:400]
     moved = fitted.map.transport(x).astype(np.float64)
     steps, moves = x[:, None].astype(np.float64) - x, moved[:, None] - moved
@@ -71,13 +71,13 @@ def test_fitted_map_is_monotone(nonlinear, fitted: ot.Fit):
     assert (products >= -1e-5 * lengths).all()
 
 
-def test_fitted_map_is_inverted(nonlinear, fitted: ot.Fit):
+def test_fitted_map_is_inverted(nonlinear, fitted: ot.Solution):
     x = nonlinear.source_test
     back = fitted.map.inverse(fitted.map.transport(x))
     assert np.linalg.norm(back - x) <= 1e-4 * np.linalg.norm(x)
 
 
-def test_history_tells_how_it_went(small: Options, fitted: ot.Fit):
+def test_history_tells_how_it_went(small: Options, fitted: ot.Solution):
     history = fitted.history
     assert set(history.metrics) == {"loss", "validation"}
     assert history.step == list(range(0, small["n_steps"] + 1, small["check_every"]))
@@ -88,7 +88,7 @@ def test_history_tells_how_it_went(small: Options, fitted: ot.Fit):
     assert min(late) == history.metrics["validation"][history.step.index(history.selected)]
 
 
-def test_same_seed_same_map_to_the_bit(nonlinear, small: Options, fitted: ot.Fit):
+def test_same_seed_same_map_to_the_bit(nonlinear, small: Options, fitted: ot.Solution):
     [again] = ot.fit([nonlinear.problem], seed=0, **small)
     assert_same(again.map, fitted.map)
     assert again.history.metrics["validation"] == fitted.history.metrics["validation"]
@@ -194,7 +194,7 @@ def test_interrupt_returns_a_usable_map(nonlinear, small: Options, caplog: pytes
     assert "interrupted after step 200: the best maps so far are kept" in caplog.messages
 
 
-def test_resumed_fit_equals_an_uninterrupted_one(nonlinear, small: Options, fitted: ot.Fit, tmp_path: Path):
+def test_resumed_fit_equals_an_uninterrupted_one(nonlinear, small: Options, fitted: ot.Solution, tmp_path: Path):
     def interrupt(done: int, total: int, metrics: dict[str, float]) -> None:
         if done == 150:
             raise KeyboardInterrupt
@@ -238,7 +238,7 @@ ot.fit([problem], seed=0, progress=progress, checkpoint_dir=folder, **options)
 
 
 @pytest.mark.slow
-def test_killed_fit_is_resumed(nonlinear, small: Options, fitted: ot.Fit, tmp_path: Path):
+def test_killed_fit_is_resumed(nonlinear, small: Options, fitted: ot.Solution, tmp_path: Path):
     np.savez(tmp_path / "cells.npz", **{k: v for k, v in vars(nonlinear.problem).items() if v is not None})
     child = subprocess.Popen(
         [sys.executable, "-c", CHILD, str(tmp_path), repr(small)], stdout=subprocess.PIPE, text=True, env=os.environ

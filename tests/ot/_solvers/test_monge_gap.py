@@ -25,29 +25,29 @@ def toy(nonlinear: Any) -> ot.Problem:
 
 
 @pytest.fixture(scope="module")
-def fitted(toy: ot.Problem) -> ot.Fit:
+def fitted(toy: ot.Problem) -> ot.Solution:
     return ot.fit([toy], "monge_gap", **QUICK)[0]
 
 
-def test_it_beats_the_identity(toy: ot.Problem, fitted: ot.Fit) -> None:
+def test_it_beats_the_identity(toy: ot.Problem, fitted: ot.Solution) -> None:
     before = criteria.energy_score(toy.source_valid, toy.target_valid).value
     after = criteria.energy_score(fitted.map.transport(toy.source_valid), toy.target_valid).value
     assert after < 0.2 * before
 
 
-def test_the_map_of_least_validation_distance_is_taken(fitted: ot.Fit) -> None:
+def test_the_map_of_least_validation_distance_is_taken(fitted: ot.Solution) -> None:
     history = fitted.history
     assert history.step == [0, 20, 40, 60]
     looks = dict(zip(history.step, history.metrics["validation"], strict=True))
     assert history.selected == min(history.step[1:], key=looks.__getitem__)
 
 
-def test_the_same_seed_gives_the_same_map(toy: ot.Problem, fitted: ot.Fit) -> None:
+def test_the_same_seed_gives_the_same_map(toy: ot.Problem, fitted: ot.Solution) -> None:
     again = ot.fit([toy], "monge_gap", **QUICK)[0].map
     np.testing.assert_array_equal(again.transport(toy.source), fitted.map.transport(toy.source))
 
 
-def test_the_state_rebuilds_the_map_to_the_bit(toy: ot.Problem, fitted: ot.Fit) -> None:
+def test_the_state_rebuilds_the_map_to_the_bit(toy: ot.Problem, fitted: ot.Solution) -> None:
     again = ot.TransportMap.from_state(fitted.map.state())
     assert isinstance(again, MLPMap)
     np.testing.assert_array_equal(again.transport(toy.source_valid), fitted.map.transport(toy.source_valid))

@@ -22,24 +22,24 @@ def toy(nonlinear: Any) -> ot.Problem:
 
 
 @pytest.fixture(scope="module")
-def fitted(toy: ot.Problem) -> ot.Fit:
+def fitted(toy: ot.Problem) -> ot.Solution:
     return ot.fit([toy], "paper", **QUICK)[0]
 
 
-def test_it_beats_the_identity(toy: ot.Problem, fitted: ot.Fit) -> None:
+def test_it_beats_the_identity(toy: ot.Problem, fitted: ot.Solution) -> None:
     before = criteria.energy_score(toy.source_valid, toy.target_valid).value
     after = criteria.energy_score(fitted.map.transport(toy.source_valid), toy.target_valid).value
     assert after < 0.2 * before
 
 
-def test_the_cells_are_left_uncentred(fitted: ot.Fit) -> None:
+def test_the_cells_are_left_uncentred(fitted: ot.Solution) -> None:
     assert isinstance(fitted.map, ot.PotentialMap)
     assert fitted.map.network == "paper"
     assert not fitted.map.source_mean.any()
     assert not fitted.map.target_mean.any()
 
 
-def test_the_checkpoint_of_least_validation_mmd_is_taken(toy: ot.Problem, fitted: ot.Fit) -> None:
+def test_the_checkpoint_of_least_validation_mmd_is_taken(toy: ot.Problem, fitted: ot.Solution) -> None:
     history = fitted.history
     assert history.step == [0, 30, 60, 90, 120]
     looks = dict(zip(history.step, history.metrics["validation"], strict=True))
@@ -50,13 +50,13 @@ def test_the_checkpoint_of_least_validation_mmd_is_taken(toy: ot.Problem, fitted
     assert mmd == pytest.approx(looks[history.selected], abs=1e-5)
 
 
-def test_the_same_seed_gives_the_same_map_and_another_seed_another(toy: ot.Problem, fitted: ot.Fit) -> None:
+def test_the_same_seed_gives_the_same_map_and_another_seed_another(toy: ot.Problem, fitted: ot.Solution) -> None:
     again, other = (ot.fit([toy], "paper", seed=seed, **QUICK)[0].map.transport(toy.source) for seed in (0, 1))
     np.testing.assert_array_equal(again, fitted.map.transport(toy.source))
     assert not np.array_equal(again, other)
 
 
-def test_several_problems_at_once_give_what_each_gives_alone(toy: ot.Problem, fitted: ot.Fit) -> None:
+def test_several_problems_at_once_give_what_each_gives_alone(toy: ot.Problem, fitted: ot.Solution) -> None:
     other = ot.Problem(toy.source, toy.target[:200] + 1, toy.source_valid, toy.target_valid + 1)
     both = ot.fit([toy, other], "paper", **QUICK)
     moved = both[0].map.transport(toy.source)
@@ -101,7 +101,7 @@ def test_the_penalty_is_the_sum_of_the_norms_of_what_is_negative() -> None:
     assert not slope["positive_last"].any()
 
 
-def test_a_fit_resumes_where_it_was_interrupted(toy: ot.Problem, fitted: ot.Fit, tmp_path: Any) -> None:
+def test_a_fit_resumes_where_it_was_interrupted(toy: ot.Problem, fitted: ot.Solution, tmp_path: Any) -> None:
     class Stop(Exception):
         pass
 

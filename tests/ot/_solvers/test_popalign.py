@@ -32,18 +32,18 @@ def problem() -> ot.Problem:
 
 
 @pytest.fixture(scope="module")
-def fitted(problem: ot.Problem) -> ot.Fit:
+def fitted(problem: ot.Problem) -> ot.Solution:
     [fit] = ot.fit([problem], "popalign", n_components=(1, 3, 6))
     return fit
 
 
 @pytest.fixture(scope="module")
-def aligned(fitted: ot.Fit) -> MixtureMap:
+def aligned(fitted: ot.Solution) -> MixtureMap:
     assert isinstance(fitted.map, MixtureMap)
     return fitted.map
 
 
-def test_it_finds_the_types_and_couples_them(fitted: ot.Fit, aligned: MixtureMap) -> None:
+def test_it_finds_the_types_and_couples_them(fitted: ot.Solution, aligned: MixtureMap) -> None:
     history = fitted.history
     assert history.metrics["n_components"] == [1, 3, 6]
     assert history.selected == history.step[1] == history.step[int(np.argmin(history.metrics["bic"]))]

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._maps.base import TransportMap
-from .._problem import Fit, History, Problem, Progress
+from .._problem import History, Problem, Progress, Solution
 from . import checkpoints
 from .batches import gather
 from .training import Method, Params, State, train
@@ -52,7 +52,7 @@ def fit_each(
     seed: int,
     progress: Progress | None,
     build: Callable[[Params], TransportMap],
-) -> list[Fit]:
+) -> list[Solution]:
     """Train a network for every problem, and build a map of the best parameters of each."""
     trained = train_each(method, problems, config, seed, progress)
-    return [Fit(build(params), history) for params, history in trained]
+    return [Solution(build(params), history) for params, history in trained]

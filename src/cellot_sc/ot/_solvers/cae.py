@@ -21,7 +21,7 @@ from .._loop.reconstruction import (
     train_autoencoders,
 )
 from .._maps.base import State, TransportMap
-from .._problem import Fit, Problem, Progress, all_alike
+from .._problem import Problem, Progress, Solution, all_alike
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +79,7 @@ class CaeMap(TransportMap):
         return cls(state["networks"], Frame(state["center"], config["scale"]), residual=config["residual"])
 
 
-def fit_cae(problems: Sequence[Problem], config: CaeConfig, seed: int, progress: Progress | None) -> list[Fit]:
+def fit_cae(problems: Sequence[Problem], config: CaeConfig, seed: int, progress: Progress | None) -> list[Solution]:
     """Fit the conditional autoencoder that the CellOT publication (Bunne et al. 2023) compares with.
 
     An encoder and a decoder are told, by a one-hot label, whether a cell is treated, and reconstruct it. A prediction
@@ -90,4 +90,4 @@ def fit_cae(problems: Sequence[Problem], config: CaeConfig, seed: int, progress:
     """
     all_alike(problems, "cae")
     trained = train_autoencoders(problems, config, seed, progress, n_labels=2)
-    return [Fit(CaeMap(t.networks, t.frame, residual=config.residual), t.history) for t in trained]
+    return [Solution(CaeMap(t.networks, t.frame, residual=config.residual), t.history) for t in trained]

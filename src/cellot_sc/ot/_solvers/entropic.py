@@ -17,7 +17,7 @@ from .. import _checks, _sinkhorn
 from .._loop import criteria
 from .._loop.batches import bucket
 from .._maps.base import State, TransportMap
-from .._problem import Fit, History, Problem, Progress
+from .._problem import History, Problem, Progress, Solution
 
 logger = logging.getLogger("cellot_sc")
 
@@ -150,7 +150,7 @@ class EntropicConfig:
 
 def fit_entropic(
     problems: Sequence[Problem], config: EntropicConfig, seed: int, progress: Progress | None
-) -> list[Fit]:
+) -> list[Solution]:
     """Solve the regularised discrete problem of every pair of clouds, one after the other (Cuturi 2013).
 
     Raises
@@ -165,7 +165,7 @@ def fit_entropic(
         )
         raise ValueError(msg)
     total = len(problems) * len(config.epsilons)
-    fits: list[Fit] = []
+    fits: list[Solution] = []
     for problem in problems:
 
         def report(done: int, validation: float, before: int = len(fits) * len(config.epsilons)) -> None:
@@ -176,7 +176,7 @@ def fit_entropic(
     return fits
 
 
-def _fit_one(problem: Problem, config: EntropicConfig, seed: int, report: Any) -> Fit:
+def _fit_one(problem: Problem, config: EntropicConfig, seed: int, report: Any) -> Solution:
     start = time.perf_counter()
     rng = np.random.default_rng(seed)
     source, source_weights = _sinkhorn.sample(problem.source, problem.source_weights, config.max_cells, rng)
@@ -212,4 +212,4 @@ def _fit_one(problem: Problem, config: EntropicConfig, seed: int, report: Any) -
         msg = f"Sinkhorn's iterations diverged at epsilon = {config.epsilons[0]:g} x mean cost: choose larger epsilons."
         raise ValueError(msg)
     chosen = int(np.argmin(history.metrics["validation"])) if judged else (len(candidates) - 1) // 2
-    return Fit(candidates[chosen], dataclasses.replace(history, selected=history.step[chosen]))
+    return Solution(candidates[chosen], dataclasses.replace(history, selected=history.step[chosen]))

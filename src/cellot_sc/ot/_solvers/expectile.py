@@ -19,7 +19,7 @@ from .._loop.training import State
 from .._maps import mlp
 from .._maps.mlp import DualMLPMap, Params
 from .._ott import ExpectileNeuralDual
-from .._problem import Fit, Problem, Progress
+from .._problem import Problem, Progress, Solution
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,7 +126,7 @@ class BackAndForth:
 
 def fit_expectile(
     problems: Sequence[Problem], config: ExpectileConfig, seed: int, progress: Progress | None
-) -> list[Fit]:
+) -> list[Solution]:
     """Fit ott's ``ExpectileNeuralDual`` (Buzun et al. 2024, arXiv 2403.03777) for every problem.
 
     Without validation cells, the last iteration is taken.

@@ -24,7 +24,7 @@ from .._maps.base import TransportMap
 from .._maps.networks import Params
 from .._maps.potential import PotentialMap
 from .._moments import moments, shares_of
-from .._problem import Fit, History, Problem, Progress
+from .._problem import History, Problem, Progress, Solution
 from .gaussian import cautious_gaussian_map
 
 logger = logging.getLogger("cellot_sc")
@@ -142,7 +142,7 @@ class Expectile:
         return criteria.local_mmd(moved, r.target_valid, r.source_mask, r.target_mask, r.view)
 
 
-def fit_icnn(problems: Sequence[Problem], config: ICNNConfig, seed: int, progress: Progress | None) -> list[Fit]:
+def fit_icnn(problems: Sequence[Problem], config: ICNNConfig, seed: int, progress: Progress | None) -> list[Solution]:
     """Fit an ensemble of convex networks for every problem, all in one computation.
 
     The map is the average of those networks that validation cells prefer. It is the affine start where none beats it,
@@ -150,7 +150,7 @@ def fit_icnn(problems: Sequence[Problem], config: ICNNConfig, seed: int, progres
     """
     of_train = [(p.source, p.target, p.source_weights, p.target_weights) for p in problems]
     starts = [cautious_gaussian_map(*cells) for cells in of_train]
-    fits = [Fit(start, History(selected=0)) for start in starts]
+    fits = [Solution(start, History(selected=0)) for start in starts]
     wanting = [
         i
         for i, (start, cells) in enumerate(zip(starts, of_train, strict=True))
@@ -170,7 +170,7 @@ def fit_icnn(problems: Sequence[Problem], config: ICNNConfig, seed: int, progres
 
 def _fit_networks(
     problems: Sequence[Problem], starts: Sequence[AffineMap], config: ICNNConfig, seed: int, progress: Progress | None
-) -> list[Fit]:
+) -> list[Solution]:
     # without validation cells nothing can be chosen by: the last step is taken
     judged = all(min(len(problem.source_valid), len(problem.target_valid)) for problem in problems)
     method = Expectile(
@@ -205,7 +205,7 @@ def _fit_networks(
         ]
         valid = (sample(problem.source_valid, seed), sample(problem.target_valid, seed))
         chosen = _choose(start, members, *valid, criteria.View(*views[i]), valid_weights(problem, seed))
-        fits.append(Fit(chosen, trained.histories[i]))
+        fits.append(Solution(chosen, trained.histories[i]))
     return fits
 
 

@@ -21,7 +21,7 @@ from .._loop.training import State
 from .._maps import mlp
 from .._maps.mlp import MLPMap, Params
 from .._ott import MongeGapEstimator, PotentialMLP, monge_gap_from_samples
-from .._problem import Fit, Problem, Progress
+from .._problem import Problem, Progress, Solution
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,7 +146,7 @@ class FitWithGap:
 
 def fit_monge_gap(
     problems: Sequence[Problem], config: MongeGapConfig, seed: int, progress: Progress | None
-) -> list[Fit]:
+) -> list[Solution]:
     """Fit ott's ``MongeGapEstimator`` (Uscidda and Cuturi 2023, arXiv 2302.04953) for every problem.
 
     Without validation cells, the last step is taken.

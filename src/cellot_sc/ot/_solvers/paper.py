@@ -19,7 +19,7 @@ from .._loop.training import State
 from .._maps import networks
 from .._maps.networks import Params
 from .._maps.potential import PotentialMap
-from .._problem import Fit, Problem, Progress
+from .._problem import Problem, Progress, Solution
 
 type Updated = tuple[Params, optax.OptState]
 
@@ -152,7 +152,7 @@ def penalty(params: Params) -> jax.Array:
     return jnp.stack([jnp.sqrt((jnp.minimum(kernel, 0) ** 2).sum() + tiny) for kernel in kernels]).sum()
 
 
-def fit_paper(problems: Sequence[Problem], config: PaperConfig, seed: int, progress: Progress | None) -> list[Fit]:
+def fit_paper(problems: Sequence[Problem], config: PaperConfig, seed: int, progress: Progress | None) -> list[Solution]:
     """Fit the published model for every problem. The cells are left uncentred, as published.
 
     Without validation cells, the last iteration is taken.

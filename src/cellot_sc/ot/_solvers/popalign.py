@@ -15,7 +15,7 @@ from scipy.special import softmax
 
 from .. import _checks
 from .._maps.base import State, TransportMap
-from .._problem import Fit, History, Problem, Progress, all_alike
+from .._problem import History, Problem, Progress, Solution, all_alike
 from .gaussian import bures_matrix, gaussian_map
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ class PopAlignConfig:
 
 def fit_popalign(
     problems: Sequence[Problem], config: PopAlignConfig, seed: int, progress: Progress | None
-) -> list[Fit]:
+) -> list[Solution]:
     """Fit a map per problem, as PopAlign aligns populations (Chen et al. 2020, doi 10.1073/pnas.2005990117).
 
     Mixtures are fitted to source and target cells, their components coupled by optimal transport between the mixtures
@@ -185,7 +185,7 @@ def fit_popalign(
     return fits
 
 
-def _fit_one(problem: Problem, config: PopAlignConfig, seed: int) -> Fit:
+def _fit_one(problem: Problem, config: PopAlignConfig, seed: int) -> Solution:
     begin = time.perf_counter()
     rng = np.random.default_rng(seed)
     x, y = (_sample(cells, config.max_cells, rng).astype(np.float64) for cells in (problem.source, problem.target))
@@ -205,7 +205,7 @@ def _fit_one(problem: Problem, config: PopAlignConfig, seed: int) -> Fit:
     chosen = int(np.argmin(history.metrics["bic"]))
     source, target = (_gaussians(cells, of) for cells, of in zip((x, y), candidates[chosen], strict=True))
     transport = MixtureMap(source, target, _coupling(source, target))
-    return Fit(transport, dataclasses.replace(history, selected=history.step[chosen]))
+    return Solution(transport, dataclasses.replace(history, selected=history.step[chosen]))
 
 
 def _sample(cells: np.ndarray, max_cells: int, rng: np.random.Generator) -> np.ndarray:

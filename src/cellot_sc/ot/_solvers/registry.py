@@ -10,7 +10,7 @@ from typing import Any
 from .._maps.affine import IdentityMap, MeanShiftMap
 from .._maps.base import TransportMap
 from .._moments import mean_of
-from .._problem import Fit, History, Problem, Progress
+from .._problem import History, Problem, Progress, Solution
 from .cae import CaeConfig, fit_cae
 from .entropic import EntropicConfig, fit_entropic
 from .expectile import ExpectileConfig, fit_expectile
@@ -41,7 +41,7 @@ class Solver:
     name: str
     summary: str
     config: type
-    run: Callable[[Sequence[Problem], Any, int, Progress | None], list[Fit]]
+    run: Callable[[Sequence[Problem], Any, int, Progress | None], list[Solution]]
 
     def options(self) -> list[str]:
         """Return the names of the options that the solver takes."""
@@ -53,9 +53,9 @@ class NoOptions:
     """The options of a solver that has none."""
 
 
-def _closed_form(function: Callable[[Problem], TransportMap]) -> Callable[..., list[Fit]]:
-    def run(problems: Sequence[Problem], config: NoOptions, seed: int, progress: Progress | None) -> list[Fit]:
-        return [Fit(function(problem), History()) for problem in problems]
+def _closed_form(function: Callable[[Problem], TransportMap]) -> Callable[..., list[Solution]]:
+    def run(problems: Sequence[Problem], config: NoOptions, seed: int, progress: Progress | None) -> list[Solution]:
+        return [Solution(function(problem), History()) for problem in problems]
 
     return run
 
@@ -133,7 +133,7 @@ def fit(
     seed: int = 0,
     progress: Progress | None = None,
     **options: Any,
-) -> list[Fit]:
+) -> list[Solution]:
     """Fit one transport map per problem.
 
     Parameters

@@ -12,7 +12,7 @@ import numpy as np
 from .._loop.autoencoder import Params, encode, rectified
 from .._loop.reconstruction import Frame, ReconstructionConfig, as_arrays, rebuild, train_autoencoders
 from .._maps.base import State, TransportMap
-from .._problem import Fit, Problem, Progress, all_alike
+from .._problem import Problem, Progress, Solution, all_alike
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +79,7 @@ class ScgenMap(TransportMap):
         return cls(state["networks"], frame, state["shift"], residual=config["residual"])
 
 
-def fit_scgen(problems: Sequence[Problem], config: ScgenConfig, seed: int, progress: Progress | None) -> list[Fit]:
+def fit_scgen(problems: Sequence[Problem], config: ScgenConfig, seed: int, progress: Progress | None) -> list[Solution]:
     """Fit scGen (Lotfollahi et al. 2019, doi 10.1038/s41592-019-0494-8) with the weight of its prior at 0.
 
     So it was compared with in the CellOT publication: the latent of an autoencoder of untreated and treated cells, to
@@ -94,5 +94,5 @@ def fit_scgen(problems: Sequence[Problem], config: ScgenConfig, seed: int, progr
             encode(networks, frame.enter(cells), rectified).mean(axis=0, dtype=np.float64)
             for cells in (problem.source, problem.target)
         )
-        fits.append(Fit(ScgenMap(networks, frame, target - source, residual=config.residual), trained.history))
+        fits.append(Solution(ScgenMap(networks, frame, target - source, residual=config.residual), trained.history))
     return fits

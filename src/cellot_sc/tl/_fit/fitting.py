@@ -8,11 +8,11 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from ..._settings import settings
-from ...ot import Fit, Problem
+from ...ot import Problem, Solution
 from ...ot._solvers import registry
 
 
-def fit_all(pairs: Sequence[Problem], solver: str, config: Any, seed: int) -> list[Fit]:
+def fit_all(pairs: Sequence[Problem], solver: str, config: Any, seed: int) -> list[Solution]:
     """Fit a map for every pair of clouds, and show how far that is.
 
     Parameters
