@@ -1,0 +1,136 @@
+"""Names that are looked up: registries that other distributions add to, and the hint at the nearest name."""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.metadata import EntryPoint, entry_points
+from typing import Protocol
+
+
+def nearest(name: object, valid: Iterable[object]) -> str:
+    """Return the sentence that names the nearest of ``valid``, and then all of them if they are few.
+
+    Examples
+    --------
+    >>> from cellot_sc._plugins import nearest
+    >>> nearest("mdm", ["mmd", "l2_means"])
+    " Did you mean 'mmd'? Valid: 'mmd', 'l2_means'."
+    """
+    names = [str(v) for v in valid]
+    close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.4)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    if not names:
+        return f"{hint} There are none."
+    shown = ", ".join(repr(n) for n in names[:20]) + (", ..." if len(names) > 20 else "")
+    return f"{hint} Valid: {shown}."
+
+
+class Named(Protocol):
+    """What can be registered: it knows its name."""
+
+    @property
+    def name(self) -> str:
+        """The name it is looked up by."""
+
+
+class Registry[Record: Named](Mapping[str, Record]):
+    """Records by their names, in the order in which they were registered.
+
+    Other distributions add theirs through entry points, each of which names one record. These are loaded once, when a
+    name is looked up that is not there, or the registry is listed. One that cannot be loaded is warned of and left out.
+
+    Parameters
+    ----------
+    record
+        Class of the records. Its name in lower case is what errors call them.
+    group
+        Group of the entry points.
+    records
+        The first records.
+
+    Examples
+    --------
+    >>> from dataclasses import make_dataclass
+    >>> from cellot_sc._plugins import Registry
+    >>> Metric = make_dataclass("Metric", [("name", str)])
+    >>> registry = Registry(Metric, "nobody.extends", [Metric("mmd")])
+    >>> registry.register(Metric("range"))
+    Metric(name='range')
+    >>> list(registry)
+    ['mmd', 'range']
+    """
+
+    def __init__(self, record: type[Record], group: str, records: Iterable[Record] = ()) -> None:
+        self._class, self._group = record, group
+        self._what = record.__name__.lower()
+        self._records: dict[str, Record] = {}
+        self._loaded = False
+        for one in records:
+            self.register(one)
+
+    def register(self, record: Record) -> Record:
+        """Add a record and return it; one that is there already stays as it is.
+
+        Raises
+        ------
+        TypeError
+            If it is no record.
+        ValueError
+            If its name is taken by another one.
+        """
+        if not isinstance(record, self._class):
+            msg = f"a {self._what} is a {self._class.__name__}, not {type(record).__name__}: {record!r}."
+            raise TypeError(msg)
+        if self._records.setdefault(record.name, record) is not record:
+            msg = f"a {self._what} {record.name!r} is registered already: give the new one another name."
+            raise ValueError(msg)
+        return record
+
+    def resolve(self, given: str | Record) -> Record:
+        """Return the record of a name; a record, registered or not, is returned as it is.
+
+        Raises
+        ------
+        ValueError
+            If there is none of that name.
+        """
+        if isinstance(given, self._class):
+            return given
+        if not isinstance(given, str) or given not in self:
+            msg = f"{self._what} {given!r} is unknown.{nearest(given, self)}"
+            raise ValueError(msg)
+        return self._records[given]
+
+    def __getitem__(self, name: str) -> Record:
+        if name not in self._records:
+            self._load()
+        return self._records[name]
+
+    def __iter__(self) -> Iterator[str]:
+        self._load()
+        return iter(self._records)
+
+    def __len__(self) -> int:
+        self._load()
+        return len(self._records)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(self)})"
+
+    def _load(self) -> None:
+        """Register what other distributions add."""
+        if self._loaded:
+            return
+        self._loaded = True
+        for entry in entry_points(group=self._group):
+            self._add(entry)
+
+    def _add(self, entry: EntryPoint) -> None:
+        try:
+            self.register(entry.load())
+        except Exception as error:  # noqa: BLE001 (the code of others may raise anything)
+            by = "an unknown distribution" if entry.dist is None else f"the distribution {entry.dist.name!r}"
+            text = f"the {self._what} {entry.name!r} of {by} is left out, since it cannot be loaded: {error!r}"
+            warnings.warn(text, stacklevel=2)

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import sys
+import types
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from cellot_sc._plugins import Registry, nearest
+
+GROUP = "cellot_sc.things_of_this_test"
+
+
+@dataclass(frozen=True)
+class Thing:
+    name: str
+    size: int = 0
+
+
+@pytest.fixture
+def registry() -> Registry[Thing]:
+    return Registry(Thing, GROUP, [Thing("one", 1), Thing("two", 2)])
+
+
+@pytest.fixture
+def distribution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A distribution with a thing, one that cannot be imported, and one whose name is taken."""
+    info = tmp_path / "other_things-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: other-things\nVersion: 1.0\n", encoding="utf-8")
+    entries = "three = other_things:THREE\nfour = other_things:FOUR\none = other_things:ONE\n"
+    (info / "entry_points.txt").write_text(f"[{GROUP}]\n{entries}", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    module = types.ModuleType("other_things")
+    module.__dict__.update(THREE=Thing("three", 3), ONE=Thing("one", 9))
+    monkeypatch.setitem(sys.modules, "other_things", module)
+
+
+def test_records_by_name(registry: Registry[Thing]) -> None:
+    assert list(registry) == ["one", "two"] and len(registry) == 2 and "three" not in registry
+    assert registry["two"].size == 2 and repr(registry) == "Registry(one, two)"
+    three = Thing("three", 3)
+    assert registry.resolve(three) is three and "three" not in registry
+    assert registry.register(three) is three and registry.resolve("three") is three
+    assert registry.register(three) is three
+
+
+def test_what_cannot_be_registered(registry: Registry[Thing]) -> None:
+    with pytest.raises(ValueError, match="a thing 'one' is registered already: give the new one another name"):
+        registry.register(Thing("one", 7))
+    with pytest.raises(TypeError, match="a thing is a Thing, not str: 'three'"):
+        registry.register("three")  # type: ignore[arg-type]
+    assert registry["one"].size == 1 and len(registry) == 2
+
+
+def test_the_nearest_name_is_hinted_at(registry: Registry[Thing]) -> None:
+    with pytest.raises(ValueError, match=r"^thing 'tow' is unknown. Did you mean 'two'\? Valid: 'one', 'two'\.$"):
+        registry.resolve("tow")
+    with pytest.raises(KeyError):
+        registry["tow"]
+    assert nearest("x", []) == " There are none."
+    assert nearest("xyz", range(30)).endswith("'19', ....")
+
+
+@pytest.mark.usefixtures("distribution")
+def test_other_distributions_add_records(registry: Registry[Thing]) -> None:
+    assert registry["one"].size == 1  # a known name loads nothing
+    with pytest.warns(UserWarning) as warned:
+        assert registry["three"].size == 3
+    texts = [str(warning.message) for warning in warned]
+    assert len(texts) == 2
+    assert texts[0].startswith("the thing 'four' of the distribution 'other-things' is left out")
+    assert "a thing 'one' is registered already" in texts[1]
+    assert list(registry) == ["one", "two", "three"]  # loaded once: no second warning
