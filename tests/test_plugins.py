@@ -54,6 +54,19 @@ def test_what_cannot_be_registered(registry: Registry[Thing]) -> None:
     assert registry["one"].size == 1 and len(registry) == 2
 
 
+def test_several_are_selected(registry: Registry[Thing]) -> None:
+    three = Thing("three", 3)
+    assert registry.select("two") == [registry["two"]] and registry.select(three) == [three]
+    given: list[str | Thing] = [three, "one", registry["one"], three]
+    assert registry.select(iter(given)) == [three, registry["one"]]
+    with pytest.raises(ValueError, match="thing is empty: give at least one. Valid: 'one', 'two'"):
+        registry.select([])
+    with pytest.raises(ValueError, match="two different things are called 'three'"):
+        registry.select([three, Thing("three", 4)])
+    with pytest.raises(ValueError, match="a thing 'one' is registered already"):
+        registry.select([Thing("one", 7)])
+
+
 def test_the_nearest_name_is_hinted_at(registry: Registry[Thing]) -> None:
     with pytest.raises(ValueError, match=r"^thing 'tow' is unknown. Did you mean 'two'\? Valid: 'one', 'two'\.$"):
         registry.resolve("tow")

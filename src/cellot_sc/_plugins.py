@@ -6,7 +6,7 @@ import difflib
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
-from typing import Protocol
+from typing import Any, Protocol
 
 
 def nearest(name: object, valid: Iterable[object]) -> str:
@@ -83,9 +83,7 @@ class Registry[Record: Named](Mapping[str, Record]):
         if not isinstance(record, self._class):
             msg = f"a {self._what} is a {self._class.__name__}, not {type(record).__name__}: {record!r}."
             raise TypeError(msg)
-        if self._records.setdefault(record.name, record) is not record:
-            msg = f"a {self._what} {record.name!r} is registered already: give the new one another name."
-            raise ValueError(msg)
+        self._records[record.name] = self.resolve(record)
         return record
 
     def resolve(self, given: str | Record) -> Record:
@@ -94,14 +92,36 @@ class Registry[Record: Named](Mapping[str, Record]):
         Raises
         ------
         ValueError
-            If there is none of that name.
+            If there is none of that name, or the record has the name of another one that is registered.
         """
         if isinstance(given, self._class):
+            if self._records.get(given.name, given) is not given:
+                msg = f"a {self._what} {given.name!r} is registered already: give the new one another name."
+                raise ValueError(msg)
             return given
         if not isinstance(given, str) or given not in self:
             msg = f"{self._what} {given!r} is unknown.{nearest(given, self)}"
             raise ValueError(msg)
         return self._records[given]
+
+    def select(self, given: str | Record | Iterable[str | Record]) -> list[Record]:
+        """Return one record or several, each once, in the order in which they are given.
+
+        Raises
+        ------
+        ValueError
+            If there is none, one is unknown, or two different ones have the same name.
+        """
+        several: Iterable[Any] = [given] if isinstance(given, str | self._class) else given  # type: ignore[assignment]
+        records: dict[str, Record] = {}
+        for record in map(self.resolve, several):
+            if records.setdefault(record.name, record) is not record:
+                msg = f"two different {self._what}s are called {record.name!r}: give one of them another name."
+                raise ValueError(msg)
+        if not records:
+            msg = f"{self._what} is empty: give at least one.{nearest('', self)}"
+            raise ValueError(msg)
+        return list(records.values())
 
     def __getitem__(self, name: str) -> Record:
         if name not in self._records:
