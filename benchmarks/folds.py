@@ -19,7 +19,7 @@ from anndata import AnnData
 
 import cellot_sc as cs
 from cellot_sc import ot
-from cellot_sc.tl._judge.scores import METRICS
+from cellot_sc.metrics import METRICS
 
 from . import _fits, _output, _problems
 

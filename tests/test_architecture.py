@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 from collections.abc import Callable, Iterator
@@ -42,3 +43,19 @@ def test_every_public_name_is_on_the_api_page(namespace: str) -> None:
     line = re.compile(rf"^(?: +|\.\. data:: ){namespace}\.(\w+)$", flags=re.MULTILINE)
     listed = set(line.findall(API.read_text(encoding="utf-8")))
     assert listed == set(getattr(cs, namespace).__all__)
+
+
+def test_a_metrics_name_is_written_in_its_own_file_and_among_the_defaults_only() -> None:
+    source = Path(cs.__file__).parent
+    names = {name for name, metric in cs.metrics.METRICS.items() if "discrimination" not in name}
+    places: dict[str, set[str]] = {}
+    for file in source.rglob("*.py"):
+        # a function may be called as its metric, and is exported by its name
+        if file.name != "__init__.py":
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in names:
+                    places.setdefault(node.value, set()).add(file.relative_to(source).as_posix())
+    for name, files in places.items():
+        implemented = {file for file in files if file.startswith("metrics/")}
+        assert len(implemented) <= 1 and files - implemented <= {"_defaults.py"}, (name, files)
+    assert len(places) > 15

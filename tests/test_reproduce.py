@@ -11,7 +11,7 @@ import pytest
 from anndata import AnnData
 
 import cellot_sc as cs
-from cellot_sc import _reproduce, cli
+from cellot_sc import _defaults, _reproduce, cli
 from cellot_sc._reproduce import Plan
 from cellot_sc.datasets import Task, tasks
 
@@ -74,7 +74,7 @@ def test_every_task_runs_on_a_folder_of_the_archives_layout(task: Task, tmp_path
         assert set(table["model"]) == {"identity", "mean_shift", "gaussian", "observed"}
         assert set(table["perturbation"]) == set(targets)
         assert set(table["split"]) == {"test" if task.holdout_key is None else "ood"}
-    assert set(_reproduce.LEGACY_METRICS) <= set(legacy["metric"])
+    assert set(_defaults.PUBLISHED_METRICS) <= set(legacy["metric"])
     assert set(legacy["n_features"]) == {task.n_markers or 48}
     if task.holdout_key is None:
         assert "holdout" not in scores

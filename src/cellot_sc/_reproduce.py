@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from . import __version__, _keys, _validate, datasets, pp, tl
+from . import __version__, _defaults, _keys, _validate, datasets, pp, tl
 from .datasets._task import ARCHIVE_DOI
 from .ot._solvers import registry
 
@@ -25,21 +25,6 @@ ALL_GROUPS = "all"
 """What stands for every group that the paper holds out."""
 BASELINES = ("identity", "mean_shift", "gaussian", "entropic", "popalign", "scgen", "cae")
 REPRESENTATIONS = ("autoencoder", "pca", "X")
-LEGACY_METRICS = (
-    "legacy_mmd",
-    "l2_means",
-    "l2_stds",
-    "r_means",
-    "r2_means",
-    "correlation_distance",
-    "knn_enrichment_50",
-    "knn_enrichment_100",
-)
-SHOWN = {
-    "features": ("legacy_mmd", "l2_means", "r_means"),
-    "latent": ("energy_distance", "pearson_delta"),
-}
-"""Metrics of the table that is printed, by the space in which they are compared."""
 N_CELLS = (100, 250, 500, 1000, 1500)
 """Numbers of cells that the paper compares."""
 VALID_FRACTION = 0.1
@@ -133,7 +118,10 @@ def show(summary: pd.DataFrame) -> str:
     of_models = summary.dropna(subset="value").groupby([*keys, "model"], dropna=False)["n_cells"].max()
     of_all = of_models.groupby(keys, dropna=False).min().rename("most").reset_index()
     most = (summary["n_cells"] == summary.merge(of_all, how="left", on=keys)["most"].to_numpy()).to_numpy()
-    wanted = [metric in SHOWN[space] for space, metric in zip(summary["space"], summary["metric"], strict=True)]
+    wanted = [
+        metric in _defaults.REPRODUCED_METRICS[space]
+        for space, metric in zip(summary["space"], summary["metric"], strict=True)
+    ]
     rows = summary[most & np.array(wanted) & (summary["group"] == "all")]
     blocks = {"": rows}
     if "learnt_from" in rows:
@@ -141,7 +129,7 @@ def show(summary: pd.DataFrame) -> str:
             "held-out groups, never seen:\n": rows[rows["learnt_from"] == "no"],
             "the same cells, others of their groups seen:\n": rows[rows["learnt_from"] == "yes"],
         }
-    metrics = [metric for of_space in SHOWN.values() for metric in of_space]
+    metrics = [metric for of_space in _defaults.REPRODUCED_METRICS.values() for metric in of_space]
     shown = []
     for title, block in blocks.items():
         wide = block.pivot_table(index="model", columns="metric", values="value", sort=False)
@@ -243,7 +231,7 @@ def _judge_as_published(adata: AnnData, task: Task, plan: Plan, split: str) -> p
     return tl.evaluate(
         adata,
         split=split,
-        metrics=LEGACY_METRICS,
+        metrics=_defaults.PUBLISHED_METRICS,
         space="genes",
         baselines=plan.baselines or BASELINES,
         n_markers=task.n_markers,

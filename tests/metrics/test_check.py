@@ -57,7 +57,7 @@ BAD = {
 
 
 def test_every_metric_is_covered():
-    functions = {name for name in metrics.__all__ if name.islower()}
+    functions = {name for name in metrics.__all__ if name.islower()} - {"register", "check_metric"}
     assert functions == {f.__name__ for f in [*TWO, *THREE]}
 
 

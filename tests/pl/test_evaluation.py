@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
 import cellot_sc as cs
-from cellot_sc.pl import _evaluation
 
 MODELS = ["icnn", "identity", "mean_shift", "gaussian", "observed"]
 
@@ -119,8 +118,33 @@ def test_a_table_of_evaluate(fitted: AnnData) -> None:
         ("my_own", None),
     ],
 )
-def test_best_value(metric: str, best: float | None) -> None:
-    assert _evaluation.best_value(metric) == best
+def test_best_value_is_marked_and_said(metric: str, best: float | None) -> None:
+    table = scores(["drug_a"])
+    table = table[table["metric"] == "energy_distance"].assign(metric=metric)
+    ax = cs.pl.evaluation(table, metrics=metric, show=False)[metric]
+    marked = [np.asarray(line.get_xdata())[0] for line in ax.lines if line.get_linestyle() == ":"]
+    if best is None:
+        assert np.isnan(marked).all() and ax.get_xlabel() == ""
+    else:
+        assert marked == [best] and ax.get_xlabel() == ("lower is better" if best == 0 else f"best: {best:g}")
+
+
+def test_titles_are_labels_that_fit_above_their_panels() -> None:
+    name = "energy_distance_frac_gap_closed"
+    axes = cs.pl.evaluation(scores(["drug_a"]), metrics=["pearson_delta", name], show=False)
+    titles = [ax.get_title(loc="left") for ax in axes.values()]
+    assert titles == [
+        "correlation of predicted and\nobserved changes of the mean", "energy distance, gap closed",
+    ]  # fmt: skip
+
+
+def test_a_metric_that_is_not_registered_is_drawn_by_its_own_record() -> None:
+    mine = cs.metrics.Metric("mine", lambda x, y: 0.0, "agreement of mine", best=1.0, bounds=(0.0, 1.0))
+    table = scores(["drug_a"]).replace({"metric": {"pearson_delta": "mine"}})
+    axes = cs.pl.evaluation(table, metrics=[mine, "energy_distance"], show=False)
+    assert list(axes) == ["mine", "energy_distance"]
+    assert axes["mine"].get_title(loc="left") == "agreement of mine" and axes["mine"].get_xlabel() == "best: 1"
+    assert values(axes["mine"])["icnn"] == [pytest.approx(0.01)]
 
 
 @pytest.mark.parametrize(

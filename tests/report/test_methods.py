@@ -44,7 +44,13 @@ class TestMethods:
         }
         changed = dataclasses.replace(report.fitted, config=config, maps=maps)
         text, _ = _methods.paragraph(
-            report.adata, report.scores.assign(split="ood"), changed, groupby=None, n_boot=0, versions={}
+            report.adata,
+            report.scores.assign(split="ood"),
+            changed,
+            metrics=report.metrics,
+            groupby=None,
+            n_boot=0,
+            versions={},
         )
         assert "Cells were paired only within categories of 'patient'." in text
         assert "Train cells were weighed by 'survival'." in text
@@ -53,7 +59,8 @@ class TestMethods:
         assert "resamples" not in text and "tested" not in text
 
     def test_every_solver_and_metric_cites_what_is_known(self) -> None:
-        named = [name for names in _methods.OF_SOLVER.values() for name in names] + list(_methods.OF_METRIC.values())
+        named = [name for names in _methods.OF_SOLVER.values() for name in names]
+        named += [name for metric in cs.metrics.METRICS.values() for name in metric.cites]
         cite = _methods.Citations()
         assert cite(*named).count(";") == len(named) - 1
         assert set(_methods.OF_SOLVER) <= set(cs.ot.SOLVERS)

@@ -9,6 +9,7 @@ import pytest
 from cellot_sc import _report
 from cellot_sc._report import _scores
 from cellot_sc._report._table import number
+from cellot_sc.tl._judge.scores import described
 
 
 def test_table_has_every_score_beside_its_controls(page: Any, report: _report.Report) -> None:
@@ -76,9 +77,10 @@ class TestSummary:
         ("energy_distance", {"a": 0.2, "identity": 0.1, "observed": 0.0}, {"identity"}),
         ("pearson_delta", {"a": 0.9, "identity": np.nan, "observed": 1.0}, {"a"}),
         ("variance_ratio", {"a": 2.0, "b": 0.5, "c": 3.0}, {"a", "b"}),
-        ("counterfactual_error", {"a": 1.0, "b": 2.0}, {"a"}),
+        # which value is best is not known
+        ("my_own", {"a": 1.0, "b": 2.0}, set()),
         ("mmd", {"a": np.nan}, set()),
     ],
 )
 def test_best_prediction(metric: str, values: dict[str, float], best: set[str]) -> None:
-    assert _scores._best_prediction(metric, values) == best
+    assert _scores._best_prediction(described(metric), values) == best

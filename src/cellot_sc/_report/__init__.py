@@ -11,11 +11,14 @@ import pandas as pd
 from .. import _keys, _validate, tl
 from .._settings import logger
 from ..tl._fit import store
+from ..tl._judge.scores import GAP_CLOSED, described
 from . import _findings, _fits, _page, _scores
 from ._items import Item, figure_of
 
 if TYPE_CHECKING:
     from anndata import AnnData
+
+    from ..metrics import Metric
 
 __all__ = ["Item", "Report", "compose", "figure_of"]
 
@@ -39,6 +42,8 @@ class Report:
         Number of resamples behind the intervals.
     scores
         How good predictions are, beside the controls.
+    metrics
+        The metrics of the scores.
     items
         The sections of the page.
     """
@@ -48,6 +53,7 @@ class Report:
     groupby: str | None
     n_boot: int
     scores: pd.DataFrame
+    metrics: list[Metric]
     items: list[Item]
 
     def write(self, path: Path, *, title: str, source: str = "") -> None:
@@ -67,6 +73,7 @@ class Report:
             self.fitted,
             self.scores,
             self.items,
+            metrics=self.metrics,
             groupby=self.groupby,
             n_boot=self.n_boot,
             title=title,
@@ -81,7 +88,7 @@ def compose(
     key: str = _keys.MODEL,
     split: str | None = None,
     groupby: str | None = None,
-    extra: pd.DataFrame | None = None,
+    extra: tuple[Metric, pd.DataFrame] | None = None,
     n_boot: int = 200,
     seed: int = 0,
 ) -> Report:
@@ -99,7 +106,7 @@ def compose(
     groupby
         Column of ``obs``, such as the cell type, to look into groups by. With ``None``, ``cell_type`` if there is one.
     extra
-        Further scores, in rows as :func:`cellot_sc.tl.evaluate` has them.
+        A further metric, and its scores in rows as :func:`cellot_sc.tl.evaluate` has them.
     n_boot
         Number of resamples behind the intervals.
     seed
@@ -120,15 +127,17 @@ def compose(
         groupby = _keys.CELL_TYPE
     solver = fitted.config["solver"]
     scores = tl.evaluate(adata, key=key, split=split, groupby=groupby, n_boot=n_boot, seed=seed)
+    metrics = [described(name) for name in dict.fromkeys(scores["metric"]) if not name.endswith(GAP_CLOSED)]
     if extra is not None:
-        scores = pd.concat([scores, extra], ignore_index=True)
+        metrics.append(extra[0])
+        scores = pd.concat([scores, extra[1]], ignore_index=True)
     logger.info("drawing figures")
     items = [
         *_fits.draw(adata, fitted, key=key),
-        *_scores.draw(adata, scores, solver=solver, key=key, split=split),
+        *_scores.draw(adata, scores, metrics=metrics, solver=solver, key=key, split=split),
         *_findings.draw(adata, groupby=groupby, key=key, seed=seed),
     ]
-    return Report(adata, fitted, groupby, n_boot, scores, items)
+    return Report(adata, fitted, groupby, n_boot, scores, metrics, items)
 
 
 def _unseen(adata: AnnData, fitted: store.FittedMaps) -> str:

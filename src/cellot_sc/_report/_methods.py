@@ -5,34 +5,24 @@ from __future__ import annotations
 import html
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from .. import __version__, _keys
 from ..ot import SOLVERS, WeightedMap
-from ..pl._evaluation import GAP_CLOSED
 from ..pl._history import VALIDATION
 from ..tl._fit import store
-from ._references import OF_METRIC, OF_SOLVER, Citations
+from ._references import OF_SOLVER, Citations
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
+    from ..metrics import Metric
+
 PACKAGES = ("anndata", "scanpy", "jax", "ott-jax", "flax", "optax", "numpy", "scipy", "scikit-learn")
 """Packages whose versions belong to the methods."""
-METRICS = {
-    "energy_distance": "energy distance",
-    "mmd": "unbiased squared maximum mean discrepancy",
-    "legacy_mmd": "its biased form in earlier publications",
-    "l2_means": "distance between means",
-    "r_means": "correlation of means",
-    "pearson_delta": "correlation of predicted and observed changes of the mean",
-    "variance_ratio": "ratio of variances",
-    "counterfactual_error": "distance to the simulated truth of each cell",
-}
-"""What a sentence calls metrics."""
 CONTROLS = {
     "identity": "identity (no effect)",
     "mean_shift": "a mean shift (all cells move alike)",
@@ -50,6 +40,7 @@ def paragraph(
     scores: pd.DataFrame,
     fitted: store.FittedMaps,
     *,
+    metrics: Sequence[Metric],
     groupby: str | None,
     n_boot: int,
     versions: Mapping[str, str],
@@ -64,6 +55,8 @@ def paragraph(
         What :func:`cellot_sc.tl.evaluate` returned for them.
     fitted
         The maps.
+    metrics
+        The metrics of the scores.
     groupby
         Column of ``obs`` with the groups, if there is one.
     n_boot
@@ -81,8 +74,7 @@ def paragraph(
         sentences.append("The cost weighed dimensions differently.")
     split = str(scores["split"].iloc[0])
     judged = adata.obs.loc[(adata.obs[config["split_key"]] == split).to_numpy(), config["perturbation_key"]].astype(str)
-    metrics = [name for name in dict.fromkeys(scores["metric"]) if not name.endswith(GAP_CLOSED)]
-    by = _listed([METRICS.get(name, name) + _in_brackets(OF_METRIC.get(name), cite) for name in metrics])
+    by = _listed([metric.label + (f" ({cite(*metric.cites)})" if metric.cites else "") for metric in metrics])
     within = "" if groupby is None else f", among all cells and within categories of {groupby!r}"
     sentences.append(
         f"The predictions for {(judged == config['control']).sum():,} control cells of the {split} split were compared "
@@ -136,11 +128,6 @@ def _of_fit(adata: AnnData, fitted: store.FittedMaps, cite: Citations) -> str:
         f"learnt from unpaired train cells{chosen}, in {dims} dimensions ({space}{how}), with cellot-sc {__version__} "
         f"({details})."
     )
-
-
-def _in_brackets(names: str | tuple[str, ...] | None, cite: Citations) -> str:
-    given = (names,) if isinstance(names, str) else names
-    return f" ({cite(*given)})" if given else ""
 
 
 def _listed(texts: list[str]) -> str:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from matplotlib.figure import Figure
 
+    from ..metrics import Metric
+
 DPI = 120
 WIDE = 900
 """Figures of more CSS pixels than this can be scrolled sideways on a small screen."""
@@ -30,6 +32,7 @@ def render(
     scores: pd.DataFrame,
     items: Sequence[Item],
     *,
+    metrics: Sequence[Metric],
     groupby: str | None,
     n_boot: int,
     title: str,
@@ -47,6 +50,8 @@ def render(
         What :func:`cellot_sc.tl.evaluate` returned for them; further metrics may be appended.
     items
         The sections.
+    metrics
+        The metrics of the scores.
     groupby
         Column of ``obs`` with the groups, if there is one.
     n_boot
@@ -58,7 +63,9 @@ def render(
     """
     solver, control = fitted.config["solver"], fitted.config["control"]
     packages, machine = _methods.session()
-    text, cite = _methods.paragraph(adata, scores, fitted, groupby=groupby, n_boot=n_boot, versions=packages)
+    text, cite = _methods.paragraph(
+        adata, scores, fitted, metrics=metrics, groupby=groupby, n_boot=n_boot, versions=packages
+    )
     facts = [
         *([source] if source else []),
         f"{adata.n_obs:,} cells with {adata.n_vars:,} features",

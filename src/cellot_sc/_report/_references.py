@@ -105,7 +105,6 @@ OF_SOLVER = {
     "popalign": ("chen2020",),
     "scgen": ("lotfollahi2019",),
 }
-OF_METRIC = {"energy_distance": "szekely2013", "mmd": "gretton2012"}
 
 
 class Citations:
@@ -115,7 +114,7 @@ class Citations:
         self.cited: list[Reference] = []
 
     def __call__(self, *names: str) -> str:
-        """Return how a sentence names publications, and remember them."""
-        found = [REFERENCES[name] for name in names]
+        """Return how a sentence names publications, and remember them; an unknown one is named by what is given."""
+        found = [REFERENCES.get(name, Reference(name, name)) for name in names]
         self.cited = list(dict.fromkeys([*self.cited, *found]))
         return "; ".join(reference.short for reference in found)

@@ -9,37 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from .. import _keys, pl
-from ..pl._evaluation import GAP_CLOSED, OBSERVED, in_order, model_name
-from ..tl._judge.scores import METRICS
+from .. import _defaults, _keys, pl
+from ..metrics import Metric
+from ..pl._evaluation import OBSERVED, in_order, model_name
+from ..tl._judge.scores import GAP_CLOSED
 from ._items import Item, figure_of
 from ._table import Cell, interval, percent, render
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-SHOWN = ("energy_distance", "mmd", "pearson_delta")
-"""Metrics of the figure; the table has all."""
-SUMMARY = "energy_distance"
-"""Metric of the sentences."""
 GROUPS = ("all", "mean", "worst")
 MANY = 6
 """Of more perturbations than this, a summary has one sentence."""
 
-MEANINGS = {
-    "energy_distance": "How far apart two clouds of cells are as a whole; 0 if they cannot be told apart.",
-    "mmd": "Squared maximum mean discrepancy, unbiased: like the energy distance, more sensitive to local differences.",
-    "legacy_mmd": "The MMD as earlier papers computed it. It is biased and depends on the number of cells: compare it "
-    "with published numbers only.",
-    "l2_means": "Distance between the mean cell of both clouds.",
-    "r_means": "Correlation of the mean cells.",
-    "pearson_delta": "Correlation of the predicted with the observed change of the mean cell: 1 if every feature "
-    "changes as observed, 0 if the changes have nothing in common.",
-    "variance_ratio": "Spread of predicted over that of observed cells: below 1, cells are too much alike.",
-    "counterfactual_error": "Root mean square distance between the prediction for a cell and the state that this very "
-    "cell would have had. Only a simulation knows it.",
-}
-"""What metrics say, for a reader who is no statistician."""
 CEILING = {
     _keys.TEST: "real treated cells of the training set: what a perfect map would score",
     _keys.OOD: "real treated cells of the same kind, one half against the other: what a perfect map would score",
@@ -47,7 +30,9 @@ CEILING = {
 """What ``observed`` is on a split."""
 
 
-def draw(adata: AnnData, scores: pd.DataFrame, *, solver: str, key: str, split: str) -> list[Item]:
+def draw(
+    adata: AnnData, scores: pd.DataFrame, *, metrics: Sequence[Metric], solver: str, key: str, split: str
+) -> list[Item]:
     """Return the figures and the table of the scores.
 
     Parameters
@@ -56,6 +41,8 @@ def draw(adata: AnnData, scores: pd.DataFrame, *, solver: str, key: str, split: 
         Annotated data with fitted maps.
     scores
         What :func:`cellot_sc.tl.evaluate` returned for them.
+    metrics
+        The metrics of the scores.
     solver
         Name of the fitted model in the table.
     key
@@ -64,7 +51,7 @@ def draw(adata: AnnData, scores: pd.DataFrame, *, solver: str, key: str, split: 
         The split that was judged.
     """
     known = set(scores["metric"])
-    metrics = [name for name in SHOWN if name in known] or None
+    shown = [name for name in _defaults.FIGURE_METRICS if name in known] or metrics
     items = [
         Item(
             "evaluation",
@@ -72,7 +59,7 @@ def draw(adata: AnnData, scores: pd.DataFrame, *, solver: str, key: str, split: 
             f"Each row compares predicted with observed treated cells ({split} cells, which the fit has never seen). A "
             f"useful prediction lies far from “identity” (no effect assumed) and near “observed” ({CEILING[split]}). "
             "Lines are 95 % intervals over resampled cells.",
-            figure_of(pl.evaluation(scores, metrics=metrics, show=False)),
+            figure_of(pl.evaluation(scores, metrics=shown, show=False)),
         )
     ]
     if "mean" in set(scores["group"]):
@@ -82,7 +69,7 @@ def draw(adata: AnnData, scores: pd.DataFrame, *, solver: str, key: str, split: 
                 "And within each group of cells?",
                 "The same, computed within each group and averaged over groups. A map that moves all cells alike can "
                 "look good on all cells together and still be wrong for every cell type: this figure shows it.",
-                figure_of(pl.evaluation(scores, metrics=metrics, group="mean", show=False)),
+                figure_of(pl.evaluation(scores, metrics=shown, group="mean", show=False)),
             )
         )
     items += [
@@ -91,10 +78,10 @@ def draw(adata: AnnData, scores: pd.DataFrame, *, solver: str, key: str, split: 
             "All scores",
             "Every score beside its controls, with its 95 % interval: of all cells, and where there are groups, the "
             "mean over them and the worst of them. The fitted model is shaded; bold is the best prediction.",
-            table=_table(scores, solver),
+            table=_table(scores, metrics, solver),
             note="“Gap closed” is how far the fitted model goes from no effect (0 %; less is worse than assuming "
             "none) to what the data allow (100 %; more is chance).",
-            more=f"<details><summary>What the metrics mean</summary><dl>{_meanings(scores)}</dl></details>",
+            more=f"<details><summary>What the metrics mean</summary><dl>{_meanings(metrics)}</dl></details>",
         ),
         Item(
             "embedding",
@@ -120,7 +107,7 @@ def summary(scores: pd.DataFrame, solver: str) -> str:
 
     Of many perturbations, the sentences are put away behind one on all of them.
     """
-    values = scores[(scores["metric"] == SUMMARY) & (scores["group"] == "all")]
+    values = scores[(scores["metric"] == _defaults.SUMMARY_METRIC) & (scores["group"] == "all")]
     grouped = "mean" in set(scores["group"])
     items, with_effect = [], []
     for name, rows in values.groupby("perturbation", sort=False):
@@ -154,7 +141,7 @@ def _closing(begin: str, scores: pd.DataFrame, names: Sequence[object], solver: 
 
 def _closed(scores: pd.DataFrame, names: Sequence[object], group: str, solver: str) -> tuple[str, str]:
     """Return how much of the gap the solver closes and, in brackets, how much the controls do."""
-    rows = scores[(scores["metric"] == SUMMARY + GAP_CLOSED) & (scores["group"] == group)]
+    rows = scores[(scores["metric"] == _defaults.SUMMARY_METRIC + GAP_CLOSED) & (scores["group"] == group)]
     rows = rows[rows["perturbation"].isin(names)]
     closed: dict[Any, float] = rows.groupby("model")["value"].median().to_dict()
     models = [model for model in in_order(list(rows["model"])) if model != solver]
@@ -168,7 +155,7 @@ def _part(fraction: float) -> str:
     return percent(fraction) if math.isnan(fraction) or fraction >= 0 else f"less than {percent(0)}"
 
 
-def _table(scores: pd.DataFrame, solver: str) -> str:
+def _table(scores: pd.DataFrame, metrics: Sequence[Metric], solver: str) -> str:
     """Return the scores as a table: a row per perturbation, group and metric, a column per model."""
     values = scores[scores["group"].isin(GROUPS) & ~scores["metric"].str.endswith(GAP_CLOSED)]
     gaps = scores[scores["metric"].str.endswith(GAP_CLOSED) & (scores["model"] == solver)]
@@ -176,10 +163,11 @@ def _table(scores: pd.DataFrame, solver: str) -> str:
     index = ["perturbation", "group", "metric"]
     closed = gaps.set_index(index)["value"].to_dict()
     models = in_order(list(values["model"]))
+    records = {metric.name: metric for metric in metrics}
     rows = []
     for of_row, group in values.groupby(index, sort=False):
         by_model: dict[str, pd.Series] = {str(row["model"]): row for _, row in group.iterrows()}
-        best = _best_prediction(str(of_row[2]), {model: row["value"] for model, row in by_model.items()})
+        best = _best_prediction(records[str(of_row[2])], {model: row["value"] for model, row in by_model.items()})
         cells = [_score(by_model.get(model), best=model in best, own=model == solver) for model in models]
         fraction = float(closed.get(of_row, math.nan))
         rows.append([*(Cell(str(name)) for name in of_row), *cells, Cell(percent(fraction), fraction)])
@@ -194,13 +182,17 @@ def _score(score: pd.Series | None, *, best: bool, own: bool) -> Cell:
     return Cell.of(score["value"], interval(score["ci_low"], score["ci_high"]), marks)
 
 
-def _best_prediction(metric: str, values: Mapping[str, float]) -> set[str]:
+def _best_prediction(metric: Metric, values: Mapping[str, float]) -> set[str]:
     """Return the models, the observed cells aside, whose value is as near to a perfect one as any."""
-    badness = METRICS[metric].badness if metric in METRICS else float
-    known = {model: badness(value) for model, value in values.items() if model != OBSERVED and not math.isnan(value)}
+    known = {
+        model: metric.badness(value) for model, value in values.items() if model != OBSERVED and not math.isnan(value)
+    }
     return {model for model, bad in known.items() if bad == min(known.values())}
 
 
-def _meanings(scores: pd.DataFrame) -> str:
-    known = [metric for metric in dict.fromkeys(scores["metric"]) if metric in MEANINGS]
-    return "".join(f"<dt><code>{metric}</code></dt><dd>{html.escape(MEANINGS[metric])}</dd>" for metric in known)
+def _meanings(metrics: Sequence[Metric]) -> str:
+    return "".join(
+        f"<dt><code>{html.escape(metric.name)}</code></dt><dd>{html.escape(metric.meaning)}</dd>"
+        for metric in metrics
+        if metric.meaning
+    )

@@ -1,5 +1,6 @@
 """Distances between two clouds of cells: arrays in, floats out."""
 
+from ._contract import check_metric
 from ._deltas import (
     cosine_delta,
     deg_overlap,
@@ -24,13 +25,23 @@ from ._legacy import (
     r_means,
 )
 from ._marginals import ks_marginals, wasserstein_marginals
+from ._metric import METRICS, Metric, register
 from ._mmd import MMDTest, median_gammas, mmd, mmd_test
+from ._resampling import CellResampling, MomentResampling, NoResampling, PairResampling, Resampling
 from ._transport import entropic_wasserstein2, sinkhorn_divergence, wasserstein2
 
 __all__ = [
     "LEGACY_GAMMAS",
     "LEGACY_TRAINING_GAMMAS",
+    "METRICS",
+    "CellResampling",
     "MMDTest",
+    "Metric",
+    "MomentResampling",
+    "NoResampling",
+    "PairResampling",
+    "Resampling",
+    "check_metric",
     "correlation_distance",
     "cosine_delta",
     "deg_overlap",
@@ -51,6 +62,7 @@ __all__ = [
     "r2_delta",
     "r2_means",
     "r_means",
+    "register",
     "sign_accuracy",
     "sinkhorn_divergence",
     "variance_ratio",

@@ -6,11 +6,14 @@ the control cells should be the ones it was made from.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from . import _check
+from ._metric import Metric, register
+from ._resampling import MomentResampling
 from ._stats import pearson, welch
 
 if TYPE_CHECKING:
@@ -340,3 +343,89 @@ def _top(score: np.ndarray, k: int) -> np.ndarray:
         msg = f"k is {k!r}: at least 1 feature is needed."
         raise ValueError(msg)
     return np.argsort(-np.abs(score), kind="stable")[:k]
+
+
+register(
+    Metric(
+        "pearson_delta",
+        pearson_delta,
+        "correlation of predicted and observed changes of the mean",
+        meaning="Correlation of the predicted with the observed change of the mean cell: 1 if every feature changes as "
+        "observed, 0 if the changes have nothing in common.",
+        best=1.0,
+        bounds=(-1.0, 1.0),
+        with_control=True,
+        resampling=MomentResampling(),
+    )
+)
+register(
+    Metric(
+        "cosine_delta",
+        cosine_delta,
+        "cosine of predicted and observed changes of the mean",
+        meaning="Whether the predicted change of the mean cell points the way of the observed one: 1 if it does, 0 if "
+        "it is at right angles.",
+        best=1.0,
+        bounds=(-1.0, 1.0),
+        with_control=True,
+        resampling=MomentResampling(),
+    )
+)
+register(
+    Metric(
+        "r2_delta",
+        r2_delta,
+        "explained share of the change of the mean",
+        meaning="Share of the observed change of the mean cell that is predicted, the features that respond counting "
+        "most: 1 if all of it is.",
+        cites=("Mejia et al., Diversity by design, 2025",),
+        best=1.0,
+        bounds=(-math.inf, 1.0),
+        with_control=True,
+    )
+)
+register(
+    Metric(
+        "deg_overlap",
+        deg_overlap,
+        "overlap of the most changed features",
+        meaning="Share of the 50 features that change most in observed cells that the prediction finds too.",
+        best=1.0,
+        bounds=(0.0, 1.0),
+        with_control=True,
+    )
+)
+register(
+    Metric(
+        "sign_accuracy",
+        sign_accuracy,
+        "right signs of the most changed features",
+        meaning="Share of the 50 features that change most in observed cells that are predicted to move the right way; "
+        "a half by chance.",
+        best=1.0,
+        bounds=(0.0, 1.0),
+        with_control=True,
+    )
+)
+register(
+    Metric(
+        "direction",
+        direction,
+        "right signs of the changed features",
+        meaning="Share of all significantly changed features that are predicted to move the right way; a half by "
+        "chance.",
+        best=1.0,
+        bounds=(0.0, 1.0),
+        with_control=True,
+    )
+)
+register(
+    Metric(
+        "variance_ratio",
+        variance_ratio,
+        "ratio of variances",
+        meaning="Spread of predicted over that of observed cells: below 1, cells are too much alike.",
+        best=1.0,
+        resampling=MomentResampling(),
+    )
+)

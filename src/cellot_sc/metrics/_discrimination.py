@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from scipy.spatial.distance import cdist
 
 from . import _check
+from ._metric import Metric, register
+from ._resampling import NoResampling
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-DISTANCES = ("l1", "l2", "cosine")
+DISTANCES: tuple[Literal["l1", "l2", "cosine"], ...] = ("l1", "l2", "cosine")
 
 
 def discrimination_score(
@@ -74,3 +77,19 @@ def _unit(effects: np.ndarray) -> np.ndarray:
     """Scale effects to length one; an effect of zero stays so, equally far from every other."""
     length = np.linalg.norm(effects, axis=1, keepdims=True)
     return np.divide(effects, length, out=np.zeros_like(effects), where=length > 0)
+
+
+for _distance in DISTANCES:
+    register(
+        Metric(
+            f"discrimination_{_distance}",
+            partial(discrimination_score, distance=_distance),
+            f"discrimination of perturbations ({_distance})",
+            meaning="How well the predicted change of the mean tells a perturbation from the others: 1 if its own "
+            "observed change is the closest of all, 0.5 by chance.",
+            best=1.0,
+            bounds=(0.0, 1.0),
+            resampling=NoResampling(),
+            across_perturbations=True,
+        )
+    )

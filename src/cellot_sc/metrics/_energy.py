@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from . import _check
+from ._metric import Metric, register
 from ._pairwise import pair_sums
+from ._resampling import PairResampling
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -49,3 +51,15 @@ def energy_distance(x: ArrayLike, y: ArrayLike) -> float:
     m, n = len(x), len(y)
     within = pair_sums(x, gammas=None) / (m * (m - 1)) + pair_sums(y, gammas=None) / (n * (n - 1))
     return float((2 * pair_sums(x, y, gammas=None) / (m * n) - within)[0])
+
+
+register(
+    Metric(
+        "energy_distance",
+        energy_distance,
+        "energy distance",
+        meaning="How far apart two clouds of cells are as a whole; 0 if they cannot be told apart.",
+        cites=("szekely2013",),
+        resampling=PairResampling(),
+    )
+)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from . import _check
+from ._metric import Metric, register
 from ._mmd import mmd
 from ._pairwise import squared_distances
+from ._resampling import MomentResampling, NoResampling, PairResampling
 from ._stats import pearson
 
 if TYPE_CHECKING:
@@ -276,3 +279,85 @@ def knn_enrichment(x: ArrayLike, y: ArrayLike, *, k: int = 50, seed: int = 0) ->
         d2[own, start + own] = np.inf
         hits += int((np.argpartition(d2, k - 1, axis=1)[:, :k] < n).sum())
     return hits / (n * k)
+
+
+register(
+    Metric(
+        "legacy_mmd",
+        legacy_mmd,
+        "biased maximum mean discrepancy of earlier publications",
+        meaning="The MMD as earlier papers computed it. It is biased and depends on the number of cells: compare it "
+        "with published numbers only.",
+        resampling=PairResampling(LEGACY_GAMMAS, unbiased=False),
+    )
+)
+register(
+    Metric(
+        "legacy_mmd_training",
+        partial(legacy_mmd, gammas=LEGACY_TRAINING_GAMMAS),
+        "biased maximum mean discrepancy of the published training",
+        meaning="The biased MMD with the kernels that the published code reports while it trains.",
+        resampling=PairResampling(LEGACY_TRAINING_GAMMAS, unbiased=False),
+    )
+)
+register(
+    Metric(
+        "l2_means",
+        l2_means,
+        "distance between means",
+        meaning="Distance between the mean cell of both clouds.",
+        resampling=MomentResampling(),
+    )
+)
+register(
+    Metric(
+        "l2_stds",
+        l2_stds,
+        "distance between standard deviations",
+        meaning="How much the spread of predicted cells differs from that of observed cells, over all features.",
+        resampling=MomentResampling(),
+    )
+)
+register(
+    Metric(
+        "r_means",
+        r_means,
+        "correlation of means",
+        meaning="Correlation of the mean cells.",
+        best=1.0,
+        bounds=(-1.0, 1.0),
+        resampling=MomentResampling(),
+    )
+)
+register(
+    Metric(
+        "r2_means",
+        r2_means,
+        "squared correlation of means",
+        meaning="Square of the correlation of the mean cells.",
+        best=1.0,
+        bounds=(0.0, 1.0),
+        resampling=MomentResampling(),
+    )
+)
+register(
+    Metric(
+        "correlation_distance",
+        correlation_distance,
+        "distance between correlations",
+        meaning="How much the correlations between features differ between predicted and observed cells.",
+    )
+)
+for _k in (50, 100):
+    register(
+        Metric(
+            f"knn_enrichment_{_k}",
+            partial(knn_enrichment, k=_k),
+            f"share among {_k} neighbours",
+            meaning=f"Share of predicted cells among the {_k} nearest neighbours of predicted cells: a half if both "
+            "clouds are mixed, 1 if they do not touch.",
+            best=0.5,
+            bounds=(0.0, 1.0),
+            resampling=NoResampling(),
+        )
+    )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import _check
+from ._metric import Metric, register
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -80,3 +81,22 @@ def _cumulative(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     order = np.argsort(pooled, axis=0, kind="stable")
     step = np.concatenate([np.full(len(x), 1 / len(x)), np.full(len(y), -1 / len(y))])
     return np.take_along_axis(pooled, order, axis=0), np.cumsum(step[order], axis=0)
+
+
+register(
+    Metric(
+        "wasserstein_marginals",
+        lambda x, y: wasserstein_marginals(x, y).mean(),
+        "Wasserstein distance of features",
+        meaning="How far the distribution of a feature lies from the observed one, the mean over features.",
+    )
+)
+register(
+    Metric(
+        "ks_marginals",
+        lambda x, y: ks_marginals(x, y).mean(),
+        "Kolmogorov-Smirnov statistic of features",
+        meaning="Largest gap between the cumulative distributions of a feature, the mean over features.",
+        bounds=(0.0, 1.0),
+    )
+)

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from . import _check
+from ._metric import Metric, register
 from ._pairwise import pair_forms, pair_sums, squared_distances
+from ._resampling import PairResampling
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -208,3 +210,16 @@ def resolve_gammas(gamma: float | ArrayLike, x: np.ndarray, y: np.ndarray) -> np
     if isinstance(gamma, str) and gamma == "median":
         return median_gammas(x, y)
     return _check.bandwidths(gamma)
+
+
+register(
+    Metric(
+        "mmd",
+        mmd,
+        "unbiased squared maximum mean discrepancy",
+        meaning="Squared maximum mean discrepancy, unbiased: like the energy distance, more sensitive to local "
+        "differences.",
+        cites=("gretton2012",),
+        resampling=PairResampling("median"),
+    )
+)

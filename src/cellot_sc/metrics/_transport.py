@@ -13,7 +13,9 @@ from ott.tools import sinkhorn_divergence as ott_divergence
 from scipy.optimize import linear_sum_assignment
 
 from . import _check
+from ._metric import Metric, register
 from ._pairwise import squared_distances
+from ._resampling import NoResampling
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -178,3 +180,25 @@ def _divergence(x: jax.Array, a: jax.Array, y: jax.Array, b: jax.Array, epsilon:
 @jax.jit
 def _plan_cost(x: jax.Array, a: jax.Array, y: jax.Array, b: jax.Array, epsilon: float) -> jax.Array:
     return jnp.asarray(linear.solve(pointcloud.PointCloud(x, y, epsilon=epsilon), a, b).primal_cost)
+
+
+register(
+    Metric(
+        "sinkhorn_divergence",
+        sinkhorn_divergence,
+        "Sinkhorn divergence",
+        meaning="Squared distance that cells move under a blurred optimal transport plan, less what blur alone costs.",
+        cites=("cuturi2022",),
+        resampling=NoResampling(),
+    )
+)
+register(
+    Metric(
+        "entropic_wasserstein2",
+        entropic_wasserstein2,
+        "entropic Wasserstein-2 distance",
+        meaning="Typical distance that cells move under a blurred optimal transport plan.",
+        cites=("cuturi2022",),
+        resampling=NoResampling(),
+    )
+)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,26 +14,28 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from .. import _validate
-from ..tl._judge.scores import METRICS
+from ..metrics import Metric
+from ..tl._judge.scores import GAP_CLOSED, described
 from . import _style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-GAP_CLOSED = "_frac_gap_closed"
 CONTROLS = ("identity", "mean_shift", "gaussian")
 OBSERVED = "observed"
 AXES = {"n_features": "number of features", "n_cells": "number of cells"}
 MARKERS = {"identity": "s", "mean_shift": "^", "gaussian": "D"}
 CURVES = (3.6, 3.0)
 """Size of a panel with curves, in inches."""
+LINE = 30
+"""Letters of a title for which there is room above a panel."""
 COLUMNS = ("model", "metric", "perturbation", "group", "value", "ci_low", "ci_high")
 
 
 def evaluation(
     table: pd.DataFrame,
     *,
-    metrics: str | Sequence[str] | None = None,
+    metrics: str | Metric | Sequence[str | Metric] | None = None,
     group: str = "all",
     x: str | None = None,
     ax: Axes | Sequence[Axes] | None = None,
@@ -48,7 +52,8 @@ def evaluation(
     table
         Scores, as :func:`cellot_sc.tl.evaluate` returns them; those of several fits may be concatenated.
     metrics
-        Metrics to show. With ``None``, all but the fractions of the gap closed.
+        Metrics to show: their names, or the :class:`cellot_sc.metrics.Metric` itself of one that is not registered.
+        With ``None``, all but the fractions of the gap closed.
     group
         Cells to show the scores of: ``"all"``, a group, or ``"mean"`` or ``"worst"`` of the groups.
     x
@@ -86,11 +91,9 @@ def evaluation(
     _validate.table_columns(table, COLUMNS)
     known = list(dict.fromkeys(table["metric"]))
     if metrics is None:
-        names = [name for name in known if not name.endswith(GAP_CLOSED)]
-    else:
-        names = [metrics] if isinstance(metrics, str) else list(metrics)
-        for name in names:
-            _validate.one_of(name, known, what="metric")
+        metrics = [name for name in known if not name.endswith(GAP_CLOSED)]
+    records = [described(metric) for metric in ([metrics] if isinstance(metrics, str | Metric) else metrics)]
+    names = [_validate.one_of(metric.name, known, what="metric") for metric in records]
     _validate.one_of(group, list(dict.fromkeys(table["group"])), what="group")
     rows = table[(table["group"] == group) & table["metric"].isin(names)]
     models = in_order(list(rows["model"]))
@@ -101,9 +104,8 @@ def evaluation(
         _validate.table_numbers(table, x, what="x")
         canvas = _style.Canvas.of(ax, len(names), size=CURVES, n_cols=3)
         axes = dict(zip(names, canvas.axes, strict=True))
-        for name, panel in axes.items():
-            _curves(panel, rows[rows["metric"] == name], x, models, colors)
-            panel.set_title(name, loc="left", fontsize="medium", fontweight="bold")
+        for metric, panel in zip(records, axes.values(), strict=True):
+            _curves(panel, rows, metric, x, models, colors)
         canvas.label(x=AXES.get(x, x))
         canvas.legend(Line2D([], [], color=colors[model], label=model_name(model), **_line(model)) for model in models)
         canvas.finish(show=show, save=save)
@@ -113,10 +115,8 @@ def evaluation(
     height = max(2.0, 0.6 + (0.16 * len(models) if len(perturbations) <= 6 else 0.45) * len(perturbations))
     canvas = _style.Canvas.of(ax, len(names), size=(3.6, height), n_cols=3)
     axes = dict(zip(names, canvas.axes, strict=True))
-    for i, (name, panel) in enumerate(axes.items()):
-        _forest(panel, rows[rows["metric"] == name], models, perturbations, colors)
-        panel.set_title(name, loc="left", fontsize="medium", fontweight="bold")
-        panel.set_xlabel(_best(name), fontsize="small")
+    for i, (metric, panel) in enumerate(zip(records, axes.values(), strict=True)):
+        _forest(panel, rows, metric, models, perturbations, colors)
         if canvas.figure is not None and i % 3:
             panel.tick_params(axis="y", labelleft=False)
     canvas.legend(
@@ -127,8 +127,9 @@ def evaluation(
     return axes
 
 
-def _curves(ax: Axes, rows: pd.DataFrame, x: str, models: list[str], colors: dict[str, str]) -> None:
+def _curves(ax: Axes, rows: pd.DataFrame, metric: Metric, x: str, models: list[str], colors: dict[str, str]) -> None:
     """Draw the scores of one metric as a curve per model, within intervals or the middle half of several scores."""
+    rows = rows[rows["metric"] == metric.name]
     for model in models:
         scores = rows[rows["model"] == model].groupby(x)
         curve = scores["value"].median()
@@ -138,16 +139,14 @@ def _curves(ax: Axes, rows: pd.DataFrame, x: str, models: list[str], colors: dic
         )
         ax.fill_between(curve.index, low, high, color=colors[model], alpha=0.15, linewidth=0)
         ax.plot(curve.index, curve, color=colors[model], linewidth=1.4, label=model, **_line(model))
-    metric = str(rows["metric"].iloc[0])
-    best = best_value(metric)
-    if best is not None:
-        ax.axhline(best, color=_style.GREY, linewidth=0.8, linestyle=":", zorder=0)
+    ax.axhline(metric.best, color=_style.GREY, linewidth=0.8, linestyle=":", zorder=0)
     at = np.sort(rows[x].unique())
     if at[0] > 0 and at[-1] >= 8 * at[0]:
         ax.set_xscale("log")
         ax.xaxis.set_minor_locator(NullLocator())
         ax.set_xticks(*_spread(at))
     ax.set_ylabel(_best(metric), fontsize="small")
+    _title(ax, metric)
     _style.tidy(ax)
 
 
@@ -182,28 +181,30 @@ def model_name(model: str) -> str:
     }.get(model, model)
 
 
-def best_value(metric: str) -> float | None:
-    """Return the value of a perfect prediction."""
-    if metric.endswith(GAP_CLOSED):
-        return 1.0
-    if metric not in METRICS:
-        return None
-    return next((value for value in (0.0, 0.5, 1.0) if METRICS[metric].badness(value) == 0), None)
-
-
 def _marker(model: str) -> dict[str, Any]:
     if model == OBSERVED:
         return {"marker": "|", "markersize": 8, "markeredgewidth": 2}
     return {"marker": MARKERS.get(model, "o"), "markersize": 5, "markeredgewidth": 0}
 
 
-def _best(metric: str) -> str:
-    best = best_value(metric)
-    return "" if best is None else "lower is better" if best == 0 else f"best: {best:g}"
+def _best(metric: Metric) -> str:
+    return "" if math.isnan(metric.best) else "lower is better" if metric.best == 0 else f"best: {metric.best:g}"
 
 
-def _forest(ax: Axes, rows: pd.DataFrame, models: list[str], perturbations: list[str], colors: dict[str, str]) -> None:
+def _title(ax: Axes, metric: Metric) -> None:
+    ax.set_title(textwrap.fill(metric.label, LINE), loc="left", fontsize="medium", fontweight="bold")
+
+
+def _forest(
+    ax: Axes,
+    rows: pd.DataFrame,
+    metric: Metric,
+    models: list[str],
+    perturbations: list[str],
+    colors: dict[str, str],
+) -> None:
     """Draw a row per perturbation, from the top, and in it a point with its interval per model."""
+    rows = rows[rows["metric"] == metric.name]
     lanes = np.linspace(-0.34, 0.34, len(models)) if len(models) > 1 else np.zeros(1)
     for lane, model in zip(lanes, models, strict=True):
         of_model = rows[rows["model"] == model].set_index("perturbation").reindex(perturbations)
@@ -212,11 +213,11 @@ def _forest(ax: Axes, rows: pd.DataFrame, models: list[str], perturbations: list
         ax.plot(of_model["value"], y, color=colors[model], linestyle="none", label=model, **_marker(model))
     for i in range(0, len(perturbations), 2):
         ax.axhspan(i - 0.5, i + 0.5, color=_style.GREY, alpha=0.08, linewidth=0)
-    best = best_value(str(rows["metric"].iloc[0])) if len(rows) else None
-    if best is not None:
-        ax.axvline(best, color=_style.GREY, linewidth=0.8, linestyle=":", zorder=0)
+    ax.axvline(metric.best, color=_style.GREY, linewidth=0.8, linestyle=":", zorder=0)
     ax.set_yticks(range(len(perturbations)), perturbations)
     ax.set_ylim(len(perturbations) - 0.5, -0.5)
     ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
     ax.tick_params(axis="y", length=0)
+    ax.set_xlabel(_best(metric), fontsize="small")
+    _title(ax, metric)
     _style.tidy(ax)

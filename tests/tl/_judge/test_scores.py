@@ -2,16 +2,22 @@ from __future__ import annotations
 
 import numpy as np
 
-from cellot_sc import metrics
-from cellot_sc.tl._judge.scores import METRICS, Metric, Score, gap_closed, mean_score, worst_score
+from cellot_sc.metrics import METRICS, Metric
+from cellot_sc.tl._judge.scores import Score, described, gap_closed, mean_score, worst_score
 
 
-def test_centred_resamples_stay_within_bounds():
-    distance, correlation = Metric(metrics.l2_means, "moments"), METRICS["r_means"]
-    np.testing.assert_allclose(distance.centred(np.array([1.0, 2.0, 3.0]), 1.0), [0, 1, 2])
-    np.testing.assert_allclose(distance.centred(np.array([1.0, 2.0, 3.0]), 0.5), [0, 0.5, 1.5])
-    np.testing.assert_allclose(correlation.centred(np.array([0.7, 0.9]), 0.95), [0.85, 1.0])
-    assert np.isnan(correlation.centred(np.full(2, np.nan), 0.9)).all()
+def test_what_is_known_of_the_metrics_of_a_table():
+    assert described("mmd") is METRICS["mmd"]
+    mine = Metric("mine", lambda x, y: 0.0, "my own")
+    assert described(mine) is mine
+    gap = described("mmd_frac_gap_closed")
+    assert (gap.name, gap.best) == ("mmd_frac_gap_closed", 1)
+    assert gap.label == f"{METRICS['mmd'].label}, gap closed"
+    assert gap.badness(0.2) > gap.badness(0.4)
+    unknown = described("my_own")
+    assert (unknown.name, unknown.label, unknown.meaning) == ("my_own", "my_own", "")
+    assert np.isnan([unknown.best, unknown.badness(1.0)]).all()
+    assert described("my_own_frac_gap_closed").best == 1
 
 
 def test_summaries_over_groups():

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from ... import _keys, _validate
+from ... import _defaults, _keys, _validate
 from ..._settings import logger
 from ...pp import split
 from .._fit.clouds import latent
@@ -19,6 +19,8 @@ from .trajectory import trajectory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from ...metrics import Metric
 
 ALL = "all"
 COLUMNS = ["trained_on", "applied_to", "model", "metric", "target", "n_cells", "value", "ci_low", "ci_high"]
@@ -32,7 +34,7 @@ def transfer(
     order: Sequence[Any] | None = None,
     use_rep: str | None = None,
     solver: str = "icnn",
-    metrics: str | Sequence[str] = ("energy_distance", "mmd"),
+    metrics: str | Metric | Sequence[str | Metric] = _defaults.POPULATION_METRICS,
     split_key: str = _keys.SPLIT,
     n_boot: int = 200,
     seed: int = 0,
@@ -58,7 +60,7 @@ def transfer(
     solver
         How to fit: a name in :data:`cellot_sc.ot.SOLVERS`.
     metrics
-        Names of metrics, as in :func:`cellot_sc.tl.evaluate`.
+        Metrics, as in :func:`cellot_sc.tl.evaluate`.
     split_key
         Column of ``obs`` made by :func:`cellot_sc.pp.split`. With none, cells are split with its defaults, in the same
         proportions in every population.

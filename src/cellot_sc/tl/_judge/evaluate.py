@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from ... import _keys, _validate
+from ... import _defaults, _keys, _validate
 from ..._settings import logger, settings
+from ...metrics import METRICS, Metric
 from ...metrics._bootstrap import interval
 from ...ot import SOLVERS, fit
 from ...pp import decode
@@ -35,7 +36,6 @@ from .judge import (
     summarise,
 )
 from .markers import in_order
-from .scores import METRICS
 from .summarize import summarize_scores
 
 if TYPE_CHECKING:
@@ -45,8 +45,6 @@ if TYPE_CHECKING:
 
 BASELINES = ("identity", "mean_shift", "gaussian")
 """Solvers whose maps are fitted at evaluation, on the same train cells."""
-DEFAULT_METRICS = ("energy_distance", "mmd", "legacy_mmd", "l2_means", "r_means", "pearson_delta", "variance_ratio")
-MMD_METRICS = ("mmd", "legacy_mmd", "legacy_mmd_training")
 SPACES = ("latent", "genes")
 COLUMNS = [
     *("model", "metric", "perturbation", "group", "split", "seed"),
@@ -60,7 +58,7 @@ def evaluate(
     key: str = _keys.MODEL,
     split: str = _keys.TEST,
     groupby: str | None = None,
-    metrics: str | Sequence[str] = DEFAULT_METRICS,
+    metrics: str | Metric | Sequence[str | Metric] = _defaults.METRICS,
     space: Literal["latent", "genes"] = "latent",
     baselines: str | Sequence[str] = BASELINES,
     n_markers: int | Sequence[int] | None = None,
@@ -94,12 +92,12 @@ def evaluate(
         Column of ``obs``, such as the cell type: scores within each of its categories are added, for those with at
         least 10 control and 10 treated cells, and their ``mean`` and the ``worst`` of them.
     metrics
-        Names of metrics in :mod:`cellot_sc.metrics`; of the MMD, ``"mmd"`` is unbiased with the bandwidths of
-        :func:`cellot_sc.metrics.median_gammas`, ``"legacy_mmd"`` and ``"legacy_mmd_training"`` are biased with the two
-        published sets of kernels; ``"knn_enrichment_50"`` and ``"knn_enrichment_100"`` name their k; of metrics per
-        feature, the mean over features is taken. ``"discrimination_l1"``, ``"discrimination_l2"`` and
-        ``"discrimination_cosine"`` say how well each perturbation is told from the others by the change of the means
-        (:func:`cellot_sc.metrics.discrimination_score`).
+        Names in :data:`cellot_sc.metrics.METRICS`, or any :class:`cellot_sc.metrics.Metric`. Of the MMD, ``"mmd"`` is
+        unbiased with the bandwidths of :func:`cellot_sc.metrics.median_gammas`, ``"legacy_mmd"`` and
+        ``"legacy_mmd_training"`` are biased with the two published sets of kernels; ``"knn_enrichment_50"`` and
+        ``"knn_enrichment_100"`` name their k; of metrics per feature, the mean over features is taken.
+        ``"discrimination_l1"``, ``"discrimination_l2"`` and ``"discrimination_cosine"`` say how well each perturbation
+        is told from the others by the change of the means (:func:`cellot_sc.metrics.discrimination_score`).
     space
         ``"latent"`` compares in the space of the maps. ``"genes"`` decodes everything first, control and observed
         cells included, so that the loss of the round trip is the same for all.
@@ -163,7 +161,7 @@ def evaluate(
     fitted = store.load(adata, key)
     config = fitted.config
     control, use_rep = config["control"], config["use_rep"]
-    names = _validate.some_of(metrics, METRICS, what="metric")
+    chosen = METRICS.select(metrics)
     _validate.one_of(space, SPACES, what="space")
     _validate.one_of(split, _keys.SPLITS, what="split")
     given = [baselines] if isinstance(baselines, str) else baselines
@@ -188,7 +186,7 @@ def evaluate(
     targets = _validate.cells_to_judge(counts, control, split=split)
     if left_out := [name for name in fitted.maps if name not in targets]:
         logger.warning("fewer than 2 cells in split %r, not evaluated: %s", split, left_out)
-    if across := [name for name in names if METRICS[name].resampling == "effects"]:
+    if across := [metric.name for metric in chosen if metric.across_perturbations]:
         _validate.whole_effects(across, n_markers=n_markers, n_cells=n_cells)
         what = f"The number of perturbations with cells in split {split!r}"
         _validate.at_least(len(targets), 2, what=what, why=f"{across[0]} tells one from another")
@@ -208,7 +206,7 @@ def evaluate(
         return decode(adata, points, key=use_rep) if decoded else points
 
     data = Data(x, labels, parts, control, split, groups, units, view)
-    protocol = Protocol(names, marker_sizes, cell_sizes, n_boot, seed)
+    protocol = Protocol(chosen, marker_sizes, cell_sizes, n_boot, seed)
     judgements: dict[str, Judgement] = {}
     for name in tqdm(targets, desc="evaluate", disable=not settings.progress, leave=False):
         markers = None
@@ -217,9 +215,9 @@ def evaluate(
             markers = in_order(adata, layer, train & (labels == name), train & (labels == control))
         of_target = {model: by_target[name] for model, by_target in maps.items()}
         judgements[name] = judge(data, protocol, name, of_target, markers)
-    discriminate(judgements, names, n_boot)
+    discriminate(judgements, chosen, n_boot)
     tables = [
-        _table(scores, setting, names).assign(perturbation=name)
+        _table(scores, setting, chosen).assign(perturbation=name)
         for name, judgement in judgements.items()
         for setting, scores in judgement.scores.items()
     ]
@@ -281,7 +279,14 @@ def mmd(
     6
     """
     return evaluate(
-        adata, key=key, split=split, groupby=groupby, metrics=MMD_METRICS, space=space, n_boot=n_boot, seed=seed
+        adata,
+        key=key,
+        split=split,
+        groupby=groupby,
+        metrics=_defaults.MMD_METRICS,
+        space=space,
+        n_boot=n_boot,
+        seed=seed,
     )
 
 
@@ -305,7 +310,7 @@ def _baselines(
     return {solver: {name: one.map for name, one in zip(targets, of, strict=True)} for solver, of in fits.items()}
 
 
-def _table(scores: dict[str, Scores], setting: Setting, metrics: list[str]) -> pd.DataFrame:
+def _table(scores: dict[str, Scores], setting: Setting, metrics: list[Metric]) -> pd.DataFrame:
     """Return the scores of one perturbation and setting as rows."""
     summarise(scores, metrics)
     return pd.DataFrame(

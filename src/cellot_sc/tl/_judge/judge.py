@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,9 +12,10 @@ import numpy as np
 
 from ... import _keys
 from ..._settings import logger
-from ...metrics import median_gammas
-from .reference import Reference, Resamples
-from .scores import METRICS, Score, gap_closed, mean_score, worst_score
+from ...metrics import Metric, median_gammas
+from ...metrics._resampling import ObservedCells
+from .resamples import Resamples
+from .scores import GAP_CLOSED, Score, gap_closed, mean_score, worst_score
 
 if TYPE_CHECKING:
     from ...ot import TransportMap
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
 OBSERVED = "observed"
 """The ceiling: other observed cells of the same population stand in for a prediction."""
 IDENTITY = "identity"
-GAP_CLOSED = "_frac_gap_closed"
 ALL, MEAN, WORST = "all", "mean", "worst"
 MIN_GROUP_CELLS = 10
 """A group is scored where it has at least this many control and this many treated cells."""
@@ -84,7 +85,7 @@ class Protocol:
     Parameters
     ----------
     metrics
-        Names of metrics.
+        The metrics.
     n_markers
         Numbers of markers to compare, each in turn, or ``None`` for all features.
     n_cells
@@ -95,7 +96,7 @@ class Protocol:
         Seed of samples and resamples.
     """
 
-    metrics: list[str]
+    metrics: list[Metric]
     n_markers: Sequence[int] | None
     n_cells: Sequence[int] | None
     n_boot: int
@@ -187,7 +188,7 @@ def judge(
     return Judgement(scores, effects, n_cells)
 
 
-def discriminate(judgements: dict[str, Judgement], metrics: list[str], n_boot: int) -> None:
+def discriminate(judgements: dict[str, Judgement], metrics: list[Metric], n_boot: int) -> None:
     """Add to the scores of every perturbation how well it is told from the others, among those that have the group."""
     for group in dict.fromkeys(group for judgement in judgements.values() for group in judgement.effects):
         having = {name: judgement for name, judgement in judgements.items() if group in judgement.effects}
@@ -196,37 +197,39 @@ def discriminate(judgements: dict[str, Judgement], metrics: list[str], n_boot: i
             # several samples may stand in for one: as many as all perturbations have
             rounds = [map(np.stack, zip(*pairs, strict=True)) for pairs in zip(*effects, strict=False)]
             clouds = [tuple(round_) for round_ in rounds] if len(having) > 1 else []
-            for name in (name for name in metrics if METRICS[name].resampling == "effects"):
-                values = np.mean([METRICS[name].function(*pair) for pair in clouds] or [[np.nan] * len(having)], axis=0)
+            for metric in (metric for metric in metrics if metric.across_perturbations):
+                values = np.mean([metric.function(*pair) for pair in clouds] or [[np.nan] * len(having)], axis=0)
                 for value, judgement in zip(values, having.values(), strict=True):
                     score = Score.unknown(n_boot, judgement.n_cells[group])._replace(value=float(value))
                     for of_setting in judgement.scores.values():
-                        of_setting[group][model, name] = score
+                        of_setting[group][model, metric.name] = score
 
 
-def summarise(scores: dict[str, Scores], metrics: list[str]) -> None:
+def summarise(scores: dict[str, Scores], metrics: list[Metric]) -> None:
     """Add the mean over groups, fractions of the gap closed, and the worst of the groups."""
     groups = [group for group in scores if group != ALL]
     models = list(dict.fromkeys(model for of_group in scores.values() for model, _ in of_group))
     if groups:
         scores[MEAN] = {
-            (model, name): mean_score([scores[group][model, name] for group in groups])
+            (model, metric.name): mean_score([scores[group][model, metric.name] for group in groups])
             for model in models
-            for name in metrics
+            for metric in metrics
         }
     for of_group in scores.values():
         for model in models:
             if model in (IDENTITY, OBSERVED):
                 continue
-            for name in (name for name in metrics if METRICS[name].is_distance):
+            for name in (metric.name for metric in metrics if metric.is_distance):
                 of_group[model, name + GAP_CLOSED] = gap_closed(
                     of_group[model, name], of_group[IDENTITY, name], of_group[OBSERVED, name]
                 )
     if groups:
+        badness = {metric.name: metric.badness for metric in metrics}
         scores[WORST] = {
             (model, name): worst_score(
+                # of the gap, the less is closed, the worse
                 [scores[group][model, name] for group in groups],
-                METRICS[name].badness if name in METRICS else lambda fraction: -fraction,
+                badness.get(name, operator.neg),
             )
             for model, name in scores[groups[0]]
         }
@@ -279,11 +282,11 @@ def _clouds(
     return clouds, Counts(of_source, of_treated, of_others, halves, resamples.of_units)
 
 
-def _scores(names: list[str], clouds: Clouds, counts: Counts, gammas: np.ndarray) -> Scores:
+def _scores(metrics: list[Metric], clouds: Clouds, counts: Counts, gammas: np.ndarray) -> Scores:
     """Score every prediction, and what stands in for a perfect one, with every metric on cells."""
 
-    def reference(rows: np.ndarray | slice = slice(None)) -> Reference:
-        return Reference(
+    def judged(rows: np.ndarray | slice = slice(None)) -> ObservedCells:
+        return ObservedCells(
             clouds.observed[rows],
             clouds.control,
             gammas=gammas,
@@ -292,21 +295,24 @@ def _scores(names: list[str], clouds: Clouds, counts: Counts, gammas: np.ndarray
             of_units=counts.of_units,
         )
 
-    names = [name for name in names if METRICS[name].resampling != "effects"]
-    whole = reference()
+    def score(metric: Metric, cells: ObservedCells, predicted: np.ndarray, of_predicted: np.ndarray) -> Score:
+        return Score(*metric.resampling.score(metric, cells, predicted, of_predicted), len(cells.observed))
+
+    metrics = [metric for metric in metrics if not metric.across_perturbations]
+    whole = judged()
     scores = {
-        (model, name): whole.score(name, predicted, counts.control)
+        (model, metric.name): score(metric, whole, predicted, counts.control)
         for model, predicted in clouds.predictions.items()
-        for name in names
+        for metric in metrics
     }
-    stand_ins = [(reference(a), clouds.observed[b], counts.observed[b]) for a, b in counts.halves]
+    stand_ins = [(judged(a), clouds.observed[b], counts.observed[b]) for a, b in counts.halves]
     if clouds.stand_in is not None and len(clouds.stand_in) >= MIN_GROUP_CELLS:
         stand_ins = [(whole, clouds.stand_in, counts.stand_in)]
-    for name in names:
-        ceilings = [judge.score(name, cells, of_cells) for judge, cells, of_cells in stand_ins]
+    for metric in metrics:
+        ceilings = [score(metric, *stand_in) for stand_in in stand_ins]
         unknown = Score.unknown(counts.control.shape[1], 0)
         ceiling = mean_score(ceilings) if ceilings else unknown
-        scores[OBSERVED, name] = ceiling._replace(n_cells=len(clouds.observed))
+        scores[OBSERVED, metric.name] = ceiling._replace(n_cells=len(clouds.observed))
     return scores
 
 
@@ -318,7 +324,9 @@ def _possible(sizes: Sequence[int], clouds: Clouds, name: str, group: str) -> li
     return [n for n in sizes if n <= most]
 
 
-def _sampled_scores(names: list[str], clouds: Clouds, n: int, gammas: np.ndarray, rng: np.random.Generator) -> Scores:
+def _sampled_scores(
+    metrics: list[Metric], clouds: Clouds, n: int, gammas: np.ndarray, rng: np.random.Generator
+) -> Scores:
     """Score samples of so many cells of every cloud; the value is the mean over samples, these are the resamples."""
     samples: list[Scores] = []
     for _ in range(N_SAMPLES):
@@ -333,7 +341,7 @@ def _sampled_scores(names: list[str], clouds: Clouds, n: int, gammas: np.ndarray
             others[rng.choice(len(others), n, replace=False)] if enough else others[:0],
         )
         none = np.empty((n, 0), dtype=np.int64)
-        samples.append(_scores(names, sample, Counts(none, none, none, [], of_units=False), gammas))
+        samples.append(_scores(metrics, sample, Counts(none, none, none, [], of_units=False), gammas))
     return {
         key: Score(float(np.mean(values)), np.array(values), n)
         for key in samples[0]

@@ -9,7 +9,8 @@ import pandas as pd
 
 from ... import _keys, _validate
 from ...metrics._bootstrap import interval
-from .judge import GAP_CLOSED, IDENTITY, MEAN, OBSERVED, WORST
+from .judge import IDENTITY, MEAN, OBSERVED, WORST
+from .scores import GAP_CLOSED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,0 +1,135 @@
+"""The ways in which a metric's value is resampled, so that it has an interval."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, override
+
+import numpy as np
+
+from ._bootstrap import PairBootstrap, bootstrap, bootstrap_moments
+
+if TYPE_CHECKING:
+    from ._metric import Metric
+
+type Arrays = tuple[np.ndarray, ...]
+"""Several clouds of cells, or the resamples of each of them."""
+
+
+@dataclass(frozen=True, eq=False)
+class ObservedCells:
+    """Observed cells, against which any number of predictions are scored with the same resamples.
+
+    Parameters
+    ----------
+    observed
+        Observed treated cells, shape ``(n_observed, n_features)``.
+    control
+        The control cells that predictions are made from, shape ``(n_control, n_features)``.
+    gammas
+        What the bandwidth ``"median"`` stands for.
+    observed_counts, control_counts
+        Their resamples, shapes ``(n_observed, n_boot)`` and ``(n_control, n_boot)``.
+    of_units
+        Whether these are resamples of whole units, which are further from anything than the cells are.
+    """
+
+    observed: np.ndarray
+    control: np.ndarray
+    gammas: np.ndarray = field(kw_only=True)
+    observed_counts: np.ndarray = field(kw_only=True)
+    control_counts: np.ndarray = field(kw_only=True)
+    of_units: bool = field(default=False, kw_only=True)
+    pairs: dict[Resampling, PairBootstrap] = field(default_factory=dict, init=False, repr=False)
+    """What was computed from the observed cells alone, for the next prediction."""
+
+
+class Resampling(ABC):
+    """A way of resampling."""
+
+    def score(
+        self, metric: Metric, cells: ObservedCells, predicted: np.ndarray, counts: np.ndarray
+    ) -> tuple[float, np.ndarray]:
+        """Return a metric's value, and its resamples around it.
+
+        Parameters
+        ----------
+        metric
+            The metric.
+        cells
+            What the prediction is compared with.
+        predicted
+            Predicted cells, shape ``(n_predicted, n_features)``.
+        counts
+            How often each of them is in each resample, shape ``(n_predicted, n_boot)``.
+
+        Returns
+        -------
+        The value, and resamples of shape ``(n_boot,)``, NaN where a cloud is left with too few cells.
+        """
+        clouds: Arrays = (predicted, cells.observed)
+        all_counts: Arrays = (counts, cells.observed_counts)
+        if metric.with_control:
+            clouds, all_counts = (*clouds, cells.control), (*all_counts, cells.control_counts)
+        value = float(metric.function(*clouds))
+        return value, metric.centred(self.resamples(metric.function, clouds, all_counts), value)
+
+    @abstractmethod
+    def resamples(self, function: Callable[..., Any], clouds: Arrays, counts: Arrays) -> np.ndarray:
+        """Return a function's value in every resample of the clouds, shape ``(n_boot,)``, as it comes."""
+
+
+class NoResampling(Resampling):
+    """No resamples, because copies of cells would bias the metric, or because it is too slow: NaN."""
+
+    @override
+    def resamples(self, function: Callable[..., Any], clouds: Arrays, counts: Arrays) -> np.ndarray:
+        return np.full(counts[0].shape[1], np.nan)
+
+
+class CellResampling(Resampling):
+    """The metric of the cells that were drawn, some of them several times: right for any metric that copies suit."""
+
+    @override
+    def resamples(self, function: Callable[..., Any], clouds: Arrays, counts: Arrays) -> np.ndarray:
+        return bootstrap(function, clouds, counts)
+
+
+class MomentResampling(Resampling):
+    """The same, fast, of a metric that depends on nothing but the features' means and standard deviations."""
+
+    @override
+    def resamples(self, function: Callable[..., Any], clouds: Arrays, counts: Arrays) -> np.ndarray:
+        return bootstrap_moments(function, clouds, counts)
+
+
+class PairResampling(CellResampling):
+    """Sums over pairs of cells, for a metric 2 B - W_x - W_y of the means B between and W within clouds.
+
+    Parameters
+    ----------
+    gammas
+        Gaussian kernels exp(-gamma d^2), whose mean is taken; ``"median"`` for those of
+        :func:`cellot_sc.metrics.median_gammas`; ``None`` for the distance itself.
+    unbiased
+        Whether the pair of a cell with itself is left out.
+    """
+
+    def __init__(self, gammas: np.ndarray | Literal["median"] | None = None, *, unbiased: bool = True) -> None:
+        self.gammas, self.unbiased = gammas, unbiased
+
+    @override
+    def score(
+        self, metric: Metric, cells: ObservedCells, predicted: np.ndarray, counts: np.ndarray
+    ) -> tuple[float, np.ndarray]:
+        if self not in cells.pairs:
+            gammas = cells.gammas if isinstance(self.gammas, str) else self.gammas
+            cells.pairs[self] = PairBootstrap(
+                cells.observed, cells.observed_counts, gammas=gammas, unbiased=self.unbiased
+            )
+        value, resamples = cells.pairs[self](predicted, counts)
+        # pairs within a unit that was drawn twice lie closer together than other pairs
+        shift = value - np.nanmean(resamples) if cells.of_units and np.isfinite(resamples).any() else 0.0
+        return value, resamples + shift
