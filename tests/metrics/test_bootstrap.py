@@ -1,15 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 
 from cellot_sc import metrics
 from cellot_sc.metrics._bootstrap import (
     PairBootstrap,
-    bootstrap,
-    bootstrap_moments,
     interval,
     resample_counts,
     unit_draws,
@@ -82,22 +78,6 @@ def test_intervals_cover_the_truth():
     assert 88 <= inside <= 99
 
 
-def test_any_metric():
-    x, y = clouds()
-    wx, wy = resample_counts(len(x), 50, seed=1), resample_counts(len(y), 50, seed=2)
-    values = bootstrap(metrics.l2_means, (x, y), (wx, wy))
-    expected = np.linalg.norm(wx.T @ x / len(x) - wy.T @ y / len(y), axis=1)
-    np.testing.assert_allclose(values, expected)
-
-
-@pytest.mark.parametrize("metric", [metrics.l2_means, metrics.l2_stds, metrics.r_means, metrics.variance_ratio])
-def test_moments_are_enough_for_some_metrics(metric: Callable[..., float]):
-    x, y = clouds()
-    wx, wy = resample_counts(len(x), 20, seed=1), resample_counts(len(y), 20, seed=2)
-    expected = bootstrap(metric, (x, y), (wx, wy))
-    np.testing.assert_allclose(bootstrap_moments(metric, (x, y), (wx, wy)), expected, rtol=1e-9)
-
-
 def test_units_are_drawn_as_wholes():
     units = np.array(["a", "b", "b", "c", "a"])
     counts = unit_draws(units, 300, seed=1)
@@ -123,22 +103,14 @@ def test_resamples_may_differ_in_size(gammas: np.ndarray | None):
         i, j = np.repeat(np.arange(7), wx[:, b]), np.repeat(np.arange(6), wy[:, b])
         within = [kernel(c[k], c[k])[k[:, None] != k[None]].mean() for c, k in ((x, i), (y, j))]
         assert values[b] == pytest.approx(2 * kernel(x[i], y[j]).mean() - sum(within), rel=1e-5, abs=1e-7)
-    for metric in (metrics.l2_means, metrics.variance_ratio):
-        expected = [metric(np.repeat(x, wx[:, b], axis=0), np.repeat(y, wy[:, b], axis=0)) for b in range(5)]
-        np.testing.assert_allclose(bootstrap(metric, (x, y), (wx, wy)), expected)
-        np.testing.assert_allclose(bootstrap_moments(metric, (x, y), (wx, wy)), expected)
 
 
 def test_resamples_without_two_cells_are_unknown():
     x, y = clouds(4, 4)
     counts = np.ones((4, 3), dtype=np.int64)
     counts[:, 0], counts[1:, 2] = 0, 0
-    for values in (
-        bootstrap(metrics.l2_means, (x, y), (counts, counts)),
-        bootstrap_moments(metrics.l2_means, (x, y), (counts, counts)),
-        PairBootstrap(y, counts, gammas=None)(x, counts)[1],
-    ):
-        np.testing.assert_array_equal(np.isnan(values), [True, False, True])
+    _, values = PairBootstrap(y, counts, gammas=None)(x, counts)
+    np.testing.assert_array_equal(np.isnan(values), [True, False, True])
 
 
 def test_interval():

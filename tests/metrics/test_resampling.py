@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 from cellot_sc import metrics
 from cellot_sc.metrics import METRICS, Metric
-from cellot_sc.metrics._bootstrap import resample_counts
+from cellot_sc.metrics._bootstrap import resample_counts, unit_draws
 from cellot_sc.metrics._resampling import ObservedCells
 
 ON_CELLS = [name for name, metric in METRICS.items() if not metric.across_perturbations]
@@ -84,15 +86,47 @@ def test_models_share_resamples(clouds: Three) -> None:
     assert list(cells.pairs) == [METRICS["energy_distance"].resampling]
 
 
-def test_moments_stand_in_for_cells(clouds: Three) -> None:
-    x, y, control = clouds
-    counts = tuple(resample_counts(len(cells), 5, seed=i) for i, cells in enumerate(clouds))
-    metric = METRICS["pearson_delta"]
-    fast, slow = (
-        way.resamples(metric.function, (x, y, control), counts)
-        for way in (metrics.MomentResampling(), metrics.CellResampling())
-    )
-    np.testing.assert_allclose(fast, slow, rtol=1e-5)
+WAYS = [metrics.CellResampling(), metrics.MomentResampling()]
+
+
+def two_clouds(m: int = 40, n: int = 60) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(m, 3)), rng.normal(size=(n, 3)) + 0.5
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_resamples_are_the_metric_of_what_was_drawn(way: metrics.Resampling) -> None:
+    x, y = two_clouds()
+    wx, wy = resample_counts(len(x), 50, seed=1), resample_counts(len(y), 50, seed=2)
+    values = way.resamples(metrics.l2_means, (x, y), (wx, wy))
+    np.testing.assert_allclose(values, np.linalg.norm(wx.T @ x / len(x) - wy.T @ y / len(y), axis=1))
+
+
+@pytest.mark.parametrize("metric", [metrics.l2_means, metrics.l2_stds, metrics.r_means, metrics.variance_ratio])
+def test_moments_are_enough_for_some_metrics(metric: Callable[..., float]) -> None:
+    x, y = two_clouds()
+    wx, wy = resample_counts(len(x), 20, seed=1), resample_counts(len(y), 20, seed=2)
+    slow, fast = (way.resamples(metric, (x, y), (wx, wy)) for way in WAYS)
+    np.testing.assert_allclose(fast, slow, rtol=1e-9)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_resamples_may_differ_in_size(way: metrics.Resampling) -> None:
+    x, y = two_clouds(7, 6)
+    wx = unit_draws(np.array([0, 0, 0, 0, 1, 1, 2]), 5, seed=3)
+    wy = unit_draws(np.array([0, 0, 1, 1, 1, 2]), 5, seed=4)
+    for metric in (metrics.l2_means, metrics.variance_ratio):
+        expected = [metric(np.repeat(x, wx[:, b], axis=0), np.repeat(y, wy[:, b], axis=0)) for b in range(5)]
+        np.testing.assert_allclose(way.resamples(metric, (x, y), (wx, wy)), expected)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_resamples_without_two_cells_are_unknown(way: metrics.Resampling) -> None:
+    x, y = two_clouds(4, 4)
+    counts = np.ones((4, 3), dtype=np.int64)
+    counts[:, 0], counts[1:, 2] = 0, 0
+    values = way.resamples(metrics.l2_means, (x, y), (counts, counts))
+    np.testing.assert_array_equal(np.isnan(values), [True, False, True])
 
 
 def test_a_metric_of_pairs_needs_no_more_than_a_number_for_its_kernel(clouds: Three) -> None:

@@ -1,8 +1,7 @@
-"""How much a metric would vary if other cells had been drawn from the same populations."""
+"""How much a metric would vary if other cells had been drawn from the same populations: draws, pairs, intervals."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -123,63 +122,6 @@ def _ratio(total: np.ndarray, number: np.ndarray) -> np.ndarray:
 def _with_ones(counts: np.ndarray) -> np.ndarray:
     """Put the cells themselves, each once, before their resamples."""
     return np.column_stack([np.ones(len(counts), counts.dtype), counts])
-
-
-def bootstrap(
-    metric: Callable[..., float], clouds: tuple[np.ndarray, ...], counts: tuple[np.ndarray, ...]
-) -> np.ndarray:
-    """Return any metric's value in every resample, shape ``(n_boot,)``; NaN where a cloud is left with under two cells.
-
-    Parameters
-    ----------
-    metric
-        Takes as many clouds as are given.
-    clouds
-        Cells, each of shape ``(n_cells, n_features)``.
-    counts
-        Counts of :func:`resample_counts` for each of them.
-    """
-    return np.array(
-        [
-            metric(*(np.repeat(cloud, count[:, b], axis=0) for cloud, count in zip(clouds, counts, strict=True)))
-            if full
-            else np.nan
-            for b, full in enumerate(_full(counts))
-        ]
-    )
-
-
-def bootstrap_moments(
-    metric: Callable[..., float], clouds: tuple[np.ndarray, ...], counts: tuple[np.ndarray, ...]
-) -> np.ndarray:
-    """Return what :func:`bootstrap` does, fast, for a metric that depends on means and standard deviations only.
-
-    Each resample is replaced by two cells with its mean and standard deviation.
-
-    Parameters
-    ----------
-    metric
-        Takes as many clouds as are given.
-    clouds
-        Cells, each of shape ``(n_cells, n_features)``.
-    counts
-        Counts of :func:`resample_counts` for each of them.
-    """
-    pairs = []
-    for cloud, count in zip(clouds, counts, strict=True):
-        n = np.maximum(count.sum(axis=0), 2)[:, None]
-        center = cloud.mean(axis=0, dtype=np.float64)
-        centered = cloud - center
-        mean = count.T @ centered / n
-        variance = np.maximum(count.T @ centered**2 / n - mean**2, 0) * n / (n - 1)
-        half = np.sqrt(variance / 2)
-        pairs.append(np.stack([center + mean - half, center + mean + half], axis=1))
-    return np.array([metric(*of_one) if full else np.nan for full, *of_one in zip(_full(counts), *pairs, strict=True)])
-
-
-def _full(counts: tuple[np.ndarray, ...]) -> np.ndarray:
-    """Return of every resample whether all of its clouds have two cells; units may leave a cloud with none."""
-    return np.all([count.sum(axis=0) >= 2 for count in counts], axis=0)
 
 
 def interval(resamples: np.ndarray, *, level: float = 0.95) -> tuple[float, float]:

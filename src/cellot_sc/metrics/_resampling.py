@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, override
 
 import numpy as np
 
-from ._bootstrap import PairBootstrap, bootstrap, bootstrap_moments
+from ._bootstrap import PairBootstrap
 
 if TYPE_CHECKING:
     from ._metric import Metric
@@ -78,7 +78,17 @@ class Resampling(ABC):
 
     @abstractmethod
     def resamples(self, function: Callable[..., Any], clouds: Arrays, counts: Arrays) -> np.ndarray:
-        """Return a function's value in every resample of the clouds, shape ``(n_boot,)``, as it comes."""
+        """Return a function's value in every resample, shape ``(n_boot,)``; NaN where a cloud has under two cells left.
+
+        Parameters
+        ----------
+        function
+            Takes as many clouds as are given.
+        clouds
+            Cells, each of shape ``(n_cells, n_features)``.
+        counts
+            How often each of these cells is in each resample, shapes ``(n_cells, n_boot)``.
+        """
 
 
 class NoResampling(Resampling):
@@ -94,15 +104,36 @@ class CellResampling(Resampling):
 
     @override
     def resamples(self, function: Callable[..., Any], clouds: Arrays, counts: Arrays) -> np.ndarray:
-        return bootstrap(function, clouds, counts)
+        return np.array(
+            [
+                function(*(np.repeat(cloud, count[:, b], axis=0) for cloud, count in zip(clouds, counts, strict=True)))
+                if full
+                else np.nan
+                for b, full in enumerate(_full(counts))
+            ]
+        )
 
 
 class MomentResampling(Resampling):
-    """The same, fast, of a metric that depends on nothing but the features' means and standard deviations."""
+    """The same, fast, of a metric that depends on nothing but the features' means and standard deviations.
+
+    Each resample is replaced by two cells with its mean and standard deviation.
+    """
 
     @override
     def resamples(self, function: Callable[..., Any], clouds: Arrays, counts: Arrays) -> np.ndarray:
-        return bootstrap_moments(function, clouds, counts)
+        pairs = []
+        for cloud, count in zip(clouds, counts, strict=True):
+            n = np.maximum(count.sum(axis=0), 2)[:, None]
+            center = cloud.mean(axis=0, dtype=np.float64)
+            centered = cloud - center
+            mean = count.T @ centered / n
+            variance = np.maximum(count.T @ centered**2 / n - mean**2, 0) * n / (n - 1)
+            half = np.sqrt(variance / 2)
+            pairs.append(np.stack([center + mean - half, center + mean + half], axis=1))
+        return np.array(
+            [function(*of_one) if full else np.nan for full, *of_one in zip(_full(counts), *pairs, strict=True)]
+        )
 
 
 class PairResampling(CellResampling):
@@ -133,3 +164,8 @@ class PairResampling(CellResampling):
         # pairs within a unit that was drawn twice lie closer together than other pairs
         shift = value - np.nanmean(resamples) if cells.of_units and np.isfinite(resamples).any() else 0.0
         return value, resamples + shift
+
+
+def _full(counts: Arrays) -> np.ndarray:
+    """Return of every resample whether all of its clouds have two cells; units may leave a cloud with none."""
+    return np.all([count.sum(axis=0) >= 2 for count in counts], axis=0)
