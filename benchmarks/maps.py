@@ -121,8 +121,11 @@ def run(argv: Sequence[str]) -> int:
         with np.load(given.against) as stored:
             arrays = dict(stored)
     numbers = take(given.data)
-    notes = [f"cellot_sc of {Path(cs.__file__).parent}.", *(f"Failed: {k}: {v}" for k, v in numbers.failures.items())]
-    tables = {"Fitted maps": pd.DataFrame(numbers.kinds.items(), columns=["data and solver", "maps"])}
+    notes = [
+        f"cellot_sc of {Path(cs.__file__).parent}.",
+        *(f"Failed: {k.replace(SEPARATOR, ', ')}: {v}" for k, v in numbers.failures.items()),
+    ]
+    tables = {"Fitted maps": _fitted(numbers)}
     different = False
     if given.save is not None:
         numbers.save(given.save)
@@ -306,6 +309,12 @@ def _add_maps(
             numbers.add(data, title, f"inverse, {target}", one.inverse(treated[:N_INVERTED]))
 
 
+def _fitted(numbers: Numbers) -> pd.DataFrame:
+    """Return the kinds of maps as a table: where a network was fitted, and where the start was kept."""
+    rows = [(*name.split(SEPARATOR), kinds) for name, kinds in numbers.kinds.items()]
+    return pd.DataFrame(rows, columns=["data", "solver", "maps"])
+
+
 def _kind(one: Any) -> str:
     """Return the class of a map, and of the maps that it is made of."""
     parts = [one.inner] if hasattr(one, "inner") else getattr(one, "steps", [])
@@ -394,4 +403,4 @@ def _changes(about: Mapping[str, Any], now: Numbers) -> Iterator[str]:
                 yield f"Default of {solver}: {name} was {old}, is {new}."
     for name, kind in now.kinds.items():
         if about["kinds"].get(name, kind) != kind:
-            yield f"Maps of {name} were {about['kinds'][name]}, are {kind}."
+            yield f"Maps of {name.replace(SEPARATOR, ', ')} were {about['kinds'][name]}, are {kind}."
