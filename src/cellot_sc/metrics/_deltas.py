@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import stats
 
 from . import _check
 from ._stats import pearson, welch
@@ -111,7 +112,7 @@ def deg_scores(y: ArrayLike, control: ArrayLike) -> np.ndarray:
     array([0.  , 2.12])
     """
     y, control = _check.clouds(y=y, control=control)
-    return welch(y, control).score
+    return welch(y, control)[0]
 
 
 def r2_delta(x: ArrayLike, y: ArrayLike, control: ArrayLike, *, weights: ArrayLike | None = None) -> float:
@@ -159,7 +160,7 @@ def r2_delta(x: ArrayLike, y: ArrayLike, control: ArrayLike, *, weights: ArrayLi
     x, y, control = _check.clouds(x=x, y=y, control=control)
     predicted, observed = _deltas(x, y, control)
     if weights is None:
-        score = np.abs(welch(y, control).score)
+        score = np.abs(welch(y, control)[0])
         w = ((score - score.min()) / max(np.ptp(score), np.finfo(float).tiny)) ** 2
     else:
         w = np.asarray(weights, dtype=np.float64)
@@ -205,7 +206,7 @@ def deg_overlap(x: ArrayLike, y: ArrayLike, control: ArrayLike, *, k: int = 50) 
     0.5
     """
     x, y, control = _check.clouds(x=x, y=y, control=control)
-    found, true = _top(welch(x, control).score, k), _top(welch(y, control).score, k)
+    found, true = _top(welch(x, control)[0], k), _top(welch(y, control)[0], k)
     return np.intersect1d(found, true).size / true.size
 
 
@@ -243,7 +244,7 @@ def sign_accuracy(x: ArrayLike, y: ArrayLike, control: ArrayLike, *, k: int = 50
     """
     x, y, control = _check.clouds(x=x, y=y, control=control)
     predicted, observed = _deltas(x, y, control)
-    top = _top(welch(y, control).score, k)
+    top = _top(welch(y, control)[0], k)
     return float((np.sign(predicted[top]) == np.sign(observed[top])).mean())
 
 
@@ -289,12 +290,9 @@ def direction(x: ArrayLike, y: ArrayLike, control: ArrayLike, *, fdr: float = 0.
         msg = f"fdr is {fdr!r}: a number in (0, 1) is needed."
         raise ValueError(msg)
     predicted, observed = _deltas(x, y, control)
-    p = welch(y, control).pvalue
-    in_order = np.sort(p)
-    passing = in_order[in_order <= fdr * np.arange(1, p.size + 1) / p.size]
-    if not passing.size:
+    significant = stats.false_discovery_control(welch(y, control)[1]) <= fdr
+    if not significant.any():
         return float("nan")
-    significant = p <= passing[-1]
     return float((np.sign(predicted[significant]) == np.sign(observed[significant])).mean())
 
 
