@@ -163,10 +163,12 @@ def r2_delta(x: ArrayLike, y: ArrayLike, control: ArrayLike, *, weights: ArrayLi
         score = np.abs(welch(y, control)[0])
         w = ((score - score.min()) / max(np.ptp(score), np.finfo(float).tiny)) ** 2
     else:
-        w = np.asarray(weights, dtype=np.float64)
-        if w.shape != observed.shape or not np.isfinite(w).all() or (w < 0).any() or not w.any():
-            msg = f"weights of shape {w.shape}: {observed.size} non-negative finite numbers, not all zero, are needed."
+        w = np.asarray(weights)
+        fit = w.shape == observed.shape and w.dtype.kind in "fiub" and np.isfinite(w).all() and (w >= 0).all()
+        if not fit or not w.any():
+            msg = f"weights is {weights!r}: {observed.size} non-negative finite numbers, not all zero, are needed."
             raise ValueError(msg)
+        w = w.astype(np.float64)
     if not w.any():
         return float("nan")
     spread = w @ (observed - w @ observed / w.sum()) ** 2
@@ -286,7 +288,7 @@ def direction(x: ArrayLike, y: ArrayLike, control: ArrayLike, *, fdr: float = 0.
     0.5
     """
     x, y, control = _check.clouds(x=x, y=y, control=control)
-    if not 0 < fdr < 1:
+    if not isinstance(fdr, float | np.floating) or not 0 < fdr < 1:
         msg = f"fdr is {fdr!r}: a number in (0, 1) is needed."
         raise ValueError(msg)
     predicted, observed = _deltas(x, y, control)
@@ -334,7 +336,5 @@ def _deltas(x: np.ndarray, y: np.ndarray, control: np.ndarray) -> tuple[np.ndarr
 
 
 def _top(score: np.ndarray, k: int) -> np.ndarray:
-    if k < 1:
-        msg = f"k is {k!r}: at least 1 feature is needed."
-        raise ValueError(msg)
+    _check.whole(k, 1, what="k")
     return np.argsort(-np.abs(score), kind="stable")[:k]
