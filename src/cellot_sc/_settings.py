@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 from typing import Literal
 
+import pooch
 from pydantic import field_validator
 from scverse_misc import Settings as _Settings
 
@@ -23,7 +24,7 @@ class Settings(_Settings):
     progress: bool = True
     """Whether fits and downloads show a progress bar."""
 
-    dataset_dir: Path = Path.home() / ".cache" / "cellot_sc"
+    dataset_dir: Path = pooch.os_cache("cellot_sc")
     """Folder in which downloaded data sets are kept."""
 
     device: Literal["auto", "cpu", "gpu", "tpu"] = "auto"

@@ -247,8 +247,8 @@ def knn_enrichment(x: ArrayLike, y: ArrayLike, *, k: int = 50, seed: int = 0) ->
     Raises
     ------
     ValueError
-        If a cloud has fewer than two cells or holds NaN or inf, the clouds differ in the number of features, or k is
-        not positive.
+        If a cloud has fewer than two cells or holds NaN or inf, the clouds differ in the number of features, k is not
+        positive, or the seed is negative.
 
     Examples
     --------
@@ -261,9 +261,8 @@ def knn_enrichment(x: ArrayLike, y: ArrayLike, *, k: int = 50, seed: int = 0) ->
     0.5
     """
     x, y = _check.clouds(x=x, y=y)
-    if k < 1:
-        msg = f"k is {k!r}: at least 1 neighbour is needed."
-        raise ValueError(msg)
+    _check.whole(k, 1, what="k")
+    _check.whole(seed, 0, what="seed")
     n = min(len(x), len(y))
     rng = np.random.default_rng(seed)
     x, y = (cloud if len(cloud) == n else cloud[rng.choice(len(cloud), n, replace=False)] for cloud in (x, y))
