@@ -265,7 +265,7 @@ def knn_enrichment(x: ArrayLike, y: ArrayLike, *, k: int = 50, seed: int = 0) ->
         msg = f"k is {k!r}: at least 1 neighbour is needed."
         raise ValueError(msg)
     n = min(len(x), len(y))
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(_check.seed(seed))
     x, y = (cloud if len(cloud) == n else cloud[rng.choice(len(cloud), n, replace=False)] for cloud in (x, y))
     k = min(k, n - 1)
     joint = np.concatenate([x, y])
