@@ -1,4 +1,4 @@
-"""Every check on user input, and the words of every error.
+"""Checks on user input, and the words of their errors.
 
 Each function either returns the checked value or raises. None changes what it was given, so an AnnData that fails
 validation is left as it was.
