@@ -32,7 +32,10 @@ class Settings(_Settings):
     """Folder in which downloaded data sets are kept."""
 
     device: Literal["auto", "cpu", "gpu", "tpu"] = "auto"
-    """Where maps are fitted, applied and judged: jax's default device. ``"auto"`` leaves the one that jax has."""
+    """Where maps are fitted, applied and judged: jax's default device. ``"auto"`` leaves the one that jax has.
+
+    A :func:`jax.default_device` around a call goes before it.
+    """
 
     figure_dpi: int = 150
     """Resolution of saved raster figures, in dots per inch."""
