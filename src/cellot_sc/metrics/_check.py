@@ -50,6 +50,14 @@ def clouds(**given: ArrayLike) -> list[np.ndarray]:
     return [array.astype(np.float64) for array in arrays.values()]
 
 
+def seed(value: int) -> int:
+    """Return a seed; raise :class:`ValueError` if it is no whole number, 0 or more."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
+        msg = f"seed is {value!r}; a whole number, 0 or more, is needed."
+        raise ValueError(msg)
+    return int(value)
+
+
 def bandwidths(gamma: float | ArrayLike) -> np.ndarray:
     """Return kernel parameters as a float64 array of shape ``(n_gammas,)``.
 

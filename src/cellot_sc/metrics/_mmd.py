@@ -186,7 +186,7 @@ def mmd_test(
     _check.whole(seed, 0, what="seed")
     m, n = len(x), len(y)
     pooled = np.concatenate([x, y])
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(_check.seed(seed))
     labels = np.arange(m + n) < m
     values: list[np.ndarray] = []
     for start in range(0, n_permutations + 1, PERMUTATIONS_AT_ONCE):
