@@ -1,17 +1,21 @@
-"""Writes what was measured: JSON, a Markdown table, and the table on the screen."""
+"""Writes what was measured: JSON, a Markdown table, the table on the screen, and figures."""
 
 from __future__ import annotations
 
 import argparse
+import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from . import _machine
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def parser(name: str, description: str | None) -> argparse.ArgumentParser:
@@ -40,6 +44,13 @@ def write(name: str, out: Path | None, tables: dict[str, pd.DataFrame], notes: S
         "notes": list(notes),
     }
     (out / f"{name}.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
+
+
+def draw(figure: Figure, path: Path) -> None:
+    """Keep a figure as SVG, without the spaces that matplotlib leaves at the ends of lines."""
+    text = io.StringIO()
+    figure.savefig(text, format="svg")
+    path.write_text("".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines()), encoding="utf-8")
 
 
 def markdown(table: pd.DataFrame) -> str:

@@ -78,5 +78,5 @@ def _draw(table: pd.DataFrame, path: Path) -> None:
         axis.set_xticks(part[sweep], [_output.number(value) for value in part[sweep]], fontsize=8)
         axis.minorticks_off()
     axes[0, 0].set(ylabel="seconds, compilation included", ylim=(0, None))
-    figure.savefig(path)
+    _output.draw(figure, path)
     plt.close(figure)

@@ -167,5 +167,5 @@ def _draw(
             axis.annotate(solver, (time, middle), xytext=(5, 5), textcoords="offset points", fontsize=8)
         axis.axhline(interval(_pooled(scores[OBSERVED], metric))[0], color="0.6", linestyle="--", linewidth=1)
         axis.set(xscale="log", yscale="symlog", xlabel="seconds, compilation included", ylabel=metric, title=data)
-    figure.savefig(path)
+    _output.draw(figure, path)
     plt.close(figure)

@@ -201,5 +201,5 @@ def _draw(traces: list[tuple[str, str, Trace]], path: Path) -> None:
     for axis in axes[0]:
         handles = dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
         axis.legend(handles.values(), handles.keys(), fontsize=8)
-    figure.savefig(path)
+    _output.draw(figure, path)
     plt.close(figure)

@@ -26,7 +26,7 @@ def test_version_is_that_of_the_metadata() -> None:
 def test_import_is_lazy() -> None:
     loaded = modules_after("import cellot_sc")
     assert "cellot_sc" in loaded
-    assert loaded.isdisjoint({"jax", "matplotlib", "moscot", "ott", "scanpy", "sklearn"})
+    assert loaded.isdisjoint({"jax", "matplotlib", "moscot", "ott", "pooch", "requests", "scanpy", "sklearn"})
 
 
 def test_settings_load_no_heavy_package() -> None:

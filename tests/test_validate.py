@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
+import operator
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import anndata as ad
 import numpy as np
@@ -11,6 +15,7 @@ import pytest
 from anndata import AnnData
 from scipy import sparse
 
+import cellot_sc as cs
 from cellot_sc import _validate
 
 
@@ -247,10 +252,52 @@ def test_seed(value: int) -> None:
     assert checked == value
 
 
+def test_n_boot_may_be_0_for_no_intervals() -> None:
+    assert _validate.n_boot(0) == 0
+
+
+def takes(parameter: str) -> list[str]:
+    """Return the public functions that have a parameter."""
+    public = (
+        f"{space}.{name}" for space in sorted({*cs.__all__} - {"settings"}) for name in getattr(cs, space).__all__
+    )
+    return [name for name in public if parameter in _parameters(name)]
+
+
+def _parameters(name: str) -> Mapping[str, inspect.Parameter]:
+    function = operator.attrgetter(name)(cs)
+    return inspect.signature(function).parameters if inspect.isfunction(function) else {}
+
+
+@pytest.fixture(scope="module")
+def given() -> dict[str, Any]:
+    """What public functions cannot do without."""
+    adata = cs.datasets.simulate(200, 20, seed=0)
+    cs.tl.cellot(adata, solver="mean_shift")
+    x = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
+    return {
+        "adata": adata,
+        "table": cs.tl.evaluate(adata, metrics="energy_distance", n_boot=0),
+        "problems": [cs.ot.Problem(x, x + 1, x, x + 1)],
+        "x": x,
+        "y": x + 1,
+        "groupby": "cell_type",
+        "feature": "gene_0",
+        "population_key": "cell_type",
+        "time_key": "patient",
+    }
+
+
 @pytest.mark.parametrize("value", [-1, 0.5, True, "0", None])
-def test_bad_seed(value: int) -> None:
-    with pytest.raises(ValueError, match="seed is .*; a whole number, 0 or more, is needed"):
-        _validate.seed(value)
+@pytest.mark.parametrize(
+    ("name", "parameter"), [(name, parameter) for parameter in ("seed", "n_boot") for name in takes(parameter)]
+)
+def test_seed_and_n_boot_are_checked_alike(given: dict[str, Any], name: str, parameter: str, value: object) -> None:
+    needed = [p.name for p in _parameters(name).values() if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
+    arguments = {needed_name: given[needed_name] for needed_name in needed}
+    with pytest.raises(ValueError) as error:
+        operator.attrgetter(name)(cs)(**arguments, **{parameter: value})
+    assert str(error.value) == f"{parameter} is {value!r}; a whole number, 0 or more, is needed."
 
 
 def test_new_names() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from . import _anndata_hook
+from . import _import_hook
 
 if TYPE_CHECKING:
     from . import datasets, metrics, ot, pl, pp, tl
@@ -29,4 +29,5 @@ def __dir__() -> list[str]:
     return sorted([*__all__, "__version__"])
 
 
-_anndata_hook.install()
+_import_hook.after("anndata", lambda: importlib.import_module("._accessor", __name__))
+_import_hook.after("jax", lambda: importlib.import_module("._settings", __name__).use_device())

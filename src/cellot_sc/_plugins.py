@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import entry_points
 from typing import Any, Protocol
 
 
@@ -145,12 +145,9 @@ class Registry[Record: Named](Mapping[str, Record]):
             return
         self._loaded = True
         for entry in entry_points(group=self._group):
-            self._add(entry)
-
-    def _add(self, entry: EntryPoint) -> None:
-        try:
-            self.register(entry.load())
-        except Exception as error:  # noqa: BLE001 (the code of others may raise anything)
-            by = "an unknown distribution" if entry.dist is None else f"the distribution {entry.dist.name!r}"
-            text = f"the {self._what} {entry.name!r} of {by} is left out, since it cannot be loaded: {error!r}"
-            warnings.warn(text, stacklevel=2)
+            try:
+                self.register(entry.load())
+            except Exception as error:  # noqa: BLE001 (the code of others may raise anything)
+                by = "an unknown distribution" if entry.dist is None else f"the distribution {entry.dist.name!r}"
+                text = f"the {self._what} {entry.name!r} of {by} is left out, since it cannot be loaded: {error!r}"
+                warnings.warn(text, stacklevel=2)

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import logging
+import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal
 
+import pooch
 from pydantic import field_validator
 from scverse_misc import Settings as _Settings
 
 logger = logging.getLogger("cellot_sc")
+_jax_had = ExitStack()
+"""Gives jax back the default device that it had."""
 
 type Verbosity = Literal["error", "warning", "info", "debug"]
+type Device = Literal["auto", "cpu", "gpu", "tpu"]
 
 
 class Settings(_Settings):
@@ -23,11 +29,14 @@ class Settings(_Settings):
     progress: bool = True
     """Whether fits and downloads show a progress bar."""
 
-    dataset_dir: Path = Path.home() / ".cache" / "cellot_sc"
+    dataset_dir: Path = pooch.os_cache("cellot_sc")
     """Folder in which downloaded data sets are kept."""
 
     device: Literal["auto", "cpu", "gpu", "tpu"] = "auto"
-    """Where maps are fitted and applied: ``"auto"`` is what jax prefers."""
+    """Where maps are fitted, applied and judged: jax's default device. ``"auto"`` leaves the one that jax has.
+
+    A :func:`jax.default_device` around a call goes before it.
+    """
 
     figure_dpi: int = 150
     """Resolution of saved raster figures, in dots per inch."""
@@ -37,6 +46,47 @@ class Settings(_Settings):
     def _set_level(cls, value: Verbosity) -> Verbosity:
         logger.setLevel(value.upper())
         return value
+
+    @field_validator("device")
+    @classmethod
+    def _set_device(cls, value: Device) -> Device:
+        # importing jax takes seconds: until something else does, the device is only remembered
+        if "jax" in sys.modules:
+            use_device(value)
+        return value
+
+
+def use_device(name: Device | None = None) -> None:
+    """Make the first device of a platform jax's default; with ``"auto"``, the one that jax had before.
+
+    Parameters
+    ----------
+    name
+        As in the settings, which say it where it is ``None``.
+
+    Raises
+    ------
+    ValueError
+        If the machine has none such.
+    """
+    import jax
+
+    name = name or settings.device
+    device = None
+    if name != "auto":
+        try:
+            device = jax.local_devices(backend=name)[0]
+        except RuntimeError:
+            there = ", ".join(sorted({repr(device.platform) for device in jax.local_devices()}))
+            msg = (
+                f"device {name!r} is not there: jax has {there}. Set cs.settings.device (CELLOT_SC_DEVICE) to that, or "
+                "to 'auto'; for NVIDIA GPUs, pip install 'cellot-sc[cuda]'."
+            )
+            raise ValueError(msg) from None
+    _jax_had.close()
+    if device is not None:
+        _jax_had.callback(jax.config.update, "jax_default_device", jax.config.jax_default_device)
+        jax.config.update("jax_default_device", device)
 
 
 def _configure_logger() -> None:

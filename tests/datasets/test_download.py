@@ -185,3 +185,10 @@ def test_file_put_there_by_hand_is_taken(cache: Path):
     cache.mkdir()
     (cache / "cells.h5ad").write_bytes(CONTENT)
     assert fetch(entry("http://127.0.0.1:1/cells.h5ad")) == cache / "cells.h5ad"
+
+
+def test_folder_that_cannot_be_written_is_named(server: Server, cache: Path):
+    cache.write_text("a file, not a folder")
+    with pytest.raises(FileNotFoundError, match="CELLOT_SC_DATASET_DIR") as error:
+        fetch(entry(server.url))
+    assert str(cache) in str(error.value)

@@ -51,7 +51,7 @@ BAD = {
     "inf": (INF, "NaN or inf in 1 of 6 cells"),
     "vector": (GOOD[0], "dense"),
     "no features": (GOOD[:, :0], "dense"),
-    "sparse": (sparse.csr_matrix(GOOD), "dense"),
+    "sparse": (sparse.csr_matrix(GOOD), r"csr_matrix .* shape \(6, 3\).* \.toarray\(\)"),
     "text": (GOOD.astype(str), "dense"),
 }
 
@@ -96,3 +96,28 @@ def test_the_error_names_the_cloud():
         metrics.pearson_delta(GOOD, GOOD, NAN)
     with pytest.raises(ValueError, match=r"x 3, y 2"):
         metrics.energy_distance(GOOD, GOOD[:, :2])
+
+
+@pytest.mark.parametrize(
+    ("metric", "wrong"),
+    [
+        (metrics.deg_overlap, {"k": 0}),
+        (metrics.deg_overlap, {"k": 2.5}),
+        (metrics.sign_accuracy, {"k": "5"}),
+        (metrics.knn_enrichment, {"k": None}),
+        (metrics.knn_enrichment, {"seed": -1}),
+        (metrics.mmd_test, {"n_permutations": 0}),
+        (metrics.mmd_test, {"n_permutations": True}),
+        (metrics.mmd_test, {"seed": 0.5}),
+        (metrics.mmd, {"gamma": "medain"}),
+        (metrics.mmd, {"gamma": None}),
+        (metrics.sinkhorn_divergence, {"epsilon": "small"}),
+        (metrics.entropic_wasserstein2, {"epsilon": np.inf}),
+        (metrics.direction, {"fdr": "strict"}),
+        (metrics.r2_delta, {"weights": "heavy"}),
+    ],
+)
+def test_wrong_options_are_named_with_what_is_needed(metric: Callable[..., Any], wrong: dict[str, Any]):
+    ((name, value),) = wrong.items()
+    with pytest.raises(ValueError, match=rf"^{name} is {value!r}: .* needed\.$"):
+        metric(*[GOOD] * (2 if metric in TWO else 3), **wrong)

@@ -94,7 +94,9 @@ def test_equal_weights_are_dropped():
 @pytest.mark.parametrize("cloud", ["source", "target", "source_valid", "target_valid"])
 def test_impossible_weights(cloud: str, weights: np.ndarray):
     x = np.zeros((4, 2), dtype=np.float32)
-    with pytest.raises(ValueError, match=rf"{cloud}_weights of shape .*: 4 numbers, none negative or all 0"):
+    with pytest.raises(
+        ValueError, match=rf"{cloud}_weights of shape .*: 4 finite numbers, none negative, not all 0, are needed"
+    ):
         ot.Problem(x, x, x, x, **{f"{cloud}_weights": weights})
 
 

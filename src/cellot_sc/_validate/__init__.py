@@ -1,4 +1,4 @@
-"""Every check on user input, and the words of every error.
+"""Checks on user input, and the words of their errors.
 
 Each function either returns the checked value or raises. None changes what it was given, so an AnnData that fails
 validation is left as it was.
@@ -88,6 +88,7 @@ from ._numbers import (
     genes_compared,
     has_history,
     leaves_some,
+    n_boot,
     panels,
     positive,
     seed,
@@ -151,6 +152,7 @@ __all__ = [
     "log_expression",
     "matrix",
     "moscot_problem",
+    "n_boot",
     "name_and_value",
     "nearest",
     "new_names",

@@ -61,8 +61,17 @@ def at_least(value: int, least: int, *, what: str, why: str) -> int:
 
 def seed(value: int) -> int:
     """Return ``value`` if it is a whole number, 0 or more; raise :class:`ValueError` otherwise."""
+    return _from_zero(value, what="seed")
+
+
+def n_boot(value: int) -> int:
+    """Return ``value`` if it is a number of resamples, 0 for none; raise :class:`ValueError` otherwise."""
+    return _from_zero(value, what="n_boot")
+
+
+def _from_zero(value: int, *, what: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
-        msg = f"seed is {value!r}; a whole number, 0 or more, is needed."
+        msg = f"{what} is {value!r}; a whole number, 0 or more, is needed."
         raise ValueError(msg)
     return int(value)
 

@@ -44,6 +44,7 @@ def fetch(entry: DatasetEntry) -> Path:
     path = settings.dataset_dir / file.name
     if path.exists():
         return path
+    # not scverse_misc's own fetch: it begins anew where a connection breaks, and keeps files in a folder for each type
     # pooch would report what the progress bar and the log line below say
     pooch.get_logger().setLevel(logging.WARNING)
     reasons = []
@@ -58,7 +59,7 @@ def fetch(entry: DatasetEntry) -> Path:
                     path=path.parent,
                     downloader=download,
                 )
-            except (requests.RequestException, ValueError) as error:
+            except (OSError, ValueError) as error:
                 reasons.append(f"{url}: {_reason(error, url)}")
                 if not download.can_continue(url):
                     break

@@ -10,6 +10,7 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import stats
 
 from . import _check
 from ._metric import Metric, register
@@ -114,7 +115,7 @@ def deg_scores(y: ArrayLike, control: ArrayLike) -> np.ndarray:
     array([0.  , 2.12])
     """
     y, control = _check.clouds(y=y, control=control)
-    return welch(y, control).score
+    return welch(y, control)[0]
 
 
 def r2_delta(x: ArrayLike, y: ArrayLike, control: ArrayLike, *, weights: ArrayLike | None = None) -> float:
@@ -162,13 +163,15 @@ def r2_delta(x: ArrayLike, y: ArrayLike, control: ArrayLike, *, weights: ArrayLi
     x, y, control = _check.clouds(x=x, y=y, control=control)
     predicted, observed = _deltas(x, y, control)
     if weights is None:
-        score = np.abs(welch(y, control).score)
+        score = np.abs(welch(y, control)[0])
         w = ((score - score.min()) / max(np.ptp(score), np.finfo(float).tiny)) ** 2
     else:
-        w = np.asarray(weights, dtype=np.float64)
-        if w.shape != observed.shape or not np.isfinite(w).all() or (w < 0).any() or not w.any():
-            msg = f"weights of shape {w.shape}: {observed.size} non-negative finite numbers, not all zero, are needed."
+        w = np.asarray(weights)
+        fit = w.shape == observed.shape and w.dtype.kind in "fiub" and np.isfinite(w).all() and (w >= 0).all()
+        if not fit or not w.any():
+            msg = f"weights is {weights!r}: {observed.size} non-negative finite numbers, not all zero, are needed."
             raise ValueError(msg)
+        w = w.astype(np.float64)
     if not w.any():
         return float("nan")
     spread = w @ (observed - w @ observed / w.sum()) ** 2
@@ -208,7 +211,7 @@ def deg_overlap(x: ArrayLike, y: ArrayLike, control: ArrayLike, *, k: int = 50) 
     0.5
     """
     x, y, control = _check.clouds(x=x, y=y, control=control)
-    found, true = _top(welch(x, control).score, k), _top(welch(y, control).score, k)
+    found, true = _top(welch(x, control)[0], k), _top(welch(y, control)[0], k)
     return np.intersect1d(found, true).size / true.size
 
 
@@ -246,7 +249,7 @@ def sign_accuracy(x: ArrayLike, y: ArrayLike, control: ArrayLike, *, k: int = 50
     """
     x, y, control = _check.clouds(x=x, y=y, control=control)
     predicted, observed = _deltas(x, y, control)
-    top = _top(welch(y, control).score, k)
+    top = _top(welch(y, control)[0], k)
     return float((np.sign(predicted[top]) == np.sign(observed[top])).mean())
 
 
@@ -288,16 +291,13 @@ def direction(x: ArrayLike, y: ArrayLike, control: ArrayLike, *, fdr: float = 0.
     0.5
     """
     x, y, control = _check.clouds(x=x, y=y, control=control)
-    if not 0 < fdr < 1:
+    if not isinstance(fdr, float | np.floating) or not 0 < fdr < 1:
         msg = f"fdr is {fdr!r}: a number in (0, 1) is needed."
         raise ValueError(msg)
     predicted, observed = _deltas(x, y, control)
-    p = welch(y, control).pvalue
-    in_order = np.sort(p)
-    passing = in_order[in_order <= fdr * np.arange(1, p.size + 1) / p.size]
-    if not passing.size:
+    significant = stats.false_discovery_control(welch(y, control)[1]) <= fdr
+    if not significant.any():
         return float("nan")
-    significant = p <= passing[-1]
     return float((np.sign(predicted[significant]) == np.sign(observed[significant])).mean())
 
 
@@ -339,13 +339,11 @@ def _deltas(x: np.ndarray, y: np.ndarray, control: np.ndarray) -> tuple[np.ndarr
 
 
 def _top(score: np.ndarray, k: int) -> np.ndarray:
-    if k < 1:
-        msg = f"k is {k!r}: at least 1 feature is needed."
-        raise ValueError(msg)
+    _check.whole(k, 1, what="k")
     return np.argsort(-np.abs(score), kind="stable")[:k]
 
 
-register(
+for _metric in (
     Metric(
         "pearson_delta",
         pearson_delta,
@@ -356,9 +354,7 @@ register(
         bounds=(-1.0, 1.0),
         with_control=True,
         resampling=MomentResampling(),
-    )
-)
-register(
+    ),
     Metric(
         "cosine_delta",
         cosine_delta,
@@ -369,9 +365,7 @@ register(
         bounds=(-1.0, 1.0),
         with_control=True,
         resampling=MomentResampling(),
-    )
-)
-register(
+    ),
     Metric(
         "r2_delta",
         r2_delta,
@@ -382,9 +376,7 @@ register(
         best=1.0,
         bounds=(-math.inf, 1.0),
         with_control=True,
-    )
-)
-register(
+    ),
     Metric(
         "deg_overlap",
         deg_overlap,
@@ -393,9 +385,7 @@ register(
         best=1.0,
         bounds=(0.0, 1.0),
         with_control=True,
-    )
-)
-register(
+    ),
     Metric(
         "sign_accuracy",
         sign_accuracy,
@@ -405,9 +395,7 @@ register(
         best=1.0,
         bounds=(0.0, 1.0),
         with_control=True,
-    )
-)
-register(
+    ),
     Metric(
         "direction",
         direction,
@@ -417,9 +405,7 @@ register(
         best=1.0,
         bounds=(0.0, 1.0),
         with_control=True,
-    )
-)
-register(
+    ),
     Metric(
         "variance_ratio",
         variance_ratio,
@@ -427,5 +413,6 @@ register(
         meaning="Spread of predicted over that of observed cells: below 1, cells are too much alike.",
         best=1.0,
         resampling=MomentResampling(),
-    )
-)
+    ),
+):
+    register(_metric)

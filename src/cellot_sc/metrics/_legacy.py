@@ -250,8 +250,8 @@ def knn_enrichment(x: ArrayLike, y: ArrayLike, *, k: int = 50, seed: int = 0) ->
     Raises
     ------
     ValueError
-        If a cloud has fewer than two cells or holds NaN or inf, the clouds differ in the number of features, or k is
-        not positive.
+        If a cloud has fewer than two cells or holds NaN or inf, the clouds differ in the number of features, k is not
+        positive, or the seed is negative.
 
     Examples
     --------
@@ -264,11 +264,10 @@ def knn_enrichment(x: ArrayLike, y: ArrayLike, *, k: int = 50, seed: int = 0) ->
     0.5
     """
     x, y = _check.clouds(x=x, y=y)
-    if k < 1:
-        msg = f"k is {k!r}: at least 1 neighbour is needed."
-        raise ValueError(msg)
+    _check.whole(k, 1, what="k")
+    _check.whole(seed, 0, what="seed")
     n = min(len(x), len(y))
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(_check.seed(seed))
     x, y = (cloud if len(cloud) == n else cloud[rng.choice(len(cloud), n, replace=False)] for cloud in (x, y))
     k = min(k, n - 1)
     joint = np.concatenate([x, y])
@@ -281,7 +280,7 @@ def knn_enrichment(x: ArrayLike, y: ArrayLike, *, k: int = 50, seed: int = 0) ->
     return hits / (n * k)
 
 
-register(
+for _metric in (
     Metric(
         "legacy_mmd",
         legacy_mmd,
@@ -289,36 +288,28 @@ register(
         meaning="The MMD as earlier papers computed it. It is biased and depends on the number of cells: compare it "
         "with published numbers only.",
         resampling=PairResampling(LEGACY_GAMMAS, unbiased=False),
-    )
-)
-register(
+    ),
     Metric(
         "legacy_mmd_training",
         partial(legacy_mmd, gammas=LEGACY_TRAINING_GAMMAS),
         "biased maximum mean discrepancy of the published training",
         meaning="The biased MMD with the kernels that the published code reports while it trains.",
         resampling=PairResampling(LEGACY_TRAINING_GAMMAS, unbiased=False),
-    )
-)
-register(
+    ),
     Metric(
         "l2_means",
         l2_means,
         "distance between means",
         meaning="Distance between the mean cell of both clouds.",
         resampling=MomentResampling(),
-    )
-)
-register(
+    ),
     Metric(
         "l2_stds",
         l2_stds,
         "distance between standard deviations",
         meaning="How much the spread of predicted cells differs from that of observed cells, over all features.",
         resampling=MomentResampling(),
-    )
-)
-register(
+    ),
     Metric(
         "r_means",
         r_means,
@@ -327,9 +318,7 @@ register(
         best=1.0,
         bounds=(-1.0, 1.0),
         resampling=MomentResampling(),
-    )
-)
-register(
+    ),
     Metric(
         "r2_means",
         r2_means,
@@ -338,26 +327,25 @@ register(
         best=1.0,
         bounds=(0.0, 1.0),
         resampling=MomentResampling(),
-    )
-)
-register(
+    ),
     Metric(
         "correlation_distance",
         correlation_distance,
         "distance between correlations",
         meaning="How much the correlations between features differ between predicted and observed cells.",
-    )
-)
-for _k in (50, 100):
-    register(
+    ),
+    *(
         Metric(
-            f"knn_enrichment_{_k}",
-            partial(knn_enrichment, k=_k),
-            f"share among {_k} neighbours",
-            meaning=f"Share of predicted cells among the {_k} nearest neighbours of predicted cells: a half if both "
+            f"knn_enrichment_{k}",
+            partial(knn_enrichment, k=k),
+            f"share among {k} neighbours",
+            meaning=f"Share of predicted cells among the {k} nearest neighbours of predicted cells: a half if both "
             "clouds are mixed, 1 if they do not touch.",
             best=0.5,
             bounds=(0.0, 1.0),
             resampling=NoResampling(),
         )
-    )
+        for k in (50, 100)
+    ),
+):
+    register(_metric)

@@ -168,7 +168,7 @@ def mmd_test(
     ------
     ValueError
         If a cloud has fewer than two cells or holds NaN or inf, the clouds differ in the number of features, gamma is
-        not positive, or there is no permutation.
+        not positive, there is no permutation, or the seed is negative.
 
     References
     ----------
@@ -184,12 +184,11 @@ def mmd_test(
     """
     x, y = _check.clouds(x=x, y=y)
     gammas = resolve_gammas(gamma, x, y)
-    if n_permutations < 1:
-        msg = f"n_permutations is {n_permutations!r}: at least 1 is needed."
-        raise ValueError(msg)
+    _check.whole(n_permutations, 1, what="n_permutations")
+    _check.whole(seed, 0, what="seed")
     m, n = len(x), len(y)
     pooled = np.concatenate([x, y])
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(_check.seed(seed))
     labels = np.arange(m + n) < m
     values: list[np.ndarray] = []
     for start in range(0, n_permutations + 1, PERMUTATIONS_AT_ONCE):

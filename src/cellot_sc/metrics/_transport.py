@@ -150,8 +150,8 @@ def wasserstein2(x: ArrayLike, y: ArrayLike) -> float:
 
 def _scale(x: np.ndarray, y: np.ndarray, epsilon: float) -> float:
     """Return the regularisation in the unit of the cost."""
-    if not (np.isfinite(epsilon) and epsilon > 0):
-        msg = f"epsilon is {epsilon!r}: a positive number is needed."
+    if not isinstance(epsilon, int | float | np.number) or not 0 < epsilon < np.inf:
+        msg = f"epsilon is {epsilon!r}: a positive finite number is needed."
         raise ValueError(msg)
     center = x.mean(axis=0) - y.mean(axis=0)
     mean_cost = x.var(axis=0).sum() + y.var(axis=0).sum() + center @ center

@@ -1,8 +1,8 @@
-"""Checks of solvers' options."""
+"""Checks of solvers' options and of seeds, and the words of their errors: what was got, and what is needed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,7 @@ def counts(config: Any, *names: str) -> None:
         If one is not.
     """
     for name in names:
-        value = getattr(config, name)
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-            msg = f"{name} is {value!r}; a positive whole number is needed."
-            raise ValueError(msg)
+        _one(name, getattr(config, name), lambda value: _whole(value) and value > 0, "a positive whole number")
 
 
 def positive(config: Any, *names: str) -> None:
@@ -32,10 +29,31 @@ def positive(config: Any, *names: str) -> None:
         If one is not.
     """
     for name in names:
-        value = getattr(config, name)
-        if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value < np.inf:
-            msg = f"{name} is {value!r}; a positive number is needed."
-            raise ValueError(msg)
+        _one(name, getattr(config, name), lambda value: _finite(value) and value > 0, "a positive, finite number")
+
+
+def not_negative(config: Any, *names: str) -> None:
+    """Check that options are finite numbers, 0 or more.
+
+    Raises
+    ------
+    ValueError
+        If one is not.
+    """
+    for name in names:
+        _one(name, getattr(config, name), lambda value: _finite(value) and value >= 0, "a finite number, 0 or more,")
+
+
+def seed(value: Any) -> int:
+    """Return a seed.
+
+    Raises
+    ------
+    ValueError
+        If it is no whole number, 0 or more.
+    """
+    _one("seed", value, lambda value: _whole(value) and value >= 0, "a whole number, 0 or more,")
+    return int(value)
 
 
 def resumable(config: Any) -> None:
@@ -51,32 +69,29 @@ def resumable(config: Any) -> None:
         raise ValueError(msg)
 
 
-def not_negative(config: Any, *names: str) -> None:
-    """Check that options are finite numbers, 0 or more.
+def several(config: Any, name: str, *, whole: bool = False) -> tuple[Any, ...]:
+    """Return an option that is one positive, finite number (a whole one if ``whole``), or several, as a tuple.
 
     Raises
     ------
     ValueError
-        If one is not.
+        If there is none, or one is not.
     """
-    for name in names:
-        value = getattr(config, name)
-        if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 <= value < np.inf:
-            msg = f"{name} is {value!r}; a number, 0 or more, is needed."
-            raise ValueError(msg)
+    values = tuple(np.atleast_1d(np.asarray(getattr(config, name), dtype=object)))
+    good, kind = (_whole, "whole number") if whole else (_finite, "finite number")
+    _one(name, values, lambda values: len(values) > 0 and all(good(v) and v > 0 for v in values), f"a positive {kind}")
+    return tuple(int(value) if whole else float(value) for value in values)
 
 
-def widths(config: Any, name: str) -> tuple[int, ...]:
-    """Return an option that is one number of units, or one per layer, as a tuple.
+def _whole(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
-    Raises
-    ------
-    ValueError
-        If there is none, or one is no positive whole number.
-    """
-    value = getattr(config, name)
-    layers = tuple(value) if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str) else (value,)
-    if not layers or any(isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1 for n in layers):
-        msg = f"{name} is {value!r}; a positive whole number of units per layer is needed."
+
+def _finite(value: Any) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool) and bool(np.isfinite(value))
+
+
+def _one(name: str, value: Any, good: Callable[[Any], bool], needed: str) -> None:
+    if not good(value):
+        msg = f"{name} is {value!r}; {needed} is needed."
         raise ValueError(msg)
-    return tuple(int(n) for n in layers)

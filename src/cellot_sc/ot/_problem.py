@@ -59,7 +59,8 @@ class Problem:
             ok = weights.shape == (n_cells,) and np.isfinite(weights).all() and (weights >= 0).all()
             if not ok or (n_cells and not weights.any()):
                 msg = (
-                    f"{cloud}_weights of shape {weights.shape}: {n_cells} numbers, none negative or all 0, are needed."
+                    f"{cloud}_weights of shape {weights.shape}: {n_cells} finite numbers, none negative, not all 0, "
+                    "are needed."
                 )
                 raise ValueError(msg)
             if not n_cells or (weights == weights[0]).all():

@@ -144,7 +144,9 @@ def test_state_is_arrays_and_text(name: str):
 
 
 def test_unknown_kind_is_an_error():
-    with pytest.raises(ValueError, match="kind 'spline' is unknown. Valid: .*gaussian.*identity.*potential"):
+    with pytest.raises(
+        ValueError, match="kind 'spline' is unknown. Valid: .*gaussian.*identity.*potential.* import that first"
+    ):
         TransportMap.from_state({"kind": "spline"})
 
 

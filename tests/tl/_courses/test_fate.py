@@ -10,7 +10,6 @@ from anndata import AnnData, read_h5ad
 from scipy.spatial.distance import cdist
 
 import cellot_sc as cs
-from cellot_sc.tl._courses.fate import entropy
 
 FATES = ["fate_a", "fate_b", "fate_c"]
 
@@ -114,10 +113,19 @@ def test_copy_and_disk(cells: AnnData, tmp_path: Path) -> None:
     assert a.equals(b)
 
 
-def test_entropy() -> None:
-    shares = np.array([[1, 0], [0.5, 0.5], [np.nan, np.nan]])
-    np.testing.assert_allclose(entropy(shares), [0, 1, np.nan], atol=1e-12)
-    np.testing.assert_allclose(entropy(np.array([[1.0], [np.nan]])), [0, np.nan])
+def test_potency_is_the_entropy(cells: AnnData) -> None:
+    cs.tl.fate(cells)
+    shares = cells.obsm["fate"].to_numpy()
+    bits = np.where(shares > 0, -shares * np.log(np.maximum(shares, 1e-300)), 0).sum(axis=1) / np.log(shares.shape[1])
+    expected = np.where(np.isnan(shares[:, 0]), np.nan, bits)
+    np.testing.assert_allclose(cells.obs["fate_potency"], expected, rtol=1e-6, atol=1e-12)
+
+
+def test_potency_of_one_fate_is_0(cells: AnnData) -> None:
+    cs.tl.fate(cells, fates=["fate_a"])
+    known = cells.obs["fate_potency"].dropna()
+    assert len(known)
+    assert (known == 0).all()
 
 
 @pytest.mark.parametrize(

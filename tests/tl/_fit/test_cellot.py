@@ -383,7 +383,7 @@ def test_only_controls(prepared: AnnData):
 
 def test_without_validation_cells(prepared: AnnData):
     adata = prepared.copy()
-    adata.obs["split"] = adata.obs["split"].replace({"valid": "train"})
+    adata.obs["split"] = adata.obs["split"].astype(str).replace({"valid": "train"})
     cs.tl.cellot(adata, targets="drug_a", **QUICK)
     predicted = cs.tl.predict(adata, "drug_a", decode=False)
     assert np.isfinite(predicted.X).all()

@@ -66,7 +66,7 @@ class AutoencoderConfig:
         _checks.counts(self, "batch_size", "n_steps", "check_every", "patience")
         _checks.positive(self, "learning_rate")
         _checks.not_negative(self, "weight_decay")
-        object.__setattr__(self, "hidden", _checks.widths(self, "hidden"))
+        object.__setattr__(self, "hidden", _checks.several(self, "hidden", whole=True))
 
 
 PRESETS: dict[str, AutoencoderConfig] = {

@@ -80,7 +80,7 @@ class ReconstructionConfig:
         _checks.positive(self, "learning_rate")
         _checks.not_negative(self, "weight_decay")
         _checks.resumable(self)
-        object.__setattr__(self, "hidden", _checks.widths(self, "hidden"))
+        object.__setattr__(self, "hidden", _checks.several(self, "hidden", whole=True))
 
     def width(self, n_dims: int) -> int:
         """Return the width of the bottleneck for cells of so many dimensions."""

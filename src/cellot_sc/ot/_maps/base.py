@@ -95,7 +95,11 @@ class TransportMap(abc.ABC):
         """
         kind = str(state["kind"])
         if kind not in cls._kinds:
-            msg = f"transport map of kind {kind!r} is unknown. Valid: {', '.join(sorted(cls._kinds))}."
+            valid = ", ".join(sorted(cls._kinds))
+            msg = (
+                f"transport map of kind {kind!r} is unknown. Valid: {valid}. If it is of another package, import that "
+                "first; if of a later cellot-sc, upgrade."
+            )
             raise ValueError(msg)
         return cls._kinds[kind]._from_state(state)
 

@@ -139,11 +139,7 @@ class EntropicConfig:
 
     def __post_init__(self) -> None:
         """Check every value."""
-        epsilons = tuple(sorted((float(e) for e in np.atleast_1d(self.epsilons)), reverse=True))
-        object.__setattr__(self, "epsilons", epsilons)
-        if not epsilons or not 0 < min(epsilons) <= max(epsilons) < np.inf:
-            msg = f"epsilons {epsilons}: positive numbers are needed."
-            raise ValueError(msg)
+        object.__setattr__(self, "epsilons", tuple(sorted(_checks.several(self, "epsilons"), reverse=True)))
         _checks.counts(self, "max_cells", "max_iterations")
         _checks.positive(self, "threshold")
 

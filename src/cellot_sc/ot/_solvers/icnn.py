@@ -77,13 +77,11 @@ class ICNNConfig:
 
     def __post_init__(self) -> None:
         """Check every value."""
-        object.__setattr__(self, "penalties", tuple(float(p) for p in np.atleast_1d(self.penalties)))
+        object.__setattr__(self, "penalties", _checks.several(self, "penalties"))
         _checks.counts(self, "width", "depth", "batch_size", "n_steps", "check_every", "patience", "min_steps")
         _checks.positive(self, "learning_rate")
+        _checks.not_negative(self, "noise")
         _checks.resumable(self)
-        if not self.penalties or not all(0 < p < np.inf for p in self.penalties) or not 0 <= self.noise < np.inf:
-            msg = f"penalties {self.penalties} and noise {self.noise}: positive numbers are needed (noise may be 0)."
-            raise ValueError(msg)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -153,15 +153,8 @@ class PopAlignConfig:
 
     def __post_init__(self) -> None:
         """Check every value."""
-        given = self.n_components if isinstance(self.n_components, Sequence | np.ndarray) else (self.n_components,)
-        for value in given:
-            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-                msg = f"n_components holds {value!r}; positive whole numbers are needed."
-                raise ValueError(msg)
-        if not len(given):
-            msg = "n_components is empty; positive whole numbers are needed."
-            raise ValueError(msg)
-        object.__setattr__(self, "n_components", tuple(sorted({int(value) for value in given})))
+        n_components = _checks.several(self, "n_components", whole=True)
+        object.__setattr__(self, "n_components", tuple(sorted(set(n_components))))
         _checks.counts(self, "max_cells")
 
 

@@ -7,6 +7,7 @@ import difflib
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from .. import _checks
 from .._maps.affine import IdentityMap, MeanShiftMap
 from .._maps.base import TransportMap
 from .._moments import mean_of
@@ -156,7 +157,7 @@ def fit(
     Raises
     ------
     ValueError
-        If there is no such solver, or an option has an impossible value.
+        If there is no such solver, or an option or the seed has an impossible value.
     TypeError
         If the solver has no such option.
 
@@ -170,4 +171,4 @@ def fit(
     [1.0, 1.0]
     """
     config = configure(solver, **options)
-    return get(solver).run(problems, config, seed, progress)
+    return get(solver).run(problems, config, _checks.seed(seed), progress)

@@ -86,8 +86,8 @@ def clonal_agreement(
     KeyError
         If there are no fates or clones.
     ValueError
-        If a model is unknown, the matrix of clones holds NaN or negative values, or no early cell has a relative among
-        the labelled late cells.
+        If a model is unknown, ``n_boot`` or ``seed`` is not a number it can be, the matrix of clones holds NaN or
+        negative values, or no early cell has a relative among the labelled late cells.
 
     References
     ----------
@@ -103,6 +103,8 @@ def clonal_agreement(
     >>> table["model"].unique().tolist()
     ['gaussian', 'prior', 'identity']
     """
+    n_boot = _validate.n_boot(n_boot)
+    seed = _validate.seed(seed)
     asked = _validate.fates(adata, key)
     names = _validate.some_of(models, PEERS, what="models") if len(models) else []
     reading = Reading.of(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 from sklearn.neighbors import NearestNeighbors
 
 from ... import _keys, _validate
@@ -102,7 +103,7 @@ def fate(
     likeliest = np.full(adata.n_obs, None, dtype=object)
     likeliest[early] = np.array(reading.fates, dtype=object)[shares[early].argmax(axis=1)]
     out.obs[f"{key_added}_{PREDICTED}"] = pd.Categorical(likeliest, categories=reading.fates)
-    out.obs[f"{key_added}_{POTENCY}"] = entropy(shares)
+    out.obs[f"{key_added}_{POTENCY}"] = stats.entropy(shares, base=max(len(reading.fates), 2), axis=1)
     out.uns[key_added] = {
         "groupby": groupby,
         "fates": np.array(reading.fates, dtype=object),
@@ -115,14 +116,6 @@ def fate(
         key_added, ", ".join(reading.fates), f"{key_added}_{PREDICTED}", f"{key_added}_{POTENCY}", int(early.sum()),
     )  # fmt: skip
     return out if copy else None
-
-
-def entropy(shares: np.ndarray) -> np.ndarray:
-    """Return the entropy of the shares of every row, from 0 to 1; NaN where they are."""
-    if shares.shape[1] == 1:
-        return shares[:, 0] * 0
-    logs = np.log(shares, out=np.zeros_like(shares), where=shares != 0)
-    return np.abs((shares * logs).sum(axis=1) / np.log(shares.shape[1]))
 
 
 class Reading:

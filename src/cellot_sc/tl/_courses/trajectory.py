@@ -127,10 +127,10 @@ def trajectory(
     >>> float((of_fates["fate_a"] / of_fates["fate_b"]).round(2))
     3.0
     """
+    seed = _validate.seed(seed)
     labels = _validate.time_labels(adata, time_key)
     names, values = _validate.time_order(adata, time_key, order)
     config = registry.configure(solver, **solver_kwargs)
-    seed = _validate.seed(seed)
     firmness = _validate.taus(tau)
     if growth is not None:
         _validate.not_read(f"{key_added}_{GROWTH}", [growth, time_key, split_key], what="key_added")

@@ -87,7 +87,8 @@ def transfer(
     KeyError
         If a column or the representation is missing.
     ValueError
-        If there are fewer than two populations, one of them is named ``all``, or one has too few train cells of a time.
+        If there are fewer than two populations, one of them is named ``all``, or one has too few train cells of a time,
+        or ``n_boot`` or ``seed`` is not a number it can be.
     TypeError
         If the solver does not have an option that was given.
 
@@ -104,6 +105,8 @@ def transfer(
     >>> sorted(table["trained_on"].unique())
     ['all', 'fate_a', 'fate_b', 'fate_c']
     """
+    n_boot = _validate.n_boot(n_boot)
+    seed = _validate.seed(seed)
     column = _validate.obs_key(adata, population_key, what="population_key")
     populations = np.where(column.isna(), "", column.astype(str).to_numpy(dtype=object))
     names = sorted(set(populations) - {""})

@@ -79,7 +79,7 @@ def abundance_shift(
     n_neighbors
         Number of neighbours.
     n_boot
-        Number of resamples of the cells; not used with ``unit``.
+        Number of resamples of the cells behind the intervals; 0 for none. Not used with ``unit``.
     seed
         Seed of the resamples.
 
@@ -113,7 +113,7 @@ def abundance_shift(
     {'observed': 1.0, 'predicted': 1.0}
     """
     n_neighbors = _validate.positive(n_neighbors, what="n_neighbors", integer=True)
-    n_boot = _validate.positive(n_boot, what="n_boot", integer=True)
+    n_boot = _validate.n_boot(n_boot)
     seed = _validate.seed(seed)
     moves = displacements(adata, key, targets)
     config = moves.fitted.config

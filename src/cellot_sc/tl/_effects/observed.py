@@ -45,6 +45,7 @@ def sample(x: Any) -> Sample:
     n_cells, n_features = x.shape
     if n_cells == 0:
         return Sample(0, np.full(n_features, np.nan), np.full(n_features, np.nan))
+    # not mean_var of fast_array_utils: it squares in float32, and features that do not vary get variances below 0
     x = x.astype(np.float64)
     mean = np.asarray(x.mean(axis=0)).ravel()
     if n_cells == 1:

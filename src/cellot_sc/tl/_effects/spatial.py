@@ -96,10 +96,10 @@ def spatial_effects(
     >>> cs.tl.spatial_effects(adata, "gene_38")["feature"].tolist()  # doctest: +SKIP
     ['gene_38', 'gene_38']
     """
+    seed = _validate.seed(seed)
     squidpy = _validate.installed("squidpy", extra="spatial", what="cs.tl.spatial_effects")
     n_neighbors = _validate.positive(n_neighbors, what="n_neighbors", integer=True)
     n_perms = _validate.positive(n_perms, what="n_perms", integer=True)
-    seed = _validate.seed(seed)
     moves = displacements(adata, key, target)
     names = None if features is None else _validate.feature_names(features, moves.features)
     tissue = AnnData(obs=pd.DataFrame(index=adata.obs_names[moves.rows].astype(str)))

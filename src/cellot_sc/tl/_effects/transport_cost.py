@@ -72,8 +72,7 @@ def transport_cost(
     >>> cost.sort_values("cost", ascending=False)["perturbation"].tolist()
     ['drug_a', 'drug_b']
     """
-    if n_boot != 0:
-        _validate.positive(n_boot, what="n_boot", integer=True)
+    n_boot = _validate.n_boot(n_boot)
     seed = _validate.seed(seed)
     moves = displacements(adata, key)
     groups = masks_and_all(adata, groupby, moves.rows)

@@ -90,7 +90,7 @@ def _named_weights(adata: AnnData, name: str, x: np.ndarray, use_rep: str, rows:
         return adata.var[name].to_numpy()
     if name not in adata.obs:
         valid = [*adata.obs.columns, *(adata.var.columns if use_rep == _keys.EXPRESSION else [])]
-        msg = f"feature_weights {name!r} is no column.{_validate.nearest(name, valid)}"
+        msg = f"feature_weights {name!r} is no column of obs or, for genes, var.{_validate.nearest(name, valid)}"
         raise KeyError(msg)
     return 1 + variance_between(x[rows], adata.obs[name].iloc[np.flatnonzero(rows)])
 

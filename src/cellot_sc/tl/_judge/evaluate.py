@@ -166,8 +166,7 @@ def evaluate(
     _validate.one_of(split, _keys.SPLITS, what="split")
     given = [baselines] if isinstance(baselines, str) else baselines
     solvers = _validate.some_of([IDENTITY, *given], SOLVERS, what="baseline")
-    if n_boot != 0:
-        _validate.positive(n_boot, what="n_boot", integer=True)
+    n_boot = _validate.n_boot(n_boot)
     seed = _validate.seed(seed)
     marker_sizes = None if n_markers is None else _validate.whole_numbers(n_markers, what="n_markers")
     cell_sizes = None if n_cells is None else _validate.whole_numbers(n_cells, what="n_cells")

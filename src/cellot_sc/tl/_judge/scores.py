@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -32,14 +33,10 @@ def described(metric: str | Metric) -> Metric:
     if isinstance(metric, Metric):
         return metric
     name = metric.removesuffix(GAP_CLOSED)
-    base = METRICS.get(name) or Metric(name, _unknown, name, best=math.nan)
+    base = METRICS.get(name) or Metric(name, lambda *clouds: math.nan, name, best=math.nan)
     if name == metric:
         return base
-    return Metric(metric, _unknown, f"{base.label}, gap closed", best=1.0, bounds=(-math.inf, 1.0))
-
-
-def _unknown(predicted: np.ndarray, observed: np.ndarray) -> float:
-    return math.nan
+    return replace(base, name=metric, label=f"{base.label}, gap closed", best=1.0, bounds=(-math.inf, 1.0))
 
 
 def mean_score(scores: list[Score]) -> Score:

@@ -68,8 +68,7 @@ def summarize_scores(
     """
     _validate.table_columns(table, [*NEEDED, unit])
     _validate.at_least(len(table), 1, what="The number of rows of table", why="there is nothing to average")
-    if n_boot != 0:
-        _validate.positive(n_boot, what="n_boot", integer=True)
+    n_boot = _validate.n_boot(n_boot)
     seed = _validate.seed(seed)
     keys = [name for name in table.columns if name not in (*NOT_KEYS, unit, "model", "metric")]
     if "n_cells" in table and table.duplicated([*keys, unit, "model", "metric", *({"seed"} & {*table.columns})]).any():
