@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pooch
 import pytest
 from pydantic import ValidationError
 
@@ -19,7 +20,7 @@ def test_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings()
     assert settings.verbosity == "info"
     assert settings.progress is True
-    assert settings.dataset_dir == Path.home() / ".cache" / "cellot_sc"
+    assert settings.dataset_dir == Path(pooch.os_cache("cellot_sc"))
     assert settings.device == "auto"
     assert settings.figure_dpi == 150
 

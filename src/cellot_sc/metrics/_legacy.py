@@ -265,7 +265,6 @@ def knn_enrichment(x: ArrayLike, y: ArrayLike, *, k: int = 50, seed: int = 0) ->
     """
     x, y = _check.clouds(x=x, y=y)
     _check.whole(k, 1, what="k")
-    _check.whole(seed, 0, what="seed")
     n = min(len(x), len(y))
     rng = np.random.default_rng(_check.seed(seed))
     x, y = (cloud if len(cloud) == n else cloud[rng.choice(len(cloud), n, replace=False)] for cloud in (x, y))
