@@ -13,7 +13,6 @@ from scipy import sparse
 import cellot_sc as cs
 from cellot_sc.pp._methods import METHODS
 from cellot_sc.tl._fit import store
-from cellot_sc.tl._fit.clouds import latent
 from cellot_sc.tl._judge import evaluate
 
 QUICK: dict[str, Any] = {
@@ -90,7 +89,7 @@ def test_controls_learn_from_train_cells_only(split: AnnData, solver: str):
     maps = []
     for data in (split, other):
         fitted = fit(data, "pca", solver="mean_shift" if solver != "mean_shift" else "gaussian")
-        x, labels = latent(data, "X_cellot"), data.obs["perturbation"].to_numpy()
+        x, labels = cs.pp.Space(data, "X_cellot").read(), data.obs["perturbation"].to_numpy()
         parts = data.obs["split"].astype(object).to_numpy()
         maps.append(evaluate._baselines(data, fitted, ["drug_a"], x, labels, parts, [solver])[solver]["drug_a"])
     assert same(maps[0].state(), maps[1].state())

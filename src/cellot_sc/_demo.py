@@ -12,7 +12,6 @@ from ._settings import settings
 from .metrics import _bootstrap
 from .pp._represent import project
 from .tl._fit import store
-from .tl._fit.clouds import latent
 from .tl._judge import evaluate
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ def counterfactual_error(adata: AnnData, *, seed: int = 0) -> pd.DataFrame:
     """
     fitted = store.load(adata, _keys.MODEL)
     config, targets = fitted.config, fitted.config["targets"]
-    x = latent(adata, config["use_rep"])
+    x = pp.Space(adata, config["use_rep"]).read()
     labels, parts = (adata.obs[config[key]].astype(str).to_numpy() for key in ("perturbation_key", "split_key"))
     test = (labels == config["control"]) & (parts == _keys.TEST)
     maps = evaluate._baselines(adata, fitted, targets, x, labels, parts) | {config["solver"]: fitted.maps}

@@ -14,6 +14,7 @@ from .. import __version__, _keys
 from ..ot import SOLVERS, WeightedMap
 from ..pl._evaluation import GAP_CLOSED
 from ..pl._history import VALIDATION
+from ..pp import Space
 from ..tl._fit import store
 from ._references import OF_METRIC, OF_SOLVER, Citations
 
@@ -122,10 +123,8 @@ def _of_cells(adata: AnnData, config: Mapping[str, Any]) -> str:
 
 def _of_fit(adata: AnnData, fitted: store.FittedMaps, cite: Citations) -> str:
     config, n_maps = fitted.config, len(fitted.maps)
-    space, solver = config["use_rep"], config["solver"]
-    dims = adata.n_vars if space == _keys.EXPRESSION else adata.obsm[space].shape[1]
-    kept = adata.uns.get(space)
-    how = f", {kept['method']} of train cells" if isinstance(kept, Mapping) and "method" in kept else ""
+    space, solver = Space(adata, config["use_rep"]), config["solver"]
+    how = f", {space.method} of train cells" if space.decodes else ""
     options = "".join(f", {name}={value}" for name, value in config["solver_kwargs"].items())
     method = [SOLVERS[solver].summary, *([cite(*OF_SOLVER[solver])] if solver in OF_SOLVER else [])]
     details = "; ".join([f"solver {solver}: {'; '.join(method)}{options}", f"seed {config['seed']}"])
@@ -133,8 +132,8 @@ def _of_fit(adata: AnnData, fitted: store.FittedMaps, cite: Citations) -> str:
     whom = repr(next(iter(fitted.maps))) if n_maps == 1 else f"each of {n_maps} perturbations"
     return (
         f"For {whom}, an optimal transport map from {config['control']!r} to treated cells ({cite('bunne2023')}) was "
-        f"learnt from unpaired train cells{chosen}, in {dims} dimensions ({space}{how}), with cellot-sc {__version__} "
-        f"({details})."
+        f"learnt from unpaired train cells{chosen}, in {space.n_dims} dimensions ({space.name}{how}), with cellot-sc "
+        f"{__version__} ({details})."
     )
 
 

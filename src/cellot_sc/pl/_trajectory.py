@@ -15,8 +15,8 @@ from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
 from .. import _keys, _validate
+from ..pp import Space
 from ..tl._courses import time_course
-from ..tl._fit.clouds import latent
 from . import _bases, _style
 from ._displacement import _limits, _streams
 
@@ -103,8 +103,7 @@ def trajectory(
     _validate.before_last(course.labels[start], course.labels)
     taken = course.indices(adata)
     cells = np.flatnonzero(taken >= 0)
-    x = latent(adata, course.use_rep)
-    _validate.finite(x[cells], what=f"use_rep {course.use_rep!r}")
+    x = Space(adata, course.use_rep).read(used=cells)
     values = None if color is None else _validate.obs_key(adata, color, what="color")
     plane = _Plane(adata, x, cells, basis)
 

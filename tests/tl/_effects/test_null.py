@@ -37,7 +37,7 @@ def test_spread_of_means_is_their_standard_error(prepared: AnnData):
     of_cells, of_groups = spread(none, moves, {"all": np.ones(len(moves.x), dtype=bool)}, slice(None))
     train = (adata.obs["split"] == "train").to_numpy()[moves.rows]
     # of the difference of two means of 140 cells; 50 halvings know it to 10 %
-    expected = np.sqrt(moves.view(moves.x[train]).var(axis=0, ddof=1) * 2 / 140)
+    expected = np.sqrt(moves.space.view(moves.x[train]).var(axis=0, ddof=1) * 2 / 140)
     found = none.scale["drug_a"] * of_groups["all"]
     assert np.median(found / expected) == pytest.approx(1, abs=0.15)
     assert of_cells.shape == (200, 60)

@@ -13,7 +13,6 @@ from sklearn.neighbors import KNeighborsClassifier
 from ... import _keys, _validate
 from ..._settings import logger
 from ...metrics._bootstrap import interval, resample_counts
-from .._fit.clouds import latent
 from .displacements import displacements
 from .groups import masks
 
@@ -122,7 +121,7 @@ def abundance_shift(
     units = None if unit is None else _validate.group_labels(adata, unit, reserved=())
     _validate.some_groups(masks(adata, groupby, moves.rows), groupby)
     groups = sorted(set(states[np.isin(labels, [config["control"], *moves.names])]) - {""})
-    x = moves.scaled(latent(adata, moves.use_rep))
+    x = moves.scaled(moves.space.read(used=np.isin(labels, [config["control"], *moves.names])))
     control = moves.rows
     tables = []
     for name in moves.names:

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ... import _keys, _validate
+from ... import _validate
 from ...ot import WeightedMap
-from ...pp import decode
+from ...pp import Space
 from .._fit import store
-from .._fit.clouds import latent
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -27,10 +26,10 @@ class Displacements:
 
     Parameters
     ----------
-    adata
-        Annotated data that the cells are part of.
     fitted
         The maps.
+    space
+        The space that they act on.
     names
         The perturbations in question.
     rows
@@ -39,16 +38,11 @@ class Displacements:
         Their representation, shape ``(n_control, n_dims)``.
     """
 
-    adata: AnnData
     fitted: FittedMaps
+    space: Space
     names: list[str]
     rows: np.ndarray
     x: np.ndarray
-
-    @property
-    def use_rep(self) -> str:
-        """Name of the space of the maps."""
-        return self.fitted.config["use_rep"]
 
     @property
     def weights(self) -> np.ndarray | None:
@@ -63,13 +57,6 @@ class Displacements:
         """Return a map that was fitted to scaled points as one of the space of the maps."""
         return inner if self.weights is None else WeightedMap(inner, self.weights)
 
-    @property
-    def features(self) -> list[str]:
-        """Names of what effects are given for: genes where there is a way back to them, else dimensions."""
-        if self.use_rep == _keys.EXPRESSION or _validate.has_decoder(self.adata, self.use_rep):
-            return [str(name) for name in self.adata.var_names]
-        return [f"{self.use_rep}_{i}" for i in range(self.x.shape[1])]
-
     def field(self, fitted: TransportMap) -> np.ndarray:
         """Return the scaled displacement of every control cell by any map, shape ``(n_control, n_dims)``."""
         return self.scaled(fitted.transport(self.x) - self.x)
@@ -78,18 +65,12 @@ class Displacements:
         """Return T(x) - x of every control cell, shape ``(n_control, n_dims)``."""
         return self.fitted.maps[name].transport(self.x) - self.x
 
-    def view(self, points: np.ndarray) -> np.ndarray:
-        """Return points of the space of the maps as features, shape ``(n_points, n_features)``."""
-        if self.use_rep != _keys.EXPRESSION and _validate.has_decoder(self.adata, self.use_rep):
-            return decode(self.adata, points, key=self.use_rep)
-        return points
-
     def effects(self, name: str) -> np.ndarray:
         """Return the change of every feature in every control cell, shape ``(n_control, n_features)``.
 
         Cells before and after go the same way back to genes, so that what it loses is lost in both.
         """
-        return self.view(self.fitted.maps[name].transport(self.x)) - self.view(self.x)
+        return self.space.view(self.fitted.maps[name].transport(self.x)) - self.space.view(self.x)
 
 
 def displacements(adata: AnnData, key: str, targets: str | Sequence[str] | None = None) -> Displacements:
@@ -116,5 +97,5 @@ def displacements(adata: AnnData, key: str, targets: str | Sequence[str] | None 
     config = fitted.config
     labels = _validate.perturbation_labels(adata, config["perturbation_key"], config["control"])
     rows = np.flatnonzero(labels == config["control"])
-    x = _validate.finite(latent(adata, config["use_rep"], rows), what=f"use_rep {config['use_rep']!r}")
-    return Displacements(adata, fitted, names, rows, x)
+    space = Space(adata, config["use_rep"])
+    return Displacements(fitted, space, names, rows, space.read(rows))

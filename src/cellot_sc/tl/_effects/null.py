@@ -12,7 +12,6 @@ from scipy import stats
 from ... import _keys, _validate
 from ..._settings import logger
 from ...ot import SOLVERS, Problem, TransportMap, fit
-from .._fit.clouds import latent
 from .._fit.problems import problems
 
 if TYPE_CHECKING:
@@ -94,14 +93,14 @@ def null(moves: Displacements, *, seed: int) -> Null:
     ValueError
         If the train cells that the maps were fitted to are not among the cells.
     """
-    adata, config = moves.adata, moves.fitted.config
+    adata, config = moves.space.adata, moves.fitted.config
     # what moscot has solved is an entropic map
     control, solver = config["control"], config["solver"] if config["solver"] in SOLVERS else "entropic"
     labels = _validate.perturbation_labels(adata, config["perturbation_key"], control)
     parts = _validate.split_labels(adata, config["split_key"])
     pair_by = config.get("pair_by")
     groups = None if pair_by is None else _validate.group_codes(adata, pair_by, what="pair_by")
-    x = moves.scaled(latent(adata, moves.use_rep))
+    x = moves.scaled(moves.space.read(used=np.isin(labels, [control, *moves.names])))
     pairs = problems(x, labels, parts, groups, control, moves.names)
 
     rng = np.random.default_rng(seed)
@@ -156,10 +155,10 @@ def spread(
     -------
     Arrays of shape ``(n_control, n_features)`` and, by group, ``(n_features,)``.
     """
-    start = moves.view(moves.x)[:, features]
+    start = moves.space.view(moves.x)[:, features]
 
     def change(fitted: TransportMap) -> np.ndarray:
-        return moves.view(fitted.transport(moves.x))[:, features] - start
+        return moves.space.view(fitted.transport(moves.x))[:, features] - start
 
     def means(changed: np.ndarray) -> np.ndarray:
         found = [changed[mask].mean(axis=0, dtype=np.float64) for mask in groups.values()]

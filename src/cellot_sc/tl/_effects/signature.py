@@ -9,7 +9,7 @@ import pandas as pd
 
 from ... import _keys, _validate
 from .displacements import displacements
-from .observed import observed, sample
+from .observed import sample
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -59,14 +59,14 @@ def signature(
     moves = displacements(adata, key, target)
     config = moves.fitted.config
     labels = _validate.perturbation_labels(adata, config["perturbation_key"], config["control"])
-    seen = observed(moves)
+    seen = moves.space.observed()
     start = sample(seen[moves.rows]).mean
     return pd.concat(
         [
             pd.DataFrame(
                 {
                     "perturbation": name,
-                    "feature": moves.features,
+                    "feature": moves.space.features,
                     "predicted": moves.effects(name).mean(axis=0, dtype=float),
                     "observed": sample(seen[labels == name]).mean - start,
                 }

@@ -14,7 +14,7 @@ from ..._settings import logger
 from .displacements import displacements
 from .groups import masks
 from .null import null, pvalues, responding, spread, standardised
-from .observed import compare, observed, sample, squared_errors
+from .observed import compare, sample, squared_errors
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -114,7 +114,7 @@ def subpopulation_effects(
     groups = _validate.some_groups(masks(adata, groupby, moves.rows), groupby)
     none = null(moves, seed=seed)
     noise_of_cells, noise_of_groups = spread(none, moves, groups, slice(None))
-    cells = observed(moves)
+    cells = moves.space.observed()
     of_control = {group: sample(cells[members[group] & (labels == config["control"])]) for group in groups}
     tables = []
     for name in moves.names:
@@ -133,7 +133,7 @@ def subpopulation_effects(
             columns = {
                 "perturbation": name,
                 "group": group,
-                "feature": moves.features,
+                "feature": moves.space.features,
                 "effect": effect,
                 "se": se,
                 "pvalue": pvalue if tested is None else np.maximum(pvalue, tested),

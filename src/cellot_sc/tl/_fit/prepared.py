@@ -10,8 +10,7 @@ from anndata import AnnData
 
 from ... import _keys, _validate
 from ..._settings import logger
-from ...pp import represent, split
-from .clouds import latent
+from ...pp import Space, represent, split
 
 
 @dataclass(frozen=True)
@@ -100,10 +99,12 @@ def prepare(
         use_rep = default_rep(adata)
     _validate.free_uns_key(key_added, use_rep or _keys.REP, what="key_added")
     if use_rep is not None:
-        return Prepared(latent(adata, use_rep), use_rep, parts, split_key, shell)
+        return Prepared(
+            Space(adata, use_rep).read(used=np.zeros(adata.n_obs, dtype=bool)), use_rep, parts, split_key, shell
+        )
     logger.info("no representation in obsm: making one with the defaults of cs.pp.represent")
     represent(shell, split_key=split_key, key_added=_keys.REP)
-    return Prepared(latent(shell, _keys.REP), _keys.REP, parts, split_key, shell)
+    return Prepared(Space(shell, _keys.REP).read(), _keys.REP, parts, split_key, shell)
 
 
 def default_rep(adata: AnnData) -> str | None:

@@ -12,9 +12,8 @@ from scipy import sparse
 
 from ... import _keys, _validate
 from ..._settings import logger
-from ...pp import decode
+from ...pp import Space
 from .._fit import store
-from .._fit.clouds import latent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,21 +78,20 @@ def export_cell_eval(
     """
     fitted = store.load(adata, key)
     config = fitted.config
-    use_rep = config["use_rep"]
     _validate.one_of(split, _keys.SPLITS, what="split")
     labels = _validate.perturbation_labels(adata, config["perturbation_key"], config["control"])
     judged = _validate.split_labels(adata, config["split_key"]) == split
     counts = {name: int((judged & (labels == name)).sum()) for name in [config["control"], *fitted.maps]}
     targets = _validate.cells_to_judge(counts, config["control"], split=split)
-    _validate.representation_key(adata, use_rep)
+    space = Space(adata, config["use_rep"])
+    if not space.is_genes:
+        _validate.decoder(adata, space.name)
     names = [config["control"], *targets]
     start = np.flatnonzero(judged & (labels == config["control"]))
-    x = _validate.finite(latent(adata, use_rep, start), what=f"use_rep {use_rep!r}")
-    moved = [x, *(fitted.maps[name].transport(x) for name in targets)]
-    expression = _validate.expression(adata, _layer(adata, use_rep))
-    if use_rep != _keys.EXPRESSION:
-        moved = [decode(adata, points, key=use_rep) for points in moved]
-    elif expression.min() >= 0:
+    x = space.read(start)
+    moved = [space.view(points) for points in (x, *(fitted.maps[name].transport(x) for name in targets))]
+    expression = space.observed()
+    if space.is_expression and expression.min() >= 0:
         moved = [np.maximum(points, 0) for points in moved]
 
     path = Path(folder)
@@ -108,12 +106,6 @@ def export_cell_eval(
         _labelled(cells, names, sizes, config["perturbation_key"], adata.var_names).write_h5ad(file)
     logger.info("wrote %s and %s: %d perturbations of split %r", *files, len(targets), split)
     return files
-
-
-def _layer(adata: AnnData, use_rep: str) -> str | None:
-    """Return the layer with the expression that the representation was made of, ``None`` for ``X``."""
-    layer = _keys.EXPRESSION if use_rep == _keys.EXPRESSION else _validate.decoder(adata, use_rep)["layer"]
-    return None if layer == _keys.EXPRESSION else str(layer)
 
 
 def _labelled(

@@ -14,9 +14,8 @@ from ... import _keys, _validate
 from ..._settings import logger, settings
 from ...metrics._bootstrap import interval
 from ...ot import SOLVERS, fit
-from ...pp import decode
+from ...pp import Space
 from .._fit import store
-from .._fit.clouds import latent
 from .._fit.problems import problems
 from .._fit.weights import cell_weights
 from .cell_eval import export_cell_eval
@@ -162,7 +161,7 @@ def evaluate(
     """
     fitted = store.load(adata, key)
     config = fitted.config
-    control, use_rep = config["control"], config["use_rep"]
+    control, cells = config["control"], Space(adata, config["use_rep"])
     names = _validate.some_of(metrics, METRICS, what="metric")
     _validate.one_of(space, SPACES, what="space")
     _validate.one_of(split, _keys.SPLITS, what="split")
@@ -178,11 +177,11 @@ def evaluate(
     groups = None if groupby is None else _validate.group_labels(adata, groupby, reserved=(ALL, MEAN, WORST))
     over_perturbations = unit is not None and unit == config["perturbation_key"]
     units = None if unit is None or over_perturbations else _validate.group_codes(adata, unit, what="unit")
-    _validate.representation_key(adata, use_rep)
-    decoded = space == "genes" and use_rep != _keys.EXPRESSION
-    layer = _validate.decoder(adata, use_rep)["layer"] if decoded else _keys.EXPRESSION
+    decoded = space == "genes" and not cells.is_expression
+    if decoded:
+        _validate.decoder(adata, cells.name)
     if marker_sizes is not None:
-        _validate.genes_compared(decoded or use_rep == _keys.EXPRESSION)
+        _validate.genes_compared(decoded or cells.is_expression)
     judged = parts == split
     counts = {name: int((judged & (labels == name)).sum()) for name in [control, *fitted.maps]}
     targets = _validate.cells_to_judge(counts, control, split=split)
@@ -198,23 +197,19 @@ def evaluate(
             what = f"The number of categories of adata.obs[{unit!r}] for {name!r} in split {split!r}"
             _validate.at_least(n_units, 2, what=what, why="what is resampled has to vary")
 
-    x = latent(adata, use_rep)
-    _validate.finite(x[np.isin(labels, [control, *targets])], what=f"use_rep {use_rep!r}")
+    x = cells.read(used=np.isin(labels, [control, *targets]))
     if cell_eval is not None:
         export_cell_eval(adata, cell_eval, key=key, split=split)
     maps = {config["solver"]: fitted.maps} | _baselines(adata, fitted, targets, x, labels, parts, solvers)
-
-    def view(points: np.ndarray) -> np.ndarray:
-        return decode(adata, points, key=use_rep) if decoded else points
-
-    data = Data(x, labels, parts, control, split, groups, units, view)
+    data = Data(x, labels, parts, control, split, groups, units, cells.view if decoded else np.asarray)
+    expression = None if marker_sizes is None else cells.observed()
     protocol = Protocol(names, marker_sizes, cell_sizes, n_boot, seed)
     judgements: dict[str, Judgement] = {}
     for name in tqdm(targets, desc="evaluate", disable=not settings.progress, leave=False):
         markers = None
-        if marker_sizes is not None:
+        if expression is not None:
             train = parts == _keys.TRAIN
-            markers = in_order(adata, layer, train & (labels == name), train & (labels == control))
+            markers = in_order(expression, train & (labels == name), train & (labels == control))
         of_target = {model: by_target[name] for model, by_target in maps.items()}
         judgements[name] = judge(data, protocol, name, of_target, markers)
     discriminate(judgements, names, n_boot)
