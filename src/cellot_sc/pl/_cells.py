@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import _keys, _validate
-from ..pp import Space
 from ..tl._fit import store
 
 if TYPE_CHECKING:
     from anndata import AnnData
+
+    from ..pp import Space
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Cells:
     @property
     def control(self) -> str:
         """Name of the untreated cells."""
-        return self.fitted.config["control"]
+        return self.fitted.fit.control
 
     def rows(self, label: str, *, at_most: int, part: str | None = None) -> np.ndarray:
         """Return positions of the cells with a label in a split (the one to show with ``None``), sampled if many."""
@@ -65,12 +66,12 @@ def of_split(adata: AnnData, target: str | None, *, key: str, split: str) -> Cel
     ValueError
         If the target was not fitted, the split is unknown or has too few cells.
     """
-    fitted = store.load(adata, key)
-    space = Space(adata, fitted.config["use_rep"])
+    fitted = store.maps(adata, key)
+    fit = fitted.fit
+    space = fit.space(adata)
     names = list(fitted.maps) if target is None else [_validate.one_of(target, fitted.maps, what="target")]
     _validate.one_of(split, _keys.SPLITS, what="split")
-    labels = _validate.perturbation_labels(adata, fitted.config["perturbation_key"], fitted.config["control"])
-    parts = _validate.split_labels(adata, fitted.config["split_key"])
-    counts = {name: int(((labels == name) & (parts == split)).sum()) for name in [fitted.config["control"], *names]}
-    shown = _validate.cells_to_judge(counts, fitted.config["control"], split=split)
+    labels, parts = fit.labels(adata), fit.parts(adata)
+    counts = {name: int(((labels == name) & (parts == split)).sum()) for name in [fit.control, *names]}
+    shown = _validate.cells_to_judge(counts, fit.control, split=split)
     return Cells(fitted, space, labels, parts, split, shown)

@@ -102,7 +102,7 @@ def marginals(
     canvas = _style.Canvas.of(ax, len(panels), size=(2.8, 2.2), n_cols=min(n_cols, 6))
 
     axes = dict(zip(panels, canvas.axes, strict=True))
-    colors = _style.role_colors(adata, cells.fitted.config, None if several else cells.targets[0])
+    colors = _style.role_colors(adata, cells.fitted.fit, None if several else cells.targets[0])
     control = cells.space.read(cells.rows(cells.control, at_most=MAX_CELLS))
     for name, of_target in chosen.items():
         columns = [names.index(feature) for feature in of_target]

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -148,7 +147,7 @@ def test_late_cells_that_come_from_none_are_left_out(cells: AnnData) -> None:
     received = cells.obs["trajectory_received"]
     assert received[strange].mean() < 0.1
     assert received[(cells.obs["time"] == 0).to_numpy()].isna().all()
-    assert json.loads(cells.uns["trajectory"]["config"])["tau"] == [0.9, 0.9]
+    assert cs.tl.maps(cells, "trajectory").fit.tau == (0.9, 0.9)
 
 
 @pytest.mark.parametrize("growth", ["unbalanced", "descendants"])
@@ -171,9 +170,9 @@ def test_what_was_used_is_kept(cells: AnnData, tmp_path: Path, caplog: pytest.Lo
     assert "obs['course_growth']" in caplog.text
     cells.write_h5ad(tmp_path / "cells.h5ad")
     again = read_h5ad(tmp_path / "cells.h5ad")
-    config = json.loads(again.uns["course"]["config"])
-    assert config["growth"] == "unbalanced"
-    assert config["tau"] == [0.95, 1.0]
+    fit = cs.tl.maps(again, "course").fit
+    assert (fit.growth, fit.tau) == ("unbalanced", (0.95, 1.0))
+    assert (fit.source_weights, fit.target_weights) == ("course_growth", None)
     np.testing.assert_array_equal(again.obs["course_growth"], cells.obs["course_growth"])
 
 

@@ -11,7 +11,6 @@ from sklearn.neighbors import NearestNeighbors
 
 from ... import _keys, _validate
 from ..._settings import logger
-from ...pp import Space
 from . import time_course
 
 if TYPE_CHECKING:
@@ -176,7 +175,7 @@ class Reading:
         known = sorted(set(labels[taken == end]) - {""})
         names = known if fates is None else _validate.some_of(fates, known, what="fates")
         _validate.labelled(len(names), groupby, course.labels[end])
-        x = Space(adata, course.use_rep).read(used=taken >= 0)
+        x = course.fit.space(adata).read(used=taken >= 0)
         return cls(course, x, taken, end, labels, names, n_neighbors)
 
     def shares(self, course: time_course.Course) -> np.ndarray:

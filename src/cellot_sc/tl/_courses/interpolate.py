@@ -10,7 +10,6 @@ from anndata import AnnData
 
 from ... import _keys, _validate
 from ..._settings import logger
-from ...pp import Space
 from . import time_course
 
 if TYPE_CHECKING:
@@ -93,7 +92,7 @@ def interpolate(
         _validate.of_course(taken[rows], course.labels)
     else:
         rows = np.flatnonzero(np.isin(taken, _sources(course, source, value)))
-    space = Space(adata, course.use_rep)
+    space = course.fit.space(adata)
     x = space.read(rows)
     moved = np.empty_like(x)
     for start in np.unique(taken[rows]):
@@ -101,11 +100,11 @@ def interpolate(
         moved[of_start] = course.move(x[of_start], int(start), value, path=path)
 
     obs = adata.obs.iloc[rows].copy()
-    obs[f"{SOURCE}_{course.time_key}"] = obs[course.time_key]
-    numeric = pd.api.types.is_numeric_dtype(obs[course.time_key])
-    obs[course.time_key] = value if numeric else pd.Categorical([str(t)] * len(obs))
+    obs[f"{SOURCE}_{course.fit.label_key}"] = obs[course.fit.label_key]
+    numeric = pd.api.types.is_numeric_dtype(obs[course.fit.label_key])
+    obs[course.fit.label_key] = value if numeric else pd.Categorical([str(t)] * len(obs))
     what = f"{len(rows)} cells of {', '.join(course.labels[i] for i in np.unique(taken[rows]))}"
-    logger.info("moved %s to %s %s", what, course.time_key, t)
+    logger.info("moved %s to %s %s", what, course.fit.label_key, t)
     return space.as_adata(moved, obs, decode=decode)
 
 

@@ -115,13 +115,13 @@ def abundance_shift(
     n_boot = _validate.positive(n_boot, what="n_boot", integer=True)
     seed = _validate.seed(seed)
     moves = displacements(adata, key, targets)
-    config = moves.fitted.config
-    labels = _validate.perturbation_labels(adata, config["perturbation_key"], config["control"])
+    labels = moves.fitted.fit.labels(adata)
     states = _validate.group_labels(adata, groupby, reserved=())
     units = None if unit is None else _validate.group_labels(adata, unit, reserved=())
     _validate.some_groups(masks(adata, groupby, moves.rows), groupby)
-    groups = sorted(set(states[np.isin(labels, [config["control"], *moves.names])]) - {""})
-    x = moves.scaled(moves.space.read(used=np.isin(labels, [config["control"], *moves.names])))
+    compared = np.isin(labels, [moves.fitted.fit.control, *moves.names])
+    groups = sorted(set(states[compared]) - {""})
+    x = moves.fitted.fit.scaled(moves.space.read(used=compared))
     control = moves.rows
     tables = []
     for name in moves.names:
@@ -131,7 +131,7 @@ def abundance_shift(
         reference = reference[states[reference] != ""]
         vote = _voters(x[reference], states[reference], groups, n_neighbors)
         of_control, of_treated = (_membership(x[rows], states[rows], groups, vote) for rows in (control, treated))
-        of_predicted = vote(moves.scaled(moves.fitted.maps[name].transport(moves.x)))
+        of_predicted = vote(moves.fitted.fit.scaled(moves.fitted.maps[name].transport(moves.x)))
         for source, rows, members in (("observed", treated, of_treated), ("predicted", control, of_predicted)):
             if unit is None or units is None:
                 rng = np.random.default_rng(seed)

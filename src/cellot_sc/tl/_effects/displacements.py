@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ... import _validate
-from ...ot import WeightedMap
-from ...pp import Space
 from .._fit import store
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
     from ...ot import TransportMap
+    from ...pp import Space
     from .._fit.store import FittedMaps
 
 
@@ -44,22 +43,9 @@ class Displacements:
     rows: np.ndarray
     x: np.ndarray
 
-    @property
-    def weights(self) -> np.ndarray | None:
-        """Weights of the dimensions in the cost, shape ``(n_dims,)``, if there are any."""
-        return next((fitted.weights for fitted in self.fitted.maps.values() if isinstance(fitted, WeightedMap)), None)
-
-    def scaled(self, points: np.ndarray) -> np.ndarray:
-        """Return points of the space of the maps so scaled that their squared distance is the cost, but for a half."""
-        return points if self.weights is None else points * np.sqrt(self.weights)
-
-    def weighted(self, inner: TransportMap) -> TransportMap:
-        """Return a map that was fitted to scaled points as one of the space of the maps."""
-        return inner if self.weights is None else WeightedMap(inner, self.weights)
-
     def field(self, fitted: TransportMap) -> np.ndarray:
         """Return the scaled displacement of every control cell by any map, shape ``(n_control, n_dims)``."""
-        return self.scaled(fitted.transport(self.x) - self.x)
+        return self.fitted.fit.scaled(fitted.transport(self.x) - self.x)
 
     def of(self, name: str) -> np.ndarray:
         """Return T(x) - x of every control cell, shape ``(n_control, n_dims)``."""
@@ -92,10 +78,7 @@ def displacements(adata: AnnData, key: str, targets: str | Sequence[str] | None 
     ValueError
         If a target was not fitted, no cell is a control, or its representation holds NaN or inf.
     """
-    fitted = store.load(adata, key)
+    fitted = store.maps(adata, key)
     names = list(fitted.maps) if targets is None else _validate.some_of(targets, fitted.maps, what="target")
-    config = fitted.config
-    labels = _validate.perturbation_labels(adata, config["perturbation_key"], config["control"])
-    rows = np.flatnonzero(labels == config["control"])
-    space = Space(adata, config["use_rep"])
+    rows, space = fitted.fit.controls(adata), fitted.fit.space(adata)
     return Displacements(fitted, space, names, rows, space.read(rows))

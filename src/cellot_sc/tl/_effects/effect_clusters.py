@@ -77,8 +77,7 @@ def effect_clusters(
     resolution = _validate.positive(resolution, what="resolution")
     seed = _validate.seed(seed)
     moves = displacements(adata, key, target)
-    config = moves.fitted.config
-    _validate.not_read(key_added, [config["perturbation_key"], config["split_key"]], what="key_added")
+    _validate.not_read(key_added, [moves.fitted.fit.label_key, moves.fitted.fit.split_key], what="key_added")
     _validate.free_uns_key(key_added, moves.space.name, what="key_added")
     _validate.not_maps(key_added, key, what="key_added")
     found = _clusters(np.hstack([moves.of(name) for name in moves.names]), resolution, seed)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from ... import _keys, _validate
+from ... import _keys
 from .displacements import displacements
 from .observed import sample
 
@@ -57,8 +57,7 @@ def signature(
     True
     """
     moves = displacements(adata, key, target)
-    config = moves.fitted.config
-    labels = _validate.perturbation_labels(adata, config["perturbation_key"], config["control"])
+    labels = moves.fitted.fit.labels(adata)
     seen = moves.space.observed()
     start = sample(seen[moves.rows]).mean
     return pd.concat(

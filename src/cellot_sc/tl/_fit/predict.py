@@ -10,7 +10,6 @@ from anndata import AnnData, concat
 
 from ... import _keys, _validate
 from ..._settings import logger
-from ...pp import Space
 from . import store
 
 type Cells = np.ndarray | pd.Series | Sequence[str] | Sequence[int] | Sequence[bool]
@@ -66,20 +65,16 @@ def predict(
     >>> treated.obs["perturbation"].unique().tolist()
     ['drug_a']
     """
-    fitted = store.load(adata, key)
-    config = fitted.config
+    fitted = store.maps(adata, key)
+    fit = fitted.fit
     _validate.unique_obs_names(adata)
-    space = Space(adata, config["use_rep"])
+    space = fit.space(adata)
     names = list(fitted.maps) if target is None else [_validate.one_of(target, fitted.maps, what="target")]
-    if cells is None:
-        labels = _validate.perturbation_labels(adata, config["perturbation_key"], config["control"])
-        rows = np.flatnonzero(labels == config["control"])
-    else:
-        rows = _validate.cell_positions(adata, cells)
+    rows = fit.controls(adata) if cells is None else _validate.cell_positions(adata, cells)
     x = space.read(rows)
     parts = []
     for name in names:
-        obs = _relabelled(adata.obs.iloc[rows].copy(), config["perturbation_key"], name)
+        obs = _relabelled(adata.obs.iloc[rows].copy(), fit.label_key, name)
         parts.append(space.as_adata(fitted.maps[name].transport(x), obs, decode=decode))
     if len(parts) == 1:
         predicted = parts[0]

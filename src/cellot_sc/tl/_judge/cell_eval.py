@@ -12,7 +12,6 @@ from scipy import sparse
 
 from ... import _keys, _validate
 from ..._settings import logger
-from ...pp import Space
 from .._fit import store
 
 if TYPE_CHECKING:
@@ -76,18 +75,17 @@ def export_cell_eval(
     ...     sorted(path.name for path in cs.tl.export_cell_eval(adata, folder))
     ['predicted.h5ad', 'real.h5ad']
     """
-    fitted = store.load(adata, key)
-    config = fitted.config
+    fitted = store.maps(adata, key)
+    fit = fitted.fit
     _validate.one_of(split, _keys.SPLITS, what="split")
-    labels = _validate.perturbation_labels(adata, config["perturbation_key"], config["control"])
-    judged = _validate.split_labels(adata, config["split_key"]) == split
-    counts = {name: int((judged & (labels == name)).sum()) for name in [config["control"], *fitted.maps]}
-    targets = _validate.cells_to_judge(counts, config["control"], split=split)
-    space = Space(adata, config["use_rep"])
+    labels, judged = fit.labels(adata), fit.parts(adata) == split
+    counts = {name: int((judged & (labels == name)).sum()) for name in [fit.control, *fitted.maps]}
+    targets = _validate.cells_to_judge(counts, fit.control, split=split)
+    space = fit.space(adata)
     if not space.is_genes:
         _validate.decoder(adata, space.name)
-    names = [config["control"], *targets]
-    start = np.flatnonzero(judged & (labels == config["control"]))
+    names = [fit.control, *targets]
+    start = np.flatnonzero(judged & (labels == fit.control))
     x = space.read(start)
     moved = [space.view(points) for points in (x, *(fitted.maps[name].transport(x) for name in targets))]
     expression = space.observed()
@@ -103,7 +101,7 @@ def export_cell_eval(
         (files.predicted, np.concatenate(moved), [len(start)] * len(names)),
         (files.real, real.toarray() if sparse.issparse(real) else np.asarray(real), [len(part) for part in rows]),
     ):
-        _labelled(cells, names, sizes, config["perturbation_key"], adata.var_names).write_h5ad(file)
+        _labelled(cells, names, sizes, fit.label_key, adata.var_names).write_h5ad(file)
     logger.info("wrote %s and %s: %d perturbations of split %r", *files, len(targets), split)
     return files
 

@@ -13,11 +13,8 @@ from tqdm.auto import tqdm
 from ... import _keys, _validate
 from ..._settings import logger, settings
 from ...metrics._bootstrap import interval
-from ...ot import SOLVERS, fit
-from ...pp import Space
+from ...ot import SOLVERS
 from .._fit import store
-from .._fit.problems import problems
-from .._fit.weights import cell_weights
 from .cell_eval import export_cell_eval
 from .judge import (
     ALL,
@@ -39,8 +36,6 @@ from .summarize import summarize_scores
 
 if TYPE_CHECKING:
     from anndata import AnnData
-
-    from ...ot import TransportMap
 
 BASELINES = ("identity", "mean_shift", "gaussian")
 """Solvers whose maps are fitted at evaluation, on the same train cells."""
@@ -159,9 +154,9 @@ def evaluate(
     >>> scores.pivot_table(index="model", columns="perturbation", values="value").shape
     (4, 2)
     """
-    fitted = store.load(adata, key)
-    config = fitted.config
-    control, cells = config["control"], Space(adata, config["use_rep"])
+    fitted = store.maps(adata, key)
+    fit = fitted.fit
+    control, cells = fit.control, fit.space(adata)
     names = _validate.some_of(metrics, METRICS, what="metric")
     _validate.one_of(space, SPACES, what="space")
     _validate.one_of(split, _keys.SPLITS, what="split")
@@ -172,10 +167,10 @@ def evaluate(
     seed = _validate.seed(seed)
     marker_sizes = None if n_markers is None else _validate.whole_numbers(n_markers, what="n_markers")
     cell_sizes = None if n_cells is None else _validate.whole_numbers(n_cells, what="n_cells")
-    labels = _validate.perturbation_labels(adata, config["perturbation_key"], control)
-    parts = _validate.split_labels(adata, config["split_key"])
+    labels = fit.labels(adata)
+    parts = fit.parts(adata)
     groups = None if groupby is None else _validate.group_labels(adata, groupby, reserved=(ALL, MEAN, WORST))
-    over_perturbations = unit is not None and unit == config["perturbation_key"]
+    over_perturbations = unit is not None and unit == fit.label_key
     units = None if unit is None or over_perturbations else _validate.group_codes(adata, unit, what="unit")
     decoded = space == "genes" and not cells.is_expression
     if decoded:
@@ -200,7 +195,8 @@ def evaluate(
     x = cells.read(used=np.isin(labels, [control, *targets]))
     if cell_eval is not None:
         export_cell_eval(adata, cell_eval, key=key, split=split)
-    maps = {config["solver"]: fitted.maps} | _baselines(adata, fitted, targets, x, labels, parts, solvers)
+    controls = [solver for solver in solvers if solver != fit.solver]
+    maps = {fit.solver: fitted.maps} | fit.refit(adata, controls, targets)
     data = Data(x, labels, parts, control, split, groups, units, cells.view if decoded else np.asarray)
     expression = None if marker_sizes is None else cells.observed()
     protocol = Protocol(names, marker_sizes, cell_sizes, n_boot, seed)
@@ -218,10 +214,10 @@ def evaluate(
         for name, judgement in judgements.items()
         for setting, scores in judgement.scores.items()
     ]
-    table = pd.concat(tables, ignore_index=True).assign(split=split, seed=config["seed"])[COLUMNS]
+    table = pd.concat(tables, ignore_index=True).assign(split=split, seed=fit.seed)[COLUMNS]
     logger.info("evaluated %d perturbations on split %r: %d models", len(targets), split, len(maps) + 1)
     if over_perturbations:
-        means = summarize_scores(table, _keys.PERTURBATION, n_boot=n_boot, seed=seed).assign(seed=config["seed"])
+        means = summarize_scores(table, _keys.PERTURBATION, n_boot=n_boot, seed=seed).assign(seed=fit.seed)
         table = pd.concat([table, means[COLUMNS]], ignore_index=True)
     return table
 
@@ -278,26 +274,6 @@ def mmd(
     return evaluate(
         adata, key=key, split=split, groupby=groupby, metrics=MMD_METRICS, space=space, n_boot=n_boot, seed=seed
     )
-
-
-def _baselines(
-    adata: AnnData,
-    fitted: store.FittedMaps,
-    targets: list[str],
-    x: np.ndarray,
-    labels: np.ndarray,
-    parts: np.ndarray,
-    solvers: Sequence[str] = BASELINES,
-) -> dict[str, dict[str, TransportMap]]:
-    """Fit the controls, but for the one that was itself the solver, to the cells that the maps were fitted to."""
-    config = fitted.config
-    pair_by = config.get("pair_by")
-    groups = None if pair_by is None else _validate.group_codes(adata, pair_by, what="pair_by")
-    names, key = [config["control"], *targets], config.get("weights")
-    weights = None if key is None else cell_weights(adata, key, labels, parts, names)
-    pairs = problems(x, labels, parts, groups, config["control"], targets, weights)
-    fits = {solver: fit(pairs, solver, seed=config["seed"]) for solver in solvers if solver != config["solver"]}
-    return {solver: {name: one.map for name, one in zip(targets, of, strict=True)} for solver, of in fits.items()}
 
 
 def _table(scores: dict[str, Scores], setting: Setting, metrics: list[str]) -> pd.DataFrame:
