@@ -64,6 +64,26 @@ def test_weights_of_the_cost(prepared: AnnData):
     np.testing.assert_array_equal(none.maps[0].weights, weights)  # type: ignore[attr-defined]
 
 
+def test_weights_of_cells(prepared: AnnData):
+    adata = prepared.copy()
+    control = (adata.obs["perturbation"] == "control").to_numpy()
+    left_out = control & (np.arange(adata.n_obs) % 2 == 0)
+    adata.obs["weight"] = np.where(left_out, 0.0, 1.0)
+    adata.obsm["X_cellot"][left_out] *= 50
+    cs.tl.cellot(adata, solver="mean_shift", weights="weight", targets="drug_a")
+    moves = displacements(adata, "cellot")
+    none = null(moves, seed=0)
+    # cells that do not count are no part of the noise
+    x = adata.obsm["X_cellot"][control & ~left_out]
+    shifts = np.concatenate([fitted.transport(moves.x[:1]) - moves.x[:1] for fitted in none.maps])
+    train = control & (adata.obs["split"] == "train").to_numpy()
+    n_control, n_treated = int((train & ~left_out).sum()), 140
+    np.testing.assert_allclose(shifts.std(axis=0), x.std(axis=0) * np.sqrt(4 / n_control), rtol=0.4)
+    expected = np.sqrt((1 / n_control + 1 / n_treated) / (4 / n_control))
+    assert none.scale["drug_a"] == pytest.approx(expected, rel=0.1)
+    assert none.shared["drug_a"] == pytest.approx(n_treated / (n_control + n_treated))
+
+
 def test_without_the_cells_of_the_fit(fitted: AnnData):
     held_out = fitted[fitted.obs["split"] == "test"].copy()
     with pytest.raises(ValueError, match="control 'control' has 0 train cells"):
