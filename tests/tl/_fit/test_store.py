@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,19 @@ def test_a_person_can_read_it(fitted: AnnData):
         "use_rep": "X_cellot", "split_key": "split", "solver": "gaussian", "options": {}, "seed": 3,
     }  # fmt: skip
     assert set(kept["versions"]) == {"cellot_sc", "jax", "ott-jax"}
+
+
+def test_any_option_is_kept(fitted: AnnData):
+    options = {
+        "none": None, "path": Path("here"), "yes": True, "number": np.float32(0.5), "numbers": (1, 2.5), "names": ["a"],
+        "ragged": [(1,), (2, 3)], "empty": (), "nested": {"inner": None, "of": np.int64(2)},
+    }  # fmt: skip
+    adata, maps = fitted.copy(), cs.tl.maps(fitted)
+    store.save(adata, "cellot", dataclasses.replace(maps, fit=dataclasses.replace(maps.fit, options=options)))
+    assert cs.tl.maps(adata).fit.options == {
+        "path": "here", "yes": True, "number": 0.5, "numbers": (1.0, 2.5), "names": ("a",),
+        "ragged": ("(1,)", "(2, 3)"), "empty": (), "nested": {"of": 2},
+    }  # fmt: skip
 
 
 def test_another_format_is_refused(fitted: AnnData):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -86,7 +85,7 @@ def save(adata: AnnData, key: str, fitted: FittedMaps) -> None:
     """
     adata.uns[key] = {
         "format_version": FORMAT_VERSION,
-        **_kept(dataclasses.asdict(fitted.fit)),
+        **_kept(vars(fitted.fit)),
         "maps": {str(i): fitted.maps[name].state() for i, name in enumerate(fitted.fit.targets)},
         "history": fitted.history,
     }
@@ -146,9 +145,10 @@ def _kept(value: Any) -> Any:
         return {name: _kept(part) for name, part in value.items() if part is not None}
     if isinstance(value, np.generic):
         return value.item()
-    if isinstance(value, list | tuple | np.ndarray):
-        array = np.asarray(value)
-        return array if array.dtype.kind in "biuf" else np.array([str(part) for part in value], dtype=object)
+    if isinstance(value, list | tuple):
+        value = np.array(value, dtype=None if all(isinstance(part, int | float | np.number) for part in value) else "O")
+    if isinstance(value, np.ndarray):
+        return value if value.dtype.kind in "biuf" else np.array([str(part) for part in value], dtype=object)
     return value if isinstance(value, str | bool | int | float) else str(value)
 
 
