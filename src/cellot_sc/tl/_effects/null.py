@@ -77,7 +77,8 @@ def null(moves: Displacements, *, seed: int) -> Null:
     """Fit maps between random halves of the control train cells.
 
     Affine maps, because that is what closed forms fit and what networks start from and keep where it explains the
-    cells. Other solvers fit one halving themselves, which says how much noisier they are.
+    cells. Other solvers fit one halving themselves, which says how much noisier they are. Control cells weigh what they
+    weighed in the fit.
 
     Parameters
     ----------

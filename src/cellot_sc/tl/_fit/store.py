@@ -37,6 +37,16 @@ class FittedMaps(Mapping[str, TransportMap]):
     history
         Tidy table with columns ``perturbation, step, seconds, metric, value``. The row with metric ``selected`` marks
         the step at which a map was taken.
+
+    Examples
+    --------
+    >>> import cellot_sc as cs
+    >>> adata = cs.datasets.simulate(600, 50)
+    >>> cs.tl.cellot(adata, solver="mean_shift")
+    >>> for name, fitted in cs.tl.maps(adata).items():
+    ...     print(name, fitted)
+    drug_a MeanShiftMap in 50 dimensions
+    drug_b MeanShiftMap in 50 dimensions
     """
 
     fit: Fit

@@ -69,7 +69,7 @@ def evaluate(
     For every fitted perturbation, the control cells of a split are transported and compared with its treated cells of
     the same split. The same treated cells are compared with what the controls predict: the control cells as they are
     (``identity``), and under a ``mean_shift``, a ``gaussian`` affine map, or any other solver, fitted to the same train
-    cells.
+    cells, weighed as they were.
 
     And they are compared with other treated cells of the same population (``observed``): what a perfect map would
     score. On the test split, these are treated train cells. On any other, of which the train cells may be another
