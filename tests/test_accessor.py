@@ -45,6 +45,19 @@ def test_has_every_function_that_takes_adata(simulated: AnnData, namespace: str)
         assert list(inspect.signature(method).parameters) == list(inspect.signature(function).parameters)[1:]
 
 
+def test_says_which_fits_and_spaces_there_are(simulated: AnnData):
+    adata = simulated.copy()
+    assert repr(adata.cellot) == "pp, tl and pl of cellot_sc"
+    cs.pp.represent(adata, n_components=4)
+    cs.tl.cellot(adata, solver="mean_shift", key_added="shift")
+    adata.obsm["images"] = np.zeros((adata.n_obs, 2, 2))
+    assert repr(adata.cellot).splitlines() == [
+        "pp, tl and pl of cellot_sc",
+        "  Fit 'shift': 2 maps by 'mean_shift'",
+        "  Space 'X_cellot': 4 dimensions, pca of 60 genes",
+    ]
+
+
 def test_wrong_name(simulated: AnnData):
     with pytest.raises(AttributeError, match=r"adata\.cellot\.tl has no 'predikt'\. Did you mean 'predict'"):
         simulated.cellot.tl.predikt  # noqa: B018

@@ -12,9 +12,6 @@ from scipy import sparse
 
 import cellot_sc as cs
 from cellot_sc.pp._methods import METHODS
-from cellot_sc.tl._fit import store
-from cellot_sc.tl._fit.clouds import latent
-from cellot_sc.tl._judge import evaluate
 
 QUICK: dict[str, Any] = {
     "n_steps": 20,
@@ -59,10 +56,10 @@ def same(a: Any, b: Any) -> bool:
     return np.array_equal(a, b)
 
 
-def fit(adata: AnnData, method: str, **options: Any) -> store.FittedMaps:
+def fit(adata: AnnData, method: str, **options: Any) -> cs.tl.FittedMaps:
     cs.pp.represent(adata, method, n_components=6, **REPRESENTATIONS.get(method, {}))
     cs.tl.cellot(adata, **options)
-    return store.load(adata, "cellot")
+    return cs.tl.maps(adata)
 
 
 def unseen(adata: AnnData) -> np.ndarray:
@@ -90,9 +87,7 @@ def test_controls_learn_from_train_cells_only(split: AnnData, solver: str):
     maps = []
     for data in (split, other):
         fitted = fit(data, "pca", solver="mean_shift" if solver != "mean_shift" else "gaussian")
-        x, labels = latent(data, "X_cellot"), data.obs["perturbation"].to_numpy()
-        parts = data.obs["split"].astype(object).to_numpy()
-        maps.append(evaluate._baselines(data, fitted, ["drug_a"], x, labels, parts, [solver])[solver]["drug_a"])
+        maps.append(fitted.fit.refit(data, [solver], ["drug_a"])[solver]["drug_a"])
     assert same(maps[0].state(), maps[1].state())
 
 

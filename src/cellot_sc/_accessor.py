@@ -65,6 +65,15 @@ class CellOT:
     def __init__(self, adata: AnnData) -> None:
         self._adata = adata
 
+    def __repr__(self) -> str:
+        # what is loaded when it is used: here, when it is looked at
+        from .pp import Space
+
+        kept = {key: self._adata.uns[key] for key in self._adata.uns if _validate.has_fit(self._adata, key)}
+        fits = [f"{key!r}: {len(fit['maps'])} maps by {fit.get('solver', 'unknown')!r}" for key, fit in kept.items()]
+        spaces = [repr(Space(self._adata, key)) for key, x in self._adata.obsm.items() if len(x.shape) == 2]
+        return "\n  ".join(["pp, tl and pl of cellot_sc", *[f"Fit {fit}" for fit in fits], *spaces])
+
     @property
     def pp(self) -> Methods:
         """Functions of :mod:`cellot_sc.pp`."""

@@ -11,8 +11,6 @@ from . import _keys, _report, datasets, pl, pp, tl
 from ._settings import settings
 from .metrics import Metric, _bootstrap
 from .pp._represent import project
-from .tl._fit import store
-from .tl._fit.clouds import latent
 from .tl._judge import evaluate
 
 if TYPE_CHECKING:
@@ -81,22 +79,21 @@ def counterfactual_error(adata: AnnData, *, seed: int = 0) -> pd.DataFrame:
     Rows as :func:`cellot_sc.tl.evaluate` has them, of the metric ``counterfactual_error``: the root over cells of the
     mean squared distance in the space of the maps.
     """
-    fitted = store.load(adata, _keys.MODEL)
-    config, targets = fitted.config, fitted.config["targets"]
-    x = latent(adata, config["use_rep"])
-    labels, parts = (adata.obs[config[key]].astype(str).to_numpy() for key in ("perturbation_key", "split_key"))
-    test = (labels == config["control"]) & (parts == _keys.TEST)
-    maps = evaluate._baselines(adata, fitted, targets, x, labels, parts) | {config["solver"]: fitted.maps}
+    fitted = tl.maps(adata)
+    fit = fitted.fit
+    test = (fit.labels(adata) == fit.control) & (fit.parts(adata) == _keys.TEST)
+    x = fit.space(adata).read(test)
+    maps = fit.refit(adata, evaluate.BASELINES, fit.targets) | {fit.solver: fitted}
     # the same resamples for every model
-    counts = _bootstrap.resample_counts(int(test.sum()), N_BOOT, seed=seed)
+    counts = _bootstrap.resample_counts(len(x), N_BOOT, seed=seed)
     rows = []
-    for target in targets:
-        truth = project(adata.layers[f"{_keys.COUNTERFACTUAL}_{target}"][test], adata.uns[config["use_rep"]])
+    for target in fit.targets:
+        truth = project(adata.layers[f"{_keys.COUNTERFACTUAL}_{target}"][test], adata.uns[fit.use_rep])
         for model, by_target in maps.items():
-            squares = ((by_target[target].transport(x[test]) - truth) ** 2).sum(axis=1, dtype=np.float64)
+            squares = ((by_target[target].transport(x) - truth) ** 2).sum(axis=1, dtype=np.float64)
             limits = _bootstrap.interval(np.sqrt(squares @ counts / len(squares)))
             score = (x.shape[1], len(squares), float(np.sqrt(squares.mean())), *limits)
-            rows.append((model, TRUTH.name, target, evaluate.ALL, _keys.TEST, config["seed"], *score))
+            rows.append((model, TRUTH.name, target, evaluate.ALL, _keys.TEST, fit.seed, *score))
     return pd.DataFrame(rows, columns=evaluate.COLUMNS)
 
 

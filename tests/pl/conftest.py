@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -52,9 +51,8 @@ def iterated_34(fitted: AnnData) -> AnnData:
     """Cells that claim to have maps and a history of 34 perturbations."""
     names = [f"drug_{i:02d}" for i in range(34)]
     stored = fitted.uns["cellot"]
-    config = json.loads(stored["config"]) | {"targets": names}
-    fitted.uns["cellot"] = {
-        "config": json.dumps(config),
+    fitted.uns["cellot"] = stored | {
+        "targets": np.array(names, dtype=object),
         "maps": {str(i): stored["maps"]["0"] for i in range(34)},
         "history": history(names),
     }

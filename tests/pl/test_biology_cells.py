@@ -50,9 +50,9 @@ class TestDisplacement:
         assert found.angles == "xy" and found.scale == 1
 
     def test_no_displacement_no_arrow_on_any_basis(self, placed: AnnData, monkeypatch: pytest.MonkeyPatch) -> None:
-        fitted = store.load(placed, "cellot")
+        fitted = store.maps(placed, "cellot")
         still: dict[str, TransportMap] = {name: IdentityMap(8) for name in fitted.maps}
-        monkeypatch.setattr(store, "load", lambda adata, key: store.FittedMaps(fitted.config, still, fitted.history))
+        monkeypatch.setattr(store, "maps", lambda adata, key: store.FittedMaps(fitted.fit, still, fitted.history))
         for basis in ("pca", "X_two"):
             found = arrows(cs.pl.displacement(placed, "drug_a", basis=basis, show=False)["drug_a"])
             np.testing.assert_allclose(np.asarray(found.U), 0, atol=1e-4)

@@ -203,12 +203,12 @@ class TestColors:
             assert min(math.dist(a, b) for a, b in itertools.combinations(seen, 2)) > 0.08
 
     def test_roles_without_a_palette(self, iterated: AnnData) -> None:
-        colors = _style.role_colors(iterated, {"perturbation_key": "perturbation", "control": "control"}, "drug_a")
+        colors = _style.role_colors(iterated, cs.tl.maps(iterated).fit, "drug_a")
         assert colors == {"control": _style.GREY, "observed": _style.BLUE, "predicted": _style.VERMILION}
 
     def test_roles_with_a_palette(self, iterated: AnnData) -> None:
         iterated.uns["perturbation_colors"] = ["#1f77b4", "#ff7f0e", "#2ca02c"]
-        colors = _style.role_colors(iterated, {"perturbation_key": "perturbation", "control": "control"}, "drug_a")
+        colors = _style.role_colors(iterated, cs.tl.maps(iterated).fit, "drug_a")
         assert colors["control"] == "#1f77b4"
         assert colors["observed"] == "#ff7f0e"
         # vermilion would be taken for the palette's orange

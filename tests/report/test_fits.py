@@ -59,8 +59,8 @@ class TestFits:
     def test_figure_of_steps_says_what_it_leaves_out(self, fitted: AnnData) -> None:
         adata = fitted.copy()
         adata.uns["cellot"]["history"] = pd.DataFrame(self.HISTORY, columns=store.HISTORY_COLUMNS)
-        [_, figure] = _fits.draw(adata, store.load(adata, "cellot"), key="cellot")
+        [_, figure] = _fits.draw(adata, cs.tl.maps(adata), key="cellot")
         assert figure.name == "history" and "not shown needed no steps" in figure.meaning
         # no network was fitted at all
         adata.uns["cellot"]["history"] = self.history("drug_a")
-        assert [item.name for item in _fits.draw(adata, store.load(adata, "cellot"), key="cellot")] == ["fits"]
+        assert [item.name for item in _fits.draw(adata, cs.tl.maps(adata), key="cellot")] == ["fits"]

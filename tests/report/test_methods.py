@@ -4,7 +4,6 @@ import dataclasses
 import importlib.metadata
 from typing import Any
 
-import numpy as np
 from anndata import AnnData
 
 import cellot_sc as cs
@@ -38,11 +37,10 @@ class TestMethods:
         assert "the Gaussian map (the optimal affine map)" not in page.text
 
     def test_name_what_was_weighed_and_paired(self, report: _report.Report) -> None:
-        config = report.fitted.config | {"pair_by": "patient", "weights": "survival"}
-        maps: dict[str, cs.ot.TransportMap] = {
-            name: cs.ot.WeightedMap(of, np.ones(8)) for name, of in report.fitted.maps.items()
-        }
-        changed = dataclasses.replace(report.fitted, config=config, maps=maps)
+        fit = dataclasses.replace(
+            report.fitted.fit, pair_by="patient", source_weights="survival", feature_weights=(1.0,) * 8
+        )
+        changed = dataclasses.replace(report.fitted, fit=fit)
         text, _ = _methods.paragraph(
             report.adata,
             report.scores.assign(split="ood"),

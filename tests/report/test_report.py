@@ -10,7 +10,6 @@ from anndata import AnnData
 
 import cellot_sc as cs
 from cellot_sc import _report
-from cellot_sc.tl._fit import store
 
 
 def test_sections(report: _report.Report) -> None:
@@ -41,7 +40,7 @@ def test_groups_only_where_there_are(fitted: AnnData) -> None:
 class TestSplit:
     @staticmethod
     def choose(adata: AnnData) -> str:
-        return _report._unseen(adata, store.load(adata, "cellot"))
+        return _report._unseen(adata, cs.tl.maps(adata))
 
     def test_held_out_cells_are_judged_by_where_there_are(self, fitted: AnnData) -> None:
         adata = fitted.copy()

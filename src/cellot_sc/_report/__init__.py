@@ -119,13 +119,13 @@ def compose(
     ValueError
         If the split is neither, or has no control or no treated cells.
     """
-    fitted = store.load(adata, key)
+    fitted = store.maps(adata, key)
     if split is None:
         split = _unseen(adata, fitted)
     _validate.one_of(split, UNSEEN, what="split")
     if groupby is None and _keys.CELL_TYPE in adata.obs:
         groupby = _keys.CELL_TYPE
-    solver = fitted.config["solver"]
+    solver = fitted.fit.solver
     scores = tl.evaluate(adata, key=key, split=split, groupby=groupby, n_boot=n_boot, seed=seed)
     metrics = [described(name) for name in dict.fromkeys(scores["metric"]) if not name.endswith(GAP_CLOSED)]
     if extra is not None:
@@ -142,8 +142,7 @@ def compose(
 
 def _unseen(adata: AnnData, fitted: store.FittedMaps) -> str:
     """Return the split of cells that were held out if control cells and treated ones are in it, else that of tests."""
-    config = fitted.config
-    labels = _validate.perturbation_labels(adata, config["perturbation_key"], config["control"])
-    held_out = labels[_validate.split_labels(adata, config["split_key"]) == _keys.OOD]
-    counts = [int((held_out == name).sum()) for name in (config["control"], *fitted.maps)]
+    fit = fitted.fit
+    held_out = fit.labels(adata)[fit.parts(adata) == _keys.OOD]
+    counts = [int((held_out == name).sum()) for name in (fit.control, *fit.targets)]
     return _keys.OOD if counts[0] > 1 and max(counts[1:]) > 1 else _keys.TEST

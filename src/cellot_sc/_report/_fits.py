@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from .. import _keys, _validate, pl
+from .. import _keys, pl
 from ..ot import AffineMap, WeightedMap
 from ..pl._history import SELECTED, VALIDATION
 from ..tl._fit import store
@@ -63,18 +63,17 @@ def draw(adata: AnnData, fitted: store.FittedMaps, *, key: str) -> list[Item]:
 
 
 def _table(adata: AnnData, fitted: store.FittedMaps) -> str:
-    config = fitted.config
-    labels = _validate.perturbation_labels(adata, config["perturbation_key"], config["control"])
-    parts = _validate.split_labels(adata, config["split_key"])
+    fit = fitted.fit
+    labels, parts = fit.labels(adata), fit.parts(adata)
     shown = [part for part in _keys.SPLITS if part in set(parts)]
     counts = pd.crosstab(labels, parts).reindex(columns=shown, fill_value=0)
-    of_control: dict[Any, int] = counts.loc[config["control"]].to_dict()
+    of_control: dict[Any, int] = counts.loc[fit.control].to_dict()
     rows = []
     for name, fitted_map in fitted.maps.items():
         history = fitted.history[fitted.history["perturbation"] == name]
         of_target: dict[Any, int] = counts.loc[name].to_dict() if name in counts.index else dict.fromkeys(shown, 0)
         cells = [Cell.count(of_target[part], f"control {of_control[part]:,}") for part in shown]
-        rows.append([Cell(name), Cell(config["solver"]), *cells, *_course(history, fitted_map)])
+        rows.append([Cell(name), Cell(fit.solver), *cells, *_course(history, fitted_map)])
     return render(["perturbation", "solver", *shown, "how the fit went", "validation", "seconds"], rows)
 
 

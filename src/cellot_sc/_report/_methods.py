@@ -6,12 +6,13 @@ import html
 import json
 import platform
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from .. import __version__, _keys
-from ..ot import SOLVERS, WeightedMap
+from ..ot import SOLVERS
 from ..pl._history import VALIDATION
 from ..tl._fit import store
 from ._references import OF_SOLVER, Citations
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
     from ..metrics import Metric
+    from ..tl import Fit
 
 PACKAGES = ("anndata", "scanpy", "jax", "ott-jax", "flax", "optax", "numpy", "scipy", "scikit-learn")
 """Packages whose versions belong to the methods."""
@@ -64,23 +66,23 @@ def paragraph(
     versions
         Version of every package.
     """
-    cite, config = Citations(), fitted.config
-    sentences = [_of_cells(adata, config), _of_fit(adata, fitted, cite)]
-    if pair_by := config.get("pair_by"):
-        sentences.append(f"Cells were paired only within categories of {pair_by!r}.")
-    if weights := config.get("weights") or config.get("growth"):
+    cite, fit = Citations(), fitted.fit
+    sentences = [_of_cells(adata, fit), _of_fit(adata, fitted, cite)]
+    if fit.pair_by is not None:
+        sentences.append(f"Cells were paired only within categories of {fit.pair_by!r}.")
+    if weights := fit.growth or fit.source_weights:
         sentences.append(f"Train cells were weighed by {weights!r}.")
-    if any(isinstance(fitted_map, WeightedMap) for fitted_map in fitted.maps.values()):
+    if fit.feature_weights is not None:
         sentences.append("The cost weighed dimensions differently.")
     split = str(scores["split"].iloc[0])
-    judged = adata.obs.loc[(adata.obs[config["split_key"]] == split).to_numpy(), config["perturbation_key"]].astype(str)
+    judged = fit.labels(adata)[fit.parts(adata) == split]
     by = _listed([metric.label + (f" ({cite(*metric.cites)})" if metric.cites else "") for metric in metrics])
     within = "" if groupby is None else f", among all cells and within categories of {groupby!r}"
     sentences.append(
-        f"The predictions for {(judged == config['control']).sum():,} control cells of the {split} split were compared "
-        f"with {judged.isin(fitted.maps).sum():,} observed treated cells of the same split{within}, by {by}."
+        f"The predictions for {(judged == fit.control).sum():,} control cells of the {split} split were compared "
+        f"with {np.isin(judged, fit.targets).sum():,} observed treated cells of the same split{within}, by {by}."
     )
-    controls = [text for name, text in CONTROLS.items() if name in set(scores["model"]) and name != config["solver"]]
+    controls = [text for name, text in CONTROLS.items() if name in set(scores["model"]) and name != fit.solver]
     sentences.append(
         f"Controls fitted to the same train cells were {_listed(controls)}; for the score of a perfect map, "
         f"{OBSERVED[split]}."
@@ -106,27 +108,25 @@ def paragraph(
     return " ".join(sentences), cite
 
 
-def _of_cells(adata: AnnData, config: Mapping[str, Any]) -> str:
-    splits = adata.obs[config["split_key"]].astype(str).value_counts()
+def _of_cells(adata: AnnData, fit: Fit) -> str:
+    splits = adata.obs[fit.split_key].astype(str).value_counts()
     sizes = [f"{splits[name]:,} {name}" for name in _keys.SPLITS if name in splits.index]
     return f"{adata.n_obs:,} cells with {adata.n_vars:,} features were split into {_listed(sizes)} cells."
 
 
 def _of_fit(adata: AnnData, fitted: store.FittedMaps, cite: Citations) -> str:
-    config, n_maps = fitted.config, len(fitted.maps)
-    space, solver = config["use_rep"], config["solver"]
-    dims = adata.n_vars if space == _keys.EXPRESSION else adata.obsm[space].shape[1]
-    kept = adata.uns.get(space)
-    how = f", {kept['method']} of train cells" if isinstance(kept, Mapping) and "method" in kept else ""
-    options = "".join(f", {name}={value}" for name, value in config["solver_kwargs"].items())
+    fit, n_maps = fitted.fit, len(fitted.maps)
+    space, solver = fit.space(adata), fit.solver
+    how = f", {space.method} of train cells" if space.decodes else ""
+    options = "".join(f", {name}={value}" for name, value in fit.options.items())
     method = [SOLVERS[solver].summary, *([cite(*OF_SOLVER[solver])] if solver in OF_SOLVER else [])]
-    details = "; ".join([f"solver {solver}: {'; '.join(method)}{options}", f"seed {config['seed']}"])
+    details = "; ".join([f"solver {solver}: {'; '.join(method)}{options}", f"seed {fit.seed}"])
     chosen = " and chosen on validation cells" if VALIDATION in set(fitted.history["metric"]) else ""
     whom = repr(next(iter(fitted.maps))) if n_maps == 1 else f"each of {n_maps} perturbations"
     return (
-        f"For {whom}, an optimal transport map from {config['control']!r} to treated cells ({cite('bunne2023')}) was "
-        f"learnt from unpaired train cells{chosen}, in {dims} dimensions ({space}{how}), with cellot-sc {__version__} "
-        f"({details})."
+        f"For {whom}, an optimal transport map from {fit.control!r} to treated cells ({cite('bunne2023')}) was "
+        f"learnt from unpaired train cells{chosen}, in {space.n_dims} dimensions ({space.name}{how}), with cellot-sc "
+        f"{__version__} ({details})."
     )
 
 

@@ -61,7 +61,7 @@ def render(
     source
         Name of the file that it is about.
     """
-    solver, control = fitted.config["solver"], fitted.config["control"]
+    solver, control = fitted.fit.solver, fitted.fit.control
     packages, machine = _methods.session()
     text, cite = _methods.paragraph(
         adata, scores, fitted, metrics=metrics, groupby=groupby, n_boot=n_boot, versions=packages

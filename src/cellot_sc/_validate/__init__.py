@@ -41,6 +41,7 @@ from ._files import (
     unreadable,
     writable,
 )
+from ._fits import broken_fit, has_fit, kept_fit
 from ._matrices import (
     absent,
     coordinates,
@@ -116,6 +117,7 @@ __all__ = [
     "after_first",
     "at_least",
     "before_last",
+    "broken_fit",
     "categories",
     "cell_positions",
     "cell_weights",
@@ -142,11 +144,13 @@ __all__ = [
     "growth_column",
     "growth_genes",
     "has_decoder",
+    "has_fit",
     "has_history",
     "has_holdout",
     "held_out",
     "input_file",
     "installed",
+    "kept_fit",
     "labelled",
     "leaves_some",
     "log_expression",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -117,11 +117,12 @@ def time_value(t: Any, labels: Sequence[str], values: Sequence[float]) -> float:
     return number
 
 
-def time_course(config: Mapping[str, Any], key: str) -> None:
-    """Raise :class:`KeyError` if fitted maps are not those between consecutive times."""
-    if "times" not in config:
+def time_course(times: Sequence[float] | None, key: str) -> Sequence[float]:
+    """Return the times; raise :class:`KeyError` if fitted maps are not those between consecutive times."""
+    if times is None:
         msg = f"adata.uns[{key!r}] holds maps of perturbations, not of a time course: call cs.tl.trajectory."
         raise KeyError(msg)
+    return times
 
 
 def of_course(taken: np.ndarray, labels: Sequence[str]) -> None:

@@ -37,7 +37,7 @@ def embed(points: np.ndarray, basis: str) -> np.ndarray:
 
 def rows_of(cells: Cells, basis: str) -> dict[str, np.ndarray]:
     """Return the positions of the cells to show, by perturbation: all of them, or a sample that UMAP can cope with."""
-    at_most = MAX_UMAP_CELLS // (1 + 2 * len(cells.targets)) if basis == UMAP else cells.adata.n_obs
+    at_most = MAX_UMAP_CELLS // (1 + 2 * len(cells.targets)) if basis == UMAP else len(cells.labels)
     rows = {name: cells.rows(name, at_most=at_most) for name in [cells.control, *cells.targets]}
     if max(len(chosen) for chosen in rows.values()) == at_most:
         logger.info("the UMAP shows a sample of at most %d cells of a kind", at_most)
@@ -46,10 +46,10 @@ def rows_of(cells: Cells, basis: str) -> dict[str, np.ndarray]:
 
 def together(cells: Cells, rows: dict[str, np.ndarray], basis: str) -> dict[str, dict[str, np.ndarray]]:
     """Return the positions of control, observed and predicted cells on one map, by perturbation and role."""
-    control = cells.latent(rows[cells.control])
+    control = cells.space.read(rows[cells.control])
     clouds = [control]
     for name in cells.targets:
-        clouds += [cells.latent(rows[name]), cells.fitted.maps[name].transport(control)]
+        clouds += [cells.space.read(rows[name]), cells.fitted.maps[name].transport(control)]
     xy = embed(np.concatenate(clouds), basis)
     parts = np.split(xy, np.cumsum([len(cloud) for cloud in clouds])[:-1])
     return {
@@ -64,12 +64,12 @@ def onto(cells: Cells, rows: dict[str, np.ndarray], xy: np.ndarray) -> dict[str,
     A cell is moved by as much as the mean position of its nearest neighbours among the control and observed cells is:
     those of the predicted cell less those of the cell itself, so that a cell that stays where it is does not move.
     """
-    control = cells.latent(rows[cells.control])
+    control = cells.space.read(rows[cells.control])
     n_control = len(control)
     found = {}
     for name in cells.targets:
         known = np.concatenate([rows[cells.control], rows[name]])
-        nearest = NearestNeighbors(n_neighbors=min(N_NEIGHBOURS, len(known))).fit(cells.latent(known))
+        nearest = NearestNeighbors(n_neighbors=min(N_NEIGHBOURS, len(known))).fit(cells.space.read(known))
         asked = np.concatenate([control, cells.fitted.maps[name].transport(control)])
         means = xy[known][nearest.kneighbors(asked, return_distance=False)].mean(axis=1)
         start = xy[rows[cells.control]]

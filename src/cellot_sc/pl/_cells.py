@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import _keys, _validate
-from ..pp import decode
 from ..tl._fit import store
-from ..tl._fit.clouds import latent
 
 if TYPE_CHECKING:
     from anndata import AnnData
+
+    from ..pp import Space
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,10 @@ class Cells:
 
     Parameters
     ----------
-    adata
-        Annotated data.
     fitted
-        Its maps.
+        The maps.
+    space
+        The space that they act on.
     labels
         Perturbation of every cell.
     parts
@@ -36,8 +36,8 @@ class Cells:
         The perturbations to show.
     """
 
-    adata: AnnData
     fitted: store.FittedMaps
+    space: Space
     labels: np.ndarray
     parts: np.ndarray
     split: str
@@ -46,29 +46,7 @@ class Cells:
     @property
     def control(self) -> str:
         """Name of the untreated cells."""
-        return self.fitted.config["control"]
-
-    @property
-    def use_rep(self) -> str:
-        """Name of the space of the maps."""
-        return self.fitted.config["use_rep"]
-
-    @property
-    def decodes(self) -> bool:
-        """Whether there is a way back to genes."""
-        return self.use_rep != _keys.EXPRESSION and _validate.has_decoder(self.adata, self.use_rep)
-
-    @property
-    def in_genes(self) -> bool:
-        """Whether :meth:`view` returns expression."""
-        return self.decodes or self.use_rep == _keys.EXPRESSION
-
-    @property
-    def features(self) -> list[str]:
-        """Names of what :meth:`view` returns."""
-        if self.in_genes:
-            return [str(name) for name in self.adata.var_names]
-        return [f"{self.use_rep}_{i}" for i in range(self.adata.obsm[self.use_rep].shape[1])]
+        return self.fitted.fit.control
 
     def rows(self, label: str, *, at_most: int, part: str | None = None) -> np.ndarray:
         """Return positions of the cells with a label in a split (the one to show with ``None``), sampled if many."""
@@ -76,14 +54,6 @@ class Cells:
         if len(rows) > at_most:
             rows = np.sort(np.random.default_rng(0).choice(rows, at_most, replace=False))
         return rows
-
-    def latent(self, rows: np.ndarray) -> np.ndarray:
-        """Return the representation of cells, shape ``(n_cells, n_dims)``."""
-        return _validate.finite(latent(self.adata, self.use_rep, rows), what=f"use_rep {self.use_rep!r}")
-
-    def view(self, points: np.ndarray) -> np.ndarray:
-        """Return points of the representation as genes where they can be decoded, as they are otherwise."""
-        return decode(self.adata, points, key=self.use_rep) if self.decodes else points
 
 
 def of_split(adata: AnnData, target: str | None, *, key: str, split: str) -> Cells:
@@ -96,12 +66,12 @@ def of_split(adata: AnnData, target: str | None, *, key: str, split: str) -> Cel
     ValueError
         If the target was not fitted, the split is unknown or has too few cells.
     """
-    fitted = store.load(adata, key)
-    _validate.representation_key(adata, fitted.config["use_rep"])
+    fitted = store.maps(adata, key)
+    fit = fitted.fit
+    space = fit.space(adata)
     names = list(fitted.maps) if target is None else [_validate.one_of(target, fitted.maps, what="target")]
     _validate.one_of(split, _keys.SPLITS, what="split")
-    labels = _validate.perturbation_labels(adata, fitted.config["perturbation_key"], fitted.config["control"])
-    parts = _validate.split_labels(adata, fitted.config["split_key"])
-    counts = {name: int(((labels == name) & (parts == split)).sum()) for name in [fitted.config["control"], *names]}
-    shown = _validate.cells_to_judge(counts, fitted.config["control"], split=split)
-    return Cells(adata, fitted, labels, parts, split, shown)
+    labels, parts = fit.labels(adata), fit.parts(adata)
+    counts = {name: int(((labels == name) & (parts == split)).sum()) for name in [fit.control, *names]}
+    shown = _validate.cells_to_judge(counts, fit.control, split=split)
+    return Cells(fitted, space, labels, parts, split, shown)

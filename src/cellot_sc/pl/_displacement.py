@@ -102,7 +102,7 @@ def displacement(
     side, n_cols, n_squares = (4.0, 1, 24) if n == 1 else (3.0, 3, 18) if n <= 6 else (2.1, 6, 12)
     canvas = _style.Canvas.of(ax, n, size=(side, side), n_cols=n_cols)
     axes = dict(zip(cells.targets, canvas.axes, strict=True))
-    colors = _style.role_colors(adata, cells.fitted.config, cells.targets[0] if n == 1 else None)
+    colors = _style.role_colors(adata, cells.fitted.fit, cells.targets[0] if n == 1 else None)
     of_control = groups if groups is None else groups[rows[cells.control]]
     group_colors: dict[str, Any] = {}
     if color is not None and of_control is not None:

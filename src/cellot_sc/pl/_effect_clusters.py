@@ -131,7 +131,7 @@ def _effects(moves: Displacements, labels: np.ndarray, names: list[str], n: int)
     tables = []
     for target in moves.names:
         effects = moves.effects(target)
-        features = [feature if len(moves.names) == 1 else f"{target} · {feature}" for feature in moves.features]
+        features = [feature if len(moves.names) == 1 else f"{target} · {feature}" for feature in moves.space.features]
         tables.append(pd.DataFrame([effects[mask].mean(axis=0) for mask in members], columns=features))
     table = pd.concat(tables, axis=1)
     # of a single cluster, the strongest

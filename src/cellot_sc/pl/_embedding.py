@@ -100,7 +100,7 @@ def embedding(
     canvas = _style.Canvas.of(ax, len(panels), size=(2.7, 2.7), n_cols=6 if overlay else 3)
     axes = dict(zip(panels, canvas.axes, strict=True))
     several = len(cells.targets) > 1
-    colors = _style.role_colors(adata, cells.fitted.config, None if several else cells.targets[0])
+    colors = _style.role_colors(adata, cells.fitted.fit, None if several else cells.targets[0])
     shown = [] if groups is None else sorted({group for chosen in rows.values() for group in groups[chosen]})
     group_colors = {} if color is None else _style.category_colors(adata, color, shown)
     everything = np.concatenate([points for of_target in xy.values() for points in of_target.values()])

@@ -71,16 +71,16 @@ def history(
     ['loss', 'validation']
     """
     _validate.figure_file(save)
-    fitted = store.load(adata, key)
+    fitted = store.maps(adata, key)
     table = fitted.history
-    _validate.has_history(len(table), solver=fitted.config["solver"], key=key)
+    _validate.has_history(len(table), solver=fitted.fit.solver, key=key)
     metrics = [metric for metric in dict.fromkeys(table["metric"]) if metric != SELECTED]
     curves = table[table["metric"].isin(metrics) & table["value"].notna()]
     names = [name for name in fitted.maps if name in set(curves["perturbation"])]
     selected = table[table["metric"] == SELECTED].set_index("perturbation")["step"].to_dict()
     few = len(names) <= MAX_NAMED
     if few:
-        colors = _style.category_colors(adata, fitted.config["perturbation_key"], names)
+        colors = _style.category_colors(adata, fitted.fit.label_key, names)
     else:
         colors = dict(zip(_worst(curves, names), (_style.VERMILION, _style.BLUE, _style.GREEN), strict=False))
 

@@ -93,7 +93,7 @@ def marginals(
     _validate.figure_file(save)
     cells = _cells.of_split(adata, target, key=key, split=split)
     several = len(cells.targets) > 1
-    names = cells.features
+    names = cells.space.features
     asked = None if features is None else _validate.feature_names(features, names)
     n_default = 6 if not several else 3 if len(cells.targets) <= 6 else 1
     chosen = {name: asked or _most_changed(cells, name, n_default) for name in cells.targets}
@@ -102,22 +102,23 @@ def marginals(
     canvas = _style.Canvas.of(ax, len(panels), size=(2.8, 2.2), n_cols=min(n_cols, 6))
 
     axes = dict(zip(panels, canvas.axes, strict=True))
-    colors = _style.role_colors(adata, cells.fitted.config, None if several else cells.targets[0])
-    control = cells.latent(cells.rows(cells.control, at_most=MAX_CELLS))
+    colors = _style.role_colors(adata, cells.fitted.fit, None if several else cells.targets[0])
+    control = cells.space.read(cells.rows(cells.control, at_most=MAX_CELLS))
     for name, of_target in chosen.items():
         columns = [names.index(feature) for feature in of_target]
         roles = {
             _style.CONTROL: control,
-            _style.OBSERVED: cells.latent(cells.rows(name, at_most=MAX_CELLS)),
+            _style.OBSERVED: cells.space.read(cells.rows(name, at_most=MAX_CELLS)),
             _style.PREDICTED: cells.fitted.maps[name].transport(control),
         }
-        values = {role: cells.view(points)[:, columns] for role, points in roles.items()}
+        values = {role: cells.space.view(points)[:, columns] for role, points in roles.items()}
         for i, feature in enumerate(of_target):
             panel = axes[name, feature]
             _draw(panel, {role: x[:, i] for role, x in values.items()}, colors)
             title = f"{name} · {feature}" if several else feature
             panel.set_title(title, loc="left", fontsize="medium", fontweight="bold", pad=16)
-    unit = "expression after the round trip" if cells.decodes else "expression" if cells.in_genes else "coordinate"
+    measure = "expression" if cells.space.is_genes else "coordinate"
+    unit = f"{measure} after the round trip" if cells.space.decodes else measure
     canvas.label(x=f"{unit} (W$_1$: distance to observed)", y="density")
     canvas.legend(_handles(colors))
     canvas.finish(show=show, save=save)
@@ -128,11 +129,10 @@ def _most_changed(cells: _cells.Cells, target: str, n: int) -> list[str]:
     """Return the features in which treated and control cells differ most."""
     # in train cells, as a difference by chance would otherwise be chosen and shown
     part = _keys.TRAIN if len(cells.rows(target, at_most=2, part=_keys.TRAIN)) == 2 else cells.split
-    treated, control = (
-        cells.view(cells.latent(cells.rows(label, at_most=MAX_CELLS, part=part))) for label in (target, cells.control)
-    )
+    rows = (cells.rows(label, at_most=MAX_CELLS, part=part) for label in (target, cells.control))
+    treated, control = (cells.space.view(cells.space.read(chosen)) for chosen in rows)
     order = np.argsort(-wasserstein_marginals(treated, control), kind="stable")
-    return [cells.features[i] for i in order[:n]]
+    return [cells.space.features[i] for i in order[:n]]
 
 
 def _draw(ax: Axes, values: dict[str, np.ndarray], colors: dict[str, str]) -> None:

@@ -90,13 +90,13 @@ def spatial_effects(
         _validate.table_columns(table, COLUMNS, maker=MAKER)
     moves = displacements(adata, key, target)
     xy = _validate.coordinates(adata, spatial_key, moves.rows)[:, :2]
-    asked = None if features is None else _validate.feature_names(features, moves.features)
+    asked = None if features is None else _validate.feature_names(features, moves.space.features)
     n = 3 if len(moves.names) <= 6 else 1
     changes: dict[tuple[str, str], np.ndarray] = {}
     for name in moves.names:
         effects = moves.effects(name)
         for feature in asked or _patterned(table, name, n) or _most_changed(moves, effects, n):
-            changes[name, feature] = effects[:, moves.features.index(feature)]
+            changes[name, feature] = effects[:, moves.space.features.index(feature)]
     autocorrelation = {} if table is None else _printed(table)
 
     canvas = _style.Canvas.of(ax, len(changes), size=(2.6, 2.8) if n == 3 else (1.9, 2.15), n_cols=3 if n == 3 else 6)
@@ -135,7 +135,7 @@ def _patterned(table: pd.DataFrame | None, name: str, n: int) -> list[str]:
 
 def _most_changed(moves: Displacements, effects: np.ndarray, n: int) -> list[str]:
     """Return the features with the largest mean absolute change."""
-    return [moves.features[i] for i in np.argsort(-np.abs(effects).mean(axis=0), kind="stable")[:n]]
+    return [moves.space.features[i] for i in np.argsort(-np.abs(effects).mean(axis=0), kind="stable")[:n]]
 
 
 def _printed(table: pd.DataFrame) -> dict[tuple[str, str], str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
     from matplotlib.legend import Legend
+
+    from ..tl import Fit
 
 type Panels = Axes | Sequence[Axes] | None
 
@@ -221,13 +223,13 @@ def distinct(n: int) -> list[Any]:
     return list(plt.get_cmap("viridis")(np.linspace(0, 0.95, n)))
 
 
-def role_colors(adata: AnnData, config: Mapping[str, Any], target: str | None) -> dict[str, str]:
+def role_colors(adata: AnnData, fit: Fit, target: str | None) -> dict[str, str]:
     """Return the colours of control, observed and predicted cells.
 
     The first two are those kept in ``uns`` where there are any; the last is then the one that is least like them.
     """
-    kept = palette(adata, config["perturbation_key"])
-    colors = {CONTROL: kept.get(config["control"], GREY), OBSERVED: kept.get(target or "", BLUE)}
+    kept = palette(adata, fit.label_key)
+    colors = {CONTROL: kept.get(fit.control, GREY), OBSERVED: kept.get(target or "", BLUE)}
     candidates = (VERMILION, BLUE, GREEN, BLACK)
 
     def distance(candidate: str) -> float:

@@ -16,7 +16,6 @@ from sklearn.neighbors import NearestNeighbors
 
 from .. import _keys, _validate
 from ..tl._courses import time_course
-from ..tl._fit.clouds import latent
 from . import _bases, _style
 from ._displacement import _limits, _streams
 
@@ -103,8 +102,7 @@ def trajectory(
     _validate.before_last(course.labels[start], course.labels)
     taken = course.indices(adata)
     cells = np.flatnonzero(taken >= 0)
-    x = latent(adata, course.use_rep)
-    _validate.finite(x[cells], what=f"use_rep {course.use_rep!r}")
+    x = course.fit.space(adata).read(used=cells)
     values = None if color is None else _validate.obs_key(adata, color, what="color")
     plane = _Plane(adata, x, cells, basis)
 
@@ -173,7 +171,7 @@ class _Shades:
         self.scale: Any = None
         self.by_time = values is None
         if values is None:
-            self.name = course.time_key
+            self.name = course.fit.label_key
             times = np.array([*course.values, np.nan])[taken]
             self._continuous(times, TIME_MAP, course.values[0], course.values[-1])
         elif pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ._decode import decode
 from ._folds import Fold, leave_one_group_out
 from ._represent import represent
+from ._space import Space
 from ._split import split
 
-__all__ = ["Fold", "decode", "leave_one_group_out", "represent", "split"]
+__all__ = ["Fold", "Space", "decode", "leave_one_group_out", "represent", "split"]

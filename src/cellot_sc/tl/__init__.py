@@ -15,13 +15,17 @@ from ._effects.spatial import spatial_effects
 from ._effects.subpopulations import subpopulation_effects
 from ._effects.transport_cost import transport_cost
 from ._fit.cellot import cellot
+from ._fit.fit import Fit
 from ._fit.predict import predict
+from ._fit.store import FittedMaps, maps
 from ._judge.cell_eval import CellEvalFiles, export_cell_eval
 from ._judge.evaluate import evaluate, mmd
 from ._judge.summarize import summarize_scores
 
 __all__ = [
     "CellEvalFiles",
+    "Fit",
+    "FittedMaps",
     "abundance_shift",
     "cellot",
     "clonal_agreement",
@@ -32,6 +36,7 @@ __all__ = [
     "fate",
     "from_moscot",
     "interpolate",
+    "maps",
     "mmd",
     "predict",
     "responders",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from anndata import AnnData, read_h5ad
 
-from cellot_sc.ot import AffineMap, ChainMap, IdentityMap, MeanShiftMap, TransportMap
+from cellot_sc.ot import AffineMap, ChainMap, IdentityMap, MeanShiftMap, TransportMap, WeightedMap
 
 STRETCH = AffineMap(np.diag([2.0, 3.0]), np.zeros(2), np.ones(2))
 SHIFT = MeanShiftMap(np.array([1.0, -1.0]))
@@ -20,6 +20,12 @@ def test_steps_are_taken_in_turn() -> None:
     np.testing.assert_allclose(chain.inverse(chain.transport(CELLS)), CELLS, atol=1e-5)
     moved = 0.5 * ((chain.transport(CELLS) - CELLS) ** 2).sum(1)
     np.testing.assert_allclose(chain.cost(CELLS), moved)
+
+
+def test_says_what_it_is() -> None:
+    assert repr(ChainMap([SHIFT, STRETCH])) == "ChainMap in 2 dimensions of 2 steps"
+    assert repr(WeightedMap(SHIFT, np.ones(2))) == "WeightedMap in 2 dimensions by MeanShiftMap"
+    assert repr(IdentityMap(1)) == "IdentityMap in 1 dimension"
 
 
 def test_one_step_is_that_step() -> None:

@@ -59,6 +59,8 @@ def test_other_cells_go_where_their_neighbours_go(cells: AnnData) -> None:
 
 def test_is_a_time_course(cells: AnnData) -> None:
     cs.tl.from_moscot(solved(cells))
+    fit = cs.tl.maps(cells, "moscot").fit
+    assert (fit.kind, fit.solver, fit.times) == ("couplings", "moscot", (0.0, 1.0, 2.0))
     assert cs.tl.interpolate(cells, 1.5, source=0, key="moscot").n_obs == 100
     cs.tl.fate(cells, key="moscot")
     table = cs.tl.clonal_agreement(cells, models="prior", n_boot=0)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,8 @@ from anndata import AnnData, read_h5ad
 
 import cellot_sc as cs
 from cellot_sc.tl._courses import time_course
+from cellot_sc.tl._effects.displacements import displacements
+from cellot_sc.tl._effects.null import null
 
 GROWN = 3.0
 """How many descendants a cell of the kind "a" has for each of one of "b"."""
@@ -148,7 +149,7 @@ def test_late_cells_that_come_from_none_are_left_out(cells: AnnData) -> None:
     received = cells.obs["trajectory_received"]
     assert received[strange].mean() < 0.1
     assert received[(cells.obs["time"] == 0).to_numpy()].isna().all()
-    assert json.loads(cells.uns["trajectory"]["config"])["tau"] == [0.9, 0.9]
+    assert cs.tl.maps(cells, "trajectory").fit.tau == (0.9, 0.9)
 
 
 @pytest.mark.parametrize("growth", ["unbalanced", "descendants"])
@@ -171,9 +172,9 @@ def test_what_was_used_is_kept(cells: AnnData, tmp_path: Path, caplog: pytest.Lo
     assert "obs['course_growth']" in caplog.text
     cells.write_h5ad(tmp_path / "cells.h5ad")
     again = read_h5ad(tmp_path / "cells.h5ad")
-    config = json.loads(again.uns["course"]["config"])
-    assert config["growth"] == "unbalanced"
-    assert config["tau"] == [0.95, 1.0]
+    fit = cs.tl.maps(again, "course").fit
+    assert (fit.growth, fit.tau) == ("unbalanced", (0.95, 1.0))
+    assert (fit.source_weights, fit.target_weights) == ("course_growth", None)
     np.testing.assert_array_equal(again.obs["course_growth"], cells.obs["course_growth"])
 
 
@@ -191,6 +192,26 @@ def test_peers_of_a_weighed_course_are_weighed(cells: AnnData) -> None:
             for t in (table, own)
         )
         np.testing.assert_array_equal(a, b)
+
+
+def test_baselines_of_a_weighed_course_are_weighed(cells: AnnData) -> None:
+    scores = {}
+    for solver in ("identity", "mean_shift"):
+        cs.tl.trajectory(cells, solver=solver, growth="descendants")
+        table = cs.tl.evaluate(cells, key="trajectory", metrics=["energy_distance", "l2_means"], n_boot=0)
+        scores[solver] = table[table["model"] == "mean_shift"]["value"].to_numpy()
+    np.testing.assert_array_equal(scores["identity"], scores["mean_shift"])
+
+
+def test_no_effect_is_that_of_weighed_cells(cells: AnnData) -> None:
+    # early cells that have no descendants were not fitted to: how far they lie apart is not the noise of the map
+    lost = np.arange(cells.n_obs) % 4 == 0
+    cells.obs.loc[lost, "descendants"] = 0.0
+    cells.obsm["X_pca"][lost & (cells.obs["time"] == 0).to_numpy()] *= 50
+    cs.tl.trajectory(cells, solver="mean_shift", growth="descendants")
+    moves = displacements(cells, "trajectory")
+    shifts = [fitted.transport(moves.x[:1]) - moves.x[:1] for fitted in null(moves, seed=0).maps]
+    assert np.abs(np.concatenate(shifts)[:, 2:]).max() < 1
 
 
 def test_fates_where_one_grows() -> None:

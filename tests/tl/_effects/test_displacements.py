@@ -14,7 +14,7 @@ def test_effects_are_the_difference_of_decoded_cells(fitted: AnnData):
     start = cs.pp.decode(fitted, fitted.obsm["X_cellot"][moves.rows])
     np.testing.assert_allclose(moves.effects("drug_a"), predicted.X - start, atol=1e-6)
     np.testing.assert_allclose(moves.of("drug_a"), predicted.obsm["X_cellot"] - moves.x, atol=1e-6)
-    assert moves.features == list(fitted.var_names)
+    assert moves.space.features == list(fitted.var_names)
 
 
 def test_representation_that_cannot_be_decoded(prepared: AnnData):
@@ -22,7 +22,7 @@ def test_representation_that_cannot_be_decoded(prepared: AnnData):
     adata.obsm["X_other"] = np.array(adata.obsm["X_cellot"])
     cs.tl.cellot(adata, use_rep="X_other", solver="mean_shift")
     moves = displacements(adata, "cellot")
-    assert moves.features == [f"X_other_{i}" for i in range(8)]
+    assert moves.space.features == [f"X_other_{i}" for i in range(8)]
     np.testing.assert_array_equal(moves.effects("drug_a"), moves.of("drug_a"))
 
 
@@ -30,7 +30,7 @@ def test_expression_itself(prepared: AnnData):
     adata = prepared.copy()
     cs.tl.cellot(adata, use_rep="X", solver="mean_shift")
     moves = displacements(adata, "cellot")
-    assert moves.features == list(adata.var_names)
+    assert moves.space.features == list(adata.var_names)
     assert moves.effects("drug_b").shape == (200, 60)
 
 

@@ -37,7 +37,7 @@ def test_spread_of_means_is_their_standard_error(prepared: AnnData):
     of_cells, of_groups = spread(none, moves, {"all": np.ones(len(moves.x), dtype=bool)}, slice(None))
     train = (adata.obs["split"] == "train").to_numpy()[moves.rows]
     # of the difference of two means of 140 cells; 50 halvings know it to 10 %
-    expected = np.sqrt(moves.view(moves.x[train]).var(axis=0, ddof=1) * 2 / 140)
+    expected = np.sqrt(moves.space.view(moves.x[train]).var(axis=0, ddof=1) * 2 / 140)
     found = none.scale["drug_a"] * of_groups["all"]
     assert np.median(found / expected) == pytest.approx(1, abs=0.15)
     assert of_cells.shape == (200, 60)
@@ -62,6 +62,26 @@ def test_weights_of_the_cost(prepared: AnnData):
     np.testing.assert_allclose(0.5 * (moves.field(moves.fitted.maps["drug_a"]) ** 2).sum(axis=1), cost, rtol=1e-4)
     none = null(moves, seed=0)
     np.testing.assert_array_equal(none.maps[0].weights, weights)  # type: ignore[attr-defined]
+
+
+def test_weights_of_cells(prepared: AnnData):
+    adata = prepared.copy()
+    control = (adata.obs["perturbation"] == "control").to_numpy()
+    left_out = control & (np.arange(adata.n_obs) % 2 == 0)
+    adata.obs["weight"] = np.where(left_out, 0.0, 1.0)
+    adata.obsm["X_cellot"][left_out] *= 50
+    cs.tl.cellot(adata, solver="mean_shift", weights="weight", targets="drug_a")
+    moves = displacements(adata, "cellot")
+    none = null(moves, seed=0)
+    # cells that do not count are no part of the noise
+    x = adata.obsm["X_cellot"][control & ~left_out]
+    shifts = np.concatenate([fitted.transport(moves.x[:1]) - moves.x[:1] for fitted in none.maps])
+    train = control & (adata.obs["split"] == "train").to_numpy()
+    n_control, n_treated = int((train & ~left_out).sum()), 140
+    np.testing.assert_allclose(shifts.std(axis=0), x.std(axis=0) * np.sqrt(4 / n_control), rtol=0.4)
+    expected = np.sqrt((1 / n_control + 1 / n_treated) / (4 / n_control))
+    assert none.scale["drug_a"] == pytest.approx(expected, rel=0.1)
+    assert none.shared["drug_a"] == pytest.approx(n_treated / (n_control + n_treated))
 
 
 def test_without_the_cells_of_the_fit(fitted: AnnData):

@@ -8,7 +8,6 @@ import pytest
 from anndata import AnnData, concat
 
 import cellot_sc as cs
-from cellot_sc.tl._fit import store
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +18,7 @@ def costs(fitted: AnnData) -> Any:
 def test_cost_is_the_mean_of_the_map(fitted: AnnData, costs: Any):
     control = (fitted.obs["perturbation"] == "control").to_numpy()
     in_type = control & (fitted.obs["cell_type"] == "type_1").to_numpy()
-    drug_a = store.load(fitted, "cellot").maps["drug_a"]
+    drug_a = cs.tl.maps(fitted)["drug_a"]
     for group, mask in {"all": control, "type_1": in_type}.items():
         row = costs.loc["drug_a", group]
         assert row["cost"] == pytest.approx(drug_a.cost(fitted.obsm["X_cellot"][mask]).mean(), rel=1e-5)

@@ -12,7 +12,6 @@ from scipy import sparse
 
 import cellot_sc as cs
 from cellot_sc.ot import SOLVERS, AffineMap, MeanShiftMap, WeightedMap
-from cellot_sc.tl._fit import store
 
 QUICK: dict[str, Any] = {"n_steps": 20, "check_every": 10, "min_steps": 10, "penalties": (10.0,)}
 
@@ -55,9 +54,9 @@ def test_simply_works(simulated: AnnData, caplog: pytest.LogCaptureFixture):
         assert cs.tl.cellot(adata, **QUICK) is None
     assert set(adata.obs["split"].cat.categories) == {"train", "valid", "test", "ood"}
     assert adata.obsm["X_cellot"].shape[0] == adata.n_obs
-    fitted = store.load(adata, "cellot")
+    fitted = cs.tl.maps(adata)
     assert list(fitted.maps) == ["drug_a", "drug_b"]
-    assert fitted.config["solver"] == "icnn"
+    assert fitted.fit.solver == "icnn"
     assert "no split in obs['split']" in caplog.text
     assert "no representation in obsm" in caplog.text
     assert "added obs['split'], obsm['X_cellot'], uns['cellot'] with 2 icnn maps on 'X_cellot'" in caplog.text
@@ -67,7 +66,7 @@ def test_the_map_is_that_of_the_train_cells(prepared: AnnData):
     adata = prepared.copy()
     cs.tl.cellot(adata, solver="mean_shift")
     means = train_means(adata)
-    for name, fitted in store.load(adata, "cellot").maps.items():
+    for name, fitted in cs.tl.maps(adata).items():
         assert isinstance(fitted, MeanShiftMap)
         np.testing.assert_allclose(fitted.shift, means[name] - means["control"], atol=1e-5)
 
@@ -85,7 +84,7 @@ def test_no_test_or_ood_cell_is_seen(prepared: AnnData, solver: str, monkeypatch
     other.obsm["X_cellot"][unseen] = rng.normal(50, 10, size=other.obsm["X_cellot"][unseen].shape)
     for data in (adata, other):
         cs.tl.cellot(data, targets="drug_a", solver=solver, **options)
-    a, b = (store.load(data, "cellot").maps["drug_a"] for data in (adata, other))
+    a, b = (cs.tl.maps(data)["drug_a"] for data in (adata, other))
     assert a.kind == ("potential" if solver == "icnn" else "gaussian")
     x = adata.obsm["X_cellot"]
     np.testing.assert_array_equal(a.transport(x), b.transport(x))
@@ -101,7 +100,7 @@ def test_representation_made_on_the_way_sees_train_cells_only(simulated: AnnData
     other.X = x
     for data in (adata, other):
         cs.tl.cellot(data, solver="gaussian")
-    a, b = (store.load(data, "cellot").maps for data in (adata, other))
+    a, b = (cs.tl.maps(data) for data in (adata, other))
     seen = np.setdiff1d(np.arange(adata.n_obs), unseen)
     # the other is dense, and adds up in another order
     np.testing.assert_allclose(adata.obsm["X_cellot"][seen], other.obsm["X_cellot"][seen], atol=1e-4)
@@ -115,8 +114,8 @@ def test_test_cells_may_hold_anything(prepared: AnnData):
     adata.obsm["X_cellot"][(adata.obs["split"] == "test").to_numpy()] = np.nan
     cs.tl.cellot(adata, solver="gaussian")
     cs.tl.cellot(prepared_copy := prepared.copy(), solver="gaussian")
-    for name, fitted in store.load(adata, "cellot").maps.items():
-        assert_same(fitted.state(), store.load(prepared_copy, "cellot").maps[name].state())
+    for name, fitted in cs.tl.maps(adata).items():
+        assert_same(fitted.state(), cs.tl.maps(prepared_copy)[name].state())
 
 
 def test_history_table(prepared: AnnData, monkeypatch: pytest.MonkeyPatch):
@@ -135,22 +134,21 @@ def test_history_table(prepared: AnnData, monkeypatch: pytest.MonkeyPatch):
         assert selected["value"].iloc[0] in (10, 20)
 
 
-def test_config_says_what_was_asked_for(prepared: AnnData, tmp_path: Path):
+def test_fit_says_what_was_asked_for(prepared: AnnData, tmp_path: Path):
     adata = prepared.copy()
     options = QUICK | {"penalties": np.array([10.0]), "checkpoint_dir": tmp_path, "noise": np.float32(0.5)}
     cs.tl.cellot(adata, targets="drug_a", seed=np.int64(3), **options)  # type: ignore[arg-type]
-    assert store.load(adata, "cellot").config == {
-        "perturbation_key": "perturbation",
-        "control": "control",
-        "targets": ["drug_a"],
-        "use_rep": "X_cellot",
-        "split_key": "split",
-        "pair_by": None,
-        "weights": None,
-        "solver": "icnn",
-        "solver_kwargs": QUICK | {"penalties": [10.0], "checkpoint_dir": str(tmp_path), "noise": 0.5},
-        "seed": 3,
-    }
+    assert cs.tl.maps(adata).fit == cs.tl.Fit(
+        kind="perturbations",
+        label_key="perturbation",
+        control="control",
+        targets=("drug_a",),
+        use_rep="X_cellot",
+        split_key="split",
+        solver="icnn",
+        options=QUICK | {"penalties": (10.0,), "checkpoint_dir": str(tmp_path), "noise": 0.5},
+        seed=3,
+    )
 
 
 def test_progress_is_shown_unless_it_is_off(prepared: AnnData, capsys: pytest.CaptureFixture[str]):
@@ -167,7 +165,7 @@ def test_targets_and_key(prepared: AnnData):
     adata = prepared.copy()
     cs.tl.cellot(adata, targets=["drug_b"], solver="identity", key_added="other")
     assert "cellot" not in adata.uns
-    assert list(store.load(adata, "other").maps) == ["drug_b"]
+    assert list(cs.tl.maps(adata, "other")) == ["drug_b"]
 
 
 def test_copy_leaves_the_original(prepared: AnnData):
@@ -210,15 +208,15 @@ class TestRepresentation:
         adata = prepared.copy()
         adata.obsm["X_pca"] = np.array(adata.obsm["X_cellot"][:, :3])
         cs.tl.cellot(adata, solver="identity")
-        assert store.load(adata, "cellot").config["use_rep"] == "X_cellot"
+        assert cs.tl.maps(adata).fit.use_rep == "X_cellot"
         del adata.obsm["X_cellot"]
         cs.tl.cellot(adata, solver="identity")
-        assert store.load(adata, "cellot").maps["drug_a"].n_dims == 3
+        assert cs.tl.maps(adata)["drug_a"].n_dims == 3
 
     def test_expression_itself(self, prepared: AnnData):
         adata = prepared.copy()
         cs.tl.cellot(adata, use_rep="X", solver="mean_shift")
-        assert store.load(adata, "cellot").maps["drug_a"].n_dims == adata.n_vars
+        assert cs.tl.maps(adata)["drug_a"].n_dims == adata.n_vars
 
 
 class TestPairs:
@@ -228,7 +226,7 @@ class TestPairs:
         cs.tl.cellot(adata, targets="drug_a", solver="mean_shift", pair_by="patient")
         kept = adata[adata.obs["patient"] != "patient_0"]
         means = train_means(kept)
-        shift = store.load(adata, "cellot").maps["drug_a"].shift  # type: ignore[attr-defined]
+        shift = cs.tl.maps(adata)["drug_a"].shift  # type: ignore[attr-defined]
         np.testing.assert_allclose(shift, means["drug_a"] - means["control"], atol=1e-5)
 
     def test_nothing_in_common(self, prepared: AnnData):
@@ -248,7 +246,7 @@ class TestWeights:
         x[treated, 1] += 10 * adata.obs["cell_type"].cat.codes.to_numpy()[treated]
         adata.obsm["two"] = x
         cs.tl.cellot(adata, use_rep="two", solver="gaussian", feature_weights="cell_type")
-        fitted = store.load(adata, "cellot").maps["drug_a"]
+        fitted = cs.tl.maps(adata)["drug_a"]
         assert isinstance(fitted, WeightedMap)
         assert 1.9 < fitted.weights[0] <= 2
         assert 1 <= fitted.weights[1] < 1.1
@@ -257,7 +255,7 @@ class TestWeights:
         adata = prepared.copy()
         adata.var["importance"] = np.arange(1, adata.n_vars + 1)
         cs.tl.cellot(adata, use_rep="X", solver="gaussian", feature_weights="importance")
-        fitted = store.load(adata, "cellot").maps["drug_a"]
+        fitted = cs.tl.maps(adata)["drug_a"]
         assert isinstance(fitted, WeightedMap)
         np.testing.assert_array_equal(fitted.weights, adata.var["importance"])
 
@@ -275,14 +273,14 @@ class TestWeights:
         cs.tl.cellot(ones, solver="gaussian", feature_weights=np.ones(8))
         x = prepared.obsm["X_cellot"]
         for name in ("drug_a", "drug_b"):
-            a, b = (store.load(data, "cellot").maps[name].transport(x) for data in (plain, ones))
+            a, b = (cs.tl.maps(data)[name].transport(x) for data in (plain, ones))
             np.testing.assert_array_equal(a, b)
 
     def test_the_map_is_optimal_for_the_weighted_cost(self, prepared: AnnData):
         weights = np.linspace(0.5, 3, 8)
         adata = prepared.copy()
         cs.tl.cellot(adata, targets="drug_a", solver="gaussian", feature_weights=weights)
-        fitted = store.load(adata, "cellot").maps["drug_a"]
+        fitted = cs.tl.maps(adata)["drug_a"]
         assert isinstance(fitted, WeightedMap)
         assert isinstance(fitted.inner, AffineMap)
         # by Brenier's theorem for the weighted cost, W^1/2 J W^-1/2 is symmetric for the Jacobian J of the map
@@ -397,5 +395,5 @@ def test_same_seed_same_map_to_the_bit(prepared: AnnData, solver: str):
     for _ in range(2):
         adata = prepared.copy()
         cs.tl.cellot(adata, targets="drug_a", seed=5, **({"solver": solver} | options))
-        moved.append(store.load(adata, "cellot").maps["drug_a"].transport(x))
+        moved.append(cs.tl.maps(adata)["drug_a"].transport(x))
     np.testing.assert_array_equal(moved[0], moved[1])

@@ -8,7 +8,6 @@ import pytest
 from anndata import AnnData
 
 import cellot_sc as cs
-from cellot_sc.tl._fit import store
 
 
 def test_control_cells_become_treated(fitted: AnnData):
@@ -18,7 +17,7 @@ def test_control_cells_become_treated(fitted: AnnData):
     assert predicted.var_names.equals(fitted.var_names)
     assert predicted.obs["perturbation"].unique().tolist() == ["drug_a"]
     assert (predicted.obs["cell_type"] == control.obs["cell_type"]).all()
-    latent = store.load(fitted, "cellot").maps["drug_a"].transport(control.obsm["X_cellot"])
+    latent = cs.tl.maps(fitted)["drug_a"].transport(control.obsm["X_cellot"])
     np.testing.assert_array_equal(predicted.obsm["X_cellot"], latent)
     np.testing.assert_array_equal(predicted.X, cs.pp.decode(fitted, latent))
     assert predicted.X.dtype == np.float32
@@ -54,7 +53,7 @@ def test_expression_itself(prepared: AnnData):
     adata = prepared.copy()
     cs.tl.cellot(adata, use_rep="X", solver="mean_shift")
     predicted = cs.tl.predict(adata, "drug_a", cells=[0])
-    shift = store.load(adata, "cellot").maps["drug_a"].shift  # type: ignore[attr-defined]
+    shift = cs.tl.maps(adata)["drug_a"].shift  # type: ignore[attr-defined]
     np.testing.assert_allclose(predicted.X[0], adata.X[[0]].toarray()[0] + shift, atol=1e-6)
 
 

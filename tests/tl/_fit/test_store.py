@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,15 @@ from cellot_sc.tl._fit import store
 QUICK: dict[str, Any] = {"n_steps": 20, "check_every": 10, "min_steps": 10}
 
 
+def written_and_read(adata: AnnData, folder: Path, suffix: str) -> AnnData:
+    path = folder / f"fitted.{suffix}"
+    if suffix == "h5ad":
+        adata.write_h5ad(path)
+        return anndata.read_h5ad(path)
+    adata.write_zarr(path)
+    return anndata.read_zarr(path)
+
+
 @pytest.mark.parametrize("suffix", ["h5ad", "zarr"])
 @pytest.mark.parametrize("weights", [None, "cell_type"])
 def test_survives_writing_and_reading_to_the_bit(
@@ -24,25 +34,19 @@ def test_survives_writing_and_reading_to_the_bit(
     monkeypatch.setattr("cellot_sc.ot._loop.lack_of_fit.explains", lambda *_: False)
     monkeypatch.setattr("cellot_sc.ot._solvers.icnn._choose", lambda start, members, *judged: members[0])
     adata = prepared.copy()
-    # a name that no file format takes for a key
-    adata.obs["perturbation"] = adata.obs["perturbation"].cat.rename_categories({"drug_a": "drug/dose +1"})
-    cs.tl.cellot(adata, feature_weights=weights, **QUICK)
-    path = tmp_path / f"fitted.{suffix}"
-    if suffix == "h5ad":
-        adata.write_h5ad(path)
-        read = anndata.read_h5ad(path)
-    else:
-        adata.write_zarr(path)
-        read = anndata.read_zarr(path)
-    before, after = store.load(adata, "cellot"), store.load(read, "cellot")
-    assert before.config == after.config
-    assert before.maps["drug/dose +1"].kind == ("weighted" if weights else "potential")
+    cs.tl.cellot(adata, feature_weights=weights, penalties=(3, 10.0), **QUICK)
+    read = written_and_read(adata, tmp_path, suffix)
+    before, after = cs.tl.maps(adata), cs.tl.maps(read)
+    assert before.fit == after.fit
+    assert after.fit.options == {**QUICK, "penalties": (3.0, 10.0)}
+    assert (after.fit.feature_weights is None) == (weights is None)
+    assert before["drug_a"].kind == ("weighted" if weights else "potential")
     pd.testing.assert_frame_equal(
         before.history.reset_index(drop=True), after.history.reset_index(drop=True), check_dtype=False
     )
     x = adata.obsm["X_cellot"]
-    for name, fitted in before.maps.items():
-        np.testing.assert_array_equal(fitted.transport(x), after.maps[name].transport(x))
+    for name, fitted in before.items():
+        np.testing.assert_array_equal(fitted.transport(x), after[name].transport(x))
     np.testing.assert_array_equal(cs.tl.predict(adata).X, cs.tl.predict(read).X)
 
 
@@ -51,23 +55,91 @@ def test_survives_writing_and_reading_to_the_bit(
 def test_closed_forms_survive_too(prepared: AnnData, tmp_path: Path, suffix: str, solver: str):
     adata = prepared.copy()
     cs.tl.cellot(adata, solver=solver)
-    path = tmp_path / f"fitted.{suffix}"
-    if suffix == "h5ad":
-        adata.write_h5ad(path)
-        read = anndata.read_h5ad(path)
-    else:
-        adata.write_zarr(path)
-        read = anndata.read_zarr(path)
-    after = store.load(read, "cellot")
-    assert list(after.maps) == ["drug_a", "drug_b"]
+    read = written_and_read(adata, tmp_path, suffix)
+    after = cs.tl.maps(read)
+    assert list(after) == ["drug_a", "drug_b"]
     # no look at validation cells, no row
     assert list(after.history.columns) == ["perturbation", "step", "seconds", "metric", "value"]
     assert after.history.empty
     np.testing.assert_array_equal(cs.tl.predict(adata).X, cs.tl.predict(read).X)
 
 
+@pytest.mark.parametrize("suffix", ["h5ad", "zarr"])
+def test_any_name_of_a_target_survives(simulated: AnnData, tmp_path: Path, suffix: str):
+    names = ["A/B", "1", "mean"]
+    adata = simulated.copy()
+    labels = np.array(["control", *names], dtype=object)[np.arange(adata.n_obs) % 4]
+    adata.obs["perturbation"] = pd.Categorical(labels)
+    cs.pp.split(adata)
+    cs.pp.represent(adata, n_components=4)
+    cs.tl.cellot(adata, targets=names, solver="mean_shift")
+    read = written_and_read(adata, tmp_path, suffix)
+    assert list(cs.tl.maps(read)) == names
+    for name in names:
+        np.testing.assert_array_equal(cs.tl.predict(adata, name).X, cs.tl.predict(read, name).X)
+
+
+def test_a_person_can_read_it(fitted: AnnData):
+    kept = fitted.uns["cellot"]
+    assert kept["format_version"] == store.FORMAT_VERSION
+    assert kept["targets"].tolist() == ["drug_a", "drug_b"]
+    assert set(kept["maps"]) == {"0", "1"}
+    plain = {name: value for name, value in kept.items() if name not in ("targets", "maps", "history", "versions")}
+    assert plain == {
+        "format_version": 1, "kind": "perturbations", "label_key": "perturbation", "control": "control",
+        "use_rep": "X_cellot", "split_key": "split", "solver": "gaussian", "options": {}, "seed": 3,
+    }  # fmt: skip
+    assert set(kept["versions"]) == {"cellot_sc", "jax", "ott-jax"}
+
+
+def test_any_option_is_kept(fitted: AnnData):
+    options = {
+        "none": None, "path": Path("here"), "yes": True, "number": np.float32(0.5), "numbers": (1, 2.5), "names": ["a"],
+        "ragged": [(1,), (2, 3)], "empty": (), "nested": {"inner": None, "of": np.int64(2)},
+    }  # fmt: skip
+    adata, maps = fitted.copy(), cs.tl.maps(fitted)
+    store.save(adata, "cellot", dataclasses.replace(maps, fit=dataclasses.replace(maps.fit, options=options)))
+    assert cs.tl.maps(adata).fit.options == {
+        "path": "here", "yes": True, "number": 0.5, "numbers": (1.0, 2.5), "names": ("a",),
+        "ragged": ("(1,)", "(2, 3)"), "empty": (), "nested": {"of": 2},
+    }  # fmt: skip
+
+
+def test_another_format_is_refused(fitted: AnnData):
+    adata = fitted.copy()
+    adata.uns["cellot"]["format_version"] = 7
+    message = r"uns\['cellot'\] is of format 7, and format 1 is needed: fit again, or install the version of cellot-sc"
+    with pytest.raises(ValueError, match=message + r" that wrote it \(\d"):
+        cs.tl.predict(adata)
+    adata.uns["cellot"] = {"config": "{}", "maps": {}, "history": pd.DataFrame()}
+    with pytest.raises(ValueError, match="is of format unknown, and format 1 is needed"):
+        cs.tl.predict(adata)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"maps": {}}, "'0' is missing"),
+        ({"targets": np.array(["a", "b", "c"], dtype=object)}, "'2' is missing"),
+        ({"maps": {"0": {}, "1": {}}}, "'kind' is missing"),
+        ({"maps": {"0": {"kind": "magic"}, "1": {}}}, "transport map of kind 'magic' is unknown"),
+        ({"history": "none"}, "indices"),
+        ({"targets": None}, "None"),
+    ],
+)
+def test_what_is_broken_is_said(fitted: AnnData, change: dict[str, Any], reason: str):
+    adata = fitted.copy()
+    adata.uns["cellot"] = adata.uns["cellot"] | change
+    with pytest.raises(ValueError, match=r"adata.uns\['cellot'\] holds fitted maps that cannot be read") as raised:
+        cs.tl.maps(adata)
+    assert reason in str(raised.value)
+    del adata.uns["cellot"]["solver"]
+    with pytest.raises(ValueError, match="cannot be read"):
+        cs.tl.maps(adata)
+
+
 def test_maps_are_read_from_parts_of_an_anndata(fitted: AnnData):
-    assert list(store.load(fitted[:10], "cellot").maps) == ["drug_a", "drug_b"]
+    assert list(cs.tl.maps(fitted[:10])) == ["drug_a", "drug_b"]
 
 
 def test_column_types_do_not_depend_on_the_rows():
@@ -80,7 +152,7 @@ def test_nothing_is_pickled(fitted: AnnData):
     def leaves(value: object) -> list[object]:
         return [leaf for v in value.values() for leaf in leaves(v)] if isinstance(value, dict) else [value]
 
-    assert {type(leaf) for leaf in leaves(fitted.uns["cellot"])} <= {str, np.ndarray, pd.DataFrame}
+    assert {type(leaf) for leaf in leaves(fitted.uns["cellot"])} <= {str, int, np.ndarray, pd.DataFrame}
 
 
 def test_history_is_tidy():
@@ -97,4 +169,40 @@ def test_something_else_under_the_key(fitted: AnnData):
     adata = fitted.copy()
     adata.uns["pca"] = {"params": {}}
     with pytest.raises(KeyError, match="holds no fitted maps"):
-        store.load(adata, "pca")
+        cs.tl.maps(adata, "pca")
+
+
+def test_maps_are_those_that_were_fitted(fitted: AnnData) -> None:
+    maps = cs.tl.maps(fitted)
+    assert list(maps) == ["drug_a", "drug_b"] and len(maps) == 2
+    control = maps.fit.controls(fitted)
+    x = fitted.obsm["X_cellot"][control]
+    predicted = cs.tl.predict(fitted, "drug_b", decode=False)
+    np.testing.assert_array_equal(maps["drug_b"].transport(x), predicted.X)
+    np.testing.assert_allclose(maps["drug_b"].inverse(maps["drug_b"].transport(x)), x, atol=1e-3)
+    assert maps.fit.solver == "gaussian"
+
+
+def test_maps_are_had_from_the_accessor(fitted: AnnData) -> None:
+    assert list(fitted.cellot.tl.maps()) == ["drug_a", "drug_b"]
+
+
+def test_maps_of_a_time_course_lead_from_its_first_time() -> None:
+    adata = cs.datasets.simulate_branching(300, 20)
+    cs.tl.trajectory(adata, solver="mean_shift")
+    maps = cs.tl.maps(adata, "trajectory")
+    assert list(maps) == ["1", "2"]
+    assert (maps.fit.kind, maps.fit.times) == ("time course", (0.0, 1.0, 2.0))
+
+
+def test_names_that_are_not_there(fitted: AnnData) -> None:
+    with pytest.raises(KeyError, match="holds no fitted maps: call cs.tl.cellot first. Did you mean 'cellot'"):
+        cs.tl.maps(fitted, "celot")
+    with pytest.raises(KeyError, match="There is no map to 'drug_c'. Did you mean 'drug_"):
+        cs.tl.maps(fitted)["drug_c"]
+
+
+def test_maps_say_what_they_are(fitted: AnnData) -> None:
+    maps = cs.tl.maps(fitted)
+    assert repr(maps) == f"2 transport maps. {maps.fit!r}"
+    assert repr(maps["drug_a"]) == "AffineMap in 8 dimensions"

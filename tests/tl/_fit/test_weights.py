@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +7,7 @@ from anndata import AnnData
 
 import cellot_sc as cs
 from cellot_sc.ot import TransportMap
-from cellot_sc.tl._fit import store
+from cellot_sc.pp import Space
 from cellot_sc.tl._fit.weights import resolve_weights, variance_between
 
 
@@ -45,44 +43,45 @@ def adata() -> AnnData:
 
 
 def test_column_of_var(adata: AnnData):
-    weights = resolve_weights(adata, "importance", adata.X, "X", np.ones(4, dtype=bool))
+    weights = resolve_weights("importance", Space(adata, "X"), np.ones(4, dtype=bool))
     assert weights is not None
-    assert weights.tolist() == [1.0, 2.0]
+    assert weights == (1.0, 2.0)
 
 
 def test_column_of_obs(adata: AnnData):
-    weights = resolve_weights(adata, "type", adata.X, "X", np.ones(4, dtype=bool))
+    weights = resolve_weights("type", Space(adata, "X"), np.ones(4, dtype=bool))
     assert weights is not None
     np.testing.assert_allclose(weights, [2.0, 1.0], atol=1e-6)
 
 
 def test_column_of_var_needs_the_expression(adata: AnnData):
+    adata.obsm["X_pca"] = np.array(adata.X)
     with pytest.raises(KeyError, match="'importance' is no column"):
-        resolve_weights(adata, "importance", adata.X, "X_pca", np.ones(4, dtype=bool))
+        resolve_weights("importance", Space(adata, "X_pca"), np.ones(4, dtype=bool))
 
 
 @pytest.mark.parametrize("weights", [["a", "b"], "name"])
 def test_no_numbers(adata: AnnData, weights: list[str] | str):
     adata.var["name"] = ["x", "y"]
     with pytest.raises(ValueError, match="are no numbers: 2 positive finite numbers are needed"):
-        resolve_weights(adata, weights, adata.X, "X", np.ones(4, dtype=bool))  # type: ignore[arg-type]
+        resolve_weights(weights, Space(adata, "X"), np.ones(4, dtype=bool))  # type: ignore[arg-type]
 
 
 def test_only_the_chosen_rows_count(adata: AnnData):
-    weights = resolve_weights(adata, "type", adata.X, "X", np.array([True, True, False, False]))
+    weights = resolve_weights("type", Space(adata, "X"), np.array([True, True, False, False]))
     assert weights is not None
     # one label, between which and itself nothing lies
-    assert weights.tolist() == [1.0, 1.0]
+    assert weights == (1.0, 1.0)
 
 
 def test_none_is_none(adata: AnnData):
-    assert resolve_weights(adata, None, adata.X, "X", np.ones(4, dtype=bool)) is None
+    assert resolve_weights(None, Space(adata, "X"), np.ones(4, dtype=bool)) is None
 
 
 @pytest.mark.parametrize("weights", [[1.0], [1.0, -1.0], [1.0, np.nan], [[1.0, 1.0]]])
 def test_bad_numbers(adata: AnnData, weights: list[float]):
     with pytest.raises(ValueError, match="2 positive finite numbers are needed"):
-        resolve_weights(adata, weights, adata.X, "X", np.ones(4, dtype=bool))
+        resolve_weights(weights, Space(adata, "X"), np.ones(4, dtype=bool))
 
 
 @pytest.fixture
@@ -95,12 +94,12 @@ def killed(prepared: AnnData) -> AnnData:
 
 
 def maps(adata: AnnData) -> list[TransportMap]:
-    return list(store.load(adata, "cellot").maps.values())
+    return list(cs.tl.maps(adata).values())
 
 
 def test_cells_are_weighed(killed: AnnData):
     cs.tl.cellot(killed, solver="mean_shift", weights="survival")
-    assert json.loads(killed.uns["cellot"]["config"])["weights"] == "survival"
+    assert killed.uns["cellot"]["source_weights"] == killed.uns["cellot"]["target_weights"] == "survival"
     obs, x = killed.obs, killed.obsm["X_cellot"]
     train = (obs["split"] == "train").to_numpy()
     control, treated = (train & (obs["perturbation"] == name).to_numpy() for name in ("control", "drug_a"))

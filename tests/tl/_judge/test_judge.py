@@ -9,7 +9,6 @@ from anndata import AnnData
 
 import cellot_sc as cs
 from cellot_sc.metrics import discrimination_score, l2_means
-from cellot_sc.tl._fit import store
 
 N_PERTURBATIONS = 5
 
@@ -39,7 +38,7 @@ class TestDiscrimination:
         labels = screen.obs["perturbation"].to_numpy()
         x = np.asarray(screen.X)
         control = x[test & (labels == "control")]
-        maps = store.load(screen, "cellot").maps
+        maps = cs.tl.maps(screen)
         predicted = [maps[f"p{i}"].transport(control).mean(0) - control.mean(0) for i in range(N_PERTURBATIONS)]
         observed = [x[test & (labels == f"p{i}")].mean(0) - control.mean(0) for i in range(N_PERTURBATIONS)]
         expected = discrimination_score(np.array(predicted), np.array(observed), distance=distance)  # type: ignore[arg-type]

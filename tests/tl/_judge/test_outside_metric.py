@@ -93,7 +93,7 @@ def test_an_object_is_judged_by_drawn_and_reported(fitted: AnnData) -> None:
     [table] = [item for item in items if item.name == "scores"]
     assert "<dt><code>agreement</code></dt><dd>Share of features of which more" in table.more
     text, cite = _methods.paragraph(
-        fitted, scores, store.load(fitted, "cellot"), metrics=metrics, groupby=None, n_boot=20, versions={}
+        fitted, scores, store.maps(fitted, "cellot"), metrics=metrics, groupby=None, n_boot=20, versions={}
     )
     assert "by share of features that agree (Somebody et al., 2030) and energy distance (Sz" in text
     assert "Somebody et al., 2030" in _methods.references(cite)

@@ -32,6 +32,9 @@ class TransportMap(abc.ABC):
         if "kind" in cls.__dict__:
             TransportMap._kinds[cls.kind] = cls
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__} in {self.n_dims:,} dimension{'s' * (self.n_dims != 1)}"
+
     @property
     @abc.abstractmethod
     def n_dims(self) -> int:

@@ -43,6 +43,9 @@ class ChainMap(TransportMap):
             msg = f"steps have {n_dims} dimensions: at least one step is needed, and all of the same number."
             raise ValueError(msg)
 
+    def __repr__(self) -> str:
+        return f"{super().__repr__()} of {len(self.steps)} steps"
+
     @property
     def n_dims(self) -> int:
         """Number of dimensions."""

@@ -28,6 +28,9 @@ class WeightedMap(TransportMap):
         self.weights = np.asarray(weights, dtype=np.float32)
         self._scale = np.sqrt(self.weights)
 
+    def __repr__(self) -> str:
+        return f"{super().__repr__()} by {type(self.inner).__name__}"
+
     @property
     def n_dims(self) -> int:
         """Number of dimensions."""

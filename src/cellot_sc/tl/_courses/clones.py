@@ -14,7 +14,6 @@ from ..._settings import logger
 from ...ot import fit
 from .agreement import Agreement, averaged, single
 from .fate import Reading
-from .growth import Growth, steps
 from .moscot import coupled_shares
 
 if TYPE_CHECKING:
@@ -126,10 +125,8 @@ def clonal_agreement(
     # of a cell in several clones, the first decides with which cells it is drawn
     first = np.asarray(members.argmax(axis=1)).ravel()
 
-    predictions = {reading.course.config["solver"]: adata.obsm[key].to_numpy()}
-    predictions |= {
-        name: _predicted(adata, reading, name, str(asked["trajectory"])) for name in names if name not in predictions
-    }
+    predictions = {reading.course.fit.solver: adata.obsm[key].to_numpy()}
+    predictions |= {name: _predicted(adata, reading, name) for name in names if name not in predictions}
     rows: list[tuple[object, ...]] = []
     sources = {reading.course.labels[i]: judged & (reading.taken == i) for i in range(reading.end)}
     if len(sources) > 1:
@@ -163,14 +160,12 @@ def _prior(reading: Reading) -> np.ndarray:
     return reading.one_hot[reading.late].mean(axis=0)
 
 
-def _predicted(adata: AnnData, reading: Reading, model: str, key: str) -> np.ndarray:
+def _predicted(adata: AnnData, reading: Reading, model: str) -> np.ndarray:
     """Return the fate probabilities of a peer, shape ``(n_obs, n_fates)``."""
     if model == PRIOR:
         return np.broadcast_to(_prior(reading), (adata.n_obs, len(reading.fates)))
     if model == MOSCOT:
         return coupled_shares(reading)
     course = reading.course
-    labels = _validate.time_labels(adata, course.time_key)
-    parts = _validate.split_labels(adata, course.config["split_key"])
-    pairs = steps(reading.x, labels, parts, course.labels, Growth.read(adata, course.config, key))
-    return reading.shares(dataclasses.replace(course, steps=[found.map for found in fit(pairs, model)]))
+    solutions = fit(course.fit.problems(adata), model, seed=course.fit.seed)
+    return reading.shares(dataclasses.replace(course, steps=[solution.map for solution in solutions]))

@@ -12,7 +12,6 @@ from sklearn.neighbors import NearestNeighbors
 
 from ... import _keys, _validate
 from ..._settings import logger
-from .._fit.clouds import latent
 from . import time_course
 
 if TYPE_CHECKING:
@@ -169,8 +168,7 @@ class Reading:
         known = sorted(set(labels[taken == end]) - {""})
         names = known if fates is None else _validate.some_of(fates, known, what="fates")
         _validate.labelled(len(names), groupby, course.labels[end])
-        x = latent(adata, course.use_rep)
-        _validate.finite(x[taken >= 0], what=f"use_rep {course.use_rep!r}")
+        x = course.fit.space(adata).read(used=taken >= 0)
         return cls(course, x, taken, end, labels, names, n_neighbors)
 
     def shares(self, course: time_course.Course) -> np.ndarray:

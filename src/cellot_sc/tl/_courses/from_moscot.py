@@ -10,7 +10,7 @@ from ... import _keys, _validate
 from ..._settings import logger
 from ...ot import EntropicMap
 from .._fit import store
-from .time_course import chained
+from .._fit.fit import COUPLINGS, Fit, chained
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -99,24 +99,23 @@ def from_moscot(
     names = [(str(source), str(target)) for source, target in pairs]
     sequential = all(before[1] == after[0] for before, after in zip(names, names[1:], strict=False))
     _validate.pairs_of_one_kind(names, sequential=sequential)
-    config: dict[str, Any] = {
-        "perturbation_key": label_key,
-        "control": names[0][0],
-        "targets": [target for _, target in names],
-        "use_rep": use_rep,
-        "split_key": split_key,
-        "pair_by": None,
-        "solver": KEY,
-        "solver_kwargs": {},
-        "seed": 0,
-    }
-    fitted = list(maps.values())
+    order = [names[0][0], *(target for _, target in names)]
+    fitted, times = list(maps.values()), None
     if hasattr(problem, "temporal_key"):
-        order = [config["control"], *config["targets"]]
-        config["times"] = _validate.time_order(found, label_key, order)[1]
+        times = tuple(_validate.time_order(found, label_key, order)[1])
         fitted = chained(fitted)
-    by_target = dict(zip(config["targets"], fitted, strict=True))
-    store.save(out, key_added, store.FittedMaps(config, by_target, store.history_table({})))
+    fit = Fit(
+        kind=COUPLINGS,
+        label_key=label_key,
+        control=order[0],
+        targets=tuple(order[1:]),
+        use_rep=use_rep,
+        split_key=split_key,
+        solver=KEY,
+        times=times,
+    )
+    by_target = dict(zip(fit.targets, fitted, strict=True))
+    store.save(out, key_added, store.FittedMaps(fit, by_target, store.history_table({})))
     logger.info("added uns[%r] with %d couplings of moscot on %r", key_added, len(maps), use_rep)
     return maps
 

@@ -10,8 +10,6 @@ from anndata import AnnData
 
 from ... import _keys, _validate
 from ..._settings import logger
-from ...pp import decode as decode_latent
-from .._fit.clouds import latent
 from . import time_course
 
 if TYPE_CHECKING:
@@ -94,19 +92,20 @@ def interpolate(
         _validate.of_course(taken[rows], course.labels)
     else:
         rows = np.flatnonzero(np.isin(taken, _sources(course, source, value)))
-    x = _validate.finite(latent(adata, course.use_rep, rows), what=f"use_rep {course.use_rep!r}")
+    space = course.fit.space(adata)
+    x = space.read(rows)
     moved = np.empty_like(x)
     for start in np.unique(taken[rows]):
         of_start = taken[rows] == start
         moved[of_start] = course.move(x[of_start], int(start), value, path=path)
 
     obs = adata.obs.iloc[rows].copy()
-    obs[f"{SOURCE}_{course.time_key}"] = obs[course.time_key]
-    numeric = pd.api.types.is_numeric_dtype(obs[course.time_key])
-    obs[course.time_key] = value if numeric else pd.Categorical([str(t)] * len(obs))
+    obs[f"{SOURCE}_{course.fit.label_key}"] = obs[course.fit.label_key]
+    numeric = pd.api.types.is_numeric_dtype(obs[course.fit.label_key])
+    obs[course.fit.label_key] = value if numeric else pd.Categorical([str(t)] * len(obs))
     what = f"{len(rows)} cells of {', '.join(course.labels[i] for i in np.unique(taken[rows]))}"
-    logger.info("moved %s to %s %s", what, course.time_key, t)
-    return _as_adata(adata, moved, obs, course.use_rep, decode=decode)
+    logger.info("moved %s to %s %s", what, course.fit.label_key, t)
+    return space.as_adata(moved, obs, decode=decode)
 
 
 def _sources(course: time_course.Course, source: Any, value: float) -> list[int]:
@@ -115,16 +114,3 @@ def _sources(course: time_course.Course, source: Any, value: float) -> list[int]
         return [course.index(source, what="source")]
     values = np.array(course.values)
     return [*np.flatnonzero(values < value)[-1:], *np.flatnonzero(values > value)[:1]]
-
-
-def _as_adata(adata: AnnData, moved: np.ndarray, obs: pd.DataFrame, use_rep: str, *, decode: bool) -> AnnData:
-    """Return moved cells as an AnnData, in genes where these can be had."""
-    if use_rep == _keys.EXPRESSION:
-        return AnnData(moved, obs=obs, var=adata.var.copy())
-    if decode and _validate.has_decoder(adata, use_rep):
-        out = AnnData(decode_latent(adata, moved, key=use_rep), obs=obs, var=adata.var.copy())
-        out.uns[use_rep] = adata.uns[use_rep]
-    else:
-        out = AnnData(moved, obs=obs, var=pd.DataFrame(index=[f"{use_rep}_{i}" for i in range(moved.shape[1])]))
-    out.obsm[use_rep] = moved
-    return out

@@ -11,6 +11,7 @@ from scipy.interpolate import CubicHermiteSpline
 from ... import _validate
 from ...ot import ChainMap
 from .._fit import store
+from .._fit.fit import Fit
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -27,8 +28,8 @@ class Course:
 
     Parameters
     ----------
-    config
-        What was asked for.
+    fit
+        What was fitted.
     labels
         Labels of the times, the earliest first.
     values
@@ -37,20 +38,10 @@ class Course:
         The map from every time to the next.
     """
 
-    config: dict[str, Any]
+    fit: Fit
     labels: list[str]
     values: list[float]
     steps: list[TransportMap]
-
-    @property
-    def time_key(self) -> str:
-        """Column of ``obs`` with the times."""
-        return self.config["perturbation_key"]
-
-    @property
-    def use_rep(self) -> str:
-        """Name of the space of the maps."""
-        return self.config["use_rep"]
 
     def index(self, time: Any, *, what: str) -> int:
         """Return which of the times is meant."""
@@ -58,7 +49,7 @@ class Course:
 
     def indices(self, adata: AnnData) -> np.ndarray:
         """Return which of the times each cell was taken at, -1 for any other."""
-        labels = _validate.time_labels(adata, self.time_key)
+        labels = _validate.time_labels(adata, self.fit.label_key)
         of_label = {label: i for i, label in enumerate(self.labels)}
         return np.array([of_label.get(label, -1) for label in labels])
 
@@ -105,15 +96,11 @@ def load(adata: AnnData, key: str) -> Course:
     KeyError
         If there is none under that key, or the representation it was fitted on is missing.
     """
-    fitted = store.load(adata, key)
-    _validate.time_course(fitted.config, key)
-    _validate.representation_key(adata, fitted.config["use_rep"])
-    labels = [fitted.config["control"], *fitted.config["targets"]]
+    fitted = store.maps(adata, key)
+    fit = fitted.fit
+    times = _validate.time_course(fit.times, key)
+    fit.space(adata)
+    labels = [fit.control, *fit.targets]
     last = fitted.maps[labels[-1]]
     steps = last.steps if isinstance(last, ChainMap) else [last]
-    return Course(fitted.config, labels, fitted.config["times"], steps)
-
-
-def chained(steps: list[TransportMap]) -> list[TransportMap]:
-    """Return the map from the first time to every later one."""
-    return [steps[0], *(ChainMap(steps[: i + 1]) for i in range(1, len(steps)))]
+    return Course(fit, labels, list(times), steps)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from anndata import AnnData
 
 from ... import _keys, _validate
-from ..._settings import logger
 from ...ot._solvers import registry
-from .._fit import store
-from .._fit.fitting import fit_all
+from ...pp import Space
+from .._fit.fit import COURSE, Fit
+from .._fit.fitting import fit_and_keep
 from .._fit.prepared import prepare
-from .growth import GROWTH, METHODS, resolve_growth, steps
-from .time_course import chained
+from .growth import GROWTH, METHODS, RECEIVED, growth_columns
 
 
 def trajectory(
@@ -137,35 +137,28 @@ def trajectory(
     cells = prepare(
         adata, time_key, names[0], use_rep=use_rep, split_key=split_key, seed=seed, key_added=key_added
     )  # fmt: skip
-    of_order = cells.usable & (labels[:, None] == names).any(axis=1)
-    _validate.finite(cells.x[of_order], what=f"use_rep {cells.use_rep!r}")
+    parts = _validate.split_labels(cells.cells, split_key)
+    of_order = np.isin(parts, [_keys.TRAIN, _keys.VALID]) & (labels[:, None] == names).any(axis=1)
+    x = Space(cells.cells, cells.use_rep).read(used=of_order)
 
     times = dict(zip(names, values, strict=True))
-    grown = resolve_growth(adata, growth, firmness, cells, labels, times, seed=seed)
-    fits = fit_all(steps(cells.x, labels, cells.parts, names, grown), solver, config, seed)
-
-    fitted = store.FittedMaps(
-        config={
-            "perturbation_key": time_key,
-            "control": names[0],
-            "targets": names[1:],
-            "times": values,
-            "use_rep": cells.use_rep,
-            "growth": growth,
-            "tau": firmness if growth in METHODS else None,
-            "split_key": split_key,
-            "solver": solver,
-            "solver_kwargs": solver_kwargs,
-            "seed": seed,
-        },
-        maps=dict(zip(names[1:], chained([fit.map for fit in fits]), strict=True)),
-        history=store.history_table({name: fit.history for name, fit in zip(names[1:], fits, strict=True)}),
+    columns = growth_columns(adata, growth, firmness, x, labels, parts, times, key=key_added, seed=seed)
+    cells.add(columns)
+    sent, received = f"{key_added}_{GROWTH}", f"{key_added}_{RECEIVED}"
+    fit = Fit(
+        kind=COURSE,
+        label_key=time_key,
+        control=names[0],
+        targets=tuple(names[1:]),
+        use_rep=cells.use_rep,
+        split_key=split_key,
+        solver=solver,
+        options=solver_kwargs,
+        seed=seed,
+        times=tuple(values),
+        source_weights=sent if sent in columns else None,
+        target_weights=received if received in columns else None,
+        growth=growth,
+        tau=firmness if growth in METHODS else None,
     )
-    out = adata.copy() if copy else adata
-    added = cells.write(out)
-    if grown is not None:
-        added += grown.write(out, key_added)
-    store.save(out, key_added, fitted)
-    added.append(f"uns[{key_added!r}] with {len(fits)} {solver} map{'s' * (len(fits) != 1)} on {cells.use_rep!r}")
-    logger.info("added %s: times %s", ", ".join(added), " > ".join(names))
-    return out if copy else None
+    return fit_and_keep(adata, fit, cells, config, key_added=key_added, copy=copy)

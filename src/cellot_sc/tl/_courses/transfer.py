@@ -11,8 +11,7 @@ from anndata import AnnData
 
 from ... import _defaults, _keys, _validate
 from ..._settings import logger
-from ...pp import split
-from .._fit.clouds import latent
+from ...pp import Space, split
 from .._fit.prepared import default_rep
 from .._judge.evaluate import evaluate
 from .trajectory import trajectory
@@ -116,7 +115,7 @@ def transfer(
         use_rep = default_rep(adata) or _keys.REP
     labels = _validate.time_labels(adata, time_key)
     rows = np.flatnonzero((populations != "") & np.isin(labels, np.array(times, dtype=object)))
-    cells = AnnData(obs=adata.obs.iloc[rows].copy(), obsm={_keys.REP: latent(adata, use_rep, rows)})
+    cells = AnnData(obs=adata.obs.iloc[rows].copy(), obsm={_keys.REP: Space(adata, use_rep).read(rows)})
     populations = populations[rows]
     cells.obs[population_key] = pd.Categorical(populations)
     if split_key not in cells.obs:

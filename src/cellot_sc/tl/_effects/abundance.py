@@ -13,7 +13,6 @@ from sklearn.neighbors import KNeighborsClassifier
 from ... import _keys, _validate
 from ..._settings import logger
 from ...metrics._bootstrap import interval, resample_counts
-from .._fit.clouds import latent
 from .displacements import displacements
 from .groups import masks
 
@@ -116,13 +115,13 @@ def abundance_shift(
     n_boot = _validate.n_boot(n_boot)
     seed = _validate.seed(seed)
     moves = displacements(adata, key, targets)
-    config = moves.fitted.config
-    labels = _validate.perturbation_labels(adata, config["perturbation_key"], config["control"])
+    labels = moves.fitted.fit.labels(adata)
     states = _validate.group_labels(adata, groupby, reserved=())
     units = None if unit is None else _validate.group_labels(adata, unit, reserved=())
     _validate.some_groups(masks(adata, groupby, moves.rows), groupby)
-    groups = sorted(set(states[np.isin(labels, [config["control"], *moves.names])]) - {""})
-    x = moves.scaled(latent(adata, moves.use_rep))
+    compared = np.isin(labels, [moves.fitted.fit.control, *moves.names])
+    groups = sorted(set(states[compared]) - {""})
+    x = moves.fitted.fit.scaled(moves.space.read(used=compared))
     control = moves.rows
     tables = []
     for name in moves.names:
@@ -132,7 +131,7 @@ def abundance_shift(
         reference = reference[states[reference] != ""]
         vote = _voters(x[reference], states[reference], groups, n_neighbors)
         of_control, of_treated = (_membership(x[rows], states[rows], groups, vote) for rows in (control, treated))
-        of_predicted = vote(moves.scaled(moves.fitted.maps[name].transport(moves.x)))
+        of_predicted = vote(moves.fitted.fit.scaled(moves.fitted.maps[name].transport(moves.x)))
         for source, rows, members in (("observed", treated, of_treated), ("predicted", control, of_predicted)):
             if unit is None or units is None:
                 rng = np.random.default_rng(seed)

@@ -12,7 +12,7 @@ from anndata import AnnData
 from ... import _keys, _validate
 from ..._settings import logger
 from .displacements import displacements
-from .observed import observed, sample
+from .observed import sample
 
 N_NAMED = 5
 """Markers and effects that a cluster is named by."""
@@ -77,24 +77,23 @@ def effect_clusters(
     resolution = _validate.positive(resolution, what="resolution")
     seed = _validate.seed(seed)
     moves = displacements(adata, key, target)
-    config = moves.fitted.config
-    _validate.not_read(key_added, [config["perturbation_key"], config["split_key"]], what="key_added")
-    _validate.free_uns_key(key_added, moves.use_rep, what="key_added")
+    _validate.not_read(key_added, [moves.fitted.fit.label_key, moves.fitted.fit.split_key], what="key_added")
+    _validate.free_uns_key(key_added, moves.space.name, what="key_added")
     _validate.not_maps(key_added, key, what="key_added")
     found = _clusters(np.hstack([moves.of(name) for name in moves.names]), resolution, seed)
     clusters = [str(i) for i in range(found.max() + 1)]
     labels = np.full(adata.n_obs, None, dtype=object)
     labels[moves.rows] = np.array(clusters, dtype=object)[found]
 
-    seen = observed(moves)[moves.rows]
+    seen = moves.space.observed()[moves.rows]
     changes = {name: moves.effects(name) for name in moves.names}
     table = pd.DataFrame(
         [
             (
                 cluster,
                 int((found == i).sum()),
-                ", ".join(_markers(seen, found == i, moves.features)),
-                "; ".join(_strongest(changes, found == i, moves.features)),
+                ", ".join(_markers(seen, found == i, moves.space.features)),
+                "; ".join(_strongest(changes, found == i, moves.space.features)),
             )
             for i, cluster in enumerate(clusters)
         ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,11 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats
 
-from ... import _keys, _validate
 from ..._settings import logger
-from ...ot import SOLVERS, Problem, TransportMap, fit
-from .._fit.clouds import latent
-from .._fit.problems import problems
+from ...ot import Problem, TransportMap, fit
+from .._fit.fit import COUPLINGS
 
 if TYPE_CHECKING:
     from .displacements import Displacements
@@ -78,7 +77,8 @@ def null(moves: Displacements, *, seed: int) -> Null:
     """Fit maps between random halves of the control train cells.
 
     Affine maps, because that is what closed forms fit and what networks start from and keep where it explains the
-    cells. Other solvers fit one halving themselves, which says how much noisier they are.
+    cells. Other solvers fit one halving themselves, which says how much noisier they are. Control cells weigh what they
+    weighed in the fit.
 
     Parameters
     ----------
@@ -94,44 +94,63 @@ def null(moves: Displacements, *, seed: int) -> Null:
     ValueError
         If the train cells that the maps were fitted to are not among the cells.
     """
-    adata, config = moves.adata, moves.fitted.config
+    adata, repeated = moves.space.adata, moves.fitted.fit
     # what moscot has solved is an entropic map
-    control, solver = config["control"], config["solver"] if config["solver"] in SOLVERS else "entropic"
-    labels = _validate.perturbation_labels(adata, config["perturbation_key"], control)
-    parts = _validate.split_labels(adata, config["split_key"])
-    pair_by = config.get("pair_by")
-    groups = None if pair_by is None else _validate.group_codes(adata, pair_by, what="pair_by")
-    x = moves.scaled(latent(adata, moves.use_rep))
-    pairs = problems(x, labels, parts, groups, control, moves.names)
+    solver = "entropic" if repeated.kind == COUPLINGS else repeated.solver
+    problems = repeated.problems(adata, [(repeated.control, name) for name in moves.names])
+    # every control cell, whatever it was paired with
+    [whole] = dataclasses.replace(repeated, pair_by=None).problems(adata, [(repeated.control, moves.names[0])])
 
     rng = np.random.default_rng(seed)
-    train, valid = (x[(labels == control) & (parts == part)] for part in (_keys.TRAIN, _keys.VALID))
-    halvings = [_halving(train, valid, rng) for _ in range(N_NULL + 1)]
+    halvings = [_halving(whole, rng) for _ in range(N_NULL + 1)]
     affine = "mean_shift" if solver in SHIFTS else "gaussian"
-    maps = [moves.weighted(fitted.map) for fitted in fit(halvings, affine)]
+    maps = [repeated.unscaled(solution.map) for solution in fit(halvings, affine)]
     own = None
     if solver not in AFFINE:
         logger.info("fitting %s to control cells against control cells", solver)
-        options = {name: value for name, value in config["solver_kwargs"].items() if name not in NOT_REPEATED}
-        own = moves.weighted(fit(halvings[-1:], solver, seed=config["seed"], **options)[0].map)
-    of_halving = 1 / len(halvings[0].source) + 1 / len(halvings[0].target)
-    of_control = {name: 1 / len(pair.source) for name, pair in zip(moves.names, pairs, strict=True)}
-    of_both = {name: of_control[name] + 1 / len(pair.target) for name, pair in zip(moves.names, pairs, strict=True)}
+        options = {name: value for name, value in repeated.options.items() if name not in NOT_REPEATED}
+        [solution] = fit(halvings[-1:], solver, seed=repeated.seed, **options)
+        own = repeated.unscaled(solution.map)
+    of_halving = sum(_inverse_sizes(halvings[0]))
+    sizes = {name: _inverse_sizes(problem) for name, problem in zip(moves.names, problems, strict=True)}
     # what a solver that is not affine adds need not shrink with the number of cells
     least = 0.0 if own is None else 1.0
     return Null(
         maps=maps[:-1],
-        scale={name: max(least, float(np.sqrt(of_both[name] / of_halving))) for name in moves.names},
-        shared={name: of_control[name] / of_both[name] for name in moves.names},
+        scale={name: max(least, float(np.sqrt(sum(sizes[name]) / of_halving))) for name in moves.names},
+        shared={name: of_control / (of_control + of_target) for name, (of_control, of_target) in sizes.items()},
         own=own,
         twin=maps[-1],
     )
 
 
-def _halving(train: np.ndarray, valid: np.ndarray, rng: np.random.Generator) -> Problem:
-    """Return one random half of the cells as the source and the other as the target."""
-    (a, b), (c, d) = (np.array_split(cells[rng.permutation(len(cells))], 2) for cells in (train, valid))
-    return Problem(a, b, c, d)
+def _halving(whole: Problem, rng: np.random.Generator) -> Problem:
+    """Return one random half of the control cells as the source and the other as the target."""
+    a, b = np.array_split(rng.permutation(len(whole.source)), 2)
+    c, d = np.array_split(rng.permutation(len(whole.source_valid)), 2)
+    weights, of_valid = whole.source_weights, whole.source_valid_weights
+    return Problem(
+        *(whole.source[a], whole.source[b], whole.source_valid[c], whole.source_valid[d]),
+        source_weights=_taken(weights, a),
+        target_weights=_taken(weights, b),
+        source_valid_weights=_taken(of_valid, c),
+        target_valid_weights=_taken(of_valid, d),
+    )
+
+
+def _taken(weights: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
+    """Return the weights of some cells, ``None`` if they have none or none of them counts."""
+    return None if weights is None or not weights[rows].any() else weights[rows]
+
+
+def _inverse_sizes(problem: Problem) -> tuple[float, float]:
+    """Return one over the effective number (Kish 1965) of source and of target cells: their weights' share of noise."""
+    clouds = (problem.source, problem.source_weights), (problem.target, problem.target_weights)
+    of_source, of_target = (
+        1 / len(cells) if weights is None else float((weights**2).sum() / weights.sum() ** 2)
+        for cells, weights in clouds
+    )
+    return of_source, of_target
 
 
 def spread(
@@ -156,10 +175,10 @@ def spread(
     -------
     Arrays of shape ``(n_control, n_features)`` and, by group, ``(n_features,)``.
     """
-    start = moves.view(moves.x)[:, features]
+    start = moves.space.view(moves.x)[:, features]
 
     def change(fitted: TransportMap) -> np.ndarray:
-        return moves.view(fitted.transport(moves.x))[:, features] - start
+        return moves.space.view(fitted.transport(moves.x))[:, features] - start
 
     def means(changed: np.ndarray) -> np.ndarray:
         found = [changed[mask].mean(axis=0, dtype=np.float64) for mask in groups.values()]

@@ -3,33 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import stats
 
-from ... import _keys, _validate
-from .._fit.clouds import latent
-
-if TYPE_CHECKING:
-    from anndata import AnnData
-
-    from .displacements import Displacements
-
 MIN_CELLS = 10
 """Observed effects are tested where a group has at least this many control and this many treated cells."""
-
-
-def observed(moves: Displacements) -> Any:
-    """Return the features of all cells, dense or sparse, shape ``(n_obs, n_features)``.
-
-    What was represented if it can be decoded (a layer or ``X``), the representation itself otherwise.
-    """
-    adata: AnnData = moves.adata
-    if moves.use_rep != _keys.EXPRESSION and _validate.has_decoder(adata, moves.use_rep):
-        layer = str(adata.uns[moves.use_rep]["layer"])
-        return _validate.expression(adata, None if layer == _keys.EXPRESSION else layer)
-    return latent(adata, moves.use_rep)
 
 
 class Sample(NamedTuple):

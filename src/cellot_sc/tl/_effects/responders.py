@@ -77,8 +77,8 @@ def responders(
     """
     seed = _validate.seed(seed)
     moves = displacements(adata, key, target)
-    names = _validate.feature_names(feature, moves.features)
-    columns = [moves.features.index(name) for name in names]
+    names = _validate.feature_names(feature, moves.space.features)
+    columns = [moves.space.features.index(name) for name in names]
     none = null(moves, seed=seed)
     noise, _ = spread(none, moves, {}, columns)
     tables = []

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from ... import _keys, _validate
+from ... import _keys
 from .displacements import displacements
-from .observed import observed, sample
+from .observed import sample
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -57,16 +57,15 @@ def signature(
     True
     """
     moves = displacements(adata, key, target)
-    config = moves.fitted.config
-    labels = _validate.perturbation_labels(adata, config["perturbation_key"], config["control"])
-    seen = observed(moves)
+    labels = moves.fitted.fit.labels(adata)
+    seen = moves.space.observed()
     start = sample(seen[moves.rows]).mean
     return pd.concat(
         [
             pd.DataFrame(
                 {
                     "perturbation": name,
-                    "feature": moves.features,
+                    "feature": moves.space.features,
                     "predicted": moves.effects(name).mean(axis=0, dtype=float),
                     "observed": sample(seen[labels == name]).mean - start,
                 }

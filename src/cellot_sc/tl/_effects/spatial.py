@@ -101,7 +101,7 @@ def spatial_effects(
     n_neighbors = _validate.positive(n_neighbors, what="n_neighbors", integer=True)
     n_perms = _validate.positive(n_perms, what="n_perms", integer=True)
     moves = displacements(adata, key, target)
-    names = None if features is None else _validate.feature_names(features, moves.features)
+    names = None if features is None else _validate.feature_names(features, moves.space.features)
     tissue = AnnData(obs=pd.DataFrame(index=adata.obs_names[moves.rows].astype(str)))
     tissue.obsm["spatial"] = _validate.coordinates(adata, spatial_key, moves.rows)
     if library_key is not None:
@@ -114,8 +114,8 @@ def spatial_effects(
     tables = []
     for name in moves.names:
         change = moves.effects(name)
-        looked_at = _most_changed(change, moves.features) if names is None else names
-        columns = [moves.features.index(feature) for feature in looked_at]
+        looked_at = _most_changed(change, moves.space.features) if names is None else names
+        columns = [moves.space.features.index(feature) for feature in looked_at]
         z = standardised(change[:, columns], none.scale[name] * noise[:, columns])
         calls = responding(z, none)
         # squidpy sorts its result: positions in place of names put it back in order, whatever the names are

@@ -14,7 +14,7 @@ from ..._settings import logger
 from .displacements import displacements
 from .groups import masks
 from .null import null, pvalues, responding, spread, standardised
-from .observed import compare, observed, sample, squared_errors
+from .observed import compare, sample, squared_errors
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -108,14 +108,13 @@ def subpopulation_effects(
     """
     seed = _validate.seed(seed)
     moves = displacements(adata, key, targets)
-    config = moves.fitted.config
-    labels = _validate.perturbation_labels(adata, config["perturbation_key"], config["control"])
+    labels = moves.fitted.fit.labels(adata)
     members = masks(adata, groupby, np.arange(adata.n_obs))
     groups = _validate.some_groups(masks(adata, groupby, moves.rows), groupby)
     none = null(moves, seed=seed)
     noise_of_cells, noise_of_groups = spread(none, moves, groups, slice(None))
-    cells = observed(moves)
-    of_control = {group: sample(cells[members[group] & (labels == config["control"])]) for group in groups}
+    cells = moves.space.observed()
+    of_control = {group: sample(cells[members[group] & (labels == moves.fitted.fit.control)]) for group in groups}
     tables = []
     for name in moves.names:
         scale, change = none.scale[name], moves.effects(name)
@@ -133,7 +132,7 @@ def subpopulation_effects(
             columns = {
                 "perturbation": name,
                 "group": group,
-                "feature": moves.features,
+                "feature": moves.space.features,
                 "effect": effect,
                 "se": se,
                 "pvalue": pvalue if tested is None else np.maximum(pvalue, tested),

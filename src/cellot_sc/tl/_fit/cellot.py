@@ -9,14 +9,12 @@ import numpy as np
 from anndata import AnnData
 
 from ... import _keys, _validate
-from ..._settings import logger
-from ...ot import WeightedMap
 from ...ot._solvers import registry
-from . import store
-from .fitting import fit_all
+from ...pp import Space
+from .fit import PERTURBATIONS, Fit
+from .fitting import fit_and_keep
 from .prepared import prepare
-from .problems import problems
-from .weights import cell_weights, resolve_weights
+from .weights import resolve_weights
 
 
 def cellot(
@@ -109,47 +107,26 @@ def cellot(
     names = _validate.targets(labels, control, targets)
     config = registry.configure(solver, **solver_kwargs)
     seed = _validate.seed(seed)
-    groups = None if pair_by is None else _validate.group_codes(adata, pair_by, what="pair_by")
+    if pair_by is not None:
+        _validate.group_codes(adata, pair_by, what="pair_by")
 
     cells = prepare(
         adata, perturbation_key, control, use_rep=use_rep, split_key=split_key, seed=seed, key_added=key_added
     )
-    wanted = np.isin(labels, [control, *names])
-    x = cells.x
-    _validate.finite(x[cells.usable & wanted], what=f"use_rep {cells.use_rep!r}")
-    of_features = resolve_weights(
-        adata, feature_weights, x, cells.use_rep, (labels == control) & (cells.parts == _keys.TRAIN)
+    control_train = (labels == control) & (_validate.split_labels(cells.cells, split_key) == _keys.TRAIN)
+    fit = Fit(
+        kind=PERTURBATIONS,
+        label_key=perturbation_key,
+        control=control,
+        targets=tuple(names),
+        use_rep=cells.use_rep,
+        split_key=split_key,
+        solver=solver,
+        options=solver_kwargs,
+        seed=seed,
+        source_weights=weights,
+        target_weights=weights,
+        feature_weights=resolve_weights(feature_weights, Space(cells.cells, cells.use_rep), control_train),
+        pair_by=pair_by,
     )
-    if of_features is not None:
-        x = x * np.sqrt(of_features)
-    of_cells = None if weights is None else cell_weights(adata, weights, labels, cells.parts, [control, *names])
-
-    pairs = problems(x, labels, cells.parts, groups, control, names, of_cells)
-    fits = fit_all(pairs, solver, config, seed)
-
-    maps = {name: fit.map for name, fit in zip(names, fits, strict=True)}
-    if of_features is not None:
-        maps = {name: WeightedMap(inner, of_features) for name, inner in maps.items()}
-    fitted = store.FittedMaps(
-        config={
-            "perturbation_key": perturbation_key,
-            "control": control,
-            "targets": names,
-            "use_rep": cells.use_rep,
-            "split_key": split_key,
-            "pair_by": pair_by,
-            "weights": weights,
-            "solver": solver,
-            "solver_kwargs": solver_kwargs,
-            "seed": seed,
-        },
-        maps=maps,
-        history=store.history_table({name: fit.history for name, fit in zip(names, fits, strict=True)}),
-    )
-
-    out = adata.copy() if copy else adata
-    added = cells.write(out)
-    store.save(out, key_added, fitted)
-    added.append(f"uns[{key_added!r}] with {len(maps)} {solver} map{'s' * (len(maps) != 1)} on {cells.use_rep!r}")
-    logger.info("added %s", ", ".join(added))
-    return out if copy else None
+    return fit_and_keep(adata, fit, cells, config, key_added=key_added, copy=copy)

@@ -1,15 +1,56 @@
-"""Runs a solver with a progress meter on the screen."""
+"""Runs a solver with a progress meter on the screen, and keeps what it has fitted."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tqdm.auto import tqdm
 
-from ..._settings import settings
+from ..._settings import logger, settings
 from ...ot import Problem, Solution
 from ...ot._solvers import registry
+from . import store
+from .fit import Fit, chained
+from .prepared import Prepared
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+def fit_and_keep(
+    adata: AnnData, fit: Fit, cells: Prepared, config: Any, *, key_added: str, copy: bool
+) -> AnnData | None:
+    """Fit the maps, and write them and what had to be made for them, with a line in the log.
+
+    Parameters
+    ----------
+    adata
+        Where to write, or what to copy first.
+    fit
+        What to fit.
+    cells
+        To which cells.
+    config
+        Checked options of the solver.
+    key_added
+        Where in ``uns`` the maps are written.
+    copy
+        Whether to write to a copy, and return that.
+    """
+    solutions = fit_all(fit.problems(cells.cells), fit.solver, config, fit.seed)
+    steps = [fit.unscaled(solution.map) for solution in solutions]
+    maps = zip(fit.targets, steps if fit.times is None else chained(steps), strict=True)
+    histories = zip(fit.targets, (solution.history for solution in solutions), strict=True)
+
+    out = adata.copy() if copy else adata
+    added = cells.write(out)
+    store.save(out, key_added, store.FittedMaps(fit, dict(maps), store.history_table(dict(histories))))
+    plural = "s" * (len(solutions) != 1)
+    added.append(f"uns[{key_added!r}] with {len(solutions)} {fit.solver} map{plural} on {fit.use_rep!r}")
+    order = "" if fit.times is None else f": times {' > '.join([fit.control, *fit.targets])}"
+    logger.info("added %s%s", ", ".join(added), order)
+    return out if copy else None
 
 
 def fit_all(pairs: Sequence[Problem], solver: str, config: Any, seed: int) -> list[Solution]:

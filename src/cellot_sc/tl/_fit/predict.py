@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -11,12 +10,7 @@ from anndata import AnnData, concat
 
 from ... import _keys, _validate
 from ..._settings import logger
-from ...pp import decode as decode_latent
 from . import store
-from .clouds import latent as read_latent
-
-if TYPE_CHECKING:
-    from .store import FittedMaps
 
 type Cells = np.ndarray | pd.Series | Sequence[str] | Sequence[int] | Sequence[bool]
 
@@ -71,19 +65,17 @@ def predict(
     >>> treated.obs["perturbation"].unique().tolist()
     ['drug_a']
     """
-    fitted = store.load(adata, key)
-    config = fitted.config
+    fitted = store.maps(adata, key)
+    fit = fitted.fit
     _validate.unique_obs_names(adata)
-    use_rep = config["use_rep"]
-    _validate.representation_key(adata, use_rep)
+    space = fit.space(adata)
     names = list(fitted.maps) if target is None else [_validate.one_of(target, fitted.maps, what="target")]
-    if cells is None:
-        labels = _validate.perturbation_labels(adata, config["perturbation_key"], config["control"])
-        rows = np.flatnonzero(labels == config["control"])
-    else:
-        rows = _validate.cell_positions(adata, cells)
-    x = _validate.finite(read_latent(adata, use_rep, rows), what=f"use_rep {use_rep!r}")
-    parts = [_treated(adata, fitted, name, rows, x, decode=decode) for name in names]
+    rows = fit.controls(adata) if cells is None else _validate.cell_positions(adata, cells)
+    x = space.read(rows)
+    parts = []
+    for name in names:
+        obs = _relabelled(adata.obs.iloc[rows].copy(), fit.label_key, name)
+        parts.append(space.as_adata(fitted.maps[name].transport(x), obs, decode=decode))
     if len(parts) == 1:
         predicted = parts[0]
     else:
@@ -95,24 +87,11 @@ def predict(
     return predicted
 
 
-def _treated(
-    adata: AnnData, fitted: FittedMaps, name: str, rows: np.ndarray, x: np.ndarray, *, decode: bool
-) -> AnnData:
-    use_rep = fitted.config["use_rep"]
-    moved = fitted.maps[name].transport(x)
-    obs = adata.obs.iloc[rows].copy()
-    column = obs.get(fitted.config["perturbation_key"])
-    known = column is not None and isinstance(column.dtype, pd.CategoricalDtype)
-    categories = column.cat.categories if known else [name]
+def _relabelled(obs: pd.DataFrame, column: str, name: str) -> pd.DataFrame:
+    """Return the rows with one perturbation in all of them, beside the categories that there were."""
+    known = column in obs and isinstance(obs[column].dtype, pd.CategoricalDtype)
+    categories = obs[column].cat.categories if known else [name]
     if name not in categories:
         categories = [*categories, name]
-    obs[fitted.config["perturbation_key"]] = pd.Categorical([name] * len(obs), categories=categories)
-    if use_rep == _keys.EXPRESSION:
-        return AnnData(moved, obs=obs, var=adata.var.copy())
-    if decode and _validate.has_decoder(adata, use_rep):
-        part = AnnData(decode_latent(adata, moved, key=use_rep), obs=obs, var=adata.var.copy())
-        part.uns[use_rep] = adata.uns[use_rep]
-    else:
-        part = AnnData(moved, obs=obs, var=pd.DataFrame(index=[f"{use_rep}_{i}" for i in range(moved.shape[1])]))
-    part.obsm[use_rep] = moved
-    return part
+    obs[column] = pd.Categorical([name] * len(obs), categories=categories)
+    return obs

@@ -2,56 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from anndata import AnnData
 
 from ... import _keys, _validate
 from ..._settings import logger
-from ...pp import represent, split
-from .clouds import latent
+from ...pp import Space, represent, split
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """Cells of an AnnData, and what had to be made for them.
+    """Cells of an AnnData with all that a fit reads, and what had to be made for them.
 
     Parameters
     ----------
-    x
-        Representation of all cells, shape ``(n_obs, n_dims)``.
+    cells
+        The cells: ``X``, ``obs`` and ``var`` of the AnnData, and the representation.
     use_rep
         Its name.
-    parts
-        Split of every cell.
-    split_key
-        Name of its column.
-    shell
-        What was made and is not yet in the AnnData: columns of ``obs``, keys of ``obsm`` and ``uns``.
+    columns
+        Names of the columns of ``obs`` that were made, and are not yet in the AnnData.
     """
 
-    x: np.ndarray
+    cells: AnnData
     use_rep: str
-    parts: np.ndarray
-    split_key: str
-    shell: AnnData
+    columns: list[str]
 
-    @property
-    def usable(self) -> np.ndarray:
-        """Mask of the cells that a fit may see."""
-        return (self.parts == _keys.TRAIN) | (self.parts == _keys.VALID)
+    def add(self, columns: Mapping[str, np.ndarray]) -> None:
+        """Add columns to the cells."""
+        for name, values in columns.items():
+            self.cells.obs[name] = values
+        self.columns.extend(columns)
 
     def write(self, adata: AnnData) -> list[str]:
         """Add what was made to ``adata``, and return the names of it for the log."""
-        added = []
-        if self.split_key not in adata.obs:
-            adata.obs[self.split_key] = self.shell.obs[self.split_key]
-            added.append(f"obs[{self.split_key!r}]")
-        if self.use_rep in self.shell.obsm:
-            adata.obsm[self.use_rep] = self.shell.obsm[self.use_rep]
-            adata.uns[self.use_rep] = self.shell.uns[self.use_rep]
+        for name in self.columns:
+            adata.obs[name] = self.cells.obs[name]
+        added = [f"obs[{name!r}]" for name in self.columns]
+        if self.use_rep in self.cells.uns:
+            adata.obsm[self.use_rep] = self.cells.obsm[self.use_rep]
+            adata.uns[self.use_rep] = self.cells.uns[self.use_rep]
             added.append(f"obsm[{self.use_rep!r}]")
         return added
 
@@ -85,25 +78,24 @@ def prepare(
     ValueError
         If ``key_added`` is where a decoder is kept, or cells cannot be split or represented.
     """
-    shell = AnnData(adata.X, obs=adata.obs[[]].copy(), var=adata.var[[]].copy())
-    shell.obs[labels_key] = adata.obs[labels_key]
+    columns: list[str] = []
+    cells = AnnData(adata.X, obs=adata.obs.copy(), var=adata.var.copy())
     # a name that was given is meant: only where the default is absent was the data never split
-    if split_key in adata.obs or split_key != _keys.SPLIT:
-        parts = _validate.split_labels(adata, split_key)
-    else:
+    if split_key not in adata.obs and split_key == _keys.SPLIT:
         logger.info("no split in obs[%r]: making one with the defaults of cs.pp.split", split_key)
-        split(shell, labels_key, control=control, seed=seed, key_added=split_key)
-        parts = _validate.split_labels(shell, split_key)
-    shell.obs[split_key] = pd.Categorical(parts, categories=list(_keys.SPLITS))
+        split(cells, labels_key, control=control, seed=seed, key_added=split_key)
+        columns.append(split_key)
+    _validate.split_labels(cells, split_key)
 
     if use_rep is None:
         use_rep = default_rep(adata)
     _validate.free_uns_key(key_added, use_rep or _keys.REP, what="key_added")
-    if use_rep is not None:
-        return Prepared(latent(adata, use_rep), use_rep, parts, split_key, shell)
-    logger.info("no representation in obsm: making one with the defaults of cs.pp.represent")
-    represent(shell, split_key=split_key, key_added=_keys.REP)
-    return Prepared(latent(shell, _keys.REP), _keys.REP, parts, split_key, shell)
+    if use_rep is None:
+        logger.info("no representation in obsm: making one with the defaults of cs.pp.represent")
+        represent(cells, split_key=split_key, key_added=_keys.REP)
+    elif not Space(adata, use_rep).is_expression:
+        cells.obsm[use_rep] = adata.obsm[use_rep]
+    return Prepared(cells, use_rep or _keys.REP, columns)
 
 
 def default_rep(adata: AnnData) -> str | None:

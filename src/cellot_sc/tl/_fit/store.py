@@ -1,41 +1,72 @@
-"""Keeps fitted transport maps in ``uns`` as arrays and JSON: nothing pickled, the same after any write and read."""
+"""Keeps fits and their maps in ``uns`` as arrays and plain values: nothing pickled, the same after write and read."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from ... import _validate
+from ... import _keys, _validate
 from ...ot import TransportMap
 from ...ot._problem import History
+from .fit import Fit
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
+FORMAT_VERSION = 1
+"""Of what is kept: raised when a reader of the old would misread the new."""
+BESIDE = ("format_version", "maps", "history")
+"""What is kept beside the fields of the fit."""
 HISTORY_COLUMNS = ["perturbation", "step", "seconds", "metric", "value"]
 
 
-@dataclass(frozen=True)
-class FittedMaps:
-    """The transport maps of one call of :func:`cellot_sc.tl.cellot`.
+@dataclass(frozen=True, repr=False, eq=False)
+class FittedMaps(Mapping[str, TransportMap]):
+    """Fitted transport maps by their target, what was fitted and how that went: what :func:`cellot_sc.tl.maps` returns.
 
     Parameters
     ----------
-    config
-        What was asked for: keys, control, targets, representation, solver and its options, seed.
+    fit
+        What was fitted, by what and to which cells.
     maps
         A transport map per target.
     history
-        Tidy table with columns ``perturbation, step, seconds, metric, value``.
+        Tidy table with columns ``perturbation, step, seconds, metric, value``. The row with metric ``selected`` marks
+        the step at which a map was taken.
+
+    Examples
+    --------
+    >>> import cellot_sc as cs
+    >>> adata = cs.datasets.simulate(600, 50)
+    >>> cs.tl.cellot(adata, solver="mean_shift")
+    >>> for name, fitted in cs.tl.maps(adata).items():
+    ...     print(name, fitted)
+    drug_a MeanShiftMap in 50 dimensions
+    drug_b MeanShiftMap in 50 dimensions
     """
 
-    config: dict[str, Any]
+    fit: Fit
     maps: dict[str, TransportMap]
     history: pd.DataFrame
+
+    def __getitem__(self, target: str) -> TransportMap:
+        if target not in self.maps:
+            msg = f"There is no map to {target!r}.{_validate.nearest(target, self.maps)}"
+            raise KeyError(msg)
+        return self.maps[target]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.maps)
+
+    def __len__(self) -> int:
+        return len(self.maps)
+
+    def __repr__(self) -> str:
+        return f"{len(self)} transport maps. {self.fit!r}"
 
 
 def history_table(histories: dict[str, History]) -> pd.DataFrame:
@@ -59,33 +90,81 @@ def history_table(histories: dict[str, History]) -> pd.DataFrame:
 def save(adata: AnnData, key: str, fitted: FittedMaps) -> None:
     """Write fitted maps to ``adata.uns[key]``.
 
-    The maps are numbered, because a perturbation's name may hold a character that no file format takes for a key.
+    The maps are numbered in the order of the targets, because the name of one may hold a character that no file format
+    takes for a key.
     """
     adata.uns[key] = {
-        "config": json.dumps(fitted.config, default=_plain),
-        "maps": {str(i): fitted.maps[name].state() for i, name in enumerate(fitted.config["targets"])},
+        "format_version": FORMAT_VERSION,
+        **_kept(vars(fitted.fit)),
+        "maps": {str(i): fitted.maps[name].state() for i, name in enumerate(fitted.fit.targets)},
         "history": fitted.history,
     }
 
 
-def _plain(value: Any) -> Any:
-    """Return what JSON has for an option that it does not know."""
-    return value.tolist() if isinstance(value, np.ndarray | np.generic) else str(value)
+def maps(adata: AnnData, key: str = _keys.MODEL) -> FittedMaps:
+    """Return the fitted transport maps by their target, with what was fitted beside them.
 
+    A map knows arrays only: it moves cells of its space (:class:`cellot_sc.pp.Space`) with ``transport``, back with
+    ``inverse``, and says what that costs with ``cost``. :func:`cellot_sc.tl.predict` does the same for cells of an
+    AnnData.
 
-def load(adata: AnnData, key: str) -> FittedMaps:
-    """Read fitted maps from ``adata.uns[key]``.
+    Parameters
+    ----------
+    adata
+        Annotated data with maps fitted by :func:`cellot_sc.tl.cellot`, :func:`cellot_sc.tl.trajectory` or
+        :func:`cellot_sc.tl.from_moscot`.
+    key
+        Where in ``uns`` they are.
+
+    Returns
+    -------
+    A mapping from the name of a perturbation (or a time) to its :class:`cellot_sc.ot.TransportMap`. Its ``fit`` is the
+    :class:`cellot_sc.tl.Fit`, its ``history`` a tidy table of how that went.
 
     Raises
     ------
     KeyError
-        If there are none under that key.
+        If there are no maps under that key.
+    ValueError
+        If they were written by a version that keeps them in another format, or cannot be read.
+
+    Examples
+    --------
+    >>> import cellot_sc as cs
+    >>> adata = cs.datasets.simulate(600, 50)
+    >>> cs.tl.cellot(adata, solver="mean_shift")
+    >>> maps = cs.tl.maps(adata)
+    >>> maps["drug_a"]
+    MeanShiftMap in 50 dimensions
+    >>> space = cs.pp.Space(adata, maps.fit.use_rep)
+    >>> maps["drug_a"].inverse(maps["drug_a"].transport(space.read())).shape
+    (600, 50)
     """
-    stored = adata.uns.get(key)
-    if not isinstance(stored, dict) or "maps" not in stored or "config" not in stored:
-        fitted = [k for k, v in adata.uns.items() if isinstance(v, dict) and "maps" in v and "config" in v]
-        msg = f"adata.uns[{key!r}] holds no fitted maps: call cs.tl.cellot first.{_validate.nearest(key, fitted)}"
-        raise KeyError(msg)
-    config = json.loads(stored["config"])
-    maps = {name: TransportMap.from_state(stored["maps"][str(i)]) for i, name in enumerate(config["targets"])}
-    return FittedMaps(config, maps, stored["history"])
+    stored = _validate.kept_fit(adata, key, FORMAT_VERSION)
+    try:
+        fit = Fit(**{name: _read(stored[name]) for name in stored if name not in BESIDE})
+        maps = {name: TransportMap.from_state(stored["maps"][str(i)]) for i, name in enumerate(fit.targets)}
+        return FittedMaps(fit, maps, stored["history"][HISTORY_COLUMNS])
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        return _validate.broken_fit(key, error)
+
+
+def _kept(value: Any) -> Any:
+    """Return a value as file formats keep it; what they do not know becomes text."""
+    if isinstance(value, Mapping):
+        return {name: _kept(part) for name, part in value.items() if part is not None}
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, list | tuple):
+        value = np.array(value, dtype=None if all(isinstance(part, int | float | np.number) for part in value) else "O")
+    if isinstance(value, np.ndarray):
+        return value if value.dtype.kind in "biuf" else np.array([str(part) for part in value], dtype=object)
+    return value if isinstance(value, str | bool | int | float) else str(value)
+
+
+def _read(value: Any) -> Any:
+    """Return a kept value as Python has it."""
+    if isinstance(value, Mapping):
+        return {str(name): _read(part) for name, part in value.items()}
+    plain = value.tolist() if hasattr(value, "tolist") else value
+    return tuple(plain) if isinstance(plain, list) else plain

@@ -13,26 +13,20 @@ from ... import _keys, _validate
 if TYPE_CHECKING:
     from anndata import AnnData
 
+    from ...pp import Space
+
 
 def resolve_weights(
-    adata: AnnData,
-    feature_weights: np.ndarray | Sequence[float] | str | None,
-    x: np.ndarray,
-    use_rep: str,
-    rows: np.ndarray,
-) -> np.ndarray | None:
-    """Return the weights as a float32 array of shape ``(n_dims,)``, or ``None`` if there are none.
+    feature_weights: np.ndarray | Sequence[float] | str | None, space: Space, rows: np.ndarray
+) -> tuple[float, ...] | None:
+    """Return a weight per dimension, or ``None`` if there are none.
 
     Parameters
     ----------
-    adata
-        Annotated data.
     feature_weights
         As given to :func:`cellot_sc.tl.cellot`.
-    x
-        Representation of all cells, shape ``(n_obs, n_dims)``.
-    use_rep
-        Its name.
+    space
+        The space whose dimensions are weighed.
     rows
         Mask of the control train cells, on which shares of variance are measured.
 
@@ -47,8 +41,8 @@ def resolve_weights(
         return None
     weights: Any = feature_weights
     if isinstance(feature_weights, str):
-        weights = _named_weights(adata, feature_weights, x, use_rep, rows)
-    return _validate.positive_weights(weights, x.shape[1], what="feature_weights")
+        weights = _named_weights(feature_weights, space, rows)
+    return tuple(_validate.positive_weights(weights, space.n_dims, what="feature_weights").tolist())
 
 
 def cell_weights(
@@ -84,15 +78,16 @@ def cell_weights(
     return _validate.cell_weights(adata, key, clouds, what=what)
 
 
-def _named_weights(adata: AnnData, name: str, x: np.ndarray, use_rep: str, rows: np.ndarray) -> np.ndarray:
+def _named_weights(name: str, space: Space, rows: np.ndarray) -> np.ndarray:
     """Return the weights that a column of ``var`` holds, or that the labels in a column of ``obs`` stand for."""
-    if use_rep == _keys.EXPRESSION and name in adata.var:
-        return adata.var[name].to_numpy()
-    if name not in adata.obs:
-        valid = [*adata.obs.columns, *(adata.var.columns if use_rep == _keys.EXPRESSION else [])]
+    obs, var = space.adata.obs, space.adata.var
+    if space.is_expression and name in var:
+        return var[name].to_numpy()
+    if name not in obs:
+        valid = [*obs.columns, *(var.columns if space.is_expression else [])]
         msg = f"feature_weights {name!r} is no column of obs or, for genes, var.{_validate.nearest(name, valid)}"
         raise KeyError(msg)
-    return 1 + variance_between(x[rows], adata.obs[name].iloc[np.flatnonzero(rows)])
+    return 1 + variance_between(space.read(rows), obs[name].iloc[np.flatnonzero(rows)])
 
 
 def variance_between(x: np.ndarray, labels: pd.Series) -> np.ndarray:

@@ -12,9 +12,7 @@ from scipy import sparse
 
 from ... import _keys, _validate
 from ..._settings import logger
-from ...pp import decode
 from .._fit import store
-from .._fit.clouds import latent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,23 +75,21 @@ def export_cell_eval(
     ...     sorted(path.name for path in cs.tl.export_cell_eval(adata, folder))
     ['predicted.h5ad', 'real.h5ad']
     """
-    fitted = store.load(adata, key)
-    config = fitted.config
-    use_rep = config["use_rep"]
+    fitted = store.maps(adata, key)
+    fit = fitted.fit
     _validate.one_of(split, _keys.SPLITS, what="split")
-    labels = _validate.perturbation_labels(adata, config["perturbation_key"], config["control"])
-    judged = _validate.split_labels(adata, config["split_key"]) == split
-    counts = {name: int((judged & (labels == name)).sum()) for name in [config["control"], *fitted.maps]}
-    targets = _validate.cells_to_judge(counts, config["control"], split=split)
-    _validate.representation_key(adata, use_rep)
-    names = [config["control"], *targets]
-    start = np.flatnonzero(judged & (labels == config["control"]))
-    x = _validate.finite(latent(adata, use_rep, start), what=f"use_rep {use_rep!r}")
-    moved = [x, *(fitted.maps[name].transport(x) for name in targets)]
-    expression = _validate.expression(adata, _layer(adata, use_rep))
-    if use_rep != _keys.EXPRESSION:
-        moved = [decode(adata, points, key=use_rep) for points in moved]
-    elif expression.min() >= 0:
+    labels, judged = fit.labels(adata), fit.parts(adata) == split
+    counts = {name: int((judged & (labels == name)).sum()) for name in [fit.control, *fitted.maps]}
+    targets = _validate.cells_to_judge(counts, fit.control, split=split)
+    space = fit.space(adata)
+    if not space.is_genes:
+        _validate.decoder(adata, space.name)
+    names = [fit.control, *targets]
+    start = np.flatnonzero(judged & (labels == fit.control))
+    x = space.read(start)
+    moved = [space.view(points) for points in (x, *(fitted.maps[name].transport(x) for name in targets))]
+    expression = space.observed()
+    if space.is_expression and expression.min() >= 0:
         moved = [np.maximum(points, 0) for points in moved]
 
     path = Path(folder)
@@ -105,15 +101,9 @@ def export_cell_eval(
         (files.predicted, np.concatenate(moved), [len(start)] * len(names)),
         (files.real, real.toarray() if sparse.issparse(real) else np.asarray(real), [len(part) for part in rows]),
     ):
-        _labelled(cells, names, sizes, config["perturbation_key"], adata.var_names).write_h5ad(file)
+        _labelled(cells, names, sizes, fit.label_key, adata.var_names).write_h5ad(file)
     logger.info("wrote %s and %s: %d perturbations of split %r", *files, len(targets), split)
     return files
-
-
-def _layer(adata: AnnData, use_rep: str) -> str | None:
-    """Return the layer with the expression that the representation was made of, ``None`` for ``X``."""
-    layer = _keys.EXPRESSION if use_rep == _keys.EXPRESSION else _validate.decoder(adata, use_rep)["layer"]
-    return None if layer == _keys.EXPRESSION else str(layer)
 
 
 def _labelled(

@@ -14,12 +14,8 @@ from ... import _defaults, _keys, _validate
 from ..._settings import logger, settings
 from ...metrics import METRICS, Metric
 from ...metrics._bootstrap import interval
-from ...ot import SOLVERS, fit
-from ...pp import decode
+from ...ot import SOLVERS
 from .._fit import store
-from .._fit.clouds import latent
-from .._fit.problems import problems
-from .._fit.weights import cell_weights
 from .cell_eval import export_cell_eval
 from .judge import (
     ALL,
@@ -40,8 +36,6 @@ from .summarize import summarize_scores
 
 if TYPE_CHECKING:
     from anndata import AnnData
-
-    from ...ot import TransportMap
 
 BASELINES = ("identity", "mean_shift", "gaussian")
 """Solvers whose maps are fitted at evaluation, on the same train cells."""
@@ -73,7 +67,7 @@ def evaluate(
     For every fitted perturbation, the control cells of a split are transported and compared with its treated cells of
     the same split. The same treated cells are compared with what the controls predict: the control cells as they are
     (``identity``), and under a ``mean_shift``, a ``gaussian`` affine map, or any other solver, fitted to the same train
-    cells.
+    cells, weighed as they were.
 
     And they are compared with other treated cells of the same population (``observed``): what a perfect map would
     score. On the test split, these are treated train cells. On any other, of which the train cells may be another
@@ -158,9 +152,9 @@ def evaluate(
     >>> scores.pivot_table(index="model", columns="perturbation", values="value").shape
     (4, 2)
     """
-    fitted = store.load(adata, key)
-    config = fitted.config
-    control, use_rep = config["control"], config["use_rep"]
+    fitted = store.maps(adata, key)
+    fit = fitted.fit
+    control, cells = fit.control, fit.space(adata)
     chosen = METRICS.select(metrics)
     _validate.one_of(space, SPACES, what="space")
     _validate.one_of(split, _keys.SPLITS, what="split")
@@ -170,16 +164,16 @@ def evaluate(
     seed = _validate.seed(seed)
     marker_sizes = None if n_markers is None else _validate.whole_numbers(n_markers, what="n_markers")
     cell_sizes = None if n_cells is None else _validate.whole_numbers(n_cells, what="n_cells")
-    labels = _validate.perturbation_labels(adata, config["perturbation_key"], control)
-    parts = _validate.split_labels(adata, config["split_key"])
+    labels = fit.labels(adata)
+    parts = fit.parts(adata)
     groups = None if groupby is None else _validate.group_labels(adata, groupby, reserved=(ALL, MEAN, WORST))
-    over_perturbations = unit is not None and unit == config["perturbation_key"]
+    over_perturbations = unit is not None and unit == fit.label_key
     units = None if unit is None or over_perturbations else _validate.group_codes(adata, unit, what="unit")
-    _validate.representation_key(adata, use_rep)
-    decoded = space == "genes" and use_rep != _keys.EXPRESSION
-    layer = _validate.decoder(adata, use_rep)["layer"] if decoded else _keys.EXPRESSION
+    decoded = space == "genes" and not cells.is_expression
+    if decoded:
+        _validate.decoder(adata, cells.name)
     if marker_sizes is not None:
-        _validate.genes_compared(decoded or use_rep == _keys.EXPRESSION)
+        _validate.genes_compared(decoded or cells.is_expression)
     judged = parts == split
     counts = {name: int((judged & (labels == name)).sum()) for name in [control, *fitted.maps]}
     targets = _validate.cells_to_judge(counts, control, split=split)
@@ -195,23 +189,20 @@ def evaluate(
             what = f"The number of categories of adata.obs[{unit!r}] for {name!r} in split {split!r}"
             _validate.at_least(n_units, 2, what=what, why="what is resampled has to vary")
 
-    x = latent(adata, use_rep)
-    _validate.finite(x[np.isin(labels, [control, *targets])], what=f"use_rep {use_rep!r}")
+    x = cells.read(used=np.isin(labels, [control, *targets]))
     if cell_eval is not None:
         export_cell_eval(adata, cell_eval, key=key, split=split)
-    maps = {config["solver"]: fitted.maps} | _baselines(adata, fitted, targets, x, labels, parts, solvers)
-
-    def view(points: np.ndarray) -> np.ndarray:
-        return decode(adata, points, key=use_rep) if decoded else points
-
-    data = Data(x, labels, parts, control, split, groups, units, view)
+    controls = [solver for solver in solvers if solver != fit.solver]
+    maps = {fit.solver: fitted.maps} | fit.refit(adata, controls, targets)
+    data = Data(x, labels, parts, control, split, groups, units, cells.view if decoded else np.asarray)
+    expression = None if marker_sizes is None else cells.observed()
     protocol = Protocol(chosen, marker_sizes, cell_sizes, n_boot, seed)
     judgements: dict[str, Judgement] = {}
     for name in tqdm(targets, desc="evaluate", disable=not settings.progress, leave=False):
         markers = None
-        if marker_sizes is not None:
+        if expression is not None:
             train = parts == _keys.TRAIN
-            markers = in_order(adata, layer, train & (labels == name), train & (labels == control))
+            markers = in_order(expression, train & (labels == name), train & (labels == control))
         of_target = {model: by_target[name] for model, by_target in maps.items()}
         judgements[name] = judge(data, protocol, name, of_target, markers)
     discriminate(judgements, chosen, n_boot)
@@ -220,10 +211,10 @@ def evaluate(
         for name, judgement in judgements.items()
         for setting, scores in judgement.scores.items()
     ]
-    table = pd.concat(tables, ignore_index=True).assign(split=split, seed=config["seed"])[COLUMNS]
+    table = pd.concat(tables, ignore_index=True).assign(split=split, seed=fit.seed)[COLUMNS]
     logger.info("evaluated %d perturbations on split %r: %d models", len(targets), split, len(maps) + 1)
     if over_perturbations:
-        means = summarize_scores(table, _keys.PERTURBATION, n_boot=n_boot, seed=seed).assign(seed=config["seed"])
+        means = summarize_scores(table, _keys.PERTURBATION, n_boot=n_boot, seed=seed).assign(seed=fit.seed)
         table = pd.concat([table, means[COLUMNS]], ignore_index=True)
     return table
 
@@ -287,26 +278,6 @@ def mmd(
         n_boot=n_boot,
         seed=seed,
     )
-
-
-def _baselines(
-    adata: AnnData,
-    fitted: store.FittedMaps,
-    targets: list[str],
-    x: np.ndarray,
-    labels: np.ndarray,
-    parts: np.ndarray,
-    solvers: Sequence[str] = BASELINES,
-) -> dict[str, dict[str, TransportMap]]:
-    """Fit the controls, but for the one that was itself the solver, to the cells that the maps were fitted to."""
-    config = fitted.config
-    pair_by = config.get("pair_by")
-    groups = None if pair_by is None else _validate.group_codes(adata, pair_by, what="pair_by")
-    names, key = [config["control"], *targets], config.get("weights")
-    weights = None if key is None else cell_weights(adata, key, labels, parts, names)
-    pairs = problems(x, labels, parts, groups, config["control"], targets, weights)
-    fits = {solver: fit(pairs, solver, seed=config["seed"]) for solver in solvers if solver != config["solver"]}
-    return {solver: {name: one.map for name, one in zip(targets, of, strict=True)} for solver, of in fits.items()}
 
 
 def _table(scores: dict[str, Scores], setting: Setting, metrics: list[Metric]) -> pd.DataFrame:

@@ -1,0 +1,49 @@
+"""What is kept of a fit in ``uns``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from ._names import nearest
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+def has_fit(adata: AnnData, key: str) -> bool:
+    """Return whether fitted maps, of whatever format, are kept under ``key``."""
+    kept = adata.uns.get(key)
+    return isinstance(kept, Mapping) and {"maps", "history"} <= set(kept)
+
+
+def kept_fit(adata: AnnData, key: str, version: int) -> Mapping[str, Any]:
+    """Return what is kept of the fit under ``key``.
+
+    Raises
+    ------
+    KeyError
+        If there is none.
+    ValueError
+        If it is not of the format ``version``.
+    """
+    if not has_fit(adata, key):
+        hint = nearest(key, [name for name in adata.uns if has_fit(adata, name)])
+        msg = f"adata.uns[{key!r}] holds no fitted maps: call cs.tl.cellot first.{hint}"
+        raise KeyError(msg)
+    kept = adata.uns[key]
+    if kept.get("format_version") != version:
+        by = kept["versions"].get("cellot_sc", "") if isinstance(kept.get("versions"), Mapping) else ""
+        msg = (
+            f"adata.uns[{key!r}] is of format {kept.get('format_version', 'unknown')}, and format {version} is needed: "
+            f"fit again, or install the version of cellot-sc that wrote it{f' ({by})' if by else ''}."
+        )
+        raise ValueError(msg)
+    return kept
+
+
+def broken_fit(key: str, error: Exception) -> NoReturn:
+    """Raise :class:`ValueError`: what is kept of a fit is not all there, or not what it was."""
+    reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+    msg = f"adata.uns[{key!r}] holds fitted maps that cannot be read ({reason}): fit again, or read the file anew."
+    raise ValueError(msg) from error

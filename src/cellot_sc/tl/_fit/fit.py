@@ -1,0 +1,239 @@
+"""What was fitted: a record from which the same cells are read, and fitted to, again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import __version__, _keys, _validate, ot
+from ...ot import ChainMap, Problem, WeightedMap
+from ...pp import Space
+from .weights import cell_weights
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+    from ...ot import TransportMap
+
+PERTURBATIONS, COURSE, COUPLINGS = "perturbations", "time course", "couplings"
+"""Kinds of fits: of :func:`cellot_sc.tl.cellot`, of :func:`cellot_sc.tl.trajectory`, and what was solved elsewhere."""
+
+
+def chained(steps: Sequence[TransportMap]) -> list[TransportMap]:
+    """Return the map from the start of the first step to the end of every step."""
+    return [steps[0], *(ChainMap(steps[: i + 1]) for i in range(1, len(steps)))]
+
+
+def _versions() -> dict[str, str]:
+    return {"cellot_sc": __version__} | {name: version(name) for name in ("jax", "ott-jax")}
+
+
+@dataclass(frozen=True, repr=False)
+class Fit:
+    """What was fitted, by what and to which cells: :func:`cellot_sc.tl.maps` returns it beside the maps.
+
+    Baselines and null maps are fitted again to the same cells, with the same weights, by what is kept here.
+
+    Parameters
+    ----------
+    kind
+        ``"perturbations"`` (:func:`cellot_sc.tl.cellot`), ``"time course"`` (:func:`cellot_sc.tl.trajectory`) or
+        ``"couplings"``, which were solved elsewhere (:func:`cellot_sc.tl.from_moscot`).
+    label_key
+        Column of ``obs`` with the perturbation, or the time, of each cell.
+    control
+        Label of the cells that the maps start from: the untreated ones, or those of the first time.
+    targets
+        Labels of the cells that the maps lead to, in their order.
+    use_rep
+        Key in ``obsm`` of the space of the maps, or ``"X"``.
+    split_key
+        Column of ``obs`` with the split.
+    solver
+        Name of the solver.
+    options
+        Its options, as they were given.
+    seed
+        Seed of everything random.
+    times
+        Where the control and the targets lie on the axis of time, if they are times.
+    source_weights, target_weights
+        Columns of ``obs`` with how much each cell counts where a map starts and where it ends, if not alike.
+    feature_weights
+        Weight of every dimension in the cost, if they are not alike.
+    growth, tau
+        Where the weights of a time course come from, as given to :func:`cellot_sc.tl.trajectory`.
+    versions
+        Versions of the packages that made it.
+
+    Examples
+    --------
+    >>> import cellot_sc as cs
+    >>> adata = cs.datasets.simulate(600, 50)
+    >>> cs.tl.cellot(adata, solver="gaussian")
+    >>> cs.tl.maps(adata).fit
+    Fit of perturbations in obs['perturbation']: 'control' to 'drug_a', 'drug_b' by 'gaussian' on 'X_cellot', seed 0
+    """
+
+    kind: str
+    label_key: str
+    control: str
+    targets: tuple[str, ...]
+    use_rep: str
+    split_key: str
+    solver: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    times: tuple[float, ...] | None = None
+    source_weights: str | None = None
+    target_weights: str | None = None
+    feature_weights: tuple[float, ...] | None = None
+    growth: str | None = None
+    tau: tuple[float, ...] | None = None
+    versions: Mapping[str, str] = field(default_factory=_versions)
+    # until contexts take its place
+    pair_by: str | None = None
+
+    def __repr__(self) -> str:
+        shown = ", ".join(map(repr, self.targets[:5])) + (", ..." if len(self.targets) > 5 else "")
+        return (
+            f"Fit of {self.kind} in obs[{self.label_key!r}]: {self.control!r} to {shown} by {self.solver!r} on "
+            f"{self.use_rep!r}, seed {self.seed}"
+        )
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """The labels between which maps were fitted: the control and every target, or every time and the next."""
+        before = (self.control,) * len(self.targets) if self.times is None else (self.control, *self.targets[:-1])
+        return list(zip(before, self.targets, strict=True))
+
+    def space(self, adata: AnnData) -> Space:
+        """Return the space of the maps; raise :class:`KeyError` if there is none of that name."""
+        return Space(adata, self.use_rep)
+
+    def labels(self, adata: AnnData) -> np.ndarray:
+        """Return the perturbation, or the time, of every cell.
+
+        Raises
+        ------
+        KeyError
+            If the column is missing.
+        ValueError
+            If a cell has none, or no cell is a control.
+        """
+        return _validate.perturbation_labels(adata, self.label_key, self.control)
+
+    def parts(self, adata: AnnData) -> np.ndarray:
+        """Return the split of every cell, ``None`` where it is used for nothing.
+
+        Raises
+        ------
+        KeyError
+            If the column is missing.
+        ValueError
+            If a label is no split.
+        """
+        return _validate.split_labels(adata, self.split_key)
+
+    def controls(self, adata: AnnData) -> np.ndarray:
+        """Return the positions of the control cells: the same errors as :meth:`labels`."""
+        return np.flatnonzero(self.labels(adata) == self.control)
+
+    def scaled(self, points: np.ndarray) -> np.ndarray:
+        """Return points of the space so scaled that half their squared distance is the cost."""
+        if self.feature_weights is None:
+            return points
+        return points * np.sqrt(np.asarray(self.feature_weights, dtype=np.float32))
+
+    def unscaled(self, inner: TransportMap) -> TransportMap:
+        """Return a map of :meth:`scaled` points as one of the space."""
+        return inner if self.feature_weights is None else WeightedMap(inner, np.asarray(self.feature_weights))
+
+    def problems(self, adata: AnnData, pairs: Sequence[tuple[str, str]] | None = None) -> list[Problem]:
+        """Return the clouds of cells that were fitted; those that share their source cells share the array.
+
+        Parameters
+        ----------
+        adata
+            The cells.
+        pairs
+            Labels of source and target cells. With ``None``, those between which maps were fitted.
+
+        Raises
+        ------
+        KeyError
+            If a column or the representation is missing.
+        ValueError
+            If a condition has too few train cells, the representation holds NaN or inf, or a weight is impossible.
+        """
+        pairs = self.pairs if pairs is None else pairs
+        names = list(dict.fromkeys(name for pair in pairs for name in pair))
+        labels, parts = self.labels(adata), self.parts(adata)
+        train, valid = parts == _keys.TRAIN, parts == _keys.VALID
+        x = self.scaled(self.space(adata).read(used=(train | valid) & (labels[:, None] == names).any(axis=1)))
+        groups = None if self.pair_by is None else _validate.group_codes(adata, self.pair_by, what="pair_by")
+        # in a time course, cells count differently at the two ends of a step
+        ends = [names] * 2 if self.times is None else [list(dict.fromkeys(end)) for end in zip(*pairs, strict=True)]
+        weights = [
+            None if column is None else cell_weights(adata, column, labels, parts, weighed)
+            for column, weighed in zip((self.source_weights, self.target_weights), ends, strict=True)
+        ]
+        shared: dict[tuple[int, bytes], tuple[np.ndarray, np.ndarray | None]] = {}
+
+        def cloud(mask: np.ndarray, end: int) -> tuple[np.ndarray, np.ndarray | None]:
+            code, weight = (end, np.packbits(mask).tobytes()), weights[end]
+            if code not in shared:
+                shared[code] = x[mask], None if weight is None else weight[mask]
+            return shared[code]
+
+        problems = []
+        for before, after in pairs:
+            source, target = labels == before, labels == after
+            where = ""
+            if groups is not None:
+                both = np.intersect1d(groups[source & train], groups[target & train])
+                source, target = source & np.isin(groups, both), target & np.isin(groups, both)
+                where = " in the categories of pair_by that have both"
+            _validate.enough_cells(int((source & train).sum()), what=f"control {before!r}{where}")
+            _validate.enough_cells(int((target & train).sum()), what=f"target {after!r}{where}")
+            masks = (source & train, target & train, source & valid, target & valid)
+            cells, of_cells = zip(*map(cloud, masks, (0, 1, 0, 1)), strict=True)
+            of_groups = (None, None) if groups is None else (groups[masks[0]], groups[masks[1]])
+            problems.append(Problem(*cells, *of_groups, *of_cells))
+        return problems
+
+    def refit(
+        self, adata: AnnData, solvers: Sequence[str], targets: Sequence[str]
+    ) -> dict[str, dict[str, TransportMap]]:
+        """Fit other solvers, with their defaults, to the cells that this was fitted to, weighed alike.
+
+        Cells that grow are weighed from one time to the next: such maps lead through all times between.
+
+        Parameters
+        ----------
+        adata
+            The cells.
+        solvers
+            Names of the solvers.
+        targets
+            Labels that the maps are to lead to.
+
+        Returns
+        -------
+        By solver and target, a map from the control. The errors are those of :meth:`problems`.
+        """
+        routes = {name: [(self.control, name)] for name in targets}
+        if self.growth is not None:
+            routes = {name: self.pairs[: self.targets.index(name) + 1] for name in targets}
+        pairs = list(dict.fromkeys(pair for route in routes.values() for pair in route))
+        problems = self.problems(adata, pairs)
+        maps = {}
+        for solver in solvers:
+            fits = zip(pairs, ot.fit(problems, solver, seed=self.seed), strict=True)
+            steps = {pair: self.unscaled(fitted.map) for pair, fitted in fits}
+            maps[solver] = {name: chained([steps[pair] for pair in route])[-1] for name, route in routes.items()}
+        return maps

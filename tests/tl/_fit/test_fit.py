@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from anndata import AnnData
+
+import cellot_sc as cs
+from cellot_sc.ot import ChainMap, Problem
+from cellot_sc.tl import Fit
+
+N = 240
+RNG = np.random.default_rng(0)
+LABELS = np.repeat(["control", "a", "b"], N // 3).astype(object)
+PARTS = RNG.choice(["train", "train", "train", "valid", "test", "ood"], N).astype(object)
+GROUPS = RNG.integers(3, size=N)
+# cells that say who they are
+X = np.arange(N, dtype=np.float32)[:, None]
+FIT = Fit("perturbations", "drug", "control", ("b", "a"), use_rep="X", split_key="part", solver="identity")
+WEIGHED = dataclasses.replace(FIT, source_weights="weight", target_weights="weight")
+
+
+def cells(parts: np.ndarray = PARTS, groups: np.ndarray = GROUPS) -> AnnData:
+    weights = np.random.default_rng(1).random(N)
+    obs = pd.DataFrame({"drug": LABELS, "part": parts, "group": groups, "weight": weights})
+    return AnnData(X.copy(), obs=obs.set_index(obs.index.astype(str)))
+
+
+def members(cloud: np.ndarray) -> np.ndarray:
+    return cloud[:, 0].astype(int)
+
+
+def positions(label: str, part: str, kept: tuple[int, ...] = (0, 1, 2), groups: np.ndarray = GROUPS) -> np.ndarray:
+    return np.flatnonzero((LABELS == label) & (PARTS == part) & np.isin(groups, kept))
+
+
+def paired(groups: np.ndarray = GROUPS) -> list[Problem]:
+    return dataclasses.replace(FIT, pair_by="group").problems(cells(groups=groups))
+
+
+class TestProblems:
+    def test_clouds_are_those_of_label_and_split(self) -> None:
+        for name, problem in zip(["b", "a"], FIT.problems(cells()), strict=True):
+            np.testing.assert_array_equal(members(problem.source), positions("control", "train"))
+            np.testing.assert_array_equal(members(problem.target), positions(name, "train"))
+            np.testing.assert_array_equal(members(problem.source_valid), positions("control", "valid"))
+            np.testing.assert_array_equal(members(problem.target_valid), positions(name, "valid"))
+            assert problem.source_groups is None and problem.target_groups is None
+            assert problem.source_weights is None and problem.target_weights is None
+
+    def test_control_cells_are_kept_once(self) -> None:
+        for first, second in (FIT.problems(cells()), paired()):
+            assert first.source is second.source
+            assert first.source_valid is second.source_valid
+
+    def test_groups_are_those_of_the_cells(self) -> None:
+        for problem in paired():
+            assert problem.source_groups is not None and problem.target_groups is not None
+            np.testing.assert_array_equal(problem.source_groups, GROUPS[members(problem.source)])
+            np.testing.assert_array_equal(problem.target_groups, GROUPS[members(problem.target)])
+
+    def test_groups_that_only_one_condition_has_are_left_out(self) -> None:
+        groups = GROUPS.copy()
+        # no train cell of "a" in group 2, but validation cells; and a group of "a" alone
+        groups[positions("a", "train", (2,))] = 3
+        b, a = paired(groups)
+        np.testing.assert_array_equal(members(a.source), positions("control", "train", (0, 1), groups))
+        np.testing.assert_array_equal(members(a.target), positions("a", "train", (0, 1), groups))
+        np.testing.assert_array_equal(members(a.target_valid), positions("a", "valid", (0, 1), groups))
+        # the other target has it
+        np.testing.assert_array_equal(members(b.source), positions("control", "train", (0, 1, 2), groups))
+
+    @pytest.mark.parametrize(("label", "what"), [("control", "control 'control'"), ("a", "target 'a'")])
+    def test_too_few_train_cells(self, label: str, what: str) -> None:
+        parts = PARTS.copy()
+        parts[np.flatnonzero(LABELS == label)] = "test"
+        parts[np.flatnonzero(LABELS == label)[:9]] = "train"
+        with pytest.raises(ValueError, match=f"{what} has 9 train cells; at least 10 are needed"):
+            FIT.problems(cells(parts))
+
+    def test_weights_are_those_of_the_cells_and_shared_with_them(self) -> None:
+        adata = cells()
+        weights = adata.obs["weight"].to_numpy()
+        first, second = WEIGHED.problems(adata)
+        for cloud in ("source", "target", "source_valid", "target_valid"):
+            np.testing.assert_array_equal(getattr(second, f"{cloud}_weights"), weights[members(getattr(second, cloud))])
+        assert first.source_weights is second.source_weights
+
+    def test_a_time_course_goes_from_one_to_the_next_and_weighs_the_ends_apart(self) -> None:
+        adata = cells()
+        # cells of the last time send nothing, those of the first receive nothing
+        adata.obs["sent"] = adata.obs["weight"].where(adata.obs["drug"] != "a")
+        adata.obs["received"] = (2 * adata.obs["weight"]).where(adata.obs["drug"] != "control")
+        course = dataclasses.replace(
+            FIT, kind="time course", times=(0.0, 1.0, 2.0), source_weights="sent", target_weights="received"
+        )
+        assert course.pairs == [("control", "b"), ("b", "a")]
+        first, second = course.problems(adata)
+        np.testing.assert_array_equal(members(second.source), positions("b", "train"))
+        np.testing.assert_array_equal(first.target_weights, adata.obs["received"].to_numpy()[members(first.target)])
+        np.testing.assert_array_equal(second.source_weights, adata.obs["sent"].to_numpy()[members(second.source)])
+
+    def test_dimensions_are_scaled_as_the_cost_weighs_them(self) -> None:
+        fit = dataclasses.replace(FIT, feature_weights=(4.0,))
+        np.testing.assert_array_equal(fit.problems(cells())[0].source[:, 0], 2 * positions("control", "train"))
+        assert fit.unscaled(cs.ot.MeanShiftMap(np.ones(1))).transport(X[:1]).tolist() == [[0.5]]
+
+    def test_cells_that_are_not_used_may_hold_nan(self) -> None:
+        adata = cells()
+        adata.X[positions("a", "test")] = np.nan
+        FIT.problems(adata)
+        adata.X[positions("a", "valid")] = np.nan
+        FIT.problems(adata, [("control", "b")])
+        with pytest.raises(ValueError, match="use_rep 'X' holds NaN or inf"):
+            FIT.problems(adata)
+
+
+def test_reads_the_cells_again(fitted: AnnData) -> None:
+    fit = cs.tl.maps(fitted).fit
+    np.testing.assert_array_equal(fit.labels(fitted), fitted.obs["perturbation"].astype(str))
+    np.testing.assert_array_equal(fit.parts(fitted), fitted.obs["split"].astype(str))
+    np.testing.assert_array_equal(fit.controls(fitted), np.flatnonzero(fitted.obs["perturbation"] == "control"))
+    assert fit.space(fitted).name == "X_cellot"
+
+
+class TestRefit:
+    """Baselines see the cells that the maps were fitted to, and weigh them alike."""
+
+    @pytest.fixture
+    def weighed(self, prepared: AnnData) -> AnnData:
+        adata = prepared.copy()
+        adata.obs["weight"] = np.random.default_rng(0).gamma(1, size=adata.n_obs)
+        return adata
+
+    @pytest.mark.parametrize("solver", ["mean_shift", "gaussian"])
+    @pytest.mark.parametrize("options", [{}, {"weights": "weight"}, {"feature_weights": np.arange(1.0, 9.0)}])
+    def test_same_solver_same_maps(self, weighed: AnnData, solver: str, options: dict[str, Any]) -> None:
+        cs.tl.cellot(weighed, solver=solver, **options)
+        maps = cs.tl.maps(weighed)
+        again = maps.fit.refit(weighed, [solver], ["drug_b"])[solver]
+        assert list(again) == ["drug_b"]
+        x = weighed.obsm["X_cellot"]
+        np.testing.assert_array_equal(again["drug_b"].transport(x), maps["drug_b"].transport(x))
+
+    @pytest.mark.parametrize("tau", [(0.9, 1.0), (0.9, 0.9)])
+    def test_of_a_course_that_grows(self, tau: tuple[float, float]) -> None:
+        adata = cs.datasets.simulate_branching(600, 30, growth={"fate_a": 3})
+        cs.tl.trajectory(adata, solver="gaussian", growth="unbalanced", tau=tau)
+        maps = cs.tl.maps(adata, "trajectory")
+        again = maps.fit.refit(adata, ["gaussian"], maps.fit.targets)["gaussian"]
+        x = adata.obsm["X_cellot"]
+        for name in maps:
+            np.testing.assert_array_equal(again[name].transport(x), maps[name].transport(x))
+        assert isinstance(again["2"], ChainMap)
+
+    def test_of_a_course_that_does_not_grow_leads_there_at_once(self) -> None:
+        adata = cs.datasets.simulate_branching(600, 30)
+        cs.tl.trajectory(adata, solver="identity")
+        direct = cs.tl.maps(adata, "trajectory").fit.refit(adata, ["gaussian"], ["2"])["gaussian"]["2"]
+        assert not isinstance(direct, ChainMap)
+
+
+def test_says_what_it_is() -> None:
+    assert repr(FIT) == "Fit of perturbations in obs['drug']: 'control' to 'b', 'a' by 'identity' on 'X', seed 0"
+    many = dataclasses.replace(FIT, targets=tuple("abcdefg"))
+    assert "'a', 'b', 'c', 'd', 'e', ... by" in repr(many)
