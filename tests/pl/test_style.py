@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
 import cellot_sc as cs
-from cellot_sc.pl import _style
+from cellot_sc.pl import _canvas, _colors, _draw
 
 
 def draw(name: str, adata: AnnData, **kwargs: Any) -> dict[Any, Axes]:
@@ -153,7 +153,7 @@ class TestShow:
     def test_own_figure(
         self, shown: list[list[int]], tmp_path: Path, show: bool | None, save: bool, is_shown: bool, is_open: bool
     ) -> None:
-        canvas = _style.Canvas.of(None, 1, size=(1, 1), n_cols=1)
+        canvas = _canvas.Canvas.of(None, 1, size=(1, 1), n_cols=1)
         canvas.finish(show=show, save=tmp_path / "a.png" if save else None)
         assert bool(shown) is is_shown
         assert bool(plt.get_fignums()) is is_open
@@ -161,7 +161,7 @@ class TestShow:
     @pytest.mark.parametrize("show", [None, False])
     def test_figure_of_the_caller_stays_open(self, shown: list[list[int]], tmp_path: Path, show: bool | None) -> None:
         figure, ax = plt.subplots()
-        _style.Canvas.of(ax, 1, size=(1, 1), n_cols=1).finish(show=show, save=tmp_path / "a.png")
+        _canvas.Canvas.of(ax, 1, size=(1, 1), n_cols=1).finish(show=show, save=tmp_path / "a.png")
         assert plt.get_fignums() == [figure.number]
         assert shown == []
 
@@ -176,7 +176,7 @@ class TestShow:
 
 class TestCanvas:
     def test_no_more_axes_than_panels(self) -> None:
-        canvas = _style.Canvas.of(None, 5, size=(1, 1), n_cols=3)
+        canvas = _canvas.Canvas.of(None, 5, size=(1, 1), n_cols=3)
         assert canvas.figure is not None
         assert canvas.figure.axes == canvas.axes
         assert [ax.get_subplotspec().rowspan.start for ax in canvas.axes] == [0, 0, 0, 1, 1]  # type: ignore[union-attr]
@@ -186,7 +186,7 @@ class TestCanvas:
         sizes = []
         for dpi in (50, 100):
             monkeypatch.setattr(cs.settings, "figure_dpi", dpi)
-            _style.Canvas.of(None, 1, size=(2, 2), n_cols=1).finish(show=False, save=tmp_path / "a.png")
+            _canvas.Canvas.of(None, 1, size=(2, 2), n_cols=1).finish(show=False, save=tmp_path / "a.png")
             sizes.append(plt.imread(tmp_path / "a.png").shape[0])
         assert sizes[1] == pytest.approx(2 * sizes[0], abs=2)
 
@@ -198,49 +198,49 @@ class TestColors:
         [[0.29275, 0.70725, 0], [0.29275, 0.70725, 0], [-0.02234, 0.02234, 1]],
     ])  # fmt: skip
     def test_roles_and_models_differ_for_every_eye(self, matrix: list[list[float]]) -> None:
-        for colors in ([_style.GREY, _style.BLUE, _style.VERMILION], [*_style.model_colors(["icnn"]).values()]):
+        for colors in ([_colors.GREY, _colors.BLUE, _colors.VERMILION], [*_colors.model_colors(["icnn"]).values()]):
             seen = [np.asarray(matrix) @ np.asarray(to_rgb(color)) ** 2.2 for color in colors]
             assert min(math.dist(a, b) for a, b in itertools.combinations(seen, 2)) > 0.08
 
     def test_roles_without_a_palette(self, iterated: AnnData) -> None:
-        colors = _style.role_colors(iterated, {"perturbation_key": "perturbation", "control": "control"}, "drug_a")
-        assert colors == {"control": _style.GREY, "observed": _style.BLUE, "predicted": _style.VERMILION}
+        colors = _colors.role_colors(iterated, {"perturbation_key": "perturbation", "control": "control"}, "drug_a")
+        assert colors == {"control": _colors.GREY, "observed": _colors.BLUE, "predicted": _colors.VERMILION}
 
     def test_roles_with_a_palette(self, iterated: AnnData) -> None:
         iterated.uns["perturbation_colors"] = ["#1f77b4", "#ff7f0e", "#2ca02c"]
-        colors = _style.role_colors(iterated, {"perturbation_key": "perturbation", "control": "control"}, "drug_a")
+        colors = _colors.role_colors(iterated, {"perturbation_key": "perturbation", "control": "control"}, "drug_a")
         assert colors["control"] == "#1f77b4"
         assert colors["observed"] == "#ff7f0e"
         # vermilion would be taken for the palette's orange
-        assert colors["predicted"] not in (_style.VERMILION, _style.BLUE)
+        assert colors["predicted"] not in (_colors.VERMILION, _colors.BLUE)
 
     @pytest.mark.parametrize("stored", [["#000000"], None])
     def test_palette_that_is_too_short_is_no_palette(self, iterated: AnnData, stored: list[str] | None) -> None:
         if stored is not None:
             iterated.uns["cell_type_colors"] = stored
         names = list(iterated.obs["cell_type"].cat.categories)
-        assert list(_style.category_colors(iterated, "cell_type", names).values()) == list(_style.COLORS[: len(names)])
+        assert list(_colors.category_colors(iterated, "cell_type", names).values()) == list(_colors.COLORS[: len(names)])
 
     def test_text_columns_have_no_palette(self, iterated: AnnData) -> None:
         iterated.uns["cell_type_colors"] = ["red"] * 4
         iterated.obs["cell_type"] = iterated.obs["cell_type"].astype(str)
-        assert _style.palette(iterated, "cell_type") == {}
+        assert _colors.palette(iterated, "cell_type") == {}
 
     @pytest.mark.parametrize("n", [1, 7, 8, 21, 34, 102, 150])
     def test_as_many_colors_as_are_needed(self, n: int) -> None:
-        assert len({to_rgb(color) for color in _style.distinct(n)}) == n
+        assert len({to_rgb(color) for color in _colors.distinct(n)}) == n
 
     def test_every_model_has_a_color(self) -> None:
         models = ["icnn", "identity", "entropic", "observed"]
-        colors = _style.model_colors(models)
+        colors = _colors.model_colors(models)
         assert len({colors[model] for model in models}) == 4
-        assert colors["icnn"] == _style.VERMILION
+        assert colors["icnn"] == _colors.VERMILION
 
 
 @pytest.mark.parametrize(("n_total", "rasterised"), [(50_000, False), (50_001, True)])
 def test_many_points_become_an_image(n_total: int, rasterised: bool) -> None:
     _, ax = plt.subplots()
-    _style.points(ax, np.zeros((10, 2)), n_total=n_total, color="red")
+    _draw.points(ax, np.zeros((10, 2)), n_total=n_total, color="red")
     [points] = ax.collections
     assert points.get_rasterized() is rasterised
 
@@ -249,7 +249,7 @@ def test_points_shrink_as_there_are_more() -> None:
     sizes = []
     for n in (10, 5000, 10**6):
         _, ax = plt.subplots()
-        _style.points(ax, np.zeros((3, 2)), n_total=n, color="red")
+        _draw.points(ax, np.zeros((3, 2)), n_total=n, color="red")
         sizes.append(ax.collections[0].get_sizes()[0])  # type: ignore[attr-defined]
     assert sizes == sorted(sizes, reverse=True)
     assert sizes[-1] >= 1

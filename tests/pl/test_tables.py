@@ -14,7 +14,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import same_color, to_rgba
 
 import cellot_sc as cs
-from cellot_sc.pl import _clustering, _style
+from cellot_sc.pl import _clustering, _colors
 
 
 def labels(ax: Axes, axis: str) -> list[str]:
@@ -137,7 +137,7 @@ class TestEffectHeatmap:
         ax = cs.pl.effect_heatmap(table, n_features=40, show=False)
         image: Any = ax.images[0]
         assert np.isnan(np.ma.filled(image.get_array(), np.nan)).sum() == 1
-        assert same_color(image.get_cmap().get_bad(), to_rgba(_style.FAINT))
+        assert same_color(image.get_cmap().get_bad(), to_rgba(_colors.FAINT))
 
 
 class TestSubpopulationEffects:
@@ -150,7 +150,7 @@ class TestSubpopulationEffects:
         dots: Any = ax.collections[0]
         np.testing.assert_allclose(dots.get_array(), shown["effect"])
         significant = shown["pvalue_adj"].to_numpy() < 0.05
-        black = [same_color(edge, _style.BLACK) for edge in dots.get_edgecolors()]
+        black = [same_color(edge, _colors.BLACK) for edge in dots.get_edgecolors()]
         assert black == significant.tolist()
         sizes = dots.get_sizes()
         visible = sizes > 2.1
@@ -178,7 +178,7 @@ class TestSubpopulationEffects:
 
     def test_alpha(self, tables: Any) -> None:
         ax = cs.pl.subpopulation_effects(tables.subpopulations(1), alpha=0.0, show=False)["drug_00"]
-        assert not any(same_color(edge, _style.BLACK) for edge in ax.collections[0].get_edgecolors())  # type: ignore[attr-defined]
+        assert not any(same_color(edge, _colors.BLACK) for edge in ax.collections[0].get_edgecolors())  # type: ignore[attr-defined]
 
 
 class TestDrugSimilarity:

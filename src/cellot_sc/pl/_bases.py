@@ -11,7 +11,7 @@ from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
 from .._settings import logger
-from . import _style
+from . import _colors
 
 if TYPE_CHECKING:
     from ._cells import Cells
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 UMAP, PRINCIPAL = "umap", "pca"
 BASES = (UMAP, PRINCIPAL)
 """Maps that are made of the cells to be shown."""
-ROLES = (_style.CONTROL, _style.OBSERVED, _style.PREDICTED)
+ROLES = (_colors.CONTROL, _colors.OBSERVED, _colors.PREDICTED)
 MAX_UMAP_CELLS = 50_000
 """A UMAP of more cells than this is made of a sample."""
 N_NEIGHBOURS = 15

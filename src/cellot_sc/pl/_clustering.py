@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.collections import LineCollection
 from scipy.cluster.hierarchy import dendrogram, leaves_list, linkage
 
-from . import _style
+from . import _colors
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,5 +52,5 @@ def draw_tree(ax: Axes, tree: np.ndarray | None, side: Literal["top", "right"]) 
         inset = ax.inset_axes((1.01, 0, share, 1))
         lines = np.stack([height, along], axis=-1)
         inset.set(ylim=(n_leaves - 0.5, -0.5), xlim=(0, 1.05 * top))
-    inset.add_collection(LineCollection(list(lines), colors=_style.GREY, linewidths=0.8))
+    inset.add_collection(LineCollection(list(lines), colors=_colors.GREY, linewidths=0.8))
     inset.set_axis_off()

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 
 from .. import _validate
 from ..tl._judge.scores import METRICS
-from . import _style
+from . import _canvas, _colors, _draw
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -95,36 +95,31 @@ def evaluation(
     rows = table[(table["group"] == group) & table["metric"].isin(names)]
     models = in_order(list(rows["model"]))
     perturbations = list(dict.fromkeys(rows["perturbation"]))
-    colors = _style.model_colors(models)
+    colors = _colors.model_colors(models)
     if x is not None:
         _validate.table_columns(table, [x])
         _validate.table_numbers(table, x, what="x")
-        canvas = _style.Canvas.of(ax, len(names), size=CURVES, n_cols=3)
-        axes = dict(zip(names, canvas.axes, strict=True))
-        for name, panel in axes.items():
+        canvas = _canvas.Canvas.of(ax, names, size=CURVES, n_cols=3)
+        for name, panel in canvas.panels.items():
             _curves(panel, rows[rows["metric"] == name], x, models, colors)
-            panel.set_title(name, loc="left", fontsize="medium", fontweight="bold")
+            _draw.title(panel, name)
         canvas.label(x=AXES.get(x, x))
         canvas.legend(Line2D([], [], color=colors[model], label=model_name(model), **_line(model)) for model in models)
-        canvas.finish(show=show, save=save)
-        return axes
+        return canvas.finish(show=show, save=save)
     _validate.one_score_each(rows, ["model", "metric", "perturbation"])
 
-    height = max(2.0, 0.6 + (0.16 * len(models) if len(perturbations) <= 6 else 0.45) * len(perturbations))
-    canvas = _style.Canvas.of(ax, len(names), size=(3.6, height), n_cols=3)
-    axes = dict(zip(names, canvas.axes, strict=True))
-    for i, (name, panel) in enumerate(axes.items()):
+    height = max(2.0, 0.6 + (0.16 * len(models) if len(perturbations) <= _canvas.FEW else 0.45) * len(perturbations))
+    canvas = _canvas.Canvas.of(ax, names, size=(3.6, height), n_cols=3)
+    for name, panel in canvas.panels.items():
         _forest(panel, rows[rows["metric"] == name], models, perturbations, colors)
-        panel.set_title(name, loc="left", fontsize="medium", fontweight="bold")
+        _draw.title(panel, name)
         panel.set_xlabel(_best(name), fontsize="small")
-        if canvas.figure is not None and i % 3:
-            panel.tick_params(axis="y", labelleft=False)
+    canvas.name_rows_once()
     canvas.legend(
         Line2D([], [], color=colors[model], linestyle="none", label=model_name(model), **_marker(model))
         for model in models
     )
-    canvas.finish(show=show, save=save)
-    return axes
+    return canvas.finish(show=show, save=save)
 
 
 def _curves(ax: Axes, rows: pd.DataFrame, x: str, models: list[str], colors: dict[str, str]) -> None:
@@ -141,14 +136,14 @@ def _curves(ax: Axes, rows: pd.DataFrame, x: str, models: list[str], colors: dic
     metric = str(rows["metric"].iloc[0])
     best = best_value(metric)
     if best is not None:
-        ax.axhline(best, color=_style.GREY, linewidth=0.8, linestyle=":", zorder=0)
+        ax.axhline(best, color=_colors.GREY, linewidth=0.8, linestyle=":", zorder=0)
     at = np.sort(rows[x].unique())
     if at[0] > 0 and at[-1] >= 8 * at[0]:
         ax.set_xscale("log")
         ax.xaxis.set_minor_locator(NullLocator())
         ax.set_xticks(*_spread(at))
     ax.set_ylabel(_best(metric), fontsize="small")
-    _style.tidy(ax)
+    _draw.tidy(ax)
 
 
 def _line(model: str) -> dict[str, Any]:
@@ -211,12 +206,9 @@ def _forest(ax: Axes, rows: pd.DataFrame, models: list[str], perturbations: list
         ax.hlines(y, of_model["ci_low"], of_model["ci_high"], color=colors[model], linewidth=1.2)
         ax.plot(of_model["value"], y, color=colors[model], linestyle="none", label=model, **_marker(model))
     for i in range(0, len(perturbations), 2):
-        ax.axhspan(i - 0.5, i + 0.5, color=_style.GREY, alpha=0.08, linewidth=0)
+        ax.axhspan(i - 0.5, i + 0.5, color=_colors.GREY, alpha=0.08, linewidth=0)
     best = best_value(str(rows["metric"].iloc[0])) if len(rows) else None
     if best is not None:
-        ax.axvline(best, color=_style.GREY, linewidth=0.8, linestyle=":", zorder=0)
-    ax.set_yticks(range(len(perturbations)), perturbations)
-    ax.set_ylim(len(perturbations) - 0.5, -0.5)
+        ax.axvline(best, color=_colors.GREY, linewidth=0.8, linestyle=":", zorder=0)
     ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
-    ax.tick_params(axis="y", length=0)
-    _style.tidy(ax)
+    _draw.name_rows(ax, perturbations)

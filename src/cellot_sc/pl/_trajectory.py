@@ -10,19 +10,17 @@ import pandas as pd
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize, to_rgba
-from matplotlib.lines import Line2D
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
 from .. import _keys, _validate
 from ..tl._courses import time_course
 from ..tl._fit.clouds import latent
-from . import _bases, _style
-from ._displacement import _limits, _streams
+from . import _bases, _canvas, _colors, _draw, _fields
 
 if TYPE_CHECKING:
     from anndata import AnnData
-    from matplotlib.artist import Artist
+    from matplotlib.lines import Line2D
     from matplotlib.axes import Axes
 
 STYLES = PATHS, STREAMS = ("paths", "streamlines")
@@ -108,20 +106,19 @@ def trajectory(
     values = None if color is None else _validate.obs_key(adata, color, what="color")
     plane = _Plane(adata, x, cells, basis)
 
-    canvas = _style.Canvas.of(ax, 1, size=(5.0, 4.4), n_cols=1)
-    [panel] = canvas.axes
+    canvas, panel = _canvas.single(ax, (5.0, 4.4))
     shades = _Shades(adata, course, taken, values)
     order = np.random.default_rng(0).permutation(cells)
     pale = 0.4 if style == PATHS else 0.6
-    _style.points(panel, plane.xy[order], n_total=len(order), c=shades.cells[order], alpha=pale)
-    limits = _limits([plane.xy[cells]])
+    _draw.points(panel, plane.xy[order], n_total=len(order), c=shades.cells[order], alpha=pale)
+    limits = _fields.limits([plane.xy[cells]])
     if style == PATHS:
         rows = np.flatnonzero(taken == start)
         rows = np.random.default_rng(0).permutation(rows)[:n_paths]
         moments = np.linspace(course.values[start], course.values[-1], POINTS_PER_PATH)
         paths = [plane(course.move(x[rows], start, moment, path=time_course.SPLINE)) for moment in moments.tolist()]
         _paths(panel, np.stack(paths, axis=1), moments, shades, rows)
-        limits = _limits([plane.xy[cells], *paths])
+        limits = _fields.limits([plane.xy[cells], *paths])
     else:
         moving = np.flatnonzero((taken >= start) & (taken < len(course.labels) - 1))
         ends = np.empty((adata.n_obs, 2))
@@ -129,10 +126,9 @@ def trajectory(
             rows = moving[taken[moving] == i]
             # on a map made of neighbours, a cell that stays has to stay: only the change counts
             ends[rows] = plane.xy[rows] + plane(course.steps[i].transport(x[rows])) - plane(x[rows])
-        _streams(panel, plane.xy[moving], ends[moving], limits, N_SQUARES, _style.BLACK)
-    panel.set(xlim=limits[0], ylim=limits[1], xticks=[], yticks=[])
-    panel.set(xlabel=f"{plane.name} 1", ylabel=f"{plane.name} 2")
-    _style.tidy(panel)
+        _fields.streams(panel, plane.xy[moving], ends[moving], limits, N_SQUARES, _colors.BLACK)
+    _fields.frame(panel, limits)
+    canvas.label(x=f"{plane.name} 1", y=f"{plane.name} 2")
     if shades.handles:
         canvas.legend(shades.handles)
     if shades.scale is not None:
@@ -169,7 +165,7 @@ class _Shades:
     """The colour of every cell, and what explains the colours."""
 
     def __init__(self, adata: AnnData, course: time_course.Course, taken: np.ndarray, values: pd.Series | None) -> None:
-        self.handles: list[Artist] = []
+        self.handles: list[Line2D] = []
         self.scale: Any = None
         self.by_time = values is None
         if values is None:
@@ -185,16 +181,14 @@ class _Shades:
         else:
             self.name = str(values.name)
             labels = np.where(values.isna(), "", values.astype(str).to_numpy(dtype=object))
-            colors = _style.category_colors(adata, self.name, sorted(set(labels[taken >= 0]) - {""}))
-            self.cells = np.array([to_rgba(colors.get(label, _style.FAINT)) for label in labels])
-            self.handles = [
-                Line2D([], [], color=color, marker="o", linestyle="none", label=name) for name, color in colors.items()
-            ]
+            colors = _colors.category_colors(adata, self.name, sorted(set(labels[taken >= 0]) - {""}))
+            self.cells = np.array([to_rgba(colors.get(label, _colors.FAINT)) for label in labels])
+            self.handles = _draw.dots(colors)
 
     def _continuous(self, numbers: np.ndarray, colormap: str, low: float, high: float) -> None:
         self.scale = ScalarMappable(Normalize(low, high), colormap)
         self.cells = self.scale.to_rgba(numbers)
-        self.cells[~np.isfinite(numbers)] = to_rgba(_style.FAINT)
+        self.cells[~np.isfinite(numbers)] = to_rgba(_colors.FAINT)
 
 
 def _paths(ax: Axes, paths: np.ndarray, moments: np.ndarray, shades: _Shades, rows: np.ndarray) -> None:

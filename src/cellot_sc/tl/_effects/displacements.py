@@ -118,3 +118,8 @@ def displacements(adata: AnnData, key: str, targets: str | Sequence[str] | None 
     rows = np.flatnonzero(labels == config["control"])
     x = _validate.finite(latent(adata, config["use_rep"], rows), what=f"use_rep {config['use_rep']!r}")
     return Displacements(adata, fitted, names, rows, x)
+
+
+def largest(size: np.ndarray, features: Sequence[str]) -> list[str]:
+    """Return the features from the largest to the smallest by a size, shape ``(n_features,)``."""
+    return [features[i] for i in np.argsort(-size, kind="stable")]
