@@ -101,17 +101,12 @@ class Canvas[Name: Hashable]:
 
     def label(self, x: str | None = None, y: str | None = None) -> None:
         """Name what is on the axes: once for the figure, or on each of the caller's axes."""
-        if self.figure is not None and len(self.axes) > 1:
-            if x is not None:
-                self.figure.supxlabel(x, fontsize="medium")
-            if y is not None:
-                self.figure.supylabel(y, fontsize="medium")
-            return
-        for ax in self.axes:
-            if x is not None:
-                ax.set_xlabel(x)
-            if y is not None:
-                ax.set_ylabel(y)
+        once = self.figure is not None and len(self.axes) > 1
+        for axis, name in (("x", x), ("y", y)):
+            if once and name is not None:
+                getattr(self.figure, f"sup{axis}label")(name, fontsize="medium")
+            elif name is not None:
+                plt.setp(self.axes, f"{axis}label", name)
 
     def name_rows_once(self) -> None:
         """Leave the names of rows to the first panel of each row, if the figure was made here."""

@@ -54,6 +54,11 @@ def category_colors(adata: AnnData, column: str, categories: Sequence[str]) -> d
     return dict(zip(categories, distinct(len(categories)), strict=True))
 
 
+def group_colors(adata: AnnData, column: str | None, groups: np.ndarray | None) -> dict[str, Any]:
+    """Return a colour per group that cells are of, or none where they are not coloured by a column."""
+    return {} if column is None or groups is None else category_colors(adata, column, sorted(set(groups)))
+
+
 def distinct(n: int) -> list[Any]:
     """Return ``n`` colours: those of Okabe and Ito if they are enough, else scanpy's, else steps of a colour map."""
     for colors in (COLORS, palettes.default_20, palettes.default_28, palettes.default_102):

@@ -87,9 +87,7 @@ def displacement(
     _validate.figure_file(save)
     plane = None if basis in _bases.BASES else _validate.plane(adata, basis, also=_bases.BASES)
     cells = _cells.of_split(adata, target, key=key, split=split)
-    groups = None
-    if color is not None:
-        groups = _validate.obs_key(adata, color, what="color").astype(str).to_numpy(dtype=object)
+    groups = _cells.groups(adata, color)
     rows = _bases.rows_of(cells, basis)
     xy = _bases.together(cells, rows, basis) if plane is None else _bases.onto(cells, rows, plane)
 
@@ -97,10 +95,9 @@ def displacement(
     side, n_cols, n_squares = _canvas.by_number(n, (4.0, 1, 24), (3.0, 3, 18), (2.1, 6, 12))
     canvas = _canvas.Canvas.of(ax, cells.targets, size=(side, side), n_cols=n_cols)
     colors = _colors.role_colors(adata, cells.fitted.config, cells.targets[0] if n == 1 else None)
-    of_control = groups if groups is None else groups[rows[cells.control]]
-    group_colors: dict[str, Any] = {}
-    if color is not None and of_control is not None:
-        group_colors = _colors.category_colors(adata, color, sorted(set(of_control)))
+    of_control = None if groups is None else groups[rows[cells.control]]
+    group_colors = _colors.group_colors(adata, color, of_control)
+    if color is not None:
         colors |= {_colors.OBSERVED: _colors.GREY, _colors.PREDICTED: _colors.BLACK}
     limits = _fields.limits([points for by_role in xy.values() for points in by_role.values()])
     for name, panel in canvas.panels.items():

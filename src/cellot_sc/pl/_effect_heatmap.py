@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 EFFECTS = ("effect", "predicted")
 """Columns that hold the effect, by the function that made the table."""
-MAKER = "cs.tl.subpopulation_effects or cs.tl.signature"
 MAX_ROOMY = 60
 """With more rows or columns than this, they get narrower."""
 
@@ -77,8 +76,9 @@ def effect_heatmap(
     """
     _validate.figure_file(save)
     column = value or next((name for name in EFFECTS if name in table.columns), EFFECTS[0])
-    _validate.table_columns(table, ("perturbation", "feature", column), maker=MAKER)
-    _validate.table_rows(table, maker=MAKER)
+    _validate.table_columns(
+        table, ("perturbation", "feature", column), maker="cs.tl.subpopulation_effects or cs.tl.signature"
+    )
     _validate.positive(n_features, what="n_features", integer=True)
     matrix = _matrix(table, column)
     if features is None:

@@ -86,19 +86,17 @@ def embedding(
     cells = _cells.of_split(adata, target, key=key, split=split)
     if overlay is None:
         overlay = len(cells.targets) > _canvas.FEW and color is None
-    groups = None
     if color is not None:
         _validate.side_by_side(color, overlay=overlay)
-        groups = _validate.obs_key(adata, color, what="color").astype(str).to_numpy(dtype=object)
-
+    groups = _cells.groups(adata, color)
     rows = _bases.rows_of(cells, basis)
     xy = _bases.together(cells, rows, basis)
     panels = [(name, role) for name in cells.targets for role in ([OVERLAY] if overlay else _bases.ROLES)]
     canvas = _canvas.Canvas.of(ax, panels, size=(2.7, 2.7), n_cols=6 if overlay else 3)
     several = len(cells.targets) > 1
     colors = _colors.role_colors(adata, cells.fitted.config, None if several else cells.targets[0])
-    shown = [] if groups is None else sorted({group for chosen in rows.values() for group in groups[chosen]})
-    group_colors = {} if color is None else _colors.category_colors(adata, color, shown)
+    shown = None if groups is None else groups[np.concatenate(list(rows.values()))]
+    group_colors = _colors.group_colors(adata, color, shown)
     limits = _fields.limits([points for of_target in xy.values() for points in of_target.values()])
     for (name, role), panel in canvas.panels.items():
         if role == OVERLAY:

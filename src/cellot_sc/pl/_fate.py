@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.patches import Patch, Polygon
 
 from .. import _keys, _validate
-from . import _canvas, _colors, _draw
+from . import _canvas, _cells, _colors, _draw
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -80,10 +80,8 @@ def fate(
     fates = [str(name) for name in table.columns]
     early = table.notna().all(axis=1).to_numpy(dtype=bool)
     shares = table.to_numpy(dtype=np.float64)[early]
-    groups = np.full(len(shares), EARLY, dtype=object)
-    if groupby is not None:
-        column = _validate.obs_key(adata, groupby, what="groupby")[early]
-        groups = column.astype(str).to_numpy(dtype=object)
+    column = _cells.groups(adata, groupby, what="groupby")
+    groups = np.full(len(shares), EARLY, dtype=object) if column is None else column[early]
     colors = _colors.category_colors(adata, str(asked["groupby"]), fates)
 
     if style == BARS:

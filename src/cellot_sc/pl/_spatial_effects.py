@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COLUMNS = ("perturbation", "feature", "moran_i", "pvalue_adj")
-MAKER = "cs.tl.spatial_effects"
 ROOMY = (3, (2.6, 2.8), 3)
 """Features of a perturbation, size of a panel and panels in a row, if there are few perturbations."""
 BRIGHTEST = 0.99
@@ -89,7 +88,7 @@ def spatial_effects(
     """
     _validate.figure_file(save)
     if table is not None:
-        _validate.table_columns(table, COLUMNS, maker=MAKER)
+        _validate.table_columns(table, COLUMNS, maker="cs.tl.spatial_effects")
     moves = displacements(adata, key, target)
     xy = _validate.coordinates(adata, spatial_key, moves.rows)[:, :2]
     asked = None if features is None else _validate.feature_names(features, moves.features)

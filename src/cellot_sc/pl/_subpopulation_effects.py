@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.collections import PathCollection
 
 COLUMNS = ("perturbation", "group", "feature", "effect", "pvalue_adj", "frac_responding")
-MAKER = "cs.tl.subpopulation_effects"
 LARGEST = 0.85
 """Width of the dot of a group whose cells all respond, as a part of the distance of two dots."""
 FRACTIONS = (0.25, 0.5, 1.0)
@@ -80,17 +79,15 @@ def subpopulation_effects(
     ['drug_a', 'drug_b']
     """
     _validate.figure_file(save)
-    _validate.table_columns(table, COLUMNS, maker=MAKER)
-    _validate.table_rows(table, maker=MAKER)
+    _validate.table_columns(table, COLUMNS, maker="cs.tl.subpopulation_effects")
     _validate.fraction(alpha, what="alpha")
     names = list(dict.fromkeys(table["perturbation"].astype(str)))
     if n_features is None:
         n_features = _canvas.by_number(len(names), 16, 10, 5)
     _validate.positive(n_features, what="n_features", integer=True)
     rows = {name: table[table["perturbation"].astype(str) == name].astype({"feature": str}) for name in names}
-    asked = None
-    if features is not None:
-        asked = _validate.feature_names(features, list(dict.fromkeys(table["feature"].astype(str))))
+    known = list(dict.fromkeys(table["feature"].astype(str)))
+    asked = None if features is None else _validate.feature_names(features, known)
     groups = list(dict.fromkeys(table["group"].astype(str)))
     shown = {name: asked or _strongest(of_target, n_features, alpha) for name, of_target in rows.items()}
     chosen = pd.concat([of_target[of_target["feature"].isin(shown[name])] for name, of_target in rows.items()])

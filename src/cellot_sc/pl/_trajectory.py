@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,6 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize, to_rgba
 from sklearn.decomposition import PCA
-from sklearn.neighbors import NearestNeighbors
 
 from .. import _keys, _validate
 from ..tl._courses import time_course
@@ -20,8 +20,8 @@ from . import _bases, _canvas, _colors, _draw, _fields
 
 if TYPE_CHECKING:
     from anndata import AnnData
-    from matplotlib.lines import Line2D
     from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
 STYLES = PATHS, STREAMS = ("paths", "streamlines")
 POINTS_PER_PATH = 25
@@ -104,7 +104,7 @@ def trajectory(
     x = latent(adata, course.use_rep)
     _validate.finite(x[cells], what=f"use_rep {course.use_rep!r}")
     values = None if color is None else _validate.obs_key(adata, color, what="color")
-    plane = _Plane(adata, x, cells, basis)
+    plane = _plane(adata, x, cells, basis)
 
     canvas, panel = _canvas.single(ax, (5.0, 4.4))
     shades = _Shades(adata, course, taken, values)
@@ -116,7 +116,9 @@ def trajectory(
         rows = np.flatnonzero(taken == start)
         rows = np.random.default_rng(0).permutation(rows)[:n_paths]
         moments = np.linspace(course.values[start], course.values[-1], POINTS_PER_PATH)
-        paths = [plane(course.move(x[rows], start, moment, path=time_course.SPLINE)) for moment in moments.tolist()]
+        paths = [
+            plane.place(course.move(x[rows], start, moment, path=time_course.SPLINE)) for moment in moments.tolist()
+        ]
         _paths(panel, np.stack(paths, axis=1), moments, shades, rows)
         limits = _fields.limits([plane.xy[cells], *paths])
     else:
@@ -125,7 +127,7 @@ def trajectory(
         for i in np.unique(taken[moving]):
             rows = moving[taken[moving] == i]
             # on a map made of neighbours, a cell that stays has to stay: only the change counts
-            ends[rows] = plane.xy[rows] + plane(course.steps[i].transport(x[rows])) - plane(x[rows])
+            ends[rows] = plane.xy[rows] + plane.place(course.steps[i].transport(x[rows])) - plane.place(x[rows])
         _fields.streams(panel, plane.xy[moving], ends[moving], limits, N_SQUARES, _colors.BLACK)
     _fields.frame(panel, limits)
     canvas.label(x=f"{plane.name} 1", y=f"{plane.name} 2")
@@ -138,27 +140,23 @@ def trajectory(
     return panel
 
 
-class _Plane:
+class _Plane(NamedTuple):
     """Two dimensions in which cells, and points between them, have a place."""
 
-    def __init__(self, adata: AnnData, x: np.ndarray, cells: np.ndarray, basis: str) -> None:
-        if basis == _bases.PRINCIPAL:
-            self._pca = PCA(2, svd_solver="full").fit(x[cells])
-            self._near = None
-            self.name = "PCA"
-            self.xy = np.full((len(x), 2), np.nan)
-            self.xy[cells] = self._pca.transform(x[cells])
-        else:
-            self.name = basis
-            self.xy = _validate.plane(adata, basis, also=[_bases.PRINCIPAL])
-            self._near = NearestNeighbors(n_neighbors=min(_bases.N_NEIGHBOURS, len(cells))).fit(x[cells])
-            self._known = self.xy[cells]
+    name: str
+    xy: np.ndarray
+    place: Callable[[np.ndarray], np.ndarray]
 
-    def __call__(self, points: np.ndarray) -> np.ndarray:
-        """Return where points of the representation are."""
-        if self._near is None:
-            return self._pca.transform(points)
-        return self._known[self._near.kneighbors(points, return_distance=False)].mean(axis=1)
+
+def _plane(adata: AnnData, x: np.ndarray, cells: np.ndarray, basis: str) -> _Plane:
+    """Return the plane of a basis for the cells of a course, whose representation is ``x[cells]``."""
+    if basis != _bases.PRINCIPAL:
+        xy = _validate.plane(adata, basis, also=[_bases.PRINCIPAL])
+        return _Plane(basis, xy, _bases.among_nearest(x[cells], xy[cells]))
+    pca = PCA(2, svd_solver="full").fit(x[cells])
+    xy = np.full((len(x), 2), np.nan)
+    xy[cells] = pca.transform(x[cells])
+    return _Plane("PCA", xy, pca.transform)
 
 
 class _Shades:
@@ -168,18 +166,16 @@ class _Shades:
         self.handles: list[Line2D] = []
         self.scale: Any = None
         self.by_time = values is None
+        self.name = course.time_key if values is None else str(values.name)
         if values is None:
-            self.name = course.time_key
             times = np.array([*course.values, np.nan])[taken]
             self._continuous(times, TIME_MAP, course.values[0], course.values[-1])
         elif pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
-            self.name = str(values.name)
             numbers = values.to_numpy(dtype=np.float64)
             known = numbers[np.isfinite(numbers)]
             low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
             self._continuous(numbers, VALUE_MAP, low, high)
         else:
-            self.name = str(values.name)
             labels = np.where(values.isna(), "", values.astype(str).to_numpy(dtype=object))
             colors = _colors.category_colors(adata, self.name, sorted(set(labels[taken >= 0]) - {""}))
             self.cells = np.array([to_rgba(colors.get(label, _colors.FAINT)) for label in labels])

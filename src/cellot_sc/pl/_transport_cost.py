@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COLUMNS = ("perturbation", "group", "cost", "ci_low", "ci_high", "null")
-MAKER = "cs.tl.transport_cost"
 ALL = "all"
 VALUES = ("distance", "cost")
 
@@ -75,8 +74,7 @@ def transport_cost(
     """
     _validate.figure_file(save)
     _validate.one_of(value, VALUES, what="value")
-    _validate.table_columns(table, COLUMNS, maker=MAKER)
-    _validate.table_rows(table, maker=MAKER)
+    _validate.table_columns(table, COLUMNS, maker="cs.tl.transport_cost")
     rows = table.astype({"perturbation": str, "group": str})
     groups = sorted(dict.fromkeys(rows["group"]), key=lambda group: group != ALL)
     shown = rows.pivot_table(index="perturbation", columns="group", values="cost", sort=False, observed=True)
