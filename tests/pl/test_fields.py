@@ -39,9 +39,9 @@ def test_streams_follow_the_field_and_stay_where_cells_are() -> None:
     _, ax = plt.subplots()
     _fields.streams(ax, start, start + [0.1, 0.0], LIMITS, 12, "black")
     lines: Any = ax.collections[0]
-    segments = np.array([path[:2] for path in lines.get_segments()])
-    assert len(segments) > 50
-    along = np.abs(np.diff(segments, axis=1)[:, 0])
+    paths = lines.get_segments()
+    assert len(paths) > 5
+    along = np.array([np.ptp(path, axis=0) for path in paths])
     assert along[:, 1].max() < 0.05 * along[:, 0].max()
     # cells are below 2, and the smoothing reaches no further than a few squares
-    assert segments[..., 1].max() < 3
+    assert max(path[:, 1].max() for path in paths) < 3
