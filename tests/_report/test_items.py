@@ -15,4 +15,5 @@ def test_figure_of_panels() -> None:
     assert _items.figure_of({"a": grid[0], "b": grid[1]}) is figure
     # of a figure within a figure, the whole
     outer = plt.figure()
-    assert _items.figure_of({"a": outer.subfigures(1, 2)[0].subplots()}) is outer
+    inner = outer.add_subfigure(outer.add_gridspec(1, 1)[0])
+    assert _items.figure_of({"a": inner.subplots()}) is outer

@@ -102,4 +102,5 @@ def test_rooms_by_number(n: int, expected: str) -> None:
 def test_single() -> None:
     canvas, panel = _canvas.single(None, (3, 2))
     assert canvas.axes == [panel]
-    assert panel.figure.get_size_inches().tolist() == [3, 2]
+    assert canvas.figure is not None
+    assert canvas.figure.get_size_inches().tolist() == [3, 2]

@@ -47,7 +47,7 @@ def test_missing_numbers_of_a_matrix_are_grey() -> None:
     _, ax = plt.subplots()
     image = _draw.matrix(ax, pd.DataFrame([[1.0, np.nan], [-3.0, 0.5]], index=["a", "b"], columns=["x", "y"]))
     assert image.get_clim() == (-3, 3)
-    assert same_color(image.get_cmap().get_bad(), to_rgba(FAINT))
+    assert same_color(tuple(image.get_cmap().get_bad()), to_rgba(FAINT))
     assert [label.get_text() for label in ax.get_xticklabels()] == ["x", "y"]
 
 

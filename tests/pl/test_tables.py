@@ -21,7 +21,7 @@ MADE: dict[str, Callable[[AnnData], pd.DataFrame]] = {
 
 def kinds(table: pd.DataFrame) -> dict[str, str]:
     """Return the kind of every column: a number or a text."""
-    return {name: "number" if pd.api.types.is_numeric_dtype(table[name]) else "text" for name in table}
+    return {str(name): "number" if pd.api.types.is_numeric_dtype(table[name]) else "text" for name in table}
 
 
 @pytest.mark.parametrize("name", MADE)

@@ -17,7 +17,7 @@ def test_couplings_send_cells_to_the_nearest_group() -> None:
 
 def test_birth_and_death_leave_the_generator_alone() -> None:
     genes = pd.Index([f"gene_{i}" for i in range(20)])
-    before = np.random.get_state()[1].copy()  # type: ignore[index,union-attr]
+    before = np.random.get_state()[1].copy()
     with pytest.raises(ValueError, match="of which 0 and 0 are here"):
         moscot.birth_and_death(np.ones((5, 20)), genes)
-    np.testing.assert_array_equal(np.random.get_state()[1], before)  # type: ignore[index,arg-type]
+    np.testing.assert_array_equal(np.random.get_state()[1], before)
