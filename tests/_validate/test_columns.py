@@ -141,3 +141,14 @@ def test_group_labels(adata: AnnData) -> None:
         _validate.group_labels(adata, "cell_type", reserved=["NK"])
     with pytest.raises(KeyError, match="groupby 'celltype'"):
         _validate.group_labels(adata, "celltype", reserved=["all"])
+
+
+def test_tables() -> None:
+    table = pd.DataFrame({"metric": ["mmd"], "value": [0.5]})
+    _validate.table_columns(table, ["metric", "value"])
+    with pytest.raises(
+        KeyError, match="no column 'values': one made by cs.tl.evaluate is needed.*Did you mean 'value'"
+    ):
+        _validate.table_columns(table, ["values"])
+    with pytest.raises(ValueError, match="table has no rows: one made by cs.tl.signature is needed"):
+        _validate.table_columns(table.iloc[:0], ["metric"], maker="cs.tl.signature")

@@ -33,6 +33,8 @@ def test_agreement_of_one_time_and_fate(agreement: pd.DataFrame) -> None:
 def test_agreement_errors(agreement: pd.DataFrame) -> None:
     with pytest.raises(KeyError, match="one made by cs.tl.clonal_agreement is needed"):
         cs.pl.clonal_agreement(agreement.drop(columns="n_clones"))
+    with pytest.raises(ValueError, match="table has no rows: one made by cs.tl.clonal_agreement"):
+        cs.pl.clonal_agreement(agreement.iloc[:0])
     with pytest.raises(ValueError, match="source '5' is unknown"):
         cs.pl.clonal_agreement(agreement, source="5")
     with pytest.raises(ValueError, match="fate 'fat_a' is unknown. Did you mean 'fate_a'"):

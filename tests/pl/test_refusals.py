@@ -33,9 +33,11 @@ def test_errors(tables: Any, name: str, table: str, kwargs: dict[str, Any], erro
     assert plt.get_fignums() == []
 
 
-@pytest.mark.parametrize("name", ["responses", "effect_heatmap", "subpopulation_effects", "transport_cost"])
+@pytest.mark.parametrize(
+    "name", ["responses", "effect_heatmap", "evaluation", "subpopulation_effects", "transport_cost"]
+)
 def test_empty_tables(tables: Any, name: str) -> None:
-    maker = {"responses": "signature", "effect_heatmap": "signature", "transport_cost": "costs"}
+    maker = {"responses": "signature", "effect_heatmap": "signature", "transport_cost": "costs", "evaluation": "scores"}
     table = getattr(tables, maker.get(name, "subpopulations"))(1)
     with pytest.raises(ValueError, match="table has no rows"):
         getattr(cs.pl, name)(table.iloc[:0])

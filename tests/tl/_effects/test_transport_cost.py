@@ -37,7 +37,6 @@ def test_what_acts_costs_more_than_control_against_control(costs: Any):
     assert costs.loc["drug_a", "all"]["ci_low"] > inert["ci_high"]
 
 
-@pytest.mark.slow
 def test_null_is_the_cost_of_no_effect():
     ratios = []
     for seed in range(12):

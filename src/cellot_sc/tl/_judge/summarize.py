@@ -66,7 +66,6 @@ def summarize_scores(
     (['mean'], [2])
     """
     _validate.table_columns(table, [*NEEDED, unit])
-    _validate.at_least(len(table), 1, what="The number of rows of table", why="there is nothing to average")
     if n_boot != 0:
         _validate.positive(n_boot, what="n_boot", integer=True)
     seed = _validate.seed(seed)
