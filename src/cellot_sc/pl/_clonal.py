@@ -60,8 +60,8 @@ def clonal_agreement(
     KeyError
         If the table lacks a column.
     ValueError
-        If the source or the fate is not in the table, there are more or fewer axes than metrics, or no figure can be
-        saved to the file.
+        If the table is empty, the source or the fate is not in it, there are more or fewer axes than metrics, or no
+        figure can be saved to the file.
 
     Examples
     --------

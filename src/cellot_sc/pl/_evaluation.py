@@ -70,8 +70,8 @@ def evaluation(
     KeyError
         If the table lacks a column.
     ValueError
-        If a metric or the group is not in the table, ``x`` is no number, a model has several scores and there is no
-        ``x``, there are more or fewer axes than metrics, or no figure can be saved to the file.
+        If the table is empty, a metric or the group is not in it, ``x`` is no number, a model has several scores and
+        there is no ``x``, there are more or fewer axes than metrics, or no figure can be saved to the file.
 
     Examples
     --------

@@ -73,8 +73,8 @@ def spatial_effects(
     KeyError
         If there are no fitted maps, no such representation, coordinates or feature, or the table lacks a column.
     ValueError
-        If a target was not fitted, coordinates hold NaN or inf, there are more or fewer axes than panels, or no figure
-        can be saved to the file.
+        If a target was not fitted, the table is empty, coordinates hold NaN or inf, there are more or fewer axes than
+        panels, or no figure can be saved to the file.
 
     Examples
     --------
