@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import inspect
 import pickle
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -11,10 +9,6 @@ from anndata import AnnData
 
 import cellot_sc as cs
 from cellot_sc._accessor import CellOT
-
-
-def output(code: str) -> str:
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
 
 def taking_adata(namespace: str) -> list[str]:
@@ -80,15 +74,3 @@ def test_does_not_get_in_the_way_of_pickle(simulated: AnnData):
     assert copy.cellot.pp.split(key_added="other") is None
     assert "other" in copy.obs
     assert "other" not in adata.obs
-
-
-@pytest.mark.parametrize("order", ["anndata, cellot_sc", "cellot_sc, anndata", "cellot_sc, scanpy, anndata"])
-def test_order_of_imports_does_not_matter(order: str):
-    assert output(f"import {order}; print(type(anndata.AnnData().cellot).__name__)") == "CellOT"
-
-
-def test_is_absent_from_import_time():
-    assert output("import cellot_sc, sys; print('anndata' in sys.modules)") == "False"
-    heavy = "{'jax', 'matplotlib', 'moscot', 'scanpy', 'sklearn'}"
-    code = f"import cellot_sc, anndata, sys; anndata.AnnData().cellot.tl; print({heavy} & set(sys.modules))"
-    assert output(code) == "set()"

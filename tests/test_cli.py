@@ -32,7 +32,7 @@ def cells(simulated: AnnData, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def fitted(cells: Path) -> Path:
+def fitted_file(cells: Path) -> Path:
     """Cells with Gaussian maps."""
     path = cells.with_name("fitted.h5ad")
     with pytest.raises(SystemExit) as exit_:
@@ -93,12 +93,12 @@ class TestHelp:
 
 
 class TestFit:
-    def test_does_what_the_functions_do(self, run: Run, cells: Path, fitted: Path) -> None:
+    def test_does_what_the_functions_do(self, run: Run, cells: Path, fitted_file: Path) -> None:
         expected = anndata.read_h5ad(cells)
         cs.pp.split(expected)
         cs.pp.represent(expected, n_components=8)
         cs.tl.cellot(expected, solver="gaussian")
-        found = anndata.read_h5ad(fitted)
+        found = anndata.read_h5ad(fitted_file)
         assert found.obs["split"].tolist() == expected.obs["split"].tolist()
         np.testing.assert_array_equal(found.obsm["X_cellot"], expected.obsm["X_cellot"])
         for target in ("drug_a", "drug_b"):
@@ -126,17 +126,17 @@ class TestFit:
         assert "patient_0" not in set(found.obs["patient"][found.obs["part"] != "ood"])
 
     def test_keeps_the_split_and_the_representation_that_are_there(
-        self, run: Run, fitted: Path, tmp_path: Path
+        self, run: Run, fitted_file: Path, tmp_path: Path
     ) -> None:
-        run.well("fit", fitted, tmp_path / "again.h5ad", "--solver", "mean_shift", "--key", "shift")
-        before, after = anndata.read_h5ad(fitted), anndata.read_h5ad(tmp_path / "again.h5ad")
+        run.well("fit", fitted_file, tmp_path / "again.h5ad", "--solver", "mean_shift", "--key", "shift")
+        before, after = anndata.read_h5ad(fitted_file), anndata.read_h5ad(tmp_path / "again.h5ad")
         assert after.obs["split"].tolist() == before.obs["split"].tolist()
         np.testing.assert_array_equal(after.obsm["X_cellot"], before.obsm["X_cellot"])
         assert {"cellot", "shift"} <= set(after.uns)
 
-    def test_same_file_in_and_out(self, run: Run, fitted: Path, tmp_path: Path) -> None:
+    def test_same_file_in_and_out(self, run: Run, fitted_file: Path, tmp_path: Path) -> None:
         path = tmp_path / "cells.h5ad"
-        path.write_bytes(fitted.read_bytes())
+        path.write_bytes(fitted_file.read_bytes())
         assert "exists; --overwrite replaces it" in run.badly("fit", path, path, "--solver", "identity")
         run.well("fit", path, path, "--solver", "identity", "--overwrite")
         assert anndata.read_h5ad(path).uns["cellot"]["solver"] == "identity"
@@ -144,31 +144,31 @@ class TestFit:
 
 class TestPredict:
     @pytest.mark.parametrize("suffix", [".h5ad", ".zarr"])
-    def test_round_trip(self, run: Run, fitted: Path, tmp_path: Path, suffix: str) -> None:
+    def test_round_trip(self, run: Run, fitted_file: Path, tmp_path: Path, suffix: str) -> None:
         path = tmp_path / f"predicted{suffix}"
-        run.well("predict", fitted, path, "--target", "drug_a")
+        run.well("predict", fitted_file, path, "--target", "drug_a")
         found = anndata.read_h5ad(path) if suffix == ".h5ad" else anndata.read_zarr(path)
-        expected = cs.tl.predict(anndata.read_h5ad(fitted), "drug_a")
+        expected = cs.tl.predict(anndata.read_h5ad(fitted_file), "drug_a")
         np.testing.assert_array_equal(found.X, expected.X)
         assert found.obs_names.tolist() == expected.obs_names.tolist()
         assert set(found.obs["perturbation"]) == {"drug_a"}
 
-    def test_all_targets_of_a_zarr_file(self, run: Run, fitted: Path, tmp_path: Path) -> None:
-        anndata.read_h5ad(fitted).write_zarr(tmp_path / "fitted.zarr")
+    def test_all_targets_of_a_zarr_file(self, run: Run, fitted_file: Path, tmp_path: Path) -> None:
+        anndata.read_h5ad(fitted_file).write_zarr(tmp_path / "fitted.zarr")
         run.well("predict", tmp_path / "fitted.zarr", tmp_path / "all.h5ad")
         found = anndata.read_h5ad(tmp_path / "all.h5ad")
         assert found.obs["perturbation"].value_counts().to_dict() == {"drug_a": 200, "drug_b": 200, "control": 0}
 
 
 class TestEvaluate:
-    def test_table(self, run: Run, fitted: Path, tmp_path: Path) -> None:
+    def test_table(self, run: Run, fitted_file: Path, tmp_path: Path) -> None:
         path = tmp_path / "scores.csv"
         out = run.well(
-            "evaluate", fitted, path, "--split", "valid", "--groupby", "cell_type", "--metric", "mmd",
+            "evaluate", fitted_file, path, "--split", "valid", "--groupby", "cell_type", "--metric", "mmd",
             "--metric", "energy_distance", "--space", "genes", "--n-boot", "5", "--seed", "2",
         )  # fmt: skip
         expected = cs.tl.evaluate(
-            anndata.read_h5ad(fitted), split="valid", groupby="cell_type", metrics=["mmd", "energy_distance"],
+            anndata.read_h5ad(fitted_file), split="valid", groupby="cell_type", metrics=["mmd", "energy_distance"],
             space="genes", n_boot=5, seed=2,
         )  # fmt: skip
         pd.testing.assert_frame_equal(pd.read_csv(path), expected)
@@ -180,31 +180,31 @@ class TestEvaluate:
         shown = next(line for line in out.splitlines() if line.startswith("drug_a")).split()[1:]
         assert shown == [f"{value:.3g}" for value in row["value"]]
 
-    def test_protocol(self, run: Run, fitted: Path, tmp_path: Path) -> None:
+    def test_protocol(self, run: Run, fitted_file: Path, tmp_path: Path) -> None:
         path = tmp_path / "scores.csv"
         out = run.well(
-            "evaluate", fitted, path, "--metric", "l2_means", "--space", "genes", "--baseline", "mean_shift",
+            "evaluate", fitted_file, path, "--metric", "l2_means", "--space", "genes", "--baseline", "mean_shift",
             "--n-markers", "5", "--n-markers", "10", "--n-cells", "8", "--n-boot", "3",
         )  # fmt: skip
         expected = cs.tl.evaluate(
-            anndata.read_h5ad(fitted), metrics="l2_means", space="genes", baselines="mean_shift", n_markers=[5, 10],
-            n_cells=8, n_boot=3,
+            anndata.read_h5ad(fitted_file), metrics="l2_means", space="genes", baselines="mean_shift",
+            n_markers=[5, 10], n_cells=8, n_boot=3,
         )  # fmt: skip
         pd.testing.assert_frame_equal(pd.read_csv(path), expected)
         assert "l2_means of test cells, the first numbers of features and of cells:" in out
         assert out.count("drug_a") == out.count("drug_b")
 
-    def test_units(self, run: Run, fitted: Path, tmp_path: Path) -> None:
+    def test_units(self, run: Run, fitted_file: Path, tmp_path: Path) -> None:
         path = tmp_path / "scores.csv"
-        run.well("evaluate", fitted, path, "--metric", "l2_means", "--unit", "patient", "--n-boot", "5")
-        expected = cs.tl.evaluate(anndata.read_h5ad(fitted), metrics="l2_means", unit="patient", n_boot=5)
+        run.well("evaluate", fitted_file, path, "--metric", "l2_means", "--unit", "patient", "--n-boot", "5")
+        expected = cs.tl.evaluate(anndata.read_h5ad(fitted_file), metrics="l2_means", unit="patient", n_boot=5)
         pd.testing.assert_frame_equal(pd.read_csv(path), expected)
 
 
 class TestReport:
-    def test_page(self, run: Run, fitted: Path, tmp_path: Path) -> None:
+    def test_page(self, run: Run, fitted_file: Path, tmp_path: Path) -> None:
         path = tmp_path / "page.html"
-        out = run.well("report", fitted, "--out", path, "--groupby", "patient", "--split", "test")
+        out = run.well("report", fitted_file, "--out", path, "--groupby", "patient", "--split", "test")
         assert out.endswith(f"wrote {path}\n")
         assert "energy_distance of test cells:" in out
         text = path.read_text(encoding="utf-8")
@@ -213,11 +213,11 @@ class TestReport:
         assert "patient_3" in text and "type_0" not in text
         assert list(tmp_path.iterdir()) == [path]
 
-    def test_defaults(self, run: Run, fitted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_defaults(self, run: Run, fitted_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         asked: list[dict[str, object]] = []
 
         class Found:
-            scores = cs.tl.evaluate(anndata.read_h5ad(fitted), metrics="l2_means", n_boot=0)
+            scores = cs.tl.evaluate(anndata.read_h5ad(fitted_file), metrics="l2_means", n_boot=0)
 
             def write(self, path: Path, **words: str) -> None:
                 path.write_text(words["source"])
@@ -228,7 +228,7 @@ class TestReport:
 
         monkeypatch.setattr(_report, "compose", compose)
         source = tmp_path / "my.fit.zarr"
-        anndata.read_h5ad(fitted).write_zarr(source)
+        anndata.read_h5ad(fitted_file).write_zarr(source)
         run.well("report", source)
         assert (tmp_path / "my.fit.html").read_text() == "my.fit.zarr"
         assert asked == [{"key": "cellot", "split": None, "groupby": None}]
@@ -292,10 +292,10 @@ class TestErrors:
         ],
     )
     def test_exit_code_2_and_one_line(
-        self, run: Run, cells: Path, fitted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+        self, run: Run, cells: Path, fitted_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
         arguments: list[str], words: str,
     ) -> None:  # fmt: skip
-        for source in (cells, fitted):
+        for source in (cells, fitted_file):
             (tmp_path / source.name).symlink_to(source)
         (tmp_path / "cells.csv").write_text("a,b")
         (tmp_path / "broken.h5ad").write_text("a,b")
@@ -307,38 +307,38 @@ class TestErrors:
         assert sorted(tmp_path.rglob("*")) == before
 
     def test_faults_of_the_program_keep_their_traceback(
-        self, fitted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, fitted_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(cs.tl, "predict", lambda *args, **kwargs: json.loads("no JSON"))
         with pytest.raises(json.JSONDecodeError):
-            cli.main(["predict", str(fitted), str(tmp_path / "new.h5ad")])
+            cli.main(["predict", str(fitted_file), str(tmp_path / "new.h5ad")])
         assert list(tmp_path.iterdir()) == []
 
     def test_a_disk_that_fails_is_one_line(
-        self, run: Run, fitted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, run: Run, fitted_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def full(*args: object, **kwargs: object) -> None:
             raise OSError(28, "No space left on device", "new.h5ad")
 
         monkeypatch.setattr(AnnData, "write_h5ad", full)
-        assert run.badly("predict", fitted, tmp_path / "new.h5ad") == "new.h5ad: No space left on device"
+        assert run.badly("predict", fitted_file, tmp_path / "new.h5ad") == "new.h5ad: No space left on device"
         assert list(tmp_path.iterdir()) == []
 
     def test_an_interrupt_is_one_line(
-        self, run: Run, fitted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, run: Run, fitted_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def interrupt(*args: object, **kwargs: object) -> None:
             raise KeyboardInterrupt
 
         monkeypatch.setattr(cs.tl, "predict", interrupt)
-        status, _, err = run("predict", fitted, tmp_path / "new.h5ad")
+        status, _, err = run("predict", fitted_file, tmp_path / "new.h5ad")
         assert (status, err) == (130, "cellot-sc: error: interrupted; nothing was written\n")
         assert list(tmp_path.iterdir()) == []
 
 
-def test_log_lines_and_settings_are_as_they_were(run: Run, fitted: Path, tmp_path: Path) -> None:
+def test_log_lines_and_settings_are_as_they_were(run: Run, fitted_file: Path, tmp_path: Path) -> None:
     before = _settings.logger.handlers[:], cs.settings.progress
-    out = run.well("predict", fitted, tmp_path / "new.h5ad")
+    out = run.well("predict", fitted_file, tmp_path / "new.h5ad")
     assert "predicted 400 cells of drug_a, drug_b" in out
     assert (_settings.logger.handlers[:], cs.settings.progress) == before
 

@@ -1,8 +1,5 @@
-"""Small files of the same layout as the published ones, put where the loaders look for them."""
-
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -110,24 +107,3 @@ def test_another_file_in_its_place(put: Callable[..., None], tmp_path: Path):
     (tmp_path / "kang_2018.h5ad").write_bytes(b"nothing of the kind")
     with pytest.raises(ValueError, match=r"kang_2018.h5ad cannot be read as .h5ad"):
         cs.datasets.kang()
-
-
-@pytest.mark.parametrize("name", sorted(entries()))
-def test_registry_says_where_from_and_whom_to_cite(name: str):
-    entry = entries()[name]
-    [file] = entry.files
-    assert entry.type == "anndata"
-    assert {"title", "citation", "doi", "accession", "licence", "megabytes", "address", "checksum"} == set(
-        entry.metadata
-    )
-    assert entry.metadata["doi"].startswith("10.")
-    assert all(url.startswith("https://") for url in [file.resolve_url(), *(file.fallback_urls or ())])
-    # a checksum comes with the source of it
-    assert (file.sha256 is None) == (entry.metadata["checksum"] is None)
-    assert file.sha256 is None or len(bytes.fromhex(file.sha256)) == 32
-
-
-def test_every_entry_has_a_loader():
-    loaders = [name for name in cs.datasets.__all__ if inspect.isfunction(getattr(cs.datasets, name))]
-    for name in entries():
-        assert any(name.startswith(loader) for loader in loaders), name

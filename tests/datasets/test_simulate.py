@@ -7,9 +7,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
-import scanpy as sc
 import scipy.sparse as sp
-from anndata import AnnData
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.decomposition import PCA
@@ -122,64 +120,9 @@ def test_conditions_are_unpaired() -> None:
     assert not (control[:, None] == inert[None]).all(axis=-1).any()
 
 
-def test_roles() -> None:
-    def roles(*perturbations: str) -> dict[str, str]:
-        adata = simulate(400, 20, perturbations=perturbations)
-        return dict(adata.uns["simulation"]["roles"])
-
-    assert roles("a") == {"a": "all_types"}
-    assert roles("a", "b") == {"a": "one_type", "b": "inert"}
-    assert roles("z", "y", "x", "w") == {"z": "all_types", "y": "all_types", "x": "one_type", "w": "inert"}
-
-
 def test_one_name_need_not_be_a_list() -> None:
     adata = simulate(200, 20, perturbations="drug")
     assert list(adata.obs["perturbation"].cat.categories) == ["control", "drug"]
-
-
-def test_inert_perturbation_changes_nothing_in_any_cell() -> None:
-    adata = simulate(**SMALL)
-    np.testing.assert_array_equal(change(adata, "drug_b"), 0)
-    responses = adata.uns["simulation"]["responses"]
-    assert not responses.loc[responses["perturbation"] == "drug_b", "responds"].any()
-
-
-def test_one_type_responds_up_and_down() -> None:
-    adata = simulate(**SMALL)
-    truth = adata.uns["simulation"]
-    responses = truth["responses"].query("perturbation == 'drug_a'")
-    assert responses["responds"].tolist() == [True, False, False, False]
-    effects = truth["effects"].query("perturbation == 'drug_a'")
-    assert set(effects["cell_type"]) == {"type_0"}
-    assert (np.sign(effects["log_fold_change"]).value_counts() == 6).all()
-    assert effects["log_fold_change"].abs().between(1, 2).all()
-
-    responder = (adata.obs["cell_type"] == "type_0").to_numpy()[of(adata, "control")]
-    shift = change(adata, "drug_a")
-    np.testing.assert_array_equal(shift[~responder], 0)
-    mean_shift = pd.Series(shift[responder].mean(axis=0), index=adata.var_names)[effects["gene"]].to_numpy()
-    assert (np.sign(mean_shift) == np.sign(effects["log_fold_change"])).all()
-
-
-def test_general_perturbation_acts_on_every_type_in_its_own_way() -> None:
-    adata = simulate(**SMALL, perturbations=("ifn", "a", "b"))
-    truth = adata.uns["simulation"]
-    effects = (
-        truth["effects"]
-        .query("perturbation == 'ifn'")
-        .pivot(index="gene", columns="cell_type", values="log_fold_change")
-    )
-    shared = effects.dropna()
-    assert len(shared) >= 6
-    assert (np.sign(shared).nunique(axis=1) == 1).sum() >= 6
-    assert shared.abs().std(axis=1).min() > 0.01
-    assert effects.isna().any(axis=1).any()
-    strength = truth["patients"].query("perturbation == 'ifn'")["strength"]
-    assert strength.nunique() == 4
-    assert strength.between(0.5, 2).all()
-    cell_type = adata.obs["cell_type"].to_numpy()[of(adata, "control")]
-    for name in np.unique(cell_type):
-        assert np.abs(change(adata, "ifn")[cell_type == name]).max(axis=1).min() > 0
 
 
 def test_effects_can_be_seen_in_the_treated_cells() -> None:
@@ -298,103 +241,3 @@ def test_any_size(n_cell_types: int, n_patients: int, n_genes: int, n_perturbati
 def test_bad_input(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         simulate(**arguments)
-
-
-# a given baseline
-
-
-def baseline_cells(**obs: Any) -> Any:
-    rng = np.random.default_rng(0)
-    x = np.log1p(rng.poisson(3, (80, 12)) * 1.3).astype(np.float32)
-    names = pd.DataFrame(obs, index=[f"b{i}" for i in range(80)])
-    return AnnData(x, obs=names, var=pd.DataFrame(index=[f"known_{g}" for g in range(12)]))
-
-
-def test_baseline_scanpy_cells() -> None:
-    baseline: Any = sc.datasets.pbmc68k_reduced()
-    adata = simulate(900, baseline=baseline, perturbations=("ifn", "a", "b"))
-    assert adata.var_names.equals(baseline.raw.var_names)
-    assert set(adata.obs["cell_type"]) <= set(baseline.obs["bulk_labels"])
-    assert "counts" not in adata.layers
-    assert isinstance(adata.X, sp.csr_matrix)
-    # control and inert cells are cells of the baseline: X is scaled there, so they come from raw
-    known = {row.tobytes() for row in baseline.raw.X.toarray()}
-    unchanged = adata.X[of(adata, "control") | of(adata, "b")].toarray()
-    assert all(row.tobytes() in known for row in unchanged)
-    assert np.linalg.norm(change(adata, "ifn"), axis=1).min() > 0
-    np.testing.assert_array_equal(change(adata, "b"), 0)
-    responder = (adata.obs["cell_type"] == "Dendritic").to_numpy()[of(adata, "control")]
-    shift = np.linalg.norm(change(adata, "a"), axis=1)
-    assert shift[responder].min() > 0
-    np.testing.assert_array_equal(shift[~responder], 0)
-
-
-def test_baseline_effect_is_on_the_log_scale() -> None:
-    adata = simulate(60, baseline=baseline_cells(), perturbations=["p"])
-    control = of(adata, "control")
-    effects = adata.uns["simulation"]["effects"].set_index("gene")["log_fold_change"]
-    strength = adata.uns["simulation"]["patients"].set_index("patient")["strength"]
-    fold = np.outer(strength[adata.obs["patient"][control]], effects.reindex(adata.var_names).fillna(0))
-    expected = np.log1p(np.expm1(adata.X[control].toarray()) * np.exp(fold))
-    np.testing.assert_allclose(adata.layers["counterfactual_p"][control], expected, rtol=1e-5, atol=1e-6)
-
-
-def test_baseline_same_seed_same_bits() -> None:
-    same(*(simulate(100, baseline=baseline_cells(), seed=3) for _ in range(2)))
-
-
-@pytest.mark.parametrize(
-    ("columns", "read"),
-    [
-        (["leiden", "louvain", "bulk_labels", "cell_type"], "cell_type"),
-        (["leiden", "louvain", "bulk_labels"], "bulk_labels"),
-        (["leiden", "louvain"], "louvain"),
-        (["leiden"], "leiden"),
-        ([], None),
-    ],
-)
-def test_baseline_cell_types(columns: list[str], read: str | None) -> None:
-    baseline = baseline_cells(**{column: np.resize([f"{column}_x", f"{column}_y"], 80) for column in columns})
-    adata = simulate(100, baseline=baseline)
-    assert set(adata.obs["cell_type"]) == ({"all"} if read is None else {f"{read}_x", f"{read}_y"})
-
-
-def test_baseline_patients() -> None:
-    known = simulate(100, baseline=baseline_cells(patient=np.resize(["101", "107"], 80)))
-    assert set(known.obs["patient"]) == {"101", "107"}
-    unknown = simulate(100, baseline=baseline_cells(), n_patients=3)
-    assert set(unknown.obs["patient"]) == {"patient_0", "patient_1", "patient_2"}
-
-
-def test_baseline_is_left_as_it_was() -> None:
-    baseline = baseline_cells(cell_type=np.resize(["x", "y"], 80))
-    before = baseline.copy()
-    simulate(100, baseline=baseline)
-    np.testing.assert_array_equal(baseline.X, before.X)
-    pd.testing.assert_frame_equal(baseline.obs, before.obs)
-
-
-def test_bad_baseline() -> None:
-    counts = baseline_cells()
-    counts.X = np.round(counts.X)
-    with pytest.raises(ValueError, match="whole numbers only, as counts do"):
-        simulate(100, baseline=counts)
-
-    scaled = baseline_cells()
-    scaled.X = scaled.X - 1
-    with pytest.raises(ValueError, match="no expression without negative values in X or raw.X"):
-        simulate(100, baseline=scaled)
-    with pytest.raises(ValueError, match="no expression without negative values"):
-        simulate(100, baseline=AnnData(obs=scaled.obs))
-
-    missing = baseline_cells()
-    missing.X[3, 2] = np.nan
-    with pytest.raises(ValueError, match=r"baseline.X holds NaN or inf in 1 of 80 cells"):
-        simulate(100, baseline=missing)
-
-    unlabelled = baseline_cells(cell_type=pd.Categorical([None, *["x"] * 79]))
-    with pytest.raises(ValueError, match=r"baseline.obs\['cell_type'\] is missing for 1 cells"):
-        simulate(100, baseline=unlabelled)
-
-    with pytest.raises(ValueError, match="n_cells is 2; at least 3 are needed: one for each of 3 conditions"):
-        simulate(2, baseline=baseline_cells())

@@ -223,3 +223,32 @@ def figure_name(request: pytest.FixtureRequest) -> str:
 def drawer(figure_name: str, cells: AnnData, tables: type[Tables], number: int) -> Callable[..., list[Axes]]:
     """Draws the figure."""
     return partial(draw, figure_name, cells, tables, number)
+
+
+@pytest.fixture
+def placed(fitted: AnnData) -> AnnData:
+    fitted.obsm["spatial"] = np.random.default_rng(0).uniform(size=(fitted.n_obs, 2))
+    fitted.obsm["X_two"] = fitted.obsm["X_cellot"][:, :2].copy()
+    return fitted
+
+
+@pytest.fixture(scope="session")
+def _course() -> AnnData:
+    adata = cs.datasets.simulate_branching(450, 30)
+    cs.pp.split(adata, "time", control="0")
+    cs.pp.represent(adata, n_components=5)
+    cs.tl.trajectory(adata, solver="gaussian")
+    cs.tl.fate(adata)
+    return adata
+
+
+@pytest.fixture
+def course(_course: AnnData) -> AnnData:
+    """Cells with a time course, fates and clones, to change as you like."""
+    return _course.copy()
+
+
+@pytest.fixture(scope="session")
+def agreement(_course: AnnData) -> pd.DataFrame:
+    """How well two models agree with the clones."""
+    return cs.tl.clonal_agreement(_course, models=["prior", "identity"], n_boot=30)

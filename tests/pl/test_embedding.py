@@ -12,7 +12,7 @@ from matplotlib.colors import to_rgba
 from sklearn.decomposition import PCA
 
 import cellot_sc as cs
-from cellot_sc.pl import _bases, _style
+from cellot_sc.pl import _bases, _colors
 
 
 def in_test(adata: AnnData, label: str) -> np.ndarray:
@@ -44,9 +44,9 @@ def test_positions_are_those_of_a_joint_pca(fitted: AnnData) -> None:
         np.testing.assert_allclose(drawn(ax), expected, atol=1e-3)
         # the others lie behind, in grey
         assert len(drawn(ax, 0)) == len(joint) - len(expected)
-        assert set(colors(ax, 0)) == {to_rgba(_style.FAINT)}
+        assert set(colors(ax, 0)) == {to_rgba(_colors.FAINT)}
     assert [set(colors(ax)) for ax in panels.values()] == [
-        {to_rgba(color)} for color in (_style.GREY, _style.BLUE, _style.VERMILION)
+        {to_rgba(color)} for color in (_colors.GREY, _colors.BLUE, _colors.VERMILION)
     ]
     assert len({(ax.get_xlim(), ax.get_ylim()) for ax in panels.values()}) == 1
 
@@ -68,7 +68,7 @@ def test_overlaid(fitted: AnnData) -> None:
     sizes = [len(part) for part in clouds(fitted, "drug_a")]
     ax = panels["drug_a", "overlay"]
     assert len(drawn(ax)) == sum(sizes)
-    of_role = {_style.GREY: sizes[0], _style.BLUE: sizes[1], _style.VERMILION: sizes[2]}
+    of_role = {_colors.GREY: sizes[0], _colors.BLUE: sizes[1], _colors.VERMILION: sizes[2]}
     found = colors(ax)
     assert {color: found.count(to_rgba(color, 0.7)) for color in of_role} == of_role
     # no kind of cells lies on top of the others
@@ -78,7 +78,7 @@ def test_overlaid(fitted: AnnData) -> None:
 def test_overlaid_positions_keep_their_color(fitted: AnnData) -> None:
     apart = cs.pl.embedding(fitted, "drug_a", basis="pca", show=False)
     together = cs.pl.embedding(fitted, "drug_a", basis="pca", overlay=True, show=False)["drug_a", "overlay"]
-    blue = np.array([color == to_rgba(_style.BLUE, 0.7) for color in colors(together)])
+    blue = np.array([color == to_rgba(_colors.BLUE, 0.7) for color in colors(together)])
     expected = drawn(apart["drug_a", "observed"])
     assert sorted(map(tuple, drawn(together)[blue])) == sorted(map(tuple, expected))
 

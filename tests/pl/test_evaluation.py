@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -163,3 +165,30 @@ def test_errors(kwargs: dict[str, str], error: type[Exception], words: str) -> N
 def test_no_table_of_scores() -> None:
     with pytest.raises(KeyError, match="table has no column 'model': one made by cs.tl.evaluate is needed"):
         cs.pl.evaluation(pd.DataFrame({"modell": [1]}))
+
+
+class TestCurves:
+    def test_of_one_perturbation_with_its_intervals(self, tables: Any) -> None:
+        table = tables.scores(1, (5, 50, 500))
+        ax = cs.pl.evaluation(table, x="n_features", metrics="energy_distance", show=False)["energy_distance"]
+        of_model = table[(table["model"] == "icnn") & (table["metric"] == "energy_distance")]
+        [line] = [line for line in ax.lines if line.get_label() == "icnn"]
+        assert np.asarray(line.get_xdata()).tolist() == [5, 50, 500]
+        np.testing.assert_allclose(np.asarray(line.get_ydata()), of_model["value"])
+        bands = [band.get_paths()[0].get_extents() for band in ax.collections]
+        assert any(np.isclose(band.y1, of_model["ci_high"].max()) for band in bands)
+        assert ax.get_xscale() == "log"
+        assert ax.get_xlabel() == "number of features"
+
+    def test_of_several_the_median(self, tables: Any) -> None:
+        table = tables.scores(5, (10, 20))
+        ax = cs.pl.evaluation(table, x="n_features", metrics="energy_distance", show=False)["energy_distance"]
+        of_model = table[(table["model"] == "icnn") & (table["metric"] == "energy_distance")]
+        [line] = [line for line in ax.lines if line.get_label() == "icnn"]
+        np.testing.assert_allclose(np.asarray(line.get_ydata()), of_model.groupby("n_features")["value"].median())
+        assert ax.get_xscale() == "linear"
+
+
+def test_several_scores_need_an_x(tables: Any) -> None:
+    with pytest.raises(ValueError, match="several scores of model 'identity'.*name in x"):
+        cs.pl.evaluation(tables.scores(1, (5, 10)))

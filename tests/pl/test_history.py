@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import same_color
 
 import cellot_sc as cs
-from cellot_sc.pl import _style
+from cellot_sc.pl import _colors
 
 
 def curves(ax: Axes) -> dict[str, tuple[list[float], list[float]]]:
@@ -65,7 +65,7 @@ def test_many_perturbations(iterated_34: AnnData) -> None:
     assert len(curves(panel)) == 34 + 1
     assert curves(panel)["median"] == ([0, 100, 200, 300], [19.5, 18.5, 17.5, 18.5])
     assert legend(panel) == ["each perturbation", "median", "drug_33", "drug_32", "drug_31", "map that was kept"]
-    colored = [line.get_label() for line in panel.lines if same_color(line.get_color(), _style.VERMILION)]
+    colored = [line.get_label() for line in panel.lines if same_color(line.get_color(), _colors.VERMILION)]
     assert "drug_33" in colored
     assert len(dots(panel)) == 34
 

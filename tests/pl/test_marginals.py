@@ -11,7 +11,7 @@ from scipy import stats
 
 import cellot_sc as cs
 from cellot_sc.metrics import wasserstein_marginals
-from cellot_sc.pl import _marginals, _style
+from cellot_sc.pl import _colors, _marginals
 
 
 def in_test(adata: AnnData, label: str) -> np.ndarray:
@@ -117,14 +117,14 @@ def test_other_split(fitted: AnnData) -> None:
 
 def test_of_many_cells_a_sample_is_shown(fitted: AnnData, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
-    draw = _marginals._draw
+    draw = _marginals._densities
 
     def spy(ax: Axes, values: dict[str, np.ndarray], colors: dict[str, str]) -> None:
         seen.extend(len(x) for x in values.values())
         draw(ax, values, colors)
 
     monkeypatch.setattr(_marginals, "MAX_CELLS", 20)
-    monkeypatch.setattr(_marginals, "_draw", spy)
+    monkeypatch.setattr(_marginals, "_densities", spy)
     cs.pl.marginals(fitted, "drug_a", features="gene_03", show=False)
     assert seen == [20, 20, 20]
 
@@ -193,7 +193,7 @@ class TestDensity:
 def test_predicted_stands_out(fitted: AnnData) -> None:
     [ax] = cs.pl.marginals(fitted, "drug_a", features="gene_03", show=False).values()
     widths = {line.get_label(): line.get_linewidth() for line in ax.lines}
-    assert widths[_style.PREDICTED] > max(widths[_style.CONTROL], widths[_style.OBSERVED])
+    assert widths[_colors.PREDICTED] > max(widths[_colors.CONTROL], widths[_colors.OBSERVED])
     assert len(ax.collections) == 2
 
 
@@ -201,9 +201,9 @@ def test_a_peak_at_zero_does_not_flatten_the_rest() -> None:
     rng = np.random.default_rng(0)
     expressed = np.concatenate([np.zeros(180), rng.normal(5, 0.5, 20)])
     _, ax = plt.subplots()
-    values = {_style.CONTROL: np.zeros(200), _style.OBSERVED: expressed, _style.PREDICTED: expressed + 0.01}
-    _marginals._draw(ax, values, dict.fromkeys(values, "red"))
-    x, y = curve(ax, _style.OBSERVED)
+    values = {_colors.CONTROL: np.zeros(200), _colors.OBSERVED: expressed, _colors.PREDICTED: expressed + 0.01}
+    _marginals._densities(ax, values, dict.fromkeys(values, "red"))
+    x, y = curve(ax, _colors.OBSERVED)
     assert ax.get_ylim()[1] == pytest.approx(4.2 * y[x > 3].max(), rel=0.1)
     assert y.max() > ax.get_ylim()[1]
 

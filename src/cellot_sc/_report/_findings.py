@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from .. import pl, tl
-from ..pl._style import palette
+from ..pl._colors import palette
 from ._items import Item, figure_of
 from ._table import MISSING, Cell, interval, number, render
 

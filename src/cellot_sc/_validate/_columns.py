@@ -286,12 +286,13 @@ def growth_column(adata: AnnData, key: str, methods: Sequence[str]) -> None:
 
 
 def table_columns(table: pd.DataFrame, needed: Iterable[str], *, maker: str = "cs.tl.evaluate") -> None:
-    """Raise :class:`KeyError` if a table, such as ``maker`` makes, lacks a column."""
+    """Raise :class:`KeyError` if a table, such as ``maker`` makes, lacks a column, ValueError if it is empty."""
     for column in needed:
         if column not in table.columns:
             hint = nearest(column, table.columns)
             msg = f"table has no column {column!r}: one made by {maker} is needed.{hint}"
             raise KeyError(msg)
+    table_rows(table, maker=maker)
 
 
 def table_rows(table: pd.DataFrame, *, maker: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,7 @@ from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
 from .._settings import logger
-from . import _style
+from . import _colors
 
 if TYPE_CHECKING:
     from ._cells import Cells
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 UMAP, PRINCIPAL = "umap", "pca"
 BASES = (UMAP, PRINCIPAL)
 """Maps that are made of the cells to be shown."""
-ROLES = (_style.CONTROL, _style.OBSERVED, _style.PREDICTED)
+ROLES = (_colors.CONTROL, _colors.OBSERVED, _colors.PREDICTED)
 MAX_UMAP_CELLS = 50_000
 """A UMAP of more cells than this is made of a sample."""
 N_NEIGHBOURS = 15
@@ -33,6 +34,12 @@ def embed(points: np.ndarray, basis: str) -> np.ndarray:
     sc.pp.neighbors(cells, n_neighbors=min(N_NEIGHBOURS, len(points) - 1), use_rep="X", random_state=0)
     sc.tl.umap(cells, random_state=0)
     return np.asarray(cells.obsm["X_umap"])
+
+
+def among_nearest(points: np.ndarray, xy: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Return a function that puts other points where their nearest ones, at ``xy`` on a map, are on average."""
+    nearest = NearestNeighbors(n_neighbors=min(N_NEIGHBOURS, len(points))).fit(points)
+    return lambda others: xy[nearest.kneighbors(others, return_distance=False)].mean(axis=1)
 
 
 def rows_of(cells: Cells, basis: str) -> dict[str, np.ndarray]:
@@ -69,9 +76,8 @@ def onto(cells: Cells, rows: dict[str, np.ndarray], xy: np.ndarray) -> dict[str,
     found = {}
     for name in cells.targets:
         known = np.concatenate([rows[cells.control], rows[name]])
-        nearest = NearestNeighbors(n_neighbors=min(N_NEIGHBOURS, len(known))).fit(cells.space.read(known))
-        asked = np.concatenate([control, cells.fitted.maps[name].transport(control)])
-        means = xy[known][nearest.kneighbors(asked, return_distance=False)].mean(axis=1)
+        points = np.concatenate([control, cells.fitted.maps[name].transport(control)])
+        means = among_nearest(cells.space.read(known), xy[known])(points)
         start = xy[rows[cells.control]]
         ends = start + means[n_control:] - means[:n_control]
         found[name] = dict(zip(ROLES, (start, xy[rows[name]], ends), strict=True))

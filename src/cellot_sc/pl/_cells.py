@@ -56,6 +56,17 @@ class Cells:
         return rows
 
 
+def groups(adata: AnnData, key: str | None, *, what: str = "color") -> np.ndarray | None:
+    """Return the text of a column that cells are told apart by, if there is to be one.
+
+    Raises
+    ------
+    KeyError
+        If there is no such column.
+    """
+    return None if key is None else _validate.obs_key(adata, key, what=what).astype(str).to_numpy(dtype=object)
+
+
 def of_split(adata: AnnData, target: str | None, *, key: str, split: str) -> Cells:
     """Return the cells of a split for one perturbation, or for every one that has cells there.
 

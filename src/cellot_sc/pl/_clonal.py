@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from .. import _validate
-from . import _style
+from . import _canvas, _colors, _draw
 from ._evaluation import CONTROLS, model_name
 
 if TYPE_CHECKING:
@@ -60,8 +60,8 @@ def clonal_agreement(
     KeyError
         If the table lacks a column.
     ValueError
-        If the source or the fate is not in the table, there are more or fewer axes than metrics, or no figure can be
-        saved to the file.
+        If the table is empty, the source or the fate is not in it, there are more or fewer axes than metrics, or no
+        figure can be saved to the file.
 
     Examples
     --------
@@ -87,12 +87,11 @@ def clonal_agreement(
     peers = [model for model in PEERS if model in models]
     models = [*peers, *fitted]
     # the first that has no colour of its own is the one that stands out
-    colors = _style.model_colors([*fitted, *peers])
+    colors = _colors.model_colors([*fitted, *peers])
 
-    canvas = _style.Canvas.of(ax, len(metrics), size=(2.9, 0.9 + 0.3 * len(models)), n_cols=3)
-    axes = dict(zip(metrics, canvas.axes, strict=True))
+    canvas = _canvas.Canvas.of(ax, metrics, size=(2.9, 0.9 + 0.3 * len(models)), n_cols=3)
     y = np.arange(len(models))
-    for i, (metric, panel) in enumerate(axes.items()):
+    for metric, panel in canvas.panels.items():
         of_metric = rows[rows["metric"] == metric].drop_duplicates("model").set_index("model").reindex(models)
         shades = [colors[model] for model in models]
         panel.hlines(y, of_metric["ci_low"], of_metric["ci_high"], color=shades, linewidth=1.5)
@@ -101,13 +100,10 @@ def clonal_agreement(
         if metric == "accuracy" and "prior" in models:
             chance = float(of_metric.loc["prior", "value"])
         if chance is not None:
-            panel.axvline(chance, color=_style.GREY, linewidth=0.8, linestyle="--", zorder=0)
-        panel.set_yticks(y, [model_name(model) for model in models])
-        panel.set_ylim(len(models) - 0.5, -0.5)
-        panel.tick_params(axis="y", length=0, labelleft=canvas.figure is None or i % 3 == 0)
-        panel.set_title(metric, loc="left", fontsize="medium", fontweight="bold")
-        _style.tidy(panel)
+            panel.axvline(chance, color=_colors.GREY, linewidth=0.8, linestyle="--", zorder=0)
+        _draw.name_rows(panel, [model_name(model) for model in models])
+        _draw.title(panel, metric)
+    canvas.name_rows_once()
     n_cells, n_clones = int(rows["n_cells"].iloc[0]), int(rows["n_clones"].iloc[0])
     canvas.label(x=f"{n_cells} cells of {n_clones} clones, time: {source}; fate: {fate}")
-    canvas.finish(show=show, save=save)
-    return axes
+    return canvas.finish(show=show, save=save)

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.collections import LineCollection
 from scipy.cluster.hierarchy import dendrogram, leaves_list, linkage
 
-from . import _style
+from . import _colors
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,13 +44,11 @@ def draw_tree(ax: Axes, tree: np.ndarray | None, side: Literal["top", "right"]) 
     # scipy puts leaf i at 10 i + 5
     along, height = np.asarray(drawn["icoord"]) / 10 - 0.5, np.asarray(drawn["dcoord"])
     n_leaves, top = len(tree) + 1, height.max() or 1.0
+    lines = np.stack([along, height], axis=-1)
     if side == "top":
-        inset = ax.inset_axes((0, 1.01, 1, share))
-        lines = np.stack([along, height], axis=-1)
-        inset.set(xlim=(-0.5, n_leaves - 0.5), ylim=(0, 1.05 * top))
+        inset = ax.inset_axes((0, 1.01, 1, share), xlim=(-0.5, n_leaves - 0.5), ylim=(0, 1.05 * top))
     else:
-        inset = ax.inset_axes((1.01, 0, share, 1))
-        lines = np.stack([height, along], axis=-1)
-        inset.set(ylim=(n_leaves - 0.5, -0.5), xlim=(0, 1.05 * top))
-    inset.add_collection(LineCollection(list(lines), colors=_style.GREY, linewidths=0.8))
+        inset = ax.inset_axes((1.01, 0, share, 1), ylim=(n_leaves - 0.5, -0.5), xlim=(0, 1.05 * top))
+        lines = lines[..., ::-1]
+    inset.add_collection(LineCollection(list(lines), colors=_colors.GREY, linewidths=0.8))
     inset.set_axis_off()

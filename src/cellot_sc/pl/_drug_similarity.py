@@ -11,7 +11,7 @@ from scipy.cluster.hierarchy import linkage
 from scipy.spatial.distance import squareform
 
 from .. import _validate
-from . import _clustering, _style
+from . import _canvas, _clustering, _draw
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,10 +71,9 @@ def drug_similarity(
     order = _clustering.leaves(tree, len(table))
     values = table.iloc[order, order]
 
-    room, side = _style.room([str(name) for name in table.index]), max(_style.ROW * len(table), 1.6)
-    canvas = _style.Canvas.of(ax, 1, size=(side + room + 1.5, side + room + _clustering.TREE + 0.2), n_cols=1)
-    [panel] = canvas.axes
-    image = _style.matrix(panel, values, limit=1.0)
+    room, side = _canvas.room([str(name) for name in table.index]), max(_canvas.ROW * len(table), 1.6)
+    canvas, panel = _canvas.single(ax, (side + room + 1.5, side + room + _clustering.TREE + 0.2))
+    image = _draw.matrix(panel, values, limit=1.0)
     panel.set_box_aspect(1)
     if len(table) <= MAX_PRINTED:
         _write(panel, values.to_numpy(dtype=float), size=min(9.0, 72 * side / len(table) / 3))

@@ -12,7 +12,7 @@ from matplotlib.patheffects import withStroke
 
 from .. import _keys, _validate
 from ..tl._effects.displacements import Displacements, displacements
-from . import _bases, _labels, _style
+from . import _bases, _canvas, _colors, _draw, _labels
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -95,24 +95,23 @@ def effect_clusters(
     labels = found.astype(str).to_numpy(dtype=object)
     categories = list(column.cat.categories) if isinstance(column.dtype, pd.CategoricalDtype) else sorted(set(column))
     names = [str(name) for name in categories if (labels[known] == str(name)).any()]
-    colors = _style.category_colors(adata, clusters, names)
+    colors = _colors.category_colors(adata, clusters, names)
     effects = _effects(moves, labels, names, n_features)
     effects.index = pd.Index(_titles(adata, clusters, names))
 
-    width = 4.4 + _style.room(effects.index) + _style.ROW * n_features
-    canvas = _style.Canvas.of(ax, 2, size=(width / 2, 3.6), n_cols=2, widths=(3.2, width - 3.2))
-    axes = dict(zip(("cells", "effects"), canvas.axes, strict=True))
+    width = 4.4 + _canvas.room(effects.index) + _canvas.ROW * n_features
+    canvas = _canvas.Canvas.of(ax, ("cells", "effects"), size=(width / 2, 3.6), n_cols=2, widths=(3.2, width - 3.2))
+    panel, matrix = canvas.axes
     if basis == _bases.UMAP and len(known) > _bases.MAX_UMAP_CELLS:
         known = np.sort(np.random.default_rng(0).choice(known, _bases.MAX_UMAP_CELLS, replace=False))
     xy = _bases.embed(np.hstack([moves.of(name)[known] for name in moves.names]), basis)
-    panel = axes["cells"]
-    _style.points(panel, xy, n_total=len(xy), c=[colors[label] for label in labels[known]])
+    _draw.points(panel, xy, n_total=len(xy), c=[colors[label] for label in labels[known]])
     panel.set(xticks=[], yticks=[], xlabel=f"{basis.upper()} 1", ylabel=f"{basis.upper()} 2")
-    panel.set_title("displacements", loc="left", fontsize="medium", fontweight="bold")
-    _style.tidy(panel)
-    image = _style.matrix(axes["effects"], effects)
-    axes["effects"].set_title("mean effects", loc="left", fontsize="medium", fontweight="bold")
-    for label, name in zip(axes["effects"].get_yticklabels(), names, strict=True):
+    _draw.title(panel, "displacements")
+    _draw.tidy(panel)
+    image = _draw.matrix(matrix, effects)
+    _draw.title(matrix, "mean effects")
+    for label, name in zip(matrix.get_yticklabels(), names, strict=True):
         label.set_color(colors[name])
         label.set_fontweight("bold")
     canvas.colorbar(image, "effect")
@@ -121,8 +120,7 @@ def effect_clusters(
         for text in _labels.beside(panel, middles, names, others=np.empty((0, 2))):
             # to be read on top of cells
             text.set(fontweight="bold", fontsize="medium", path_effects=[withStroke(linewidth=3, foreground="white")])
-    canvas.finish(show=show, save=save)
-    return axes
+    return canvas.finish(show=show, save=save)
 
 
 def _effects(moves: Displacements, labels: np.ndarray, names: list[str], n: int) -> pd.DataFrame:

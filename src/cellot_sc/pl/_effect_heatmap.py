@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from .. import _validate
-from . import _clustering, _style
+from . import _canvas, _clustering, _draw
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 EFFECTS = ("effect", "predicted")
 """Columns that hold the effect, by the function that made the table."""
-MAKER = "cs.tl.subpopulation_effects or cs.tl.signature"
 MAX_ROOMY = 60
 """With more rows or columns than this, they get narrower."""
 
@@ -77,8 +76,9 @@ def effect_heatmap(
     """
     _validate.figure_file(save)
     column = value or next((name for name in EFFECTS if name in table.columns), EFFECTS[0])
-    _validate.table_columns(table, ("perturbation", "feature", column), maker=MAKER)
-    _validate.table_rows(table, maker=MAKER)
+    _validate.table_columns(
+        table, ("perturbation", "feature", column), maker="cs.tl.subpopulation_effects or cs.tl.signature"
+    )
     _validate.positive(n_features, what="n_features", integer=True)
     matrix = _matrix(table, column)
     if features is None:
@@ -93,12 +93,11 @@ def effect_heatmap(
 
     n_rows, n_columns = matrix.shape
     size = (
-        _side(n_columns) + _style.room(matrix.index) + _clustering.TREE + 1.2,
-        _side(n_rows) + _style.room(matrix.columns) + _clustering.TREE + 0.3,
+        _side(n_columns) + _canvas.room(matrix.index) + _clustering.TREE + 1.2,
+        _side(n_rows) + _canvas.room(matrix.columns) + _clustering.TREE + 0.3,
     )
-    canvas = _style.Canvas.of(ax, 1, size=(size[0], max(size[1], _style.BAR + 0.6)), n_cols=1)
-    [panel] = canvas.axes
-    image = _style.matrix(panel, matrix)
+    canvas, panel = _canvas.single(ax, (size[0], max(size[1], _canvas.BAR + 0.6)))
+    image = _draw.matrix(panel, matrix)
     _clustering.draw_tree(panel, column_tree, "top")
     _clustering.draw_tree(panel, row_tree, "right")
     canvas.colorbar(image, {"effect": "effect", "predicted": "predicted effect"}.get(column, column))
@@ -120,4 +119,4 @@ def _matrix(table: pd.DataFrame, column: str) -> pd.DataFrame:
 
 
 def _side(n: int) -> float:
-    return _style.ROW * n if n <= MAX_ROOMY else 0.13 * n
+    return _canvas.ROW * n if n <= MAX_ROOMY else 0.13 * n

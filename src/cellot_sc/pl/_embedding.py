@@ -7,18 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from matplotlib.lines import Line2D
 
 from .. import _keys, _validate
-from . import _bases, _cells, _style
+from . import _bases, _canvas, _cells, _colors, _draw, _fields
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from matplotlib.axes import Axes
 
 OVERLAY = "overlay"
-MAX_SIDE_BY_SIDE = 6
-"""More perturbations than this are overlaid by default."""
 
 
 def embedding(
@@ -88,55 +85,43 @@ def embedding(
     _validate.one_of(basis, _bases.BASES, what="basis")
     cells = _cells.of_split(adata, target, key=key, split=split)
     if overlay is None:
-        overlay = len(cells.targets) > MAX_SIDE_BY_SIDE and color is None
-    groups = None
+        overlay = len(cells.targets) > _canvas.FEW and color is None
     if color is not None:
         _validate.side_by_side(color, overlay=overlay)
-        groups = _validate.obs_key(adata, color, what="color").astype(str).to_numpy(dtype=object)
-
+    groups = _cells.groups(adata, color)
     rows = _bases.rows_of(cells, basis)
     xy = _bases.together(cells, rows, basis)
     panels = [(name, role) for name in cells.targets for role in ([OVERLAY] if overlay else _bases.ROLES)]
-    canvas = _style.Canvas.of(ax, len(panels), size=(2.7, 2.7), n_cols=6 if overlay else 3)
-    axes = dict(zip(panels, canvas.axes, strict=True))
+    canvas = _canvas.Canvas.of(ax, panels, size=(2.7, 2.7), n_cols=6 if overlay else 3)
     several = len(cells.targets) > 1
-    colors = _style.role_colors(adata, cells.fitted.fit, None if several else cells.targets[0])
-    shown = [] if groups is None else sorted({group for chosen in rows.values() for group in groups[chosen]})
-    group_colors = {} if color is None else _style.category_colors(adata, color, shown)
-    everything = np.concatenate([points for of_target in xy.values() for points in of_target.values()])
-    low, high = everything.min(axis=0), everything.max(axis=0)
-    margin = (high - low) / 20
-    for (name, role), panel in axes.items():
+    colors = _colors.role_colors(adata, cells.fitted.fit, None if several else cells.targets[0])
+    shown = None if groups is None else groups[np.concatenate(list(rows.values()))]
+    group_colors = _colors.group_colors(adata, color, shown)
+    limits = _fields.limits([points for of_target in xy.values() for points in of_target.values()])
+    for (name, role), panel in canvas.panels.items():
         if role == OVERLAY:
             _overlaid(panel, xy[name], colors)
         else:
             of_cells: Any = colors[role]
             if groups is not None:
-                chosen = rows[name if role == _style.OBSERVED else cells.control]
+                chosen = rows[name if role == _colors.OBSERVED else cells.control]
                 of_cells = [group_colors[group] for group in groups[chosen]]
             _alone(panel, xy[name], role, of_cells)
-        title = name if role == OVERLAY else f"{name} · {role}" if several else role
-        panel.set_title(title, loc="left", fontsize="medium", fontweight="bold")
+        _draw.title(panel, name if role == OVERLAY else f"{name} · {role}" if several else role)
         # all panels show the same part of the same map
-        panel.set(xticks=[], yticks=[])
-        panel.set_xlim(low[0] - margin[0], high[0] + margin[0])
-        panel.set_ylim(low[1] - margin[1], high[1] + margin[1])
-        _style.tidy(panel)
+        _fields.frame(panel, limits)
     canvas.label(x=f"{basis.upper()} 1", y=f"{basis.upper()} 2")
-    if groups is not None:
-        canvas.legend(_dots(group_colors))
-    elif overlay:
-        canvas.legend(_dots(colors))
-    canvas.finish(show=show, save=save)
-    return axes
+    if groups is not None or overlay:
+        canvas.legend(_draw.dots(colors if groups is None else group_colors))
+    return canvas.finish(show=show, save=save)
 
 
 def _alone(ax: Axes, xy: dict[str, np.ndarray], role: str, color: Any) -> None:
     """Draw the cells of one role, over all others in grey."""
     others = np.concatenate([points for other, points in xy.items() if other != role])
     n_total = len(others) + len(xy[role])
-    _style.points(ax, others, n_total=n_total, color=_style.FAINT)
-    _style.points(ax, xy[role], n_total=n_total, c=color)
+    _draw.points(ax, others, n_total=n_total, color=_colors.FAINT)
+    _draw.points(ax, xy[role], n_total=n_total, c=color)
 
 
 def _overlaid(ax: Axes, xy: dict[str, np.ndarray], colors: dict[str, str]) -> None:
@@ -144,8 +129,4 @@ def _overlaid(ax: Axes, xy: dict[str, np.ndarray], colors: dict[str, str]) -> No
     points = np.concatenate(list(xy.values()))
     of_cells = np.repeat([colors[role] for role in xy], [len(part) for part in xy.values()])
     order = np.random.default_rng(0).permutation(len(points))
-    _style.points(ax, points[order], n_total=len(points), c=of_cells[order].tolist(), alpha=0.7)
-
-
-def _dots(colors: dict[str, Any]) -> list[Line2D]:
-    return [Line2D([], [], color=color, marker="o", linestyle="none", label=name) for name, color in colors.items()]
+    _draw.points(ax, points[order], n_total=len(points), c=of_cells[order].tolist(), alpha=0.7)

@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 from .. import _validate
 from ..metrics import Metric
 from ..tl._judge.scores import GAP_CLOSED, described
-from . import _style
+from . import _canvas, _colors, _draw
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -75,8 +75,8 @@ def evaluation(
     KeyError
         If the table lacks a column.
     ValueError
-        If a metric or the group is not in the table, ``x`` is no number, a model has several scores and there is no
-        ``x``, there are more or fewer axes than metrics, or no figure can be saved to the file.
+        If the table is empty, a metric or the group is not in it, ``x`` is no number, a model has several scores and
+        there is no ``x``, there are more or fewer axes than metrics, or no figure can be saved to the file.
 
     Examples
     --------
@@ -98,38 +98,35 @@ def evaluation(
     rows = table[(table["group"] == group) & table["metric"].isin(names)]
     models = in_order(list(rows["model"]))
     perturbations = list(dict.fromkeys(rows["perturbation"]))
-    colors = _style.model_colors(models)
+    colors = _colors.model_colors(models)
     if x is not None:
         _validate.table_columns(table, [x])
         _validate.table_numbers(table, x, what="x")
-        canvas = _style.Canvas.of(ax, len(names), size=CURVES, n_cols=3)
-        axes = dict(zip(names, canvas.axes, strict=True))
-        for metric, panel in zip(records, axes.values(), strict=True):
-            _curves(panel, rows, metric, x, models, colors)
+        canvas = _canvas.Canvas.of(ax, names, size=CURVES, n_cols=3)
+        for metric, panel in zip(records, canvas.panels.values(), strict=True):
+            _curves(panel, rows[rows["metric"] == metric.name], metric, x, models, colors)
+            _draw.title(panel, textwrap.fill(metric.label, LINE))
         canvas.label(x=AXES.get(x, x))
         canvas.legend(Line2D([], [], color=colors[model], label=model_name(model), **_line(model)) for model in models)
-        canvas.finish(show=show, save=save)
-        return axes
+        return canvas.finish(show=show, save=save)
     _validate.one_score_each(rows, ["model", "metric", "perturbation"])
 
-    height = max(2.0, 0.6 + (0.16 * len(models) if len(perturbations) <= 6 else 0.45) * len(perturbations))
-    canvas = _style.Canvas.of(ax, len(names), size=(3.6, height), n_cols=3)
-    axes = dict(zip(names, canvas.axes, strict=True))
-    for i, (metric, panel) in enumerate(zip(records, axes.values(), strict=True)):
-        _forest(panel, rows, metric, models, perturbations, colors)
-        if canvas.figure is not None and i % 3:
-            panel.tick_params(axis="y", labelleft=False)
+    height = max(2.0, 0.6 + (0.16 * len(models) if len(perturbations) <= _canvas.FEW else 0.45) * len(perturbations))
+    canvas = _canvas.Canvas.of(ax, names, size=(3.6, height), n_cols=3)
+    for metric, panel in zip(records, canvas.panels.values(), strict=True):
+        _forest(panel, rows[rows["metric"] == metric.name], metric, models, perturbations, colors)
+        _draw.title(panel, textwrap.fill(metric.label, LINE))
+        panel.set_xlabel(_best(metric), fontsize="small")
+    canvas.name_rows_once()
     canvas.legend(
         Line2D([], [], color=colors[model], linestyle="none", label=model_name(model), **_marker(model))
         for model in models
     )
-    canvas.finish(show=show, save=save)
-    return axes
+    return canvas.finish(show=show, save=save)
 
 
 def _curves(ax: Axes, rows: pd.DataFrame, metric: Metric, x: str, models: list[str], colors: dict[str, str]) -> None:
     """Draw the scores of one metric as a curve per model, within intervals or the middle half of several scores."""
-    rows = rows[rows["metric"] == metric.name]
     for model in models:
         scores = rows[rows["model"] == model].groupby(x)
         curve = scores["value"].median()
@@ -139,15 +136,14 @@ def _curves(ax: Axes, rows: pd.DataFrame, metric: Metric, x: str, models: list[s
         )
         ax.fill_between(curve.index, low, high, color=colors[model], alpha=0.15, linewidth=0)
         ax.plot(curve.index, curve, color=colors[model], linewidth=1.4, label=model, **_line(model))
-    ax.axhline(metric.best, color=_style.GREY, linewidth=0.8, linestyle=":", zorder=0)
+    ax.axhline(metric.best, color=_colors.GREY, linewidth=0.8, linestyle=":", zorder=0)
     at = np.sort(rows[x].unique())
     if at[0] > 0 and at[-1] >= 8 * at[0]:
         ax.set_xscale("log")
         ax.xaxis.set_minor_locator(NullLocator())
         ax.set_xticks(*_spread(at))
     ax.set_ylabel(_best(metric), fontsize="small")
-    _title(ax, metric)
-    _style.tidy(ax)
+    _draw.tidy(ax)
 
 
 def _line(model: str) -> dict[str, Any]:
@@ -191,10 +187,6 @@ def _best(metric: Metric) -> str:
     return "" if math.isnan(metric.best) else "lower is better" if metric.best == 0 else f"best: {metric.best:g}"
 
 
-def _title(ax: Axes, metric: Metric) -> None:
-    ax.set_title(textwrap.fill(metric.label, LINE), loc="left", fontsize="medium", fontweight="bold")
-
-
 def _forest(
     ax: Axes,
     rows: pd.DataFrame,
@@ -204,7 +196,6 @@ def _forest(
     colors: dict[str, str],
 ) -> None:
     """Draw a row per perturbation, from the top, and in it a point with its interval per model."""
-    rows = rows[rows["metric"] == metric.name]
     lanes = np.linspace(-0.34, 0.34, len(models)) if len(models) > 1 else np.zeros(1)
     for lane, model in zip(lanes, models, strict=True):
         of_model = rows[rows["model"] == model].set_index("perturbation").reindex(perturbations)
@@ -212,12 +203,7 @@ def _forest(
         ax.hlines(y, of_model["ci_low"], of_model["ci_high"], color=colors[model], linewidth=1.2)
         ax.plot(of_model["value"], y, color=colors[model], linestyle="none", label=model, **_marker(model))
     for i in range(0, len(perturbations), 2):
-        ax.axhspan(i - 0.5, i + 0.5, color=_style.GREY, alpha=0.08, linewidth=0)
-    ax.axvline(metric.best, color=_style.GREY, linewidth=0.8, linestyle=":", zorder=0)
-    ax.set_yticks(range(len(perturbations)), perturbations)
-    ax.set_ylim(len(perturbations) - 0.5, -0.5)
+        ax.axhspan(i - 0.5, i + 0.5, color=_colors.GREY, alpha=0.08, linewidth=0)
+    ax.axvline(metric.best, color=_colors.GREY, linewidth=0.8, linestyle=":", zorder=0)
     ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
-    ax.tick_params(axis="y", length=0)
-    ax.set_xlabel(_best(metric), fontsize="small")
-    _title(ax, metric)
-    _style.tidy(ax)
+    _draw.name_rows(ax, perturbations)

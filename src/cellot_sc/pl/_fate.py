@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
-from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Polygon
 
 from .. import _keys, _validate
-from . import _style
+from . import _canvas, _cells, _colors, _draw
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -81,32 +80,24 @@ def fate(
     fates = [str(name) for name in table.columns]
     early = table.notna().all(axis=1).to_numpy(dtype=bool)
     shares = table.to_numpy(dtype=np.float64)[early]
-    groups = np.full(len(shares), EARLY, dtype=object)
-    if groupby is not None:
-        column = _validate.obs_key(adata, groupby, what="groupby")[early]
-        groups = column.astype(str).to_numpy(dtype=object)
-    colors = _style.category_colors(adata, str(asked["groupby"]), fates)
+    column = _cells.groups(adata, groupby, what="groupby")
+    groups = np.full(len(shares), EARLY, dtype=object) if column is None else column[early]
+    colors = _colors.category_colors(adata, str(asked["groupby"]), fates)
 
     if style == BARS:
-        canvas = _style.Canvas.of(ax, 1, size=(6.0, 3.0), n_cols=1)
-        [panel] = canvas.axes
+        canvas, panel = _canvas.single(ax, (6.0, 3.0))
         _bars(panel, shares, groups, [colors[name] for name in fates])
         canvas.label(x=groupby, y="fate probability")
         canvas.legend(Patch(color=colors[name], label=name) for name in fates)
     else:
         _validate.corners(len(fates))
-        canvas = _style.Canvas.of(ax, 1, size=(4.4, 4.4), n_cols=1)
-        [panel] = canvas.axes
+        canvas, panel = _canvas.single(ax, (4.4, 4.4))
         if groupby is None:
-            of_dots: dict[str, Any] = colors
             groups = np.array(fates, dtype=object)[shares.argmax(axis=1)]
         else:
-            of_dots = _style.category_colors(adata, groupby, sorted(set(groups)))
-        _simplex(panel, shares, fates, [of_dots[group] for group in groups])
-        if groupby is not None:
-            canvas.legend(
-                Line2D([], [], color=color, marker="o", linestyle="none", label=name) for name, color in of_dots.items()
-            )
+            colors = _colors.category_colors(adata, groupby, sorted(set(groups)))
+            canvas.legend(_draw.dots(colors))
+        _simplex(panel, shares, fates, [colors[group] for group in groups])
     canvas.finish(show=show, save=save)
     return panel
 
@@ -134,19 +125,19 @@ def _bars(ax: Axes, shares: np.ndarray, groups: np.ndarray, colors: list[Any]) -
     single = names == [EARLY]
     ax.set_xticks([] if single else ticks, [] if single else names)
     ax.tick_params(axis="x", length=0)
-    _style.tidy(ax)
+    _draw.tidy(ax)
 
 
 def _simplex(ax: Axes, shares: np.ndarray, fates: list[str], colors: list[Any]) -> None:
     """Draw a dot per cell between the corners of a polygon."""
     angles = np.pi / 2 + 2 * np.pi * np.arange(len(fates)) / len(fates)
     corners = np.column_stack([np.cos(angles), np.sin(angles)])
-    ax.add_patch(Polygon(corners, closed=True, facecolor="none", edgecolor=_style.GREY, linewidth=1))
+    ax.add_patch(Polygon(corners, closed=True, facecolor="none", edgecolor=_colors.GREY, linewidth=1))
     # neighbourhoods are counted in whole cells, so that many dots would hide each other
     scatter = np.random.default_rng(0).normal(0, 0.015, (len(shares), 2))
     order = np.random.default_rng(1).permutation(len(shares))
     xy = (shares @ corners + scatter)[order]
-    _style.points(ax, xy, n_total=len(xy), c=[colors[i] for i in order], alpha=0.7)
+    _draw.points(ax, xy, n_total=len(xy), c=[colors[i] for i in order], alpha=0.7)
     for name, (x, y) in zip(fates, corners * 1.08, strict=True):
         side = "center" if abs(x) < 0.1 else "left" if x > 0 else "right"
         ax.text(x, y, name, ha=side, va="bottom" if y > 0 else "top")

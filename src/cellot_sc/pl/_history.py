@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 
 from .. import _keys, _validate
 from ..tl._fit import store
-from . import _style
+from . import _canvas, _colors, _draw
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SELECTED = "selected"
 VALIDATION = "validation"
-MAX_NAMED = len(_style.COLORS)
+MAX_NAMED = len(_colors.COLORS)
 """With more perturbations than this, only the worst are named."""
 N_WORST = 3
 
@@ -80,26 +80,24 @@ def history(
     selected = table[table["metric"] == SELECTED].set_index("perturbation")["step"].to_dict()
     few = len(names) <= MAX_NAMED
     if few:
-        colors = _style.category_colors(adata, fitted.fit.label_key, names)
+        colors = _colors.category_colors(adata, fitted.fit.label_key, names)
     else:
-        colors = dict(zip(_worst(curves, names), (_style.VERMILION, _style.BLUE, _style.GREEN), strict=False))
+        colors = dict(zip(_worst(curves, names), (_colors.VERMILION, _colors.BLUE, _colors.GREEN), strict=False))
 
-    canvas = _style.Canvas.of(ax, len(metrics), size=(4.2, 3.2), n_cols=3)
-    axes = dict(zip(metrics, canvas.axes, strict=True))
-    for metric, panel in axes.items():
+    canvas = _canvas.Canvas.of(ax, metrics, size=(4.2, 3.2), n_cols=3)
+    for metric, panel in canvas.panels.items():
         wide = curves[curves["metric"] == metric].pivot_table(index="step", columns="perturbation", values="value")
         # the named come last, on top of the others
         for name in sorted(names, key=lambda name: name in colors):
             _curve(panel, wide[name].dropna(), selected.get(name), colors.get(name), name)
         if not few:
-            panel.plot(wide.index, wide[names].median(axis=1), color=_style.BLACK, linewidth=2, label="median")
+            panel.plot(wide.index, wide[names].median(axis=1), color=_colors.BLACK, linewidth=2, label="median")
         panel.set_xlim(curves["step"].min(), curves["step"].max() * 1.03)
-        panel.set_title(metric, loc="left", fontsize="medium", fontweight="bold")
-        _style.tidy(panel)
+        _draw.title(panel, metric)
+        _draw.tidy(panel)
     canvas.label(x="step")
     canvas.legend(_handles(colors, few=few, any_selected=bool(selected)))
-    canvas.finish(show=show, save=save)
-    return axes
+    return canvas.finish(show=show, save=save)
 
 
 def _worst(curves: pd.DataFrame, names: list[str]) -> list[str]:
@@ -111,13 +109,13 @@ def _worst(curves: pd.DataFrame, names: list[str]) -> list[str]:
 
 def _curve(ax: Axes, values: pd.Series, selected: int | None, color: str | None, name: str) -> None:
     style: dict[str, Any] = (
-        {"color": _style.FAINT, "linewidth": 0.8} if color is None else {"color": color, "linewidth": 1.5}
+        {"color": _colors.FAINT, "linewidth": 0.8} if color is None else {"color": color, "linewidth": 1.5}
     )
     ax.plot(values.index, values.to_numpy(), label=name, **style)
     if selected is not None and selected in values.index:
         size = 3 if color is None else 6
         ax.plot(
-            selected, values[selected], "o", color=color or _style.GREY, markersize=size, markeredgecolor="white",
+            selected, values[selected], "o", color=color or _colors.GREY, markersize=size, markeredgecolor="white",
             markeredgewidth=0.5,
         )  # fmt: skip
 
@@ -126,10 +124,10 @@ def _handles(colors: dict[str, str], *, few: bool, any_selected: bool) -> list[L
     handles = [Line2D([], [], color=color, label=name) for name, color in colors.items()]
     if not few:
         handles = [
-            Line2D([], [], color=_style.FAINT, label="each perturbation"),
-            Line2D([], [], color=_style.BLACK, linewidth=2, label="median"),
+            Line2D([], [], color=_colors.FAINT, label="each perturbation"),
+            Line2D([], [], color=_colors.BLACK, linewidth=2, label="median"),
             *handles,
         ]
     if any_selected:
-        handles.append(Line2D([], [], color=_style.GREY, marker="o", linestyle="none", label="map that was kept"))
+        handles += _draw.dots({"map that was kept": _colors.GREY})
     return handles

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from adjustText import adjust_text
 
-from . import _style
+from . import _colors
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,5 +59,5 @@ def beside(ax: Axes, xy: np.ndarray, names: Sequence[str], *, others: np.ndarray
         end = np.clip(point, box.min, box.max)
         if np.hypot(*(end - point)) * 72 / figure.dpi > LEADER:
             line = ax.transData.inverted().transform([point, end])
-            ax.plot(*line.T, color=_style.GREY, linewidth=0.5, zorder=1, scalex=False, scaley=False)
+            ax.plot(*line.T, color=_colors.GREY, linewidth=0.5, zorder=1, scalex=False, scaley=False)
     return kept

@@ -14,7 +14,8 @@ from scipy.ndimage import gaussian_filter1d
 
 from .. import _keys, _validate
 from ..metrics import wasserstein_marginals
-from . import _cells, _style
+from ..tl._effects.displacements import largest
+from . import _canvas, _cells, _colors, _draw
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -95,48 +96,44 @@ def marginals(
     several = len(cells.targets) > 1
     names = cells.space.features
     asked = None if features is None else _validate.feature_names(features, names)
-    n_default = 6 if not several else 3 if len(cells.targets) <= 6 else 1
-    chosen = {name: asked or _most_changed(cells, name, n_default) for name in cells.targets}
+    n_default = _canvas.by_number(len(cells.targets), 6, 3, 1)
+    chosen = {name: asked or _furthest_apart(cells, name, n_default) for name in cells.targets}
     panels = [(name, feature) for name, of_target in chosen.items() for feature in of_target]
     n_cols = len(asked or ()) if several and asked and len(asked) > 1 else 6 if n_default == 1 else 3
-    canvas = _style.Canvas.of(ax, len(panels), size=(2.8, 2.2), n_cols=min(n_cols, 6))
+    canvas = _canvas.Canvas.of(ax, panels, size=(2.8, 2.2), n_cols=min(n_cols, 6))
 
-    axes = dict(zip(panels, canvas.axes, strict=True))
-    colors = _style.role_colors(adata, cells.fitted.fit, None if several else cells.targets[0])
+    colors = _colors.role_colors(adata, cells.fitted.fit, None if several else cells.targets[0])
     control = cells.space.read(cells.rows(cells.control, at_most=MAX_CELLS))
     for name, of_target in chosen.items():
         columns = [names.index(feature) for feature in of_target]
         roles = {
-            _style.CONTROL: control,
-            _style.OBSERVED: cells.space.read(cells.rows(name, at_most=MAX_CELLS)),
-            _style.PREDICTED: cells.fitted.maps[name].transport(control),
+            _colors.CONTROL: control,
+            _colors.OBSERVED: cells.space.read(cells.rows(name, at_most=MAX_CELLS)),
+            _colors.PREDICTED: cells.fitted.maps[name].transport(control),
         }
         values = {role: cells.space.view(points)[:, columns] for role, points in roles.items()}
         for i, feature in enumerate(of_target):
-            panel = axes[name, feature]
-            _draw(panel, {role: x[:, i] for role, x in values.items()}, colors)
-            title = f"{name} · {feature}" if several else feature
-            panel.set_title(title, loc="left", fontsize="medium", fontweight="bold", pad=16)
+            panel, of_feature = canvas.panels[name, feature], {role: x[:, i] for role, x in values.items()}
+            _densities(panel, of_feature, colors)
+            _draw.title(panel, f"{name} · {feature}" if several else feature, _distances(of_feature))
     measure = "expression" if cells.space.is_genes else "coordinate"
     unit = f"{measure} after the round trip" if cells.space.decodes else measure
     canvas.label(x=f"{unit} (W$_1$: distance to observed)", y="density")
     canvas.legend(_handles(colors))
-    canvas.finish(show=show, save=save)
-    return axes
+    return canvas.finish(show=show, save=save)
 
 
-def _most_changed(cells: _cells.Cells, target: str, n: int) -> list[str]:
+def _furthest_apart(cells: _cells.Cells, target: str, n: int) -> list[str]:
     """Return the features in which treated and control cells differ most."""
     # in train cells, as a difference by chance would otherwise be chosen and shown
     part = _keys.TRAIN if len(cells.rows(target, at_most=2, part=_keys.TRAIN)) == 2 else cells.split
     rows = (cells.rows(label, at_most=MAX_CELLS, part=part) for label in (target, cells.control))
     treated, control = (cells.space.view(cells.space.read(chosen)) for chosen in rows)
-    order = np.argsort(-wasserstein_marginals(treated, control), kind="stable")
-    return [cells.space.features[i] for i in order[:n]]
+    return largest(wasserstein_marginals(treated, control), cells.space.features)[:n]
 
 
-def _draw(ax: Axes, values: dict[str, np.ndarray], colors: dict[str, str]) -> None:
-    """Draw the densities of one feature and print the distances."""
+def _densities(ax: Axes, values: dict[str, np.ndarray], colors: dict[str, str]) -> None:
+    """Draw the densities of one feature."""
     # one bandwidth for all: a difference between curves is then one between cells
     bandwidth = float(np.median([_bandwidth(x) for x in values.values()]))
     low, high = min(float(x.min()) for x in values.values()), max(float(x.max()) for x in values.values())
@@ -147,7 +144,7 @@ def _draw(ax: Axes, values: dict[str, np.ndarray], colors: dict[str, str]) -> No
     middle = (edges[1:] + edges[:-1]) / 2
     top = 0.0
     for role, x in values.items():
-        curve, predicted = density(x, edges, bandwidth), role == _style.PREDICTED
+        curve, predicted = density(x, edges, bandwidth), role == _colors.PREDICTED
         # a peak at the border, of cells without expression, may not flatten all others
         top = max(top, min(curve.max(), PEAK_AT_BORDER * curve[middle > start + 4 * bandwidth].max(initial=0)))
         ax.plot(middle, curve, color=colors[role], linewidth=1.8 if predicted else 1.0, label=role)
@@ -156,14 +153,18 @@ def _draw(ax: Axes, values: dict[str, np.ndarray], colors: dict[str, str]) -> No
     ax.set_ylim(0, 1.05 * top)
     ax.set_xlim(start, edges[-1])
     ax.set_yticks([])
-    _style.tidy(ax)
+    _draw.tidy(ax)
     ax.spines["left"].set_visible(False)
-    observed = values[_style.OBSERVED][:, None]
+
+
+def _distances(values: dict[str, np.ndarray]) -> str:
+    """Return what is printed of the distances to observed cells."""
+    observed = values[_colors.OBSERVED][:, None]
     far, near = (
-        float(wasserstein_marginals(values[role][:, None], observed)[0]) for role in (_style.CONTROL, _style.PREDICTED)
+        float(wasserstein_marginals(values[role][:, None], observed)[0])
+        for role in (_colors.CONTROL, _colors.PREDICTED)
     )
-    text = f"W$_1$: control {far:.2g}, predicted {near:.2g}"
-    ax.annotate(text, (0, 1), (0, 4), xycoords="axes fraction", textcoords="offset points", fontsize="small")
+    return f"W$_1$: control {far:.2g}, predicted {near:.2g}"
 
 
 def _bandwidth(values: np.ndarray) -> float:
@@ -186,7 +187,7 @@ def density(values: np.ndarray, edges: np.ndarray, bandwidth: float) -> np.ndarr
 
 def _handles(colors: dict[str, str]) -> list[Patch | Line2D]:
     return [
-        Patch(facecolor=to_rgba(colors[_style.CONTROL], 0.25), edgecolor=colors[_style.CONTROL], label="control"),
-        Patch(facecolor=to_rgba(colors[_style.OBSERVED], 0.25), edgecolor=colors[_style.OBSERVED], label="observed"),
-        Line2D([], [], color=colors[_style.PREDICTED], linewidth=1.8, label="predicted"),
+        Patch(facecolor=to_rgba(colors[_colors.CONTROL], 0.25), edgecolor=colors[_colors.CONTROL], label="control"),
+        Patch(facecolor=to_rgba(colors[_colors.OBSERVED], 0.25), edgecolor=colors[_colors.OBSERVED], label="observed"),
+        Line2D([], [], color=colors[_colors.PREDICTED], linewidth=1.8, label="predicted"),
     ]

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from .. import _validate
-from . import _labels, _style
+from . import _canvas, _colors, _draw, _labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,23 +72,19 @@ def responses(
     _validate.table_rows(known, maker=MAKER)
     names = list(dict.fromkeys(known["perturbation"].astype(str)))
     if n_labels is None:
-        n_labels = 8 if len(names) == 1 else 4 if len(names) <= 6 else 2
-    side, n_cols = (3.8, 1) if len(names) == 1 else (2.9, 3) if len(names) <= 6 else (2.2, 6)
-    canvas = _style.Canvas.of(ax, len(names), size=(side, side + 0.2), n_cols=n_cols)
-    axes = dict(zip(names, canvas.axes, strict=True))
+        n_labels = _canvas.by_number(len(names), 8, 4, 2)
+    side, n_cols = _canvas.by_number(len(names), (3.8, 1), (2.9, 3), (2.2, 6))
+    canvas = _canvas.Canvas.of(ax, names, size=(side, side + 0.2), n_cols=n_cols)
     by_name = {name: known[known["perturbation"].astype(str) == name] for name in names}
-    for name, panel in axes.items():
+    for name, panel in canvas.panels.items():
         xy = by_name[name][["observed", "predicted"]].to_numpy(dtype=float)
         _scatter(panel, xy, n_total=len(known))
-        panel.set_title(name, loc="left", fontsize="medium", fontweight="bold", pad=16)
-        text = f"r = {_correlation(xy)}, {len(xy):,} feature{'s' * (len(xy) != 1)}"
-        panel.annotate(text, (0, 1), (0, 4), xycoords="axes fraction", textcoords="offset points", fontsize="small")
+        _draw.title(panel, name, f"r = {_correlation(xy)}, {len(xy):,} feature{'s' * (len(xy) != 1)}")
     canvas.label(x="observed change of the mean", y="predicted change of the mean")
     with canvas.settled():
-        for name, panel in axes.items():
+        for name, panel in canvas.panels.items():
             _name_largest(panel, by_name[name], n_labels)
-    canvas.finish(show=show, save=save)
-    return axes
+    return canvas.finish(show=show, save=save)
 
 
 def _name_largest(ax: Axes, rows: pd.DataFrame, n: int) -> None:
@@ -109,11 +105,11 @@ def _scatter(ax: Axes, xy: np.ndarray, *, n_total: int) -> None:
     low, high = min(0.0, float(xy.min())), max(0.0, float(xy.max()))
     margin = 0.14 * ((high - low) or 1.0)
     limits = (low - margin, high + margin)
-    ax.plot(limits, limits, color=_style.GREY, linewidth=0.8, linestyle=":", zorder=0)
+    ax.plot(limits, limits, color=_colors.GREY, linewidth=0.8, linestyle=":", zorder=0)
     for line in (ax.axhline, ax.axvline):
-        line(0, color=_style.FAINT, linewidth=0.8, zorder=0)
-    _style.points(ax, xy, n_total=n_total, color=_style.BLUE)
+        line(0, color=_colors.FAINT, linewidth=0.8, zorder=0)
+    _draw.points(ax, xy, n_total=n_total, color=_colors.BLUE)
     ax.set(xlim=limits, ylim=limits)
     ax.set_box_aspect(1)
     ax.locator_params(nbins=5)
-    _style.tidy(ax)
+    _draw.tidy(ax)

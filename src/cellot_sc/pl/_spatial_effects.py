@@ -10,15 +10,16 @@ import numpy as np
 import pandas as pd
 
 from .. import _keys, _validate
-from ..tl._effects.displacements import Displacements, displacements
-from . import _style
+from ..tl._effects.displacements import displacements, largest
+from . import _canvas, _colors, _draw
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from matplotlib.axes import Axes
 
 COLUMNS = ("perturbation", "feature", "moran_i", "pvalue_adj")
-MAKER = "cs.tl.spatial_effects"
+ROOMY = (3, (2.6, 2.8), 3)
+"""Features of a perturbation, size of a panel and panels in a row, if there are few perturbations."""
 BRIGHTEST = 0.99
 """Quantile of the changes that has the darkest colour: a few cells may not make all others pale."""
 
@@ -72,8 +73,8 @@ def spatial_effects(
     KeyError
         If there are no fitted maps, no such representation, coordinates or feature, or the table lacks a column.
     ValueError
-        If a target was not fitted, coordinates hold NaN or inf, there are more or fewer axes than panels, or no figure
-        can be saved to the file.
+        If a target was not fitted, the table is empty, coordinates hold NaN or inf, there are more or fewer axes than
+        panels, or no figure can be saved to the file.
 
     Examples
     --------
@@ -87,41 +88,39 @@ def spatial_effects(
     """
     _validate.figure_file(save)
     if table is not None:
-        _validate.table_columns(table, COLUMNS, maker=MAKER)
+        _validate.table_columns(table, COLUMNS, maker="cs.tl.spatial_effects")
     moves = displacements(adata, key, target)
     xy = _validate.coordinates(adata, spatial_key, moves.rows)[:, :2]
     asked = None if features is None else _validate.feature_names(features, moves.space.features)
-    n = 3 if len(moves.names) <= 6 else 1
+    n, size, n_cols = _canvas.by_number(len(moves.names), ROOMY, ROOMY, (1, (1.9, 2.15), 6))
     changes: dict[tuple[str, str], np.ndarray] = {}
     for name in moves.names:
         effects = moves.effects(name)
-        for feature in asked or _patterned(table, name, n) or _most_changed(moves, effects, n):
+        for feature in (
+            asked or _patterned(table, name, n) or largest(np.abs(effects).mean(axis=0), moves.space.features)[:n]
+        ):
             changes[name, feature] = effects[:, moves.space.features.index(feature)]
     autocorrelation = {} if table is None else _printed(table)
 
-    canvas = _style.Canvas.of(ax, len(changes), size=(2.6, 2.8) if n == 3 else (1.9, 2.15), n_cols=3 if n == 3 else 6)
-    axes = dict(zip(changes, canvas.axes, strict=True))
+    canvas = _canvas.Canvas.of(ax, changes, size=size, n_cols=n_cols)
     limit = float(np.quantile(np.abs(np.stack(list(changes.values()))), BRIGHTEST)) or 1.0
     several = len(moves.names) > 1
-    for (name, feature), panel in axes.items():
+    for (name, feature), panel in canvas.panels.items():
         change = changes[name, feature]
         # the cells that change most lie on top
         order = np.argsort(np.abs(change), kind="stable")
-        dots = _style.points(
-            panel, xy[order], n_total=len(xy), c=change[order], cmap=_style.DIVERGING, vmin=-limit, vmax=limit
+        dots = _draw.points(
+            panel, xy[order], n_total=len(xy), c=change[order], cmap=_colors.DIVERGING, vmin=-limit, vmax=limit
         )
-        text = autocorrelation.get((name, feature), "")
-        title = f"{name} · {feature}" if several else feature
-        panel.set_title(title, loc="left", fontsize="medium", fontweight="bold", pad=16 if text else None)
-        panel.annotate(text, (0, 1), (0, 4), xycoords="axes fraction", textcoords="offset points", fontsize="small")
+        text = f"{name} · {feature}" if several else feature
+        _draw.title(panel, text, autocorrelation.get((name, feature), ""))
         panel.set(xticks=[], yticks=[])
         panel.set_aspect("equal")
         # cells that do not change are white
-        panel.set_facecolor(_style.FAINT)
+        panel.set_facecolor(_colors.FAINT)
         panel.spines[:].set_visible(False)
     canvas.colorbar(dots, "predicted change")
-    canvas.finish(show=show, save=save)
-    return axes
+    return canvas.finish(show=show, save=save)
 
 
 def _patterned(table: pd.DataFrame | None, name: str, n: int) -> list[str]:
@@ -131,11 +130,6 @@ def _patterned(table: pd.DataFrame | None, name: str, n: int) -> list[str]:
     of_target = table[table["perturbation"].astype(str) == name]
     best = of_target.sort_values("moran_i", ascending=False, kind="stable")
     return [str(feature) for feature in best["feature"].iloc[:n]]
-
-
-def _most_changed(moves: Displacements, effects: np.ndarray, n: int) -> list[str]:
-    """Return the features with the largest mean absolute change."""
-    return [moves.space.features[i] for i in np.argsort(-np.abs(effects).mean(axis=0), kind="stable")[:n]]
 
 
 def _printed(table: pd.DataFrame) -> dict[tuple[str, str], str]:

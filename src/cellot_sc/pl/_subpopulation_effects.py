@@ -11,14 +11,13 @@ import pandas as pd
 from matplotlib.lines import Line2D
 
 from .. import _validate
-from . import _style
+from . import _canvas, _colors, _draw
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.collections import PathCollection
 
 COLUMNS = ("perturbation", "group", "feature", "effect", "pvalue_adj", "frac_responding")
-MAKER = "cs.tl.subpopulation_effects"
 LARGEST = 0.85
 """Width of the dot of a group whose cells all respond, as a part of the distance of two dots."""
 FRACTIONS = (0.25, 0.5, 1.0)
@@ -80,45 +79,40 @@ def subpopulation_effects(
     ['drug_a', 'drug_b']
     """
     _validate.figure_file(save)
-    _validate.table_columns(table, COLUMNS, maker=MAKER)
-    _validate.table_rows(table, maker=MAKER)
+    _validate.table_columns(table, COLUMNS, maker="cs.tl.subpopulation_effects")
     _validate.fraction(alpha, what="alpha")
     names = list(dict.fromkeys(table["perturbation"].astype(str)))
     if n_features is None:
-        n_features = 16 if len(names) == 1 else 10 if len(names) <= 6 else 5
+        n_features = _canvas.by_number(len(names), 16, 10, 5)
     _validate.positive(n_features, what="n_features", integer=True)
     rows = {name: table[table["perturbation"].astype(str) == name].astype({"feature": str}) for name in names}
-    asked = None
-    if features is not None:
-        asked = _validate.feature_names(features, list(dict.fromkeys(table["feature"].astype(str))))
+    known = list(dict.fromkeys(table["feature"].astype(str)))
+    asked = None if features is None else _validate.feature_names(features, known)
     groups = list(dict.fromkeys(table["group"].astype(str)))
     shown = {name: asked or _strongest(of_target, n_features, alpha) for name, of_target in rows.items()}
     chosen = pd.concat([of_target[of_target["feature"].isin(shown[name])] for name, of_target in rows.items()])
     limit = float(chosen["effect"].abs().max()) or 1.0
 
-    n_cols = 1 if len(names) == 1 else 3 if len(names) <= 6 else 6
+    n_cols = _canvas.by_number(len(names), 1, 3, 6)
     widest = max(map(len, shown.values()))
     size = (
-        _style.ROW * (widest + 1) + _style.room(groups) / min(n_cols, len(names)) + 0.5,
-        _style.ROW * (len(groups) + 1) + _style.room(chosen["feature"]) + 0.5,
+        _canvas.ROW * (widest + 1) + _canvas.room(groups) / min(n_cols, len(names)) + 0.5,
+        _canvas.ROW * (len(groups) + 1) + _canvas.room(chosen["feature"]) + 0.5,
     )
-    canvas = _style.Canvas.of(ax, len(names), size=size, n_cols=n_cols)
-    axes = dict(zip(names, canvas.axes, strict=True))
+    canvas = _canvas.Canvas.of(ax, names, size=size, n_cols=n_cols)
     dots = {}
-    for i, (name, panel) in enumerate(axes.items()):
+    for name, panel in canvas.panels.items():
         dots[name] = _dots(panel, rows[name], groups, shown[name], limit=limit, alpha=alpha)
-        panel.set_title(name, loc="left", fontsize="medium", fontweight="bold")
-        if canvas.figure is not None and i % n_cols:
-            panel.tick_params(axis="y", labelleft=False)
+        _draw.title(panel, name)
+    canvas.name_rows_once()
     canvas.colorbar(dots[names[0]], "effect")
     legend = canvas.legend(_handles(alpha))
-    largest = LARGEST * _distance(list(axes.values()))
+    largest = LARGEST * _distance(canvas.axes)
     for of_panel in dots.values():
         of_panel.set_sizes(_area(of_panel.get_sizes(), largest))
     for handle, part in zip(legend.get_lines(), (*FRACTIONS, 0.5), strict=True):
         handle.set_markersize(largest * np.sqrt(part))
-    canvas.finish(show=show, save=save)
-    return axes
+    return canvas.finish(show=show, save=save)
 
 
 def _strongest(rows: pd.DataFrame, n: int, alpha: float) -> list[str]:
@@ -142,8 +136,8 @@ def _dots(
     y = shown["group"].astype(str).map({name: i for i, name in enumerate(groups)})
     significant = shown["pvalue_adj"].to_numpy() < alpha
     dots = ax.scatter(
-        x, y, s=shown["frac_responding"].to_numpy(dtype=float), c=shown["effect"], cmap=_style.DIVERGING,
-        vmin=-limit, vmax=limit, edgecolors=[_style.BLACK if yes else _style.FAINT for yes in significant],
+        x, y, s=shown["frac_responding"].to_numpy(dtype=float), c=shown["effect"], cmap=_colors.DIVERGING,
+        vmin=-limit, vmax=limit, edgecolors=[_colors.BLACK if yes else _colors.FAINT for yes in significant],
         linewidths=[0.9 if yes else 0.5 for yes in significant], clip_on=False,
     )  # fmt: skip
     ax.set_xticks(range(len(features)), features, rotation=90, fontsize="small")
@@ -151,7 +145,7 @@ def _dots(
     ax.set_xlim(-0.7, len(features) - 0.3)
     ax.set_ylim(len(groups) - 0.3, -0.7)
     ax.tick_params(length=0)
-    ax.grid(color=_style.FAINT, linewidth=0.5)
+    ax.grid(color=_colors.FAINT, linewidth=0.5)
     ax.set_axisbelow(True)
     ax.spines[:].set_visible(False)
     return dots
@@ -174,8 +168,8 @@ def _area(fraction: np.ndarray, largest: float) -> np.ndarray:
 def _handles(alpha: float) -> list[Line2D]:
     labels = [f"{100 * part:.0f} %" for part in FRACTIONS]
     labels[-1] += " of cells respond"
-    edges = [*[_style.FAINT] * len(FRACTIONS), _style.BLACK]
-    style: dict[str, Any] = {"color": _style.GREY, "marker": "o", "linestyle": "none", "markeredgewidth": 0.9}
+    edges = [*[_colors.FAINT] * len(FRACTIONS), _colors.BLACK]
+    style: dict[str, Any] = {"color": _colors.GREY, "marker": "o", "linestyle": "none", "markeredgewidth": 0.9}
     return [
         Line2D([], [], markeredgecolor=edge, label=label, **style)
         for label, edge in zip([*labels, f"adjusted p < {alpha:g}"], edges, strict=True)

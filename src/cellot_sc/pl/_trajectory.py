@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize, to_rgba
-from matplotlib.lines import Line2D
 from sklearn.decomposition import PCA
-from sklearn.neighbors import NearestNeighbors
 
 from .. import _keys, _validate
 from ..tl._courses import time_course
-from . import _bases, _style
-from ._displacement import _limits, _streams
+from . import _bases, _canvas, _colors, _draw, _fields
 
 if TYPE_CHECKING:
     from anndata import AnnData
-    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
 STYLES = PATHS, STREAMS = ("paths", "streamlines")
 POINTS_PER_PATH = 25
@@ -104,33 +102,33 @@ def trajectory(
     cells = np.flatnonzero(taken >= 0)
     x = course.fit.space(adata).read(used=cells)
     values = None if color is None else _validate.obs_key(adata, color, what="color")
-    plane = _Plane(adata, x, cells, basis)
+    plane = _plane(adata, x, cells, basis)
 
-    canvas = _style.Canvas.of(ax, 1, size=(5.0, 4.4), n_cols=1)
-    [panel] = canvas.axes
+    canvas, panel = _canvas.single(ax, (5.0, 4.4))
     shades = _Shades(adata, course, taken, values)
     order = np.random.default_rng(0).permutation(cells)
     pale = 0.4 if style == PATHS else 0.6
-    _style.points(panel, plane.xy[order], n_total=len(order), c=shades.cells[order], alpha=pale)
-    limits = _limits([plane.xy[cells]])
+    _draw.points(panel, plane.xy[order], n_total=len(order), c=shades.cells[order], alpha=pale)
+    limits = _fields.limits([plane.xy[cells]])
     if style == PATHS:
         rows = np.flatnonzero(taken == start)
         rows = np.random.default_rng(0).permutation(rows)[:n_paths]
         moments = np.linspace(course.values[start], course.values[-1], POINTS_PER_PATH)
-        paths = [plane(course.move(x[rows], start, moment, path=time_course.SPLINE)) for moment in moments.tolist()]
+        paths = [
+            plane.place(course.move(x[rows], start, moment, path=time_course.SPLINE)) for moment in moments.tolist()
+        ]
         _paths(panel, np.stack(paths, axis=1), moments, shades, rows)
-        limits = _limits([plane.xy[cells], *paths])
+        limits = _fields.limits([plane.xy[cells], *paths])
     else:
         moving = np.flatnonzero((taken >= start) & (taken < len(course.labels) - 1))
         ends = np.empty((adata.n_obs, 2))
         for i in np.unique(taken[moving]):
             rows = moving[taken[moving] == i]
             # on a map made of neighbours, a cell that stays has to stay: only the change counts
-            ends[rows] = plane.xy[rows] + plane(course.steps[i].transport(x[rows])) - plane(x[rows])
-        _streams(panel, plane.xy[moving], ends[moving], limits, N_SQUARES, _style.BLACK)
-    panel.set(xlim=limits[0], ylim=limits[1], xticks=[], yticks=[])
-    panel.set(xlabel=f"{plane.name} 1", ylabel=f"{plane.name} 2")
-    _style.tidy(panel)
+            ends[rows] = plane.xy[rows] + plane.place(course.steps[i].transport(x[rows])) - plane.place(x[rows])
+        _fields.streams(panel, plane.xy[moving], ends[moving], limits, N_SQUARES, _colors.BLACK)
+    _fields.frame(panel, limits)
+    canvas.label(x=f"{plane.name} 1", y=f"{plane.name} 2")
     if shades.handles:
         canvas.legend(shades.handles)
     if shades.scale is not None:
@@ -140,59 +138,51 @@ def trajectory(
     return panel
 
 
-class _Plane:
+class _Plane(NamedTuple):
     """Two dimensions in which cells, and points between them, have a place."""
 
-    def __init__(self, adata: AnnData, x: np.ndarray, cells: np.ndarray, basis: str) -> None:
-        if basis == _bases.PRINCIPAL:
-            self._pca = PCA(2, svd_solver="full").fit(x[cells])
-            self._near = None
-            self.name = "PCA"
-            self.xy = np.full((len(x), 2), np.nan)
-            self.xy[cells] = self._pca.transform(x[cells])
-        else:
-            self.name = basis
-            self.xy = _validate.plane(adata, basis, also=[_bases.PRINCIPAL])
-            self._near = NearestNeighbors(n_neighbors=min(_bases.N_NEIGHBOURS, len(cells))).fit(x[cells])
-            self._known = self.xy[cells]
+    name: str
+    xy: np.ndarray
+    place: Callable[[np.ndarray], np.ndarray]
 
-    def __call__(self, points: np.ndarray) -> np.ndarray:
-        """Return where points of the representation are."""
-        if self._near is None:
-            return self._pca.transform(points)
-        return self._known[self._near.kneighbors(points, return_distance=False)].mean(axis=1)
+
+def _plane(adata: AnnData, x: np.ndarray, cells: np.ndarray, basis: str) -> _Plane:
+    """Return the plane of a basis for the cells of a course, whose representation is ``x[cells]``."""
+    if basis != _bases.PRINCIPAL:
+        xy = _validate.plane(adata, basis, also=[_bases.PRINCIPAL])
+        return _Plane(basis, xy, _bases.among_nearest(x[cells], xy[cells]))
+    pca = PCA(2, svd_solver="full").fit(x[cells])
+    xy = np.full((len(x), 2), np.nan)
+    xy[cells] = pca.transform(x[cells])
+    return _Plane("PCA", xy, pca.transform)
 
 
 class _Shades:
     """The colour of every cell, and what explains the colours."""
 
     def __init__(self, adata: AnnData, course: time_course.Course, taken: np.ndarray, values: pd.Series | None) -> None:
-        self.handles: list[Artist] = []
+        self.handles: list[Line2D] = []
         self.scale: Any = None
         self.by_time = values is None
+        self.name = course.fit.label_key if values is None else str(values.name)
         if values is None:
-            self.name = course.fit.label_key
             times = np.array([*course.values, np.nan])[taken]
             self._continuous(times, TIME_MAP, course.values[0], course.values[-1])
         elif pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
-            self.name = str(values.name)
             numbers = values.to_numpy(dtype=np.float64)
             known = numbers[np.isfinite(numbers)]
             low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
             self._continuous(numbers, VALUE_MAP, low, high)
         else:
-            self.name = str(values.name)
             labels = np.where(values.isna(), "", values.astype(str).to_numpy(dtype=object))
-            colors = _style.category_colors(adata, self.name, sorted(set(labels[taken >= 0]) - {""}))
-            self.cells = np.array([to_rgba(colors.get(label, _style.FAINT)) for label in labels])
-            self.handles = [
-                Line2D([], [], color=color, marker="o", linestyle="none", label=name) for name, color in colors.items()
-            ]
+            colors = _colors.category_colors(adata, self.name, sorted(set(labels[taken >= 0]) - {""}))
+            self.cells = np.array([to_rgba(colors.get(label, _colors.FAINT)) for label in labels])
+            self.handles = _draw.dots(colors)
 
     def _continuous(self, numbers: np.ndarray, colormap: str, low: float, high: float) -> None:
         self.scale = ScalarMappable(Normalize(low, high), colormap)
         self.cells = self.scale.to_rgba(numbers)
-        self.cells[~np.isfinite(numbers)] = to_rgba(_style.FAINT)
+        self.cells[~np.isfinite(numbers)] = to_rgba(_colors.FAINT)
 
 
 def _paths(ax: Axes, paths: np.ndarray, moments: np.ndarray, shades: _Shades, rows: np.ndarray) -> None:

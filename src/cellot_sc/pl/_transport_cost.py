@@ -12,14 +12,13 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from .. import _validate
-from . import _style
+from . import _canvas, _colors, _draw
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
 COLUMNS = ("perturbation", "group", "cost", "ci_low", "ci_high", "null")
-MAKER = "cs.tl.transport_cost"
 ALL = "all"
 VALUES = ("distance", "cost")
 
@@ -75,20 +74,18 @@ def transport_cost(
     """
     _validate.figure_file(save)
     _validate.one_of(value, VALUES, what="value")
-    _validate.table_columns(table, COLUMNS, maker=MAKER)
-    _validate.table_rows(table, maker=MAKER)
+    _validate.table_columns(table, COLUMNS, maker="cs.tl.transport_cost")
     rows = table.astype({"perturbation": str, "group": str})
     groups = sorted(dict.fromkeys(rows["group"]), key=lambda group: group != ALL)
     shown = rows.pivot_table(index="perturbation", columns="group", values="cost", sort=False, observed=True)
     rank = shown[ALL] if ALL in groups else shown.mean(axis=1)
     names = list(rank.sort_values(ascending=False, kind="stable").index)
     others = [group for group in groups if group != ALL]
-    colors = dict(zip(others, _style.distinct(len(others)), strict=True)) | {ALL: _style.BLACK} | dict(palette or {})
+    colors = dict(zip(others, _colors.distinct(len(others)), strict=True)) | {ALL: _colors.BLACK} | dict(palette or {})
 
-    lane = max(0.09, _style.ROW / len(groups))
+    lane = max(0.09, _canvas.ROW / len(groups))
     height = max(1.4, 0.9 + (len(groups) * lane + 0.06) * len(names))
-    canvas = _style.Canvas.of(ax, 1, size=(4.4 + _style.room(names), height), n_cols=1)
-    [panel] = canvas.axes
+    canvas, panel = _canvas.single(ax, (4.4 + _canvas.room(names), height))
     _forest(panel, rows, names, groups, value, colors)
     canvas.label(x="root mean squared displacement" if value == "distance" else "cost ½|T(x) − x|², mean over cells")
     canvas.legend(_handles(groups, colors))
@@ -109,17 +106,14 @@ def _forest(
         point, low, high, null = (
             scale(of_group[name].to_numpy(float)) for name in ("cost", "ci_low", "ci_high", "null")
         )
-        ax.barh(y, null, height=0.9 * step, color=_style.FAINT, linewidth=0, zorder=1)
+        ax.barh(y, null, height=0.9 * step, color=_colors.FAINT, linewidth=0, zorder=1)
         ax.hlines(y, low, high, color=colors[group], linewidth=1.4, zorder=2)
         size = 5 if group == ALL or len(groups) == 1 else 3.5
         # not cut in two at zero
         ax.plot(point, y, "o", color=colors[group], markersize=size, clip_on=False, zorder=3, label=group)
-    ax.set_yticks(range(len(names)), names)
-    ax.set_ylim(len(names) - 0.5, -0.5)
     ax.set_xlim(left=0)
     ax.locator_params(axis="x", nbins=6)
-    ax.tick_params(axis="y", length=0)
-    _style.tidy(ax)
+    _draw.name_rows(ax, names)
 
 
 def _handles(groups: list[str], colors: Mapping[str, Any]) -> list[Artist]:
@@ -127,4 +121,4 @@ def _handles(groups: list[str], colors: Mapping[str, Any]) -> list[Artist]:
         Line2D([], [], color=colors[group], marker="o", markersize=5, label=f"{group} cells" if group == ALL else group)
         for group in groups
     ]
-    return [*points, Patch(color=_style.FAINT, label="control against control")]
+    return [*points, Patch(color=_colors.FAINT, label="control against control")]

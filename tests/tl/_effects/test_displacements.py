@@ -5,7 +5,7 @@ import pytest
 from anndata import AnnData
 
 import cellot_sc as cs
-from cellot_sc.tl._effects.displacements import displacements
+from cellot_sc.tl._effects.displacements import displacements, largest
 
 
 def test_effects_are_the_difference_of_decoded_cells(fitted: AnnData):
@@ -37,3 +37,7 @@ def test_expression_itself(prepared: AnnData):
 def test_target_not_fitted(fitted: AnnData):
     with pytest.raises(ValueError, match="target 'drug_c' is unknown. Did you mean 'drug_"):
         displacements(fitted, "cellot", "drug_c")
+
+
+def test_largest_first_and_ties_in_order() -> None:
+    assert largest(np.array([1.0, 3.0, 2.0, 3.0]), ["a", "b", "c", "d"]) == ["b", "d", "c", "a"]

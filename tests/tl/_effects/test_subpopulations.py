@@ -70,6 +70,7 @@ def test_networks_find_the_type_and_its_genes():
     assert found.precision >= 0.9 and found.recall >= 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", ["gaussian", "icnn"])
 def test_inert_drug_is_not_called(solver: str):
     tables = [effects_of(simulated_counts(900, 60, seed), solver, "drug_b") for seed in range(20)]
@@ -78,6 +79,7 @@ def test_inert_drug_is_not_called(solver: str):
     assert np.mean([(table["pvalue"] < 0.05).mean() for table in tables]) <= 0.05
 
 
+@pytest.mark.slow
 def test_predictions_alone_are_calibrated():
     tables = []
     for seed in range(20):

@@ -130,5 +130,5 @@ def test_bad_input(change: dict[str, object], error: type[Exception], message: s
     table = scores({("icnn", E, "all"): [1, 3]})
     with pytest.raises(error, match=message):
         cs.tl.summarize_scores(table, **({"unit": "fold"} | change))  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="there is nothing to average"):
+    with pytest.raises(ValueError, match="table has no rows: one made by cs.tl.evaluate is needed"):
         cs.tl.summarize_scores(table.iloc[:0], "fold")

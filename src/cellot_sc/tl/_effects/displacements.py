@@ -82,3 +82,8 @@ def displacements(adata: AnnData, key: str, targets: str | Sequence[str] | None 
     names = list(fitted.maps) if targets is None else _validate.some_of(targets, fitted.maps, what="target")
     rows, space = fitted.fit.controls(adata), fitted.fit.space(adata)
     return Displacements(fitted, space, names, rows, space.read(rows))
+
+
+def largest(size: np.ndarray, features: Sequence[str]) -> list[str]:
+    """Return the features from the largest to the smallest by a size, shape ``(n_features,)``."""
+    return [features[i] for i in np.argsort(-size, kind="stable")]

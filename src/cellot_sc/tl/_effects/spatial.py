@@ -12,7 +12,7 @@ from scipy import stats
 
 from ... import _keys, _validate
 from ..._settings import logger
-from .displacements import displacements
+from .displacements import displacements, largest
 from .null import null, pvalues, responding, spread, standardised
 
 N_CHANGED = 20
@@ -114,7 +114,7 @@ def spatial_effects(
     tables = []
     for name in moves.names:
         change = moves.effects(name)
-        looked_at = _most_changed(change, moves.space.features) if names is None else names
+        looked_at = largest(np.abs(change).mean(axis=0), moves.space.features)[:N_CHANGED] if names is None else names
         columns = [moves.space.features.index(feature) for feature in looked_at]
         z = standardised(change[:, columns], none.scale[name] * noise[:, columns])
         calls = responding(z, none)
@@ -139,11 +139,6 @@ def spatial_effects(
         tables.append(pd.DataFrame(table))
     logger.info("looked for spatial patterns in the effects of %d perturbations", len(moves.names))
     return pd.concat(tables, ignore_index=True)[COLUMNS]
-
-
-def _most_changed(change: np.ndarray, features: list[str]) -> list[str]:
-    """Return the features with the largest mean absolute change."""
-    return [features[i] for i in np.argsort(-np.abs(change).mean(axis=0), kind="stable")[:N_CHANGED]]
 
 
 def _enrichment(

@@ -67,7 +67,6 @@ def summarize_scores(
     (['mean'], [2])
     """
     _validate.table_columns(table, [*NEEDED, unit])
-    _validate.at_least(len(table), 1, what="The number of rows of table", why="there is nothing to average")
     n_boot = _validate.n_boot(n_boot)
     seed = _validate.seed(seed)
     keys = [name for name in table.columns if name not in (*NOT_KEYS, unit, "model", "metric")]

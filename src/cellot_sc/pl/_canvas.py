@@ -1,0 +1,184 @@
+"""Where figures are drawn, how large they are, and when they are shown, saved or closed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from .. import _validate
+from .._settings import settings
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.figure import Figure
+    from matplotlib.legend import Legend
+
+type Panels = Axes | Sequence[Axes] | None
+
+BAR = 1.6
+"""Height of a bar of colours, in inches."""
+ROW = 0.22
+"""Room of a row or column with a name, in inches."""
+FEW = 6
+"""Up to so many perturbations have as much room as they need; of more, each has less."""
+
+
+def by_number[T](n: int, one: T, few: T, many: T) -> T:
+    """Return what suits one perturbation, a few of them, or many."""
+    return one if n == 1 else few if n <= FEW else many
+
+
+def room(names: Iterable[str]) -> float:
+    """Return how much room the longest of small labels takes, in inches."""
+    # a letter is about as wide as 0.6 of the font's size, which is 8.3 points
+    return 0.07 * max(map(len, names), default=0)
+
+
+@dataclass(frozen=True)
+class Canvas[Name: Hashable]:
+    """The panels of a figure.
+
+    Parameters
+    ----------
+    panels
+        A matplotlib Axes per name of a panel.
+    figure
+        The figure, if it was made here and not by the caller.
+    """
+
+    panels: dict[Name, Axes]
+    figure: Figure | None
+
+    @classmethod
+    def of(
+        cls,
+        ax: Panels,
+        names: Iterable[Name],
+        *,
+        size: tuple[float, float],
+        n_cols: int,
+        widths: Sequence[float] | None = None,
+    ) -> Canvas[Name]:
+        """Take the caller's axes, or make a figure with a panel per name, of a mean size in inches, row by row.
+
+        With ``widths``, columns share the width of the figure like these.
+
+        Raises
+        ------
+        ValueError
+            If there are not as many axes as panels.
+        """
+        keys = list(names)
+        n_panels = len(keys)
+        if ax is not None:
+            given: list[Axes] = list(np.ravel(np.asarray(ax, dtype=object)))
+            _validate.panels(len(given), n_panels)
+            return cls(dict(zip(keys, given, strict=True)), None)
+        n_cols = min(n_cols, n_panels)
+        n_rows = math.ceil(n_panels / n_cols)
+        shape = (size[0] * n_cols, size[1] * n_rows)
+        # room between the numbers of neighbouring axes
+        layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06)
+        figure, grid = plt.subplots(n_rows, n_cols, figsize=shape, squeeze=False, layout=layout, width_ratios=widths)
+        for unused in grid.flat[n_panels:]:
+            unused.remove()
+        return cls(dict(zip(keys, grid.flat, strict=False)), figure)
+
+    @property
+    def axes(self) -> list[Axes]:
+        """The panels in order."""
+        return list(self.panels.values())
+
+    def label(self, x: str | None = None, y: str | None = None) -> None:
+        """Name what is on the axes: once for the figure, or on each of the caller's axes."""
+        once = self.figure is not None and len(self.axes) > 1
+        for axis, name in (("x", x), ("y", y)):
+            if once and name is not None:
+                getattr(self.figure, f"sup{axis}label")(name, fontsize="medium")
+            elif name is not None:
+                plt.setp(self.axes, f"{axis}label", name)
+
+    def name_rows_once(self) -> None:
+        """Leave the names of rows to the first panel of each row, if the figure was made here."""
+        for panel in self.axes if self.figure is not None else []:
+            spec = panel.get_subplotspec()
+            panel.tick_params(axis="y", labelleft=spec is None or spec.is_first_col())
+
+    def legend(self, handles: Iterable[Artist]) -> Legend:
+        """Put a legend where it covers nothing: above the figure, or to the right of the caller's last axes."""
+        items: list[Any] = list(handles)
+        if self.figure is None:
+            anchor = (_right_end(self.axes[-1]) + 0.02, 1)
+            return self.axes[-1].legend(
+                handles=items, loc="upper left", bbox_to_anchor=anchor, borderaxespad=0, frameon=False
+            )
+        # as many columns as the figure is wide
+        for n_cols in range(len(items), 0, -1):
+            legend = self.figure.legend(handles=items, loc="outside upper center", ncols=n_cols, frameon=False)
+            if n_cols == 1 or legend.get_window_extent().width <= self.figure.bbox.width:
+                break
+            legend.remove()
+        # the panels keep the room they were given
+        height = legend.get_window_extent().height / self.figure.dpi
+        self.figure.set_figheight(self.figure.get_figheight() + height)
+        return legend
+
+    def colorbar(self, mappable: ScalarMappable, label: str) -> None:
+        """Say what colours stand for: to the right of the panels, or of the caller's last axes."""
+        if self.figure is None:
+            inset = self.axes[-1].inset_axes((_right_end(self.axes[-1]) + 0.03, 0, 0.04, 1))
+            self.axes[-1].figure.colorbar(mappable, cax=inset, label=label)
+            return
+        # about as tall whatever the figure is, without what is above and below its panels
+        shrink = min(1.0, BAR / max(self.figure.get_figheight() - 0.8, 0.1))
+        self.figure.colorbar(mappable, ax=self.axes, label=label, shrink=shrink, aspect=12, anchor=(0, 1))
+
+    @contextmanager
+    def settled(self) -> Iterator[None]:
+        """Lay the figure out, and leave it so as long as something is fitted into it."""
+        figure = self.axes[0].figure.get_figure(root=True)
+        figure.draw_without_rendering()
+        engine = figure.get_layout_engine()
+        figure.set_layout_engine("none")
+        try:
+            yield
+        finally:
+            figure.set_layout_engine(engine)
+
+    def finish(self, *, show: bool | None, save: str | Path | None) -> dict[Name, Axes]:
+        """Save, show and close; return the panels.
+
+        The rule of every figure: ``save`` writes a file, ``show=True`` shows. ``show=None`` leaves a new figure that
+        was not saved to pyplot, which shows it by itself in an interactive session, and else with ``plt.show()``. In
+        all other cases a figure made here is closed: its axes can still be changed and saved, and no memory is held.
+        """
+        figure = self.axes[0].figure.get_figure(root=True)
+        if save is not None:
+            figure.savefig(save, dpi=settings.figure_dpi, bbox_inches="tight")
+        if show:
+            plt.show()
+        elif self.figure is not None and (show is False or save is not None):
+            plt.close(self.figure)
+        return self.panels
+
+
+def single(ax: Axes | None, size: tuple[float, float]) -> tuple[Canvas[str], Axes]:
+    """Return a canvas with one panel of a size in inches, and that panel."""
+    canvas = Canvas.of(ax, [""], size=size, n_cols=1)
+    return canvas, canvas.panels[""]
+
+
+def _right_end(ax: Axes) -> float:
+    """Return where what is drawn on axes, beside them too, ends on the right, as a fraction of their width."""
+    box = ax.get_tightbbox()
+    return 1.0 if box is None else max(1.0, float(ax.transAxes.inverted().transform((box.x1, box.y0))[0]))

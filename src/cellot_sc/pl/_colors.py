@@ -1,0 +1,92 @@
+"""Colours: of groups, of kinds of cells, of models."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.colors import to_rgb
+from scanpy.plotting import palettes
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+    from ..tl import Fit
+
+# Okabe and Ito, https://jfly.uni-koeln.de/color/, which differ for every kind of colour vision; but for their yellow,
+# which is lost on white
+BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK = COLORS = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+    "#000000",
+)
+GREY = "#8C8C8C"
+FAINT = "#DDDDDD"
+
+CONTROL, OBSERVED, PREDICTED = "control", "observed", "predicted"
+MODEL_COLORS = {"identity": GREY, "mean_shift": PURPLE, "gaussian": GREEN, "observed": BLUE}
+"""Colours of what a model is compared with."""
+
+DIVERGING = "RdBu_r"
+"""Colour map of what has a sign, with white for nothing."""
+
+
+def palette(adata: AnnData, column: str) -> dict[str, str]:
+    """Return the colours kept in ``adata.uns[f"{column}_colors"]`` by category of the column, if there are any."""
+    stored = adata.uns.get(f"{column}_colors")
+    if stored is None or not isinstance(adata.obs[column].dtype, pd.CategoricalDtype):
+        return {}
+    categories = [str(category) for category in adata.obs[column].cat.categories]
+    return dict(zip(categories, stored, strict=False)) if len(stored) >= len(categories) else {}
+
+
+def category_colors(adata: AnnData, column: str, categories: Sequence[str]) -> dict[str, Any]:
+    """Return a colour per category: those kept in ``uns``, or as many that differ as are needed."""
+    kept = palette(adata, column)
+    if set(categories) <= set(kept):
+        return {category: kept[category] for category in categories}
+    return dict(zip(categories, distinct(len(categories)), strict=True))
+
+
+def group_colors(adata: AnnData, column: str | None, groups: np.ndarray | None) -> dict[str, Any]:
+    """Return a colour per group that cells are of, or none where they are not coloured by a column."""
+    return {} if column is None or groups is None else category_colors(adata, column, sorted(set(groups)))
+
+
+def distinct(n: int) -> list[Any]:
+    """Return ``n`` colours: those of Okabe and Ito if they are enough, else scanpy's, else steps of a colour map."""
+    for colors in (COLORS, palettes.default_20, palettes.default_28, palettes.default_102):
+        if n <= len(colors):
+            return list(colors[:n])
+    return list(plt.get_cmap("viridis")(np.linspace(0, 0.95, n)))
+
+
+def role_colors(adata: AnnData, fit: Fit, target: str | None) -> dict[str, str]:
+    """Return the colours of control, observed and predicted cells.
+
+    The first two are those kept in ``uns`` where there are any; the last is then the one that is least like them.
+    """
+    kept = palette(adata, fit.label_key)
+    colors = {CONTROL: kept.get(fit.control, GREY), OBSERVED: kept.get(target or "", BLUE)}
+    candidates = (VERMILION, BLUE, GREEN, BLACK)
+
+    def distance(candidate: str) -> float:
+        return min(math.dist(to_rgb(candidate), to_rgb(color)) for color in colors.values())
+
+    plain = colors == {CONTROL: GREY, OBSERVED: BLUE}
+    return colors | {PREDICTED: VERMILION if plain else max(candidates, key=distance)}
+
+
+def model_colors(models: Sequence[str]) -> dict[str, str]:
+    """Return a colour per model: the controls have their own, and the first other one stands out."""
+    others = [model for model in models if model not in MODEL_COLORS]
+    free = [VERMILION, ORANGE, SKY, BLACK]
+    return MODEL_COLORS | {model: free[i % len(free)] for i, model in enumerate(others)}

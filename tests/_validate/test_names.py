@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import pytest
+
+from cellot_sc import _validate
+
+
+class TestNearest:
+    def test_offers_the_nearest_name_and_then_all(self) -> None:
+        assert _validate.nearest("pertubation", ["cell_type", "perturbation"]) == (
+            " Did you mean 'perturbation'? Valid: 'cell_type', 'perturbation'."
+        )
+
+    def test_offers_nothing_that_is_far(self) -> None:
+        assert _validate.nearest("zzz", ["abc"]) == " Valid: 'abc'."
+
+    def test_says_when_there_are_none(self) -> None:
+        assert _validate.nearest("a", []) == " There are none."
+
+    def test_shows_twenty_names_at_most(self) -> None:
+        sentence = _validate.nearest("zzz", [f"name{i}" for i in range(21)])
+        assert sentence.count("'name") == 20
+        assert sentence.endswith("'name19', ....")
+
+
+def test_one_of() -> None:
+    assert _validate.one_of("a", iter("ab"), what="letter") == "a"
+    with pytest.raises(ValueError, match=r"^metric 'mdm' is unknown\. Did you mean 'mmd'\? Valid: 'mmd', 'energy'\.$"):
+        _validate.one_of("mdm", ["mmd", "energy"], what="metric")
+
+
+def test_no_unknown() -> None:
+    _validate.no_unknown({"steps": 3}, ["steps", "batch_size"], what="solver 'icnn'")
+    with pytest.raises(TypeError, match=r"solver 'icnn' has no option 'step'\. Did you mean 'steps'\?"):
+        _validate.no_unknown({"step": 3}, ["steps", "batch_size"], what="solver 'icnn'")
+
+
+def test_new_names() -> None:
+    assert _validate.new_names("a", reserved="control", what="perturbations") == ["a"]
+    assert _validate.new_names(("b", "a"), reserved="control", what="perturbations") == ["b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("names", "match"),
+    [
+        pytest.param([], "perturbations is empty", id="none"),
+        pytest.param(["a", ""], "has '': a name is text", id="empty"),
+        pytest.param(["a/b"], "has 'a/b': a name is text", id="slash"),
+        pytest.param([1], "has 1: a name is text", id="number"),
+        pytest.param(["control"], "has 'control', which names the other cells", id="reserved"),
+        pytest.param(["a", "a"], "names one twice", id="twice"),
+    ],
+)
+def test_bad_new_names(names: list[str], match: str) -> None:
+    with pytest.raises(ValueError, match=match):
+        _validate.new_names(names, reserved="control", what="perturbations")
+
+
+def test_some_of() -> None:
+    assert _validate.some_of("a", "ab", what="letter") == ["a"]
+    assert _validate.some_of(iter("bab"), "abc", what="letter") == ["b", "a"]
+    with pytest.raises(ValueError, match=r"letter 'd' is unknown"):
+        _validate.some_of(["a", "d"], "ab", what="letter")
+    with pytest.raises(ValueError, match=r"letter is empty: give at least one\. Valid: 'a', 'b'"):
+        _validate.some_of([], "ab", what="letter")

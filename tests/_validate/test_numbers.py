@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import inspect
+import operator
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+import cellot_sc as cs
+from cellot_sc import _validate
+
+
+def test_enough_cells() -> None:
+    _validate.enough_cells(10, what="control")
+    with pytest.raises(ValueError, match="'drug' has 9 train cells; at least 10 are needed"):
+        _validate.enough_cells(9, what="'drug'")
+
+
+@pytest.mark.parametrize("value", [1, 0.5, np.int64(3), np.float32(0.1)])
+def test_positive(value: float) -> None:
+    assert _validate.positive(value, what="step") is value
+
+
+@pytest.mark.parametrize("value", [0, -1, -0.5, float("nan"), True, "3", None])
+def test_not_positive(value: float) -> None:
+    with pytest.raises(ValueError, match="step is .*; a positive number is needed"):
+        _validate.positive(value, what="step")
+
+
+@pytest.mark.parametrize("value", [0, -3, 2.5, 2.0, True, "3"])
+def test_not_a_positive_whole_number(value: float) -> None:
+    with pytest.raises(ValueError, match="n_cells is .*; a positive whole number is needed"):
+        _validate.positive(value, what="n_cells", integer=True)
+
+
+@pytest.mark.parametrize("value", [0, 0.2, np.float64(0.999)])
+def test_fraction(value: float) -> None:
+    checked = _validate.fraction(value, what="test_fraction")
+    assert type(checked) is float
+    assert checked == value
+
+
+@pytest.mark.parametrize("value", [-0.1, 1, 1.5, float("nan"), True, False, "0.2", None])
+def test_not_a_fraction(value: float) -> None:
+    with pytest.raises(ValueError, match=r"test_fraction is .*; a number in \[0, 1\) is needed"):
+        _validate.fraction(value, what="test_fraction")
+
+
+def test_at_least() -> None:
+    assert _validate.at_least(3, 3, what="n_cells", why="one for each") == 3
+    with pytest.raises(ValueError, match=r"^n_cells is 2; at least 3 are needed: one for each\.$"):
+        _validate.at_least(2, 3, what="n_cells", why="one for each")
+
+
+@pytest.mark.parametrize("value", [0, 7, np.uint32(7)])
+def test_seed(value: int) -> None:
+    checked = _validate.seed(value)
+    assert type(checked) is int
+    assert checked == value
+
+
+def test_n_boot_may_be_0_for_no_intervals() -> None:
+    assert _validate.n_boot(0) == 0
+
+
+def takes(parameter: str) -> list[str]:
+    """Return the public functions that have a parameter."""
+    public = (
+        f"{space}.{name}" for space in sorted({*cs.__all__} - {"settings"}) for name in getattr(cs, space).__all__
+    )
+    return [name for name in public if parameter in _parameters(name)]
+
+
+def _parameters(name: str) -> Mapping[str, inspect.Parameter]:
+    function = operator.attrgetter(name)(cs)
+    return inspect.signature(function).parameters if inspect.isfunction(function) else {}
+
+
+@pytest.fixture(scope="module")
+def given() -> dict[str, Any]:
+    """What public functions cannot do without."""
+    adata = cs.datasets.simulate(200, 20, seed=0)
+    cs.tl.cellot(adata, solver="mean_shift")
+    x = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
+    return {
+        "adata": adata,
+        "table": cs.tl.evaluate(adata, metrics="energy_distance", n_boot=0),
+        "problems": [cs.ot.Problem(x, x + 1, x, x + 1)],
+        "x": x,
+        "y": x + 1,
+        "groupby": "cell_type",
+        "feature": "gene_0",
+        "population_key": "cell_type",
+        "time_key": "patient",
+    }
+
+
+@pytest.mark.parametrize("value", [-1, 0.5, True, "0", None])
+@pytest.mark.parametrize(
+    ("name", "parameter"), [(name, parameter) for parameter in ("seed", "n_boot") for name in takes(parameter)]
+)
+def test_seed_and_n_boot_are_checked_alike(given: dict[str, Any], name: str, parameter: str, value: object) -> None:
+    needed = [p.name for p in _parameters(name).values() if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
+    arguments = {needed_name: given[needed_name] for needed_name in needed}
+    with pytest.raises(ValueError) as error:
+        operator.attrgetter(name)(cs)(**arguments, **{parameter: value})
+    assert str(error.value) == f"{parameter} is {value!r}; a whole number, 0 or more, is needed."
+
+
+def test_cells_to_judge() -> None:
+    assert _validate.cells_to_judge({"control": 2, "a": 2, "b": 1}, "control", split="test") == ["a"]
+    for counts in ({"control": 1, "a": 2}, {"control": 2, "a": 1}):
+        with pytest.raises(
+            ValueError, match=rf"split 'ood' has {counts['control']} of 'control', {counts['a']} of 'a'"
+        ):
+            _validate.cells_to_judge(counts, "control", split="ood")

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pytest
+from anndata import AnnData
+
+import cellot_sc as cs
+from cellot_sc.pl import _canvas
+
+
+class TestShow:
+    @pytest.fixture
+    def shown(self, monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
+        calls: list[list[int]] = []
+        monkeypatch.setattr(plt, "show", lambda: calls.append(plt.get_fignums()))
+        return calls
+
+    @pytest.mark.parametrize(
+        ("show", "save", "is_shown", "is_open"),
+        [
+            (None, False, False, True),
+            (None, True, False, False),
+            (True, False, True, True),
+            (True, True, True, True),
+            (False, False, False, False),
+            (False, True, False, False),
+        ],
+    )
+    def test_own_figure(
+        self, shown: list[list[int]], tmp_path: Path, show: bool | None, save: bool, is_shown: bool, is_open: bool
+    ) -> None:
+        canvas = _canvas.Canvas.of(None, ["a"], size=(1, 1), n_cols=1)
+        canvas.finish(show=show, save=tmp_path / "a.png" if save else None)
+        assert bool(shown) is is_shown
+        assert bool(plt.get_fignums()) is is_open
+
+    @pytest.mark.parametrize("show", [None, False])
+    def test_figure_of_the_caller_stays_open(self, shown: list[list[int]], tmp_path: Path, show: bool | None) -> None:
+        figure, ax = plt.subplots()
+        _canvas.Canvas.of(ax, ["a"], size=(1, 1), n_cols=1).finish(show=show, save=tmp_path / "a.png")
+        assert plt.get_fignums() == [figure.number]
+        assert shown == []
+
+    def test_closed_figures_can_still_be_changed_and_saved(self, iterated: AnnData, tmp_path: Path) -> None:
+        [ax] = cs.pl.marginals(iterated, "drug_a", features="gene_00", show=False).values()
+        ax.set_title("mine")
+        figure = ax.get_figure(root=True)
+        assert figure is not None
+        figure.savefig(tmp_path / "mine.png")
+        assert (tmp_path / "mine.png").stat().st_size > 0
+
+
+class TestCanvas:
+    def test_no_more_axes_than_panels(self) -> None:
+        canvas = _canvas.Canvas.of(None, range(5), size=(1, 1), n_cols=3)
+        assert canvas.figure is not None
+        assert canvas.figure.axes == canvas.axes
+        assert [ax.get_subplotspec().rowspan.start for ax in canvas.axes] == [0, 0, 0, 1, 1]  # type: ignore[union-attr]
+        assert canvas.figure.get_size_inches().tolist() == [3, 2]
+
+    def test_dpi_is_a_setting(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        sizes = []
+        for dpi in (50, 100):
+            monkeypatch.setattr(cs.settings, "figure_dpi", dpi)
+            _canvas.Canvas.of(None, ["a"], size=(2, 2), n_cols=1).finish(show=False, save=tmp_path / "a.png")
+            sizes.append(plt.imread(tmp_path / "a.png").shape[0])
+        assert sizes[1] == pytest.approx(2 * sizes[0], abs=2)
+
+    def test_rows_are_named_in_the_first_column(self) -> None:
+        canvas = _canvas.Canvas.of(None, range(5), size=(1, 1), n_cols=3)
+        canvas.name_rows_once()
+        named = [bool(ax.yaxis.get_tick_params()["labelleft"]) for ax in canvas.axes]
+        assert named == [True, False, False, True, False]
+
+    def test_all_axes_of_the_caller_keep_the_names_of_their_rows(self) -> None:
+        _, grid = plt.subplots(1, 2)
+        canvas = _canvas.Canvas.of(grid, "ab", size=(1, 1), n_cols=2)
+        canvas.name_rows_once()
+        assert list(canvas.panels.items()) == [("a", grid[0]), ("b", grid[1])]
+        assert [label.get_text() != "" for ax in grid for label in ax.get_yticklabels()[:1]] == [True, True]
+
+    def test_labels_stand_once_on_a_figure_and_on_each_of_the_axes_of_the_caller(self) -> None:
+        own = _canvas.Canvas.of(None, "ab", size=(1, 1), n_cols=2)
+        own.label(x="time")
+        assert own.figure is not None
+        assert own.figure.get_supxlabel() == "time"
+        assert [ax.get_xlabel() for ax in own.axes] == ["", ""]
+        _, grid = plt.subplots(1, 2)
+        grid[0].set_ylabel("mine")
+        _canvas.Canvas.of(grid, "ab", size=(1, 1), n_cols=2).label(x="time")
+        assert [ax.get_xlabel() for ax in grid] == ["time", "time"]
+        assert grid[0].get_ylabel() == "mine"
+
+
+@pytest.mark.parametrize(("n", "expected"), [(1, "one"), (2, "few"), (6, "few"), (7, "many")])
+def test_rooms_by_number(n: int, expected: str) -> None:
+    assert _canvas.by_number(n, "one", "few", "many") == expected
+
+
+def test_single() -> None:
+    canvas, panel = _canvas.single(None, (3, 2))
+    assert canvas.axes == [panel]
+    assert canvas.figure is not None
+    assert canvas.figure.get_size_inches().tolist() == [3, 2]

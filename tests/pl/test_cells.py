@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from anndata import AnnData
+
+from cellot_sc.pl import _cells
+
+
+def test_cells_of_a_split(fitted: AnnData) -> None:
+    cells = _cells.of_split(fitted, None, key="cellot", split="valid")
+    assert (cells.control, cells.space.name, cells.targets) == ("control", "X_cellot", ["drug_a", "drug_b"])
+    rows = cells.rows("drug_a", at_most=10**6)
+    obs = fitted.obs.iloc[rows]
+    assert set(obs["perturbation"]) == {"drug_a"}
+    assert set(obs["split"]) == {"valid"}
+    np.testing.assert_array_equal(cells.space.read(rows), fitted.obsm["X_cellot"][rows])
+    assert set(fitted.obs["split"].iloc[cells.rows("drug_a", at_most=10**6, part="train")]) == {"train"}
+
+
+def test_a_sample_is_the_same_each_time(fitted: AnnData) -> None:
+    cells = _cells.of_split(fitted, "drug_a", key="cellot", split="test")
+    rows = cells.rows("control", at_most=5)
+    assert len(set(rows)) == 5
+    np.testing.assert_array_equal(rows, cells.rows("control", at_most=5))
+    assert set(rows) <= set(cells.rows("control", at_most=10**6))
+
+
+def test_what_can_be_decoded_is_seen_as_genes(fitted: AnnData) -> None:
+    cells = _cells.of_split(fitted, "drug_a", key="cellot", split="test")
+    points = cells.space.read(cells.rows("drug_a", at_most=3))
+    assert cells.space.features == list(fitted.var_names)
+    assert cells.space.view(points).shape == (3, fitted.n_vars)
+    del fitted.uns["X_cellot"]
+    assert cells.space.features == [f"X_cellot_{i}" for i in range(8)]
+    assert cells.space.view(points) is points
+
+
+def test_groups(fitted: AnnData) -> None:
+    assert _cells.groups(fitted, None) is None
+    groups = _cells.groups(fitted, "cell_type")
+    assert groups is not None
+    assert groups.tolist() == fitted.obs["cell_type"].astype(str).tolist()
+    with pytest.raises(KeyError, match="groupby 'celltype' is not in adata.obs. Did you mean 'cell_type'"):
+        _cells.groups(fitted, "celltype", what="groupby")
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "error", "words"),
+    [
+        ({"target": "drug_c"}, ValueError, "target 'drug_c' is unknown"),
+        ({"split": "tset"}, ValueError, "split 'tset' is unknown. Did you mean 'test'"),
+        ({"split": "ood"}, ValueError, "split 'ood' has 0 of 'control'"),
+        ({"key": "celot"}, KeyError, "celot"),
+    ],
+)
+def test_errors(fitted: AnnData, kwargs: dict[str, str], error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        _cells.of_split(fitted, **{"target": None, "key": "cellot", "split": "test"} | kwargs)  # type: ignore[arg-type]

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from anndata import AnnData
+from matplotlib.colors import to_rgb
+
+import cellot_sc as cs
+from cellot_sc.pl import _colors
+
+
+class TestColors:
+    @pytest.mark.parametrize("matrix", [
+        # Viénot, Brettel and Mollon 1999: what protanopes and deuteranopes see of linear RGB
+        [[0.11238, 0.88762, 0], [0.11238, 0.88762, 0], [0.00401, -0.00401, 1]],
+        [[0.29275, 0.70725, 0], [0.29275, 0.70725, 0], [-0.02234, 0.02234, 1]],
+    ])  # fmt: skip
+    def test_roles_and_models_differ_for_every_eye(self, matrix: list[list[float]]) -> None:
+        for colors in ([_colors.GREY, _colors.BLUE, _colors.VERMILION], [*_colors.model_colors(["icnn"]).values()]):
+            seen = [np.asarray(matrix) @ np.asarray(to_rgb(color)) ** 2.2 for color in colors]
+            assert min(math.dist(a, b) for a, b in itertools.combinations(seen, 2)) > 0.08
+
+    def test_roles_without_a_palette(self, iterated: AnnData) -> None:
+        colors = _colors.role_colors(iterated, cs.tl.maps(iterated).fit, "drug_a")
+        assert colors == {"control": _colors.GREY, "observed": _colors.BLUE, "predicted": _colors.VERMILION}
+
+    def test_roles_with_a_palette(self, iterated: AnnData) -> None:
+        iterated.uns["perturbation_colors"] = ["#1f77b4", "#ff7f0e", "#2ca02c"]
+        colors = _colors.role_colors(iterated, cs.tl.maps(iterated).fit, "drug_a")
+        assert colors["control"] == "#1f77b4"
+        assert colors["observed"] == "#ff7f0e"
+        # vermilion would be taken for the palette's orange
+        assert colors["predicted"] not in (_colors.VERMILION, _colors.BLUE)
+
+    @pytest.mark.parametrize("stored", [["#000000"], None])
+    def test_palette_that_is_too_short_is_no_palette(self, iterated: AnnData, stored: list[str] | None) -> None:
+        if stored is not None:
+            iterated.uns["cell_type_colors"] = stored
+        names = list(iterated.obs["cell_type"].cat.categories)
+        assert list(_colors.category_colors(iterated, "cell_type", names).values()) == list(
+            _colors.COLORS[: len(names)]
+        )
+
+    def test_text_columns_have_no_palette(self, iterated: AnnData) -> None:
+        iterated.uns["cell_type_colors"] = ["red"] * 4
+        iterated.obs["cell_type"] = iterated.obs["cell_type"].astype(str)
+        assert _colors.palette(iterated, "cell_type") == {}
+
+    @pytest.mark.parametrize("n", [1, 7, 8, 21, 34, 102, 150])
+    def test_as_many_colors_as_are_needed(self, n: int) -> None:
+        assert len({to_rgb(color) for color in _colors.distinct(n)}) == n
+
+    def test_every_model_has_a_color(self) -> None:
+        models = ["icnn", "identity", "entropic", "observed"]
+        colors = _colors.model_colors(models)
+        assert len({colors[model] for model in models}) == 4
+        assert colors["icnn"] == _colors.VERMILION

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from anndata import AnnData
+from matplotlib.axes import Axes
+
+import cellot_sc as cs
+
+
+def labels(ax: Axes, axis: str) -> list[str]:
+    return [label.get_text() for label in getattr(ax, f"get_{axis}ticklabels")()]
+
+
+def printed(ax: Axes) -> list[str]:
+    return [text.get_text() for text in ax.texts]
+
+
+class TestDrugSimilarity:
+    def test_order_values_and_numbers(self, tables: Any) -> None:
+        table = tables.similarity(8)
+        ax = cs.pl.drug_similarity(table, show=False)
+        names = labels(ax, "y")
+        assert names == labels(ax, "x")
+        np.testing.assert_allclose(np.asarray(ax.images[0].get_array()), table.loc[names, names])
+        assert f"{table.iloc[0, 1]:.2f}".replace("-", "−") in printed(ax)
+        # of five modes of action, the three that have two drugs
+        for a, b in (("drug_00", "drug_05"), ("drug_01", "drug_06"), ("drug_02", "drug_07")):
+            assert abs(names.index(a) - names.index(b)) == 1
+
+    def test_its_own_order_is_that_of_the_table(self, fitted: AnnData) -> None:
+        table = cs.tl.drug_similarity(fitted)
+        assert labels(cs.pl.drug_similarity(table, show=False), "y") == list(table.index)
+
+    def test_one(self, tables: Any) -> None:
+        assert labels(cs.pl.drug_similarity(tables.similarity(1), show=False), "y") == ["drug_00"]
+
+    def test_more_than_can_be_written(self, tables: Any) -> None:
+        assert printed(cs.pl.drug_similarity(tables.similarity(34), show=False)) == []

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+
+import numpy as np
+import pytest
+
+from cellot_sc import _console, _validate
+from cellot_sc._settings import logger, settings
+
+
+def test_log_and_warnings_go_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+    before = logger.handlers[:]
+    with _console.talking(), warnings.catch_warnings():
+        warnings.simplefilter("default")
+        logger.warning("a line")
+        warnings.warn("beware", UserWarning, stacklevel=1)
+    out, err = capsys.readouterr()
+    assert "a line\n" in out
+    assert "beware" in out
+    assert err == ""
+    assert logger.handlers == before
+
+
+def test_no_progress_where_nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: False, raising=False)
+    with settings.override(progress=True):
+        with _console.talking():
+            assert settings.progress is False
+        assert settings.progress is True
+
+
+def test_what_was_there_comes_back_after_an_error() -> None:
+    before = logging.getLogger("py.warnings").handlers[:]
+    with pytest.raises(KeyError), _console.talking():
+        raise KeyError
+    assert logging.getLogger("py.warnings").handlers == before
+
+
+def test_errors_of_this_package_are_told_from_others() -> None:
+    with pytest.raises(ValueError, match="seed") as ours:
+        _validate.seed(-1)
+    assert _console.is_ours(ours.value)
+    with pytest.raises(ValueError, match="reshape") as theirs:
+        np.zeros(3).reshape(2, 2)
+    assert not _console.is_ours(theirs.value)
+    assert not _console.is_ours(RuntimeError())
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (KeyError("no such column"), "no such column"),
+        (FileNotFoundError(2, "No such file", "a.h5ad"), "a.h5ad: No such file"),
+        (OSError(28, "No space left"), "No space left"),
+        (ValueError(), "ValueError"),
+    ],
+)
+def test_words(error: Exception, words: str) -> None:
+    assert _console.words(error) == words
+
+
+def test_fail_says_it_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        _console.fail("it\n  does not   work", status=3)
+    assert end.value.code == 3
+    assert capsys.readouterr().err == "cellot-sc: error: it does not work\n"

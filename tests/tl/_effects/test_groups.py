@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from anndata import AnnData
+
+from cellot_sc.tl._effects import groups
+
+
+@pytest.fixture
+def cells() -> AnnData:
+    kinds = pd.Categorical(["b", "a", None, "a", "c"], categories=["a", "b", "c", "unused"])
+    return AnnData(np.zeros((5, 1)), obs=pd.DataFrame({"kind": kinds}, index=list("vwxyz")))
+
+
+def test_masks(cells: AnnData) -> None:
+    masks = groups.masks(cells, "kind", np.array([0, 1, 2, 3]))
+    assert {name: mask.tolist() for name, mask in masks.items()} == {
+        "a": [False, True, False, True],
+        "b": [True, False, False, False],
+    }
+
+
+def test_all_cells_come_first(cells: AnnData) -> None:
+    rows = np.array([0, 2])
+    assert {name: mask.tolist() for name, mask in groups.masks_and_all(cells, None, rows).items()} == {
+        "all": [True, True]
+    }
+    assert list(groups.masks_and_all(cells, "kind", rows)) == ["all", "b"]
+    cells.obs["kind"] = cells.obs["kind"].cat.rename_categories({"a": "all"})
+    with pytest.raises(ValueError, match="category 'all', which names a summary"):
+        groups.masks_and_all(cells, "kind", rows)
+
+
+def test_missing_column(cells: AnnData) -> None:
+    with pytest.raises(KeyError, match="groupby 'kinds'"):
+        groups.masks(cells, "kinds", np.arange(5))
