@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from . import _keys, _report, datasets, pl, pp, tl
+from . import _defaults, _keys, _report, datasets, ot, pl, pp, tl
 from ._settings import settings
 from .metrics import _bootstrap
 from .pp._represent import project
@@ -79,7 +79,9 @@ def counterfactual_error(adata: AnnData, *, seed: int = 0) -> pd.DataFrame:
     x = latent(adata, config["use_rep"])
     labels, parts = (adata.obs[config[key]].astype(str).to_numpy() for key in ("perturbation_key", "split_key"))
     test = (labels == config["control"]) & (parts == _keys.TEST)
-    maps = evaluate._baselines(adata, fitted, targets, x, labels, parts) | {config["solver"]: fitted.maps}
+    maps = evaluate._baselines(
+        adata, fitted, targets, x, labels, parts, [ot.SOLVERS[name] for name in _defaults.CONTROLS]
+    ) | {config["solver"]: fitted.maps}
     # the same resamples for every model
     counts = _bootstrap.resample_counts(int(test.sum()), N_BOOT, seed=seed)
     rows = []

@@ -12,10 +12,11 @@ import pandas as pd
 
 from .. import __version__, _keys
 from ..ot import SOLVERS, WeightedMap
-from ..pl._evaluation import GAP_CLOSED
+from ..pl._evaluation import GAP_CLOSED, in_order, model_name
+from ..pl._evaluation import OBSERVED as CEILING
 from ..pl._history import VALIDATION
 from ..tl._fit import store
-from ._references import OF_METRIC, OF_SOLVER, Citations
+from ._references import OF_METRIC, Citations
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -33,11 +34,6 @@ METRICS = {
     "counterfactual_error": "distance to the simulated truth of each cell",
 }
 """What a sentence calls metrics."""
-CONTROLS = {
-    "identity": "identity (no effect)",
-    "mean_shift": "a mean shift (all cells move alike)",
-    "gaussian": "the Gaussian map (the optimal affine map)",
-}
 OBSERVED = {
     _keys.TEST: "treated train cells were compared with the same treated cells",
     _keys.OOD: "random halves of these treated cells were compared with each other",
@@ -82,13 +78,14 @@ def paragraph(
     split = str(scores["split"].iloc[0])
     judged = adata.obs.loc[(adata.obs[config["split_key"]] == split).to_numpy(), config["perturbation_key"]].astype(str)
     metrics = [name for name in dict.fromkeys(scores["metric"]) if not name.endswith(GAP_CLOSED)]
-    by = _listed([METRICS.get(name, name) + _in_brackets(OF_METRIC.get(name), cite) for name in metrics])
+    by = _listed([METRICS.get(name, name) + _in_brackets(cite(*OF_METRIC.get(name, ()))) for name in metrics])
     within = "" if groupby is None else f", among all cells and within categories of {groupby!r}"
     sentences.append(
         f"The predictions for {(judged == config['control']).sum():,} control cells of the {split} split were compared "
         f"with {judged.isin(fitted.maps).sum():,} observed treated cells of the same split{within}, by {by}."
     )
-    controls = [text for name, text in CONTROLS.items() if name in set(scores["model"]) and name != config["solver"]]
+    others = [name for name in in_order(list(scores["model"])) if name not in (config["solver"], CEILING)]
+    controls = [f"{model_name(name).partition(' (')[0]}{_in_brackets(_method(name, cite))}" for name in others]
     sentences.append(
         f"Controls fitted to the same train cells were {_listed(controls)}; for the score of a perfect map, "
         f"{OBSERVED[split]}."
@@ -127,8 +124,8 @@ def _of_fit(adata: AnnData, fitted: store.FittedMaps, cite: Citations) -> str:
     kept = adata.uns.get(space)
     how = f", {kept['method']} of train cells" if isinstance(kept, Mapping) and "method" in kept else ""
     options = "".join(f", {name}={value}" for name, value in config["solver_kwargs"].items())
-    method = [SOLVERS[solver].summary, *([cite(*OF_SOLVER[solver])] if solver in OF_SOLVER else [])]
-    details = "; ".join([f"solver {solver}: {'; '.join(method)}{options}", f"seed {config['seed']}"])
+    method = _method(solver, cite)
+    details = f"solver {solver}{method and f': {method}'}{options}; seed {config['seed']}"
     chosen = " and chosen on validation cells" if VALIDATION in set(fitted.history["metric"]) else ""
     whom = repr(next(iter(fitted.maps))) if n_maps == 1 else f"each of {n_maps} perturbations"
     return (
@@ -138,9 +135,16 @@ def _of_fit(adata: AnnData, fitted: store.FittedMaps, cite: Citations) -> str:
     )
 
 
-def _in_brackets(names: str | tuple[str, ...] | None, cite: Citations) -> str:
-    given = (names,) if isinstance(names, str) else names
-    return f" ({cite(*given)})" if given else ""
+def _method(solver: str, cite: Citations) -> str:
+    """Return what a solver does and what that cites, as far as it is known: one may be no longer, or not be ours."""
+    if solver not in SOLVERS:
+        return ""
+    record = SOLVERS[solver]
+    return "; ".join([record.summary, *([cite(*record.cites)] if record.cites else [])])
+
+
+def _in_brackets(text: str) -> str:
+    return text and f" ({text})"
 
 
 def _listed(texts: list[str]) -> str:

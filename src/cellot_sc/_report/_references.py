@@ -54,6 +54,11 @@ REFERENCES = {
         "Cuturi, M. et al. Optimal Transport Tools (OTT): A JAX toolbox for all things Wasserstein. arXiv 2201.12324 "
         "(2022).",
     ),
+    "amos2023": Reference(
+        "Amos 2023",
+        "Amos, B. On amortizing convex conjugates for optimal transport. International Conference on Learning "
+        "Representations (2023).",
+    ),
     "chen2020": Reference(
         "Chen et al. 2020",
         "Chen, S. et al. Dissecting heterogeneous cell populations across drug and disease conditions with PopAlign. "
@@ -96,16 +101,7 @@ REFERENCES = {
     ),
 }
 
-OF_SOLVER = {
-    "icnn": ("makkuva2020", "buzun2024"),
-    "paper": ("makkuva2020",),
-    "entropic": ("pooladian2021", "cuturi2022"),
-    "expectile": ("buzun2024", "cuturi2022"),
-    "monge_gap": ("uscidda2023", "cuturi2022"),
-    "popalign": ("chen2020",),
-    "scgen": ("lotfollahi2019",),
-}
-OF_METRIC = {"energy_distance": "szekely2013", "mmd": "gretton2012"}
+OF_METRIC = {"energy_distance": ("szekely2013",), "mmd": ("gretton2012",)}
 
 
 class Citations:
@@ -115,7 +111,7 @@ class Citations:
         self.cited: list[Reference] = []
 
     def __call__(self, *names: str) -> str:
-        """Return how a sentence names publications, and remember them."""
-        found = [REFERENCES[name] for name in names]
+        """Return how a sentence names publications, and remember them; what is no key stands for itself."""
+        found = [REFERENCES.get(name, Reference(name, name)) for name in names]
         self.cited = list(dict.fromkeys([*self.cited, *found]))
         return "; ".join(reference.short for reference in found)

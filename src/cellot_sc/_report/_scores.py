@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from .. import _keys, pl
+from .. import _defaults, _keys, pl
 from ..pl._evaluation import GAP_CLOSED, OBSERVED, in_order, model_name
 from ..tl._judge.scores import METRICS
 from ._items import Item, figure_of
@@ -125,7 +125,7 @@ def summary(scores: pd.DataFrame, solver: str) -> str:
     items, with_effect = [], []
     for name, rows in values.groupby("perturbation", sort=False):
         by_model = rows.set_index("model")
-        nothing, ceiling = by_model.loc["identity"], by_model.loc[OBSERVED]
+        nothing, ceiling = by_model.loc[_defaults.IDENTITY], by_model.loc[OBSERVED]
         # without resamples there are no intervals, and the value stands for itself
         least: float = nothing["value"] if pd.isna(nothing["ci_low"]) else nothing["ci_low"]
         if least > max(ceiling["value"], 0):

@@ -16,7 +16,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from scanpy.plotting import palettes
 
-from .. import _validate
+from .. import _defaults, _validate
 from .._settings import settings
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ GREY = "#8C8C8C"
 FAINT = "#DDDDDD"
 
 CONTROL, OBSERVED, PREDICTED = "control", "observed", "predicted"
-MODEL_COLORS = {"identity": GREY, "mean_shift": PURPLE, "gaussian": GREEN, "observed": BLUE}
+MODEL_COLORS = dict(zip((*_defaults.CONTROLS, OBSERVED), (GREY, PURPLE, GREEN, BLUE), strict=True))
 """Colours of what a model is compared with."""
 
 DIVERGING = "RdBu_r"

@@ -7,8 +7,9 @@ from typing import Any
 
 from anndata import AnnData
 
-from ... import _keys, _validate
+from ... import _defaults, _keys, _validate
 from ..._settings import logger
+from ...ot import SOLVERS, Solver
 from ...ot._solvers import registry
 from .._fit import store
 from .._fit.fitting import fit_all
@@ -23,7 +24,7 @@ def trajectory(
     *,
     order: Sequence[Any] | None = None,
     use_rep: str | None = None,
-    solver: str = "icnn",
+    solver: str | Solver = _defaults.SOLVER,
     growth: str | None = None,
     tau: float | Sequence[float] = (0.95, 1.0),
     split_key: str = _keys.SPLIT,
@@ -50,7 +51,7 @@ def trajectory(
         Key in ``obsm`` of the space in which cells are transported, or ``"X"`` for the expression itself. With
         ``None``, ``X_cellot``, else ``X_pca``, else a PCA made by :func:`cellot_sc.pp.represent`.
     solver
-        How to fit: a name in :data:`cellot_sc.ot.SOLVERS`.
+        How to fit: a name in :data:`cellot_sc.ot.SOLVERS`, or a :class:`cellot_sc.ot.Solver`.
     growth
         How many descendants cells have, by which early cells are weighed. Otherwise, a kind of cell that divides more
         than others is met with more often later, and the map turns others into it.
@@ -129,6 +130,7 @@ def trajectory(
     """
     labels = _validate.time_labels(adata, time_key)
     names, values = _validate.time_order(adata, time_key, order)
+    solver = SOLVERS.find(solver)
     config = registry.configure(solver, **solver_kwargs)
     seed = _validate.seed(seed)
     firmness = _validate.taus(tau)
@@ -154,7 +156,7 @@ def trajectory(
             "growth": growth,
             "tau": firmness if growth in METHODS else None,
             "split_key": split_key,
-            "solver": solver,
+            "solver": solver.name,
             "solver_kwargs": solver_kwargs,
             "seed": seed,
         },
@@ -166,6 +168,6 @@ def trajectory(
     if grown is not None:
         added += grown.write(out, key_added)
     store.save(out, key_added, fitted)
-    added.append(f"uns[{key_added!r}] with {len(fits)} {solver} map{'s' * (len(fits) != 1)} on {cells.use_rep!r}")
+    added.append(f"uns[{key_added!r}] with {len(fits)} {solver.name} map{'s' * (len(fits) != 1)} on {cells.use_rep!r}")
     logger.info("added %s: times %s", ", ".join(added), " > ".join(names))
     return out if copy else None

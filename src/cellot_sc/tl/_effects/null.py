@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats
 
-from ... import _keys, _validate
+from ... import _defaults, _keys, _validate
 from ..._settings import logger
 from ...ot import SOLVERS, Problem, TransportMap, fit
 from .._fit.clouds import latent
@@ -22,9 +22,6 @@ N_NULL = 50
 """Random halvings of the control train cells."""
 LEVEL = 0.05
 """False discovery rate at which cells are said to respond."""
-SHIFTS = ("identity", "mean_shift")
-AFFINE = (*SHIFTS, "gaussian", "icnn")
-"""Solvers that fit no more than an affine map to cells without an effect."""
 NOT_REPEATED = ("checkpoint_dir", "resume")
 """Options of a fit that are about its files."""
 
@@ -95,8 +92,11 @@ def null(moves: Displacements, *, seed: int) -> Null:
         If the train cells that the maps were fitted to are not among the cells.
     """
     adata, config = moves.adata, moves.fitted.config
-    # what moscot has solved is an entropic map
-    control, solver = config["control"], config["solver"] if config["solver"] in SOLVERS else "entropic"
+    control, solver = config["control"], SOLVERS.get(config["solver"])
+    options = {name: value for name, value in config["solver_kwargs"].items() if name not in NOT_REPEATED}
+    if solver is None:
+        # what moscot has solved is such a map; of others it is not known how noisy they are
+        solver, options = SOLVERS[_defaults.DISCRETE], {}
     labels = _validate.perturbation_labels(adata, config["perturbation_key"], control)
     parts = _validate.split_labels(adata, config["split_key"])
     pair_by = config.get("pair_by")
@@ -107,12 +107,11 @@ def null(moves: Displacements, *, seed: int) -> Null:
     rng = np.random.default_rng(seed)
     train, valid = (x[(labels == control) & (parts == part)] for part in (_keys.TRAIN, _keys.VALID))
     halvings = [_halving(train, valid, rng) for _ in range(N_NULL + 1)]
-    affine = "mean_shift" if solver in SHIFTS else "gaussian"
+    affine = _defaults.SHIFT if solver.affine == "shift" else _defaults.AFFINE
     maps = [moves.weighted(fitted.map) for fitted in fit(halvings, affine)]
     own = None
-    if solver not in AFFINE:
-        logger.info("fitting %s to control cells against control cells", solver)
-        options = {name: value for name, value in config["solver_kwargs"].items() if name not in NOT_REPEATED}
+    if solver.affine is None:
+        logger.info("fitting %s to control cells against control cells", solver.name)
         own = moves.weighted(fit(halvings[-1:], solver, seed=config["seed"], **options)[0].map)
     of_halving = 1 / len(halvings[0].source) + 1 / len(halvings[0].target)
     of_control = {name: 1 / len(pair.source) for name, pair in zip(moves.names, pairs, strict=True)}

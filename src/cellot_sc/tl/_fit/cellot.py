@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from anndata import AnnData
 
-from ... import _keys, _validate
+from ... import _defaults, _keys, _validate
 from ..._settings import logger
-from ...ot import WeightedMap
+from ...ot import SOLVERS, Solver, WeightedMap
 from ...ot._solvers import registry
 from . import store
 from .fitting import fit_all
@@ -26,7 +26,7 @@ def cellot(
     *,
     targets: str | Sequence[str] | None = None,
     use_rep: str | None = None,
-    solver: str = "icnn",
+    solver: str | Solver = _defaults.SOLVER,
     split_key: str = _keys.SPLIT,
     pair_by: str | None = None,
     feature_weights: np.ndarray | Sequence[float] | str | None = None,
@@ -56,7 +56,7 @@ def cellot(
         Key in ``obsm`` of the space in which cells are transported, or ``"X"`` for the expression itself. With
         ``None``, ``X_cellot``, else ``X_pca``, else a PCA made by :func:`cellot_sc.pp.represent`.
     solver
-        How to fit: a name in :data:`cellot_sc.ot.SOLVERS`.
+        How to fit: a name in :data:`cellot_sc.ot.SOLVERS`, or a :class:`cellot_sc.ot.Solver`.
     split_key
         Column of ``obs`` made by :func:`cellot_sc.pp.split`. A missing "split" is made with its defaults.
     pair_by
@@ -70,7 +70,7 @@ def cellot(
         Column of ``obs`` with how much each cell counts: numbers that are not negative. Where a drug kills cells, the
         weight of a control cell is its expected survival, and that of a treated cell 1: otherwise the map turns cells
         that would have died into cells of another kind that lived. With equal weights it is as with ``None``.
-        Solvers ``"cae"``, ``"popalign"`` and ``"scgen"`` cannot weigh. Predictions and scores count all cells alike.
+        Not every solver can weigh cells. Predictions and scores count all alike.
     seed
         Seed of everything random.
     key_added
@@ -107,6 +107,7 @@ def cellot(
     """
     labels = _validate.perturbation_labels(adata, perturbation_key, control)
     names = _validate.targets(labels, control, targets)
+    solver = SOLVERS.find(solver)
     config = registry.configure(solver, **solver_kwargs)
     seed = _validate.seed(seed)
     groups = None if pair_by is None else _validate.group_codes(adata, pair_by, what="pair_by")
@@ -139,7 +140,7 @@ def cellot(
             "split_key": split_key,
             "pair_by": pair_by,
             "weights": weights,
-            "solver": solver,
+            "solver": solver.name,
             "solver_kwargs": solver_kwargs,
             "seed": seed,
         },
@@ -150,6 +151,6 @@ def cellot(
     out = adata.copy() if copy else adata
     added = cells.write(out)
     store.save(out, key_added, fitted)
-    added.append(f"uns[{key_added!r}] with {len(maps)} {solver} map{'s' * (len(maps) != 1)} on {cells.use_rep!r}")
+    added.append(f"uns[{key_added!r}] with {len(maps)} {solver.name} map{'s' * (len(maps) != 1)} on {cells.use_rep!r}")
     logger.info("added %s", ", ".join(added))
     return out if copy else None

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from ... import _keys, _validate
+from ... import _defaults, _keys, _validate
 from ..._settings import logger, settings
 from ...metrics._bootstrap import interval
-from ...ot import SOLVERS, fit
+from ...ot import SOLVERS, Solver, fit
 from ...pp import decode
 from .._fit import store
 from .._fit.clouds import latent
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
 
     from ...ot import TransportMap
 
-BASELINES = ("identity", "mean_shift", "gaussian")
-"""Solvers whose maps are fitted at evaluation, on the same train cells."""
 DEFAULT_METRICS = ("energy_distance", "mmd", "legacy_mmd", "l2_means", "r_means", "pearson_delta", "variance_ratio")
 MMD_METRICS = ("mmd", "legacy_mmd", "legacy_mmd_training")
 SPACES = ("latent", "genes")
@@ -62,7 +60,7 @@ def evaluate(
     groupby: str | None = None,
     metrics: str | Sequence[str] = DEFAULT_METRICS,
     space: Literal["latent", "genes"] = "latent",
-    baselines: str | Sequence[str] = BASELINES,
+    baselines: str | Solver | Sequence[str | Solver] = _defaults.CONTROLS,
     n_markers: int | Sequence[int] | None = None,
     n_cells: int | Sequence[int] | None = None,
     unit: str | None = None,
@@ -104,7 +102,8 @@ def evaluate(
         ``"latent"`` compares in the space of the maps. ``"genes"`` decodes everything first, control and observed
         cells included, so that the loss of the round trip is the same for all.
     baselines
-        Solvers to fit as controls. ``identity`` and ``observed`` are always there, the solver of the fit only once.
+        Solvers to fit as controls, by name or as :class:`cellot_sc.ot.Solver`. ``identity`` and ``observed`` are always
+        there, the solver of the fit only once.
     n_markers
         Number of genes to compare, or several numbers in turn, as published: those that differ most between treated and
         control train cells by the absolute :func:`cellot_sc.metrics.deg_scores`. With ``None``, all features.
@@ -166,8 +165,8 @@ def evaluate(
     names = _validate.some_of(metrics, METRICS, what="metric")
     _validate.one_of(space, SPACES, what="space")
     _validate.one_of(split, _keys.SPLITS, what="split")
-    given = [baselines] if isinstance(baselines, str) else baselines
-    solvers = _validate.some_of([IDENTITY, *given], SOLVERS, what="baseline")
+    given = [baselines] if isinstance(baselines, str | Solver) else baselines
+    solvers = [SOLVERS.find(one, "baseline") for one in dict.fromkeys([IDENTITY, *given])]
     if n_boot != 0:
         _validate.positive(n_boot, what="n_boot", integer=True)
     seed = _validate.seed(seed)
@@ -292,7 +291,7 @@ def _baselines(
     x: np.ndarray,
     labels: np.ndarray,
     parts: np.ndarray,
-    solvers: Sequence[str] = BASELINES,
+    solvers: Sequence[Solver],
 ) -> dict[str, dict[str, TransportMap]]:
     """Fit the controls, but for the one that was itself the solver, to the cells that the maps were fitted to."""
     config = fitted.config
@@ -301,7 +300,7 @@ def _baselines(
     names, key = [config["control"], *targets], config.get("weights")
     weights = None if key is None else cell_weights(adata, key, labels, parts, names)
     pairs = problems(x, labels, parts, groups, config["control"], targets, weights)
-    fits = {solver: fit(pairs, solver, seed=config["seed"]) for solver in solvers if solver != config["solver"]}
+    fits = {one.name: fit(pairs, one, seed=config["seed"]) for one in solvers if one.name != config["solver"]}
     return {solver: {name: one.map for name, one in zip(targets, of, strict=True)} for solver, of in fits.items()}
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ... import _keys
+from ... import _defaults, _keys
 from ..._settings import logger
 from ...metrics import median_gammas
 from .reference import Reference, Resamples
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 OBSERVED = "observed"
 """The ceiling: other observed cells of the same population stand in for a prediction."""
-IDENTITY = "identity"
+IDENTITY = _defaults.IDENTITY
 GAP_CLOSED = "_frac_gap_closed"
 ALL, MEAN, WORST = "all", "mean", "worst"
 MIN_GROUP_CELLS = 10
