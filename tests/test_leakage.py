@@ -92,9 +92,7 @@ def test_controls_learn_from_train_cells_only(split: AnnData, solver: str):
         fitted = fit(data, "pca", solver="mean_shift" if solver != "mean_shift" else "gaussian")
         x, labels = latent(data, "X_cellot"), data.obs["perturbation"].to_numpy()
         parts = data.obs["split"].astype(object).to_numpy()
-        [of_solver] = evaluate._baselines(
-            data, fitted, ["drug_a"], x, labels, parts, [cs.ot.SOLVERS[solver]]
-        ).values()
+        [of_solver] = evaluate._baselines(data, fitted, ["drug_a"], x, labels, parts, [cs.ot.SOLVERS[solver]]).values()
         maps.append(of_solver["drug_a"])
     assert same(maps[0].state(), maps[1].state())
 

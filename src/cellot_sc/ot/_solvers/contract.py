@@ -57,17 +57,20 @@ def check_solver(solver: str | Solver, **options: Any) -> None:
     for problem, before in zip(problems, untouched, strict=True):
         need(same(_arrays(problem), _arrays(before)), f"{name} changes the cells that it is given.")
 
-    none = problems[0].source[:0]
-    plain = dataclasses.replace(problems[0], source_valid=none, target_valid=none)
-    [alone] = _fit(solver, plain, options)
-    if solver.weighs:
-        weights = np.linspace(0.1, 3, len(plain.source))
-        [weighed] = _fit(solver, dataclasses.replace(plain, source_weights=weights), options)
-        unmoved = np.array_equal(alone.map.transport(plain.source), plain.source)
-        need(unmoved or not same(*_states([alone, weighed])), f"{name} ignores weights: say weighs=False.")
+    cells = problems[0].source
+    # all in one, since every new kind of problem may be compiled anew
+    alone = dataclasses.replace(problems[0], source_valid=cells[:0], target_valid=cells[:0])
     if solver.pairs:
-        groups = [np.arange(len(cells)) % 2 for cells in (plain.source, plain.target)]
-        _fit(solver, dataclasses.replace(plain, source_groups=groups[0], target_groups=groups[1]), options)
+        groups = [np.arange(len(cloud)) % 2 for cloud in (cells, alone.target)]
+        alone = dataclasses.replace(alone, source_groups=groups[0], target_groups=groups[1])
+    ramp = np.linspace(0.1, 3, len(cells))
+    fits = []
+    for weights in (ramp, ramp[::-1]) if solver.weighs else (None,):
+        weighed = [dataclasses.replace(alone, source_weights=weights)]
+        fits += run(solver, weighed, configure(solver, **options), 0, None)
+        _check_solutions(solver, weighed, fits[-1:])
+    if solver.weighs and not np.array_equal(fits[0].map.transport(cells), cells):
+        need(not same(*_states(fits)), f"{name} ignores weights: say weighs=False.")
 
 
 def _problem(seed: int) -> Problem:
@@ -77,12 +80,6 @@ def _problem(seed: int) -> Problem:
     for cloud in (clouds[1], clouds[3]):
         cloud[:, 0] += np.where(cloud[:, 0] > 0, 3, -3)
     return Problem(*clouds)
-
-
-def _fit(solver: Solver, problem: Problem, options: dict[str, Any]) -> list[Solution]:
-    solutions = run(solver, [problem], configure(solver, **options), 0, None)
-    _check_solutions(solver, [problem], solutions)
-    return solutions
 
 
 def _check_solutions(solver: Solver, problems: Sequence[Problem], solutions: Sequence[Solution]) -> None:
