@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ import pytest
 import cellot_sc as cs
 
 API = Path(__file__).parents[1] / "docs" / "api.md"
+SOURCE = Path(cs.__file__).parent
 NAMESPACES = [name for name in cs.__all__ if name != "settings"]
 
 
@@ -42,3 +44,24 @@ def test_every_public_name_is_on_the_api_page(namespace: str) -> None:
     line = re.compile(rf"^(?: +|\.\. data:: ){namespace}\.(\w+)$", flags=re.MULTILINE)
     listed = set(line.findall(API.read_text(encoding="utf-8")))
     assert listed == set(getattr(cs, namespace).__all__)
+
+
+def literals(tree: ast.AST) -> Iterator[str]:
+    """Yield the texts of a module, but for those that stand alone: docstrings."""
+    alone = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in alone:
+            yield node.value
+
+
+@pytest.mark.parametrize("file", sorted(SOURCE.rglob("*.py")), ids=lambda file: str(file.relative_to(SOURCE)))
+def test_a_solver_is_named_in_its_own_file_and_in_one_list_of_defaults(file: Path) -> None:
+    ours = {name for name, solver in cs.ot.SOLVERS.items() if solver.config.__module__.startswith("cellot_sc.")}
+    found = ours & set(literals(ast.parse(file.read_text(encoding="utf-8"))))
+    own = {file.stem} if file.parent == SOURCE / "ot" / "_solvers" else set()
+    assert found <= (ours if file == SOURCE / "_defaults.py" else own)
+
+
+def test_every_solver_has_a_file_of_its_name() -> None:
+    for name in cs.ot.SOLVERS:
+        assert f'"{name}",' in (SOURCE / "ot" / "_solvers" / f"{name}.py").read_text(encoding="utf-8")

@@ -118,7 +118,7 @@ def forgets(self: Any) -> dict[str, Any]:
     return {"kind": self.kind, "shift": self.shift}
 
 
-BROKEN = {
+BROKEN: dict[str, dict[str, Any]] = {
     "returns NaN or inf": {"_forward": lambda self, x: x * np.nan},
     "is not implemented": {"transport": lambda self, x: self.absent()},
     "view of the cells": {"transport": lambda self, x: x},

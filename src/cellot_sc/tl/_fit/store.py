@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ... import _validate
-from ...ot import TransportMap
+from ...ot import SOLVERS, TransportMap
 from ...ot._problem import History
 
 if TYPE_CHECKING:
@@ -87,5 +87,7 @@ def load(adata: AnnData, key: str) -> FittedMaps:
         msg = f"adata.uns[{key!r}] holds no fitted maps: call cs.tl.cellot first.{_validate.nearest(key, fitted)}"
         raise KeyError(msg)
     config = json.loads(stored["config"])
+    # what another distribution fits is read by the maps that come with its solver
+    SOLVERS.get(config["solver"])
     maps = {name: TransportMap.from_state(stored["maps"][str(i)]) for i, name in enumerate(config["targets"])}
     return FittedMaps(config, maps, stored["history"])
