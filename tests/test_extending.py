@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import subprocess
@@ -12,6 +13,7 @@ import pandas as pd
 import pytest
 
 import cellot_sc as cs
+from cellot_sc import _report
 
 PAGE = Path(__file__).parents[1] / "docs" / "extending.md"
 NAME = "quantiles"
@@ -64,19 +66,17 @@ def test_it_is_fitted_judged_drawn_and_reported(cells: Path, tmp_path: Path) -> 
     wide = scores[scores["metric"] == "energy_distance"].pivot(index="perturbation", columns="model", values="value")
     assert (wide[NAME] < wide["identity"]).any()
     cs.pl.evaluation(scores, show=False)
-    assert cs.tl.transport_cost(adata)["value"].notna().all()
+    assert cs.tl.transport_cost(adata)["cost"].notna().all()
     cs.tl.cellot(adata, solver="mean_shift", key_added="other")
     beside = cs.tl.evaluate(adata, key="other", metrics="energy_distance", baselines=NAME, n_boot=0)
     assert NAME in set(beside["model"])
-    cs.report(adata, tmp_path / "page.html", n_boot=0)
+    _report.compose(adata, n_boot=0).write(tmp_path / "page.html", title="cells")
     text = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "solver quantiles: quantiles of every feature by itself, n_quantiles=20" in text
 
 
 @pytest.mark.usefixtures("_installed")
 def test_an_object_that_is_not_registered_is_reported_by_its_name(tmp_path: Path) -> None:
-    import dataclasses
-
     adata = cs.datasets.simulate(600, 50)
     cs.pp.split(adata)
     cs.pp.represent(adata, n_components=5)
@@ -85,7 +85,7 @@ def test_an_object_that_is_not_registered_is_reported_by_its_name(tmp_path: Path
     assert cs.tl.predict(adata, "drug_a").n_obs
     scores = cs.tl.evaluate(adata, metrics="energy_distance", baselines=[cs.ot.SOLVERS["mean_shift"]], n_boot=0)
     assert {"unheard", "identity", "mean_shift", "observed"} == set(scores["model"])
-    cs.report(adata, tmp_path / "page.html", n_boot=0)
+    _report.compose(adata, n_boot=0).write(tmp_path / "page.html", title="cells")
     assert "(solver unheard; seed 0)" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 

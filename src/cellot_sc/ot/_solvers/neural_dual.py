@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import io
 import json
+import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self
@@ -24,8 +25,7 @@ from .._ott import ICNN as OttICNN
 from .._problem import History, Problem, Progress, Solution
 from .solver import Solver
 
-LOOKS = 20
-"""Looks at the losses of a fit: as many as ott takes with its defaults."""
+logger = logging.getLogger("cellot_sc")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,7 +128,7 @@ def fit_neural_dual(
     """Fit ott's ``W2NeuralDual`` with its ``ICNN``, problem by problem (Amos 2023, arXiv 2210.12153).
 
     A step takes more than a second with ott's solver of the conjugate. Validation cells are not used: the last step is
-    taken, as by ott.
+    taken, as by ott. An interrupt (Ctrl-C) ends the fit of one problem with its map so far.
     """
     fits: list[Solution] = []
     for problem in problems:
@@ -142,28 +142,28 @@ def fit_neural_dual(
 
 
 def _fit_one(problem: Problem, config: NeuralDualConfig, seed: int, report: Any) -> Solution:
-    layers, every = (config.width,) * config.depth, max(1, config.n_steps // LOOKS)
+    layers = (config.width,) * config.depth
     network = _network(layers, problem.n_dims)
     adam = optax.adam(config.learning_rate, b1=0.5, b2=0.9)
     dual = W2NeuralDual(
         problem.n_dims, network, network, adam, adam, config.n_steps,
-        valid_freq=config.n_steps + 1, log_freq=every, logging=True, rng=jax.random.key(seed),
+        valid_freq=config.n_steps + 1, rng=jax.random.key(seed),
     )  # fmt: skip
-    start, history = time.perf_counter(), History(selected=config.n_steps)
+    start, made = time.perf_counter(), [0]
 
     def after(step: int, potentials: object) -> None:
-        if step % every == 0:
-            history.step.append(step + 1)
-            history.seconds.append(time.perf_counter() - start)
-        report(step + 1)
+        made[0] = step + 1
+        report(made[0])
 
     source = _batches(problem.source, problem.source_weights, config.batch_size, np.random.default_rng([seed, 0]))
     target = _batches(problem.target, problem.target_weights, config.batch_size, np.random.default_rng([seed, 1]))
-    # ott never asks for validation cells
-    # ott draws a progress bar of its own
+    # ott draws a progress bar of its own, and never asks for validation cells
     with contextlib.redirect_stderr(io.StringIO()):
-        _, logs = dual(source, target, source, target, callback=after)  # type: ignore[misc]
-    history.metrics["loss"] = logs["train_logs"]["loss_f"]
+        try:
+            dual(source, target, source, target, callback=after)
+        except KeyboardInterrupt:
+            logger.warning("interrupted after step %d: the map so far is kept", made[0])
+    history = History(made, [time.perf_counter() - start], selected=made[0])
     return Solution(NeuralDualMap(dual.state_f.params, dual.state_g.params, layers, problem.n_dims), history)
 
 
