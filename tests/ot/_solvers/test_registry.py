@@ -11,7 +11,11 @@ import pytest
 from cellot_sc import ot
 from cellot_sc.ot._solvers import registry
 
-CLOSED_FORM = {"identity": ot.IdentityMap, "mean_shift": ot.MeanShiftMap, "gaussian": ot.AffineMap}
+CLOSED_FORM: dict[str, type[ot.TransportMap]] = {
+    "identity": ot.IdentityMap,
+    "mean_shift": ot.MeanShiftMap,
+    "gaussian": ot.AffineMap,
+}
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +45,7 @@ def test_closed_forms_fit_each_problem(name: str, problems: list[ot.Problem]):
     fits = ot.fit(problems, name)
     assert len(fits) == len(problems)
     for fit, problem in zip(fits, problems, strict=True):
-        assert type(fit.map) is CLOSED_FORM[name]
+        assert isinstance(fit.map, CLOSED_FORM[name])
         assert fit.map.n_dims == problem.n_dims == 4
         assert fit.history == ot.History()
 
