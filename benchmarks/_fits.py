@@ -64,6 +64,31 @@ def options(given: Sequence[str]) -> Options:
     return parsed
 
 
+class Deadline:
+    """A progress meter that ends the fit of each problem when its share of the seconds is over."""
+
+    def __init__(self, seconds: float, n_problems: int, n_steps: int) -> None:
+        self._start, self._share, self._n_steps = time.perf_counter(), seconds / n_problems, n_steps
+        self.made: dict[int, int] = {}
+
+    def __call__(self, done: int, total: int, metrics: dict[str, float]) -> None:
+        """Count a step, and interrupt if it was the last for which there is time."""
+        problem, step = divmod(done - 1, self._n_steps)
+        self.made[problem] = step + 1
+        if time.perf_counter() - self._start > self._share * (problem + 1):
+            raise KeyboardInterrupt
+
+
+def within(
+    problems: Sequence[ot.Problem], solver: str, seed: int, seconds: float, **kwargs: Any
+) -> tuple[Sequence[Transport], float, str]:
+    """Return the maps that a slow solver has after so many seconds, the seconds, and the steps made."""
+    n_steps = kwargs.get("n_steps", ot.SOLVERS[solver].config().n_steps)
+    deadline = Deadline(seconds, len(problems), n_steps)
+    maps, spent = timed(problems, solver, seed, progress=deadline, **kwargs)
+    return maps, spent, f"{solver} made {', '.join(map(str, deadline.made.values()))} steps of {n_steps:,}"
+
+
 def timed(problems: Sequence[ot.Problem], solver: str, seed: int, **kwargs: Any) -> tuple[Sequence[Transport], float]:
     """Return the maps, and the seconds it took to fit them all in one call, compilation included."""
     jax.clear_caches()

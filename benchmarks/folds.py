@@ -37,7 +37,7 @@ WITHIN = ("energy_distance", "mmd", "energy_distance_frac_gap_closed")
 JUDGED = ("pearson_delta", "energy_distance", "energy_distance_frac_gap_closed", "mmd", "mmd_frac_gap_closed")
 """Metrics by which the default is compared with the best baseline."""
 BASELINES = ("mean_shift", "gaussian", "entropic", "scgen", "cae", "popalign")
-SLOW = ("paper", "expectile", "monge_gap", "cae")
+SLOW = ("paper", "expectile", "monge_gap", "neural_dual", "cae")
 """Solvers that have to be asked for."""
 BY_GROUPS = " chosen on other groups"
 """Follows the name of the solver that is fitted a second time, with whole groups for validation."""

@@ -122,7 +122,7 @@ def _paper(problem: ot.Problem, seed: int, n_iters: int, quality: Callable[[_fit
             best = criterion
             params = {name: np.asarray(value)[None] for name, value in params.items()}
             architecture = {"width": config.width, "depth": config.depth}
-            now = quality(ot.PotentialMap("paper", architecture, params, zero, zero))
+            now = quality(ot.PotentialMap("PaperICNN", architecture, params, zero, zero))
         trace.append((moment - start, now))
     return trace
 

@@ -33,7 +33,10 @@ IN_WORK = {
     "ot/_moments.py",
     "ot/_sinkhorn.py",
     "ot/_solvers/cae.py",
+    "ot/_solvers/identity.py",
+    "ot/_solvers/mean_shift.py",
     "ot/_solvers/scgen.py",
+    "ot/_solvers/solver.py",
     "tl/_fit/fitting.py",
     "tl/_fit/prepared.py",
 }
@@ -100,3 +103,24 @@ def test_every_source_file_has_a_test_file_of_its_name() -> None:
     assert IN_WORK - bare == set()
     names = {file.name for file in files}
     assert set(WITHOUT_TESTS) <= names
+
+
+def literals(tree: ast.AST) -> Iterator[str]:
+    """Yield the texts of a module, but for those that stand alone: docstrings."""
+    alone = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in alone:
+            yield node.value
+
+
+@pytest.mark.parametrize("file", sorted(SOURCE.rglob("*.py")), ids=lambda file: str(file.relative_to(SOURCE)))
+def test_a_solver_is_named_in_its_own_file_and_in_one_list_of_defaults(file: Path) -> None:
+    ours = {name for name, solver in cs.ot.SOLVERS.items() if solver.config.__module__.startswith("cellot_sc.")}
+    found = ours & set(literals(ast.parse(file.read_text(encoding="utf-8"))))
+    own = {file.stem} if file.parent == SOURCE / "ot" / "_solvers" else set()
+    assert found <= (ours if file == SOURCE / "_defaults.py" else own)
+
+
+def test_every_solver_has_a_file_of_its_name() -> None:
+    for name in cs.ot.SOLVERS:
+        assert f'"{name}",' in (SOURCE / "ot" / "_solvers" / f"{name}.py").read_text(encoding="utf-8")

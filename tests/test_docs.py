@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"^(?P<indent> *)```python\n(?P<code>.*?)^(?P=indent)```$", flags=re.MULTILINE | re.DOTALL)
 SLOW = {"README.md"}
 """Pages that fit networks with the defaults, as a reader would."""
+NEEDS = re.compile(r"<!-- needs (?P<package>\w+) -->\n\Z")
+"""Stands before a block that needs a package that is not installed for the tests."""
 
 pytestmark = [
     pytest.mark.skipif(not (ROOT / "docs").is_dir(), reason="the documentation is not installed"),
@@ -30,12 +33,33 @@ def pages() -> list[Any]:
     ]
 
 
+@pytest.fixture
+def _as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget the solvers and maps that a page defines."""
+    monkeypatch.setattr(cs.ot.SOLVERS, "_records", dict(cs.ot.SOLVERS._records))
+    monkeypatch.setattr(cs.ot.TransportMap, "_kinds", dict(cs.ot.TransportMap._kinds))
+
+
+@pytest.mark.usefixtures("_as_it_was")
 @pytest.mark.parametrize("page", pages())
 def test_code_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    text = page.read_text(encoding="utf-8")
+    run(page, page.read_text(encoding="utf-8"))
+
+
+@pytest.mark.usefixtures("_as_it_was")
+def test_code_that_needs_pytorch_runs() -> None:
+    pytest.importorskip("torch", reason="PyTorch is not installed: it is no dependency of the package")
+    page = ROOT / "docs" / "extending.md"
+    run(page, page.read_text(encoding="utf-8"), {"torch"})
+
+
+def run(page: Path, text: str, installed: Collection[str] = ()) -> None:
     names: dict[str, object] = {"__name__": "__main__"}
     for block in BLOCK.finditer(text):
+        needs = NEEDS.search(text, 0, block.start())
+        if needs and needs["package"] not in installed:
+            continue
         # as many empty lines before it as in the page, so that an error names the right one
         before = "\n" * text.count("\n", 0, block.start("code"))
         exec(compile(before + block["code"], str(page), "exec"), names)

@@ -17,6 +17,10 @@ class Thing:
     name: str
     size: int = 0
 
+    @property
+    def origin(self) -> str:
+        return f"file{self.size}.{self.name}"
+
 
 @pytest.fixture
 def registry() -> Registry[Thing]:
@@ -46,8 +50,14 @@ def test_records_by_name(registry: Registry[Thing]) -> None:
     assert registry.register(three) is three
 
 
+def test_what_is_defined_anew_takes_its_own_place(registry: Registry[Thing]) -> None:
+    again = Thing("one", 1)
+    assert registry["one"] is not again
+    assert registry.register(again) is registry["one"] is again
+
+
 def test_what_cannot_be_registered(registry: Registry[Thing]) -> None:
-    with pytest.raises(ValueError, match="a thing 'one' is registered already: give the new one another name"):
+    with pytest.raises(ValueError, match="the name of the thing 'one' is taken by file1.one: choose another one"):
         registry.register(Thing("one", 7))
     with pytest.raises(TypeError, match="a thing is a Thing, not str: 'three'"):
         registry.register("three")  # type: ignore[arg-type]
@@ -63,7 +73,7 @@ def test_several_are_selected(registry: Registry[Thing]) -> None:
         registry.select([])
     with pytest.raises(ValueError, match="two different things are called 'three'"):
         registry.select([three, Thing("three", 4)])
-    with pytest.raises(ValueError, match="a thing 'one' is registered already"):
+    with pytest.raises(ValueError, match="the name of the thing 'one' is taken"):
         registry.select([Thing("one", 7)])
 
 
@@ -84,5 +94,5 @@ def test_other_distributions_add_records(registry: Registry[Thing]) -> None:
     texts = [str(warning.message) for warning in warned]
     assert len(texts) == 2
     assert texts[0].startswith("the thing 'four' of the distribution 'other-things' is left out")
-    assert "a thing 'one' is registered already" in texts[1]
+    assert "the name of the thing 'one' is taken" in texts[1]
     assert list(registry) == ["one", "two", "three"]  # loaded once: no second warning

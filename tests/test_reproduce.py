@@ -138,7 +138,7 @@ def test_the_published_batch_size_and_representation(lupus: Path) -> None:
 
 
 def test_baselines_are_in_the_registry() -> None:
-    assert set(_reproduce.BASELINES) <= set(cs.ot.SOLVERS)
+    assert set(cs._defaults.PUBLISHED) <= set(cs.ot.SOLVERS)
 
 
 def test_every_group_in_turn(run: Callable[..., tuple[int, str, str]], lupus: Path, tmp_path: Path) -> None:

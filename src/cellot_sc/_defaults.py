@@ -1,24 +1,37 @@
-"""What is used where a user names nothing."""
+"""The one list of names that are chosen for the user: everywhere else, a solver or a metric is known by its record."""
 
 from __future__ import annotations
 
+SOLVER = "icnn"
+"""Solver of every fit that names none."""
+IDENTITY, SHIFT, AFFINE = "identity", "mean_shift", "gaussian"
+"""Solvers in closed form: of no effect, of one shift for all cells, and of the best affine map."""
+CONTROLS = (IDENTITY, SHIFT, AFFINE)
+"""Solvers that predictions are compared with, from the simplest."""
+DISCRETE = "entropic"
+"""Solver that makes the maps of discrete couplings."""
+PUBLISHED = (*CONTROLS, DISCRETE, "popalign", "scgen", "cae")
+"""Solvers beside which the tasks of the CellOT publication are judged."""
+PAPER = "paper"
+"""Preset of the autoencoder of the CellOT publication."""
+
 METRICS = ("energy_distance", "mmd", "legacy_mmd", "l2_means", "r_means", "pearson_delta", "variance_ratio")
-"""Of the evaluation."""
+"""Metrics of the evaluation."""
 MMD_METRICS = ("mmd", "legacy_mmd", "legacy_mmd_training")
-"""Of the evaluation by the MMD alone."""
+"""Metrics of the evaluation by the MMD alone."""
 POPULATION_METRICS = ("energy_distance", "mmd")
-"""Of the comparison of populations."""
+"""Metrics of the comparison of populations."""
 FIGURE_METRICS = ("energy_distance", "mmd", "pearson_delta")
-"""Of the report's figure; its table has all."""
+"""Metrics of the report's figure; its table has all."""
 SUMMARY_METRIC = "energy_distance"
-"""Of the report's sentences."""
+"""Metric of the report's sentences."""
 PUBLISHED_METRICS = (
     *("legacy_mmd", "l2_means", "l2_stds", "r_means", "r2_means", "correlation_distance"),
     *("knn_enrichment_50", "knn_enrichment_100"),
 )
-"""Of the CellOT paper."""
+"""Metrics of the CellOT publication."""
 REPRODUCED_METRICS = {
     "features": ("legacy_mmd", "l2_means", "r_means"),
     "latent": ("energy_distance", "pearson_delta"),
 }
-"""Of the printed table of a task of the paper, by the space in which cells are compared."""
+"""Metrics of the printed table of a published task, by the space in which cells are compared."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.metadata import entry_points
 from typing import Any, Protocol
 
@@ -27,12 +27,21 @@ def nearest(name: object, valid: Iterable[object]) -> str:
     return f"{hint} Valid: {shown}."
 
 
+def origin(function: Callable[..., Any]) -> str:
+    """Return the module and the name of what is called."""
+    return f"{function.__module__}.{getattr(function, '__qualname__', type(function).__qualname__)}"
+
+
 class Named(Protocol):
     """What can be registered: it knows its name."""
 
     @property
     def name(self) -> str:
         """The name it is looked up by."""
+
+    @property
+    def origin(self) -> str:
+        """Module and name of the function that it is about."""
 
 
 class Registry[Record: Named](Mapping[str, Record]):
@@ -52,12 +61,14 @@ class Registry[Record: Named](Mapping[str, Record]):
 
     Examples
     --------
-    >>> from dataclasses import make_dataclass
+        >>> from typing import NamedTuple
     >>> from cellot_sc._plugins import Registry
-    >>> Metric = make_dataclass("Metric", [("name", str)])
+    >>> class Metric(NamedTuple):
+    ...     name: str
+    ...     origin: str = "somewhere"
     >>> registry = Registry(Metric, "nobody.extends", [Metric("mmd")])
-    >>> registry.register(Metric("range"))
-    Metric(name='range')
+    >>> registry.register(Metric("range")).name
+    'range'
     >>> list(registry)
     ['mmd', 'range']
     """
@@ -71,7 +82,7 @@ class Registry[Record: Named](Mapping[str, Record]):
             self.register(one)
 
     def register(self, record: Record) -> Record:
-        """Add a record and return it; one that is there already stays as it is.
+        """Add a record and return it; one that is defined anew, as by a cell of a notebook run again, takes its place.
 
         Raises
         ------
@@ -95,8 +106,9 @@ class Registry[Record: Named](Mapping[str, Record]):
             If there is none of that name, or the record has the name of another one that is registered.
         """
         if isinstance(given, self._class):
-            if self._records.get(given.name, given) is not given:
-                msg = f"a {self._what} {given.name!r} is registered already: give the new one another name."
+            taken = self._records.get(given.name, given).origin
+            if taken != given.origin:
+                msg = f"the name of the {self._what} {given.name!r} is taken by {taken}: choose another one."
                 raise ValueError(msg)
             return given
         if not isinstance(given, str) or given not in self:

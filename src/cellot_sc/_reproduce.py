@@ -11,6 +11,7 @@ import pandas as pd
 
 from . import __version__, _defaults, _keys, _validate, datasets, pp, tl
 from .datasets._task import ARCHIVE_DOI
+from .ot import SOLVERS
 from .ot._solvers import registry
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 ALL_GROUPS = "all"
 """What stands for every group that the paper holds out."""
-BASELINES = ("identity", "mean_shift", "gaussian", "entropic", "popalign", "scgen", "cae")
 REPRESENTATIONS = ("autoencoder", "pca", "X")
 N_CELLS = (100, 250, 500, 1000, 1500)
 """Numbers of cells that the paper compares."""
@@ -42,7 +42,7 @@ class Plan:
     options
         Its options. The batch size is the task's if none is given.
     baselines
-        Solvers beside it, :data:`BASELINES` with ``None``.
+        Solvers beside it, those of the publication with ``None``.
     representation
         ``"autoencoder"``, ``"pca"`` or ``"X"``; the task's with ``None``.
     holdouts
@@ -53,7 +53,7 @@ class Plan:
         Seed of everything random.
     """
 
-    solver: str = "icnn"
+    solver: str = _defaults.SOLVER
     options: Mapping[str, Any] = field(default_factory=dict)
     baselines: Sequence[str] | None = None
     representation: str | None = None
@@ -159,13 +159,13 @@ def catalogue() -> str:
 def _complete(plan: Plan, task: Task) -> Plan:
     """Return the plan with what the task says; raise if a name does not exist, before anything is read."""
     options = dict(plan.options)
-    if "batch_size" in registry.get(plan.solver).options():
+    if "batch_size" in SOLVERS.resolve(plan.solver).options():
         options.setdefault("batch_size", task.batch_size)
     registry.configure(plan.solver, **options)
     return replace(
         plan,
         options=options,
-        baselines=_validate.some_of(plan.baselines or BASELINES, registry.SOLVERS, what="baseline"),
+        baselines=_validate.some_of(plan.baselines or _defaults.PUBLISHED, SOLVERS, what="baseline"),
         representation=_validate.one_of(
             plan.representation or task.representation, REPRESENTATIONS, what="representation"
         ),
@@ -203,7 +203,7 @@ def _fit(adata: AnnData, task: Task, plan: Plan, holdout: str | None, twin: Any)
     if plan.representation == "X":
         use_rep = _keys.EXPRESSION
     else:
-        preset: dict[str, Any] = {"preset": "paper"} if plan.representation == "autoencoder" else {}
+        preset: dict[str, Any] = {"preset": _defaults.PAPER} if plan.representation == "autoencoder" else {}
         pp.represent(adata, str(plan.representation), n_components=task.n_components, seed=plan.seed, **preset)
     tl.cellot(
         adata, task.perturbation_key, task.control, use_rep=use_rep, solver=plan.solver, seed=plan.seed, **plan.options
@@ -221,7 +221,7 @@ def _take_test_cells(adata: AnnData, task: Task, seed: int) -> None:
 
 
 def _judge(adata: AnnData, plan: Plan, split: str) -> pd.DataFrame:
-    return tl.evaluate(adata, split=split, baselines=plan.baselines or BASELINES, seed=plan.seed)
+    return tl.evaluate(adata, split=split, baselines=plan.baselines or _defaults.PUBLISHED, seed=plan.seed)
 
 
 def _judge_as_published(adata: AnnData, task: Task, plan: Plan, split: str) -> pd.DataFrame:
@@ -233,7 +233,7 @@ def _judge_as_published(adata: AnnData, task: Task, plan: Plan, split: str) -> p
         split=split,
         metrics=_defaults.PUBLISHED_METRICS,
         space="genes",
-        baselines=plan.baselines or BASELINES,
+        baselines=plan.baselines or _defaults.PUBLISHED,
         n_markers=task.n_markers,
         n_cells=[n for n in N_CELLS if n <= most] or None,
         n_boot=0,

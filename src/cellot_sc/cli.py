@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from typer.main import get_command
 
-from . import __version__, _console, _files, _keys, _validate
+from . import __version__, _console, _defaults, _files, _keys, _validate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -112,7 +112,7 @@ def fit(
     target: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Perturbation to learn; repeatable. [all others]")
     ] = None,
-    solver: Annotated[str, typer.Option(metavar="NAME", help="How to fit.")] = "icnn",
+    solver: Annotated[str, typer.Option(metavar="NAME", help="How to fit.")] = _defaults.SOLVER,
     option: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Option of the solver; repeatable.")
     ] = None,
@@ -306,7 +306,7 @@ def reproduce(
     target: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Perturbation to learn; repeatable. [as published]")
     ] = None,
-    solver: Annotated[str, typer.Option(metavar="NAME", help="How to fit; paper is as published.")] = "icnn",
+    solver: Annotated[str, typer.Option(metavar="NAME", help="How to fit; paper is as published.")] = _defaults.SOLVER,
     option: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Option of the solver; repeatable.")
     ] = None,

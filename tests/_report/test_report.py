@@ -9,7 +9,7 @@ import pytest
 from anndata import AnnData
 
 import cellot_sc as cs
-from cellot_sc import _report
+from cellot_sc import _report, cli
 
 
 def test_sections(report: _report.Report) -> None:
@@ -72,3 +72,21 @@ def test_report_of_34_perturbations_is_not_too_big(parse: Callable[[str], Any], 
     assert (tmp_path / "report.html").stat().st_size < 5e6
     page = parse((tmp_path / "report.html").read_text(encoding="utf-8"))
     assert len(page.table("how the fit went")) == 35
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_maps_of_moscot_are_reported(tmp_path: Path) -> None:
+    from moscot.problems.time import TemporalProblem
+
+    adata = cs.datasets.simulate_branching(240, 20)
+    cs.pp.split(adata, "time", control="0")
+    cs.pp.represent(adata, n_components=4)
+    adata.obs["time"] = adata.obs["time"].astype("category")
+    problem: Any = TemporalProblem(adata)  # type: ignore[abstract]
+    cs.tl.from_moscot(problem.prepare("time", joint_attr="X_cellot").solve(epsilon=0.05))
+    adata.write_h5ad(tmp_path / "cells.h5ad")
+    page = tmp_path / "page.html"
+    with pytest.raises(SystemExit) as end:
+        cli.main(["report", str(tmp_path / "cells.h5ad"), "--out", str(page), "--key", "moscot"])
+    assert end.value.code == 0
+    assert "(solver moscot; seed 0)" in page.read_text(encoding="utf-8")

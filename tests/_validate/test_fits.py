@@ -23,9 +23,7 @@ def test_a_fit_is_known_by_its_maps_and_history() -> None:
 
 def test_where_there_is_none_the_nearest_is_named() -> None:
     adata = holding(cellot={"maps": {}, "history": None})
-    with pytest.raises(
-        KeyError, match=r"'celot'\] holds no fitted maps: call cs.tl.cellot.*mean 'cellot'"
-    ):
+    with pytest.raises(KeyError, match=r"'celot'\] holds no fitted maps: call cs.tl.cellot.*mean 'cellot'"):
         _validate.kept_fit(adata, "celot", 1)
 
 

@@ -15,8 +15,8 @@ FEW: dict[str, dict[str, Any]] = {
     "entropic": {"epsilons": (0.02, 0.01)},
     "icnn": {"width": 16, "penalties": (10.0,), "n_steps": 20, "check_every": 10, "min_steps": 10, "batch_size": 32},
 }
-DRAWN = ("expectile", "monge_gap", "paper")
-"""Solvers that see no cells but those of batches drawn as those of "icnn" are: it stands for them."""
+DRAWN = ("expectile", "monge_gap", "neural_dual", "paper")
+"""Solvers that see no cells but those of batches drawn as those of "icnn" are, or nearly so: it stands for them."""
 CANNOT = ("cae", "popalign", "scgen")
 
 
@@ -73,12 +73,13 @@ def test_with_the_right_weights_cells_keep_their_kind(solver: str):
 
 @pytest.mark.parametrize("solver", CANNOT)
 def test_solvers_that_cannot_weigh_say_so(solver: str):
-    with pytest.raises(ValueError, match=f"solver '{solver}' cannot weigh cells: use 'icnn'"):
+    with pytest.raises(ValueError, match=f"solver '{solver}' cannot weigh cells. Valid: .*'icnn'"):
         ot.fit([problem(3.0)], solver)
 
 
 def test_every_solver_weighs_or_says_that_it_cannot():
     assert {*FEW, *DRAWN, *CANNOT, "identity"} == set(ot.SOLVERS)
+    assert {name for name, solver in ot.SOLVERS.items() if not solver.weighs} == set(CANNOT)
 
 
 def test_equal_weights_are_dropped():

@@ -13,9 +13,11 @@ import pandas as pd
 
 from .. import __version__, _keys
 from ..ot import SOLVERS
+from ..pl._evaluation import OBSERVED as CEILING
+from ..pl._evaluation import in_order, model_name
 from ..pl._history import VALIDATION
 from ..tl._fit import store
-from ._references import OF_SOLVER, Citations
+from ._references import Citations
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -25,11 +27,6 @@ if TYPE_CHECKING:
 
 PACKAGES = ("anndata", "scanpy", "jax", "ott-jax", "flax", "optax", "numpy", "scipy", "scikit-learn")
 """Packages whose versions belong to the methods."""
-CONTROLS = {
-    "identity": "identity (no effect)",
-    "mean_shift": "a mean shift (all cells move alike)",
-    "gaussian": "the Gaussian map (the optimal affine map)",
-}
 OBSERVED = {
     _keys.TEST: "treated train cells were compared with the same treated cells",
     _keys.OOD: "random halves of these treated cells were compared with each other",
@@ -76,13 +73,14 @@ def paragraph(
         sentences.append("The cost weighed dimensions differently.")
     split = str(scores["split"].iloc[0])
     judged = fit.labels(adata)[fit.parts(adata) == split]
-    by = _listed([metric.label + (f" ({cite(*metric.cites)})" if metric.cites else "") for metric in metrics])
+    by = _listed([metric.label + _in_brackets(cite(*metric.cites)) for metric in metrics])
     within = "" if groupby is None else f", among all cells and within categories of {groupby!r}"
     sentences.append(
         f"The predictions for {(judged == fit.control).sum():,} control cells of the {split} split were compared "
         f"with {np.isin(judged, fit.targets).sum():,} observed treated cells of the same split{within}, by {by}."
     )
-    controls = [text for name, text in CONTROLS.items() if name in set(scores["model"]) and name != fit.solver]
+    others = [name for name in in_order(list(scores["model"])) if name not in (fit.solver, CEILING)]
+    controls = [f"{model_name(name).partition(' (')[0]}{_in_brackets(_method(name, cite))}" for name in others]
     sentences.append(
         f"Controls fitted to the same train cells were {_listed(controls)}; for the score of a perfect map, "
         f"{OBSERVED[split]}."
@@ -119,8 +117,8 @@ def _of_fit(adata: AnnData, fitted: store.FittedMaps, cite: Citations) -> str:
     space, solver = fit.space(adata), fit.solver
     how = f", {space.method} of train cells" if space.decodes else ""
     options = "".join(f", {name}={value}" for name, value in fit.options.items())
-    method = [SOLVERS[solver].summary, *([cite(*OF_SOLVER[solver])] if solver in OF_SOLVER else [])]
-    details = "; ".join([f"solver {solver}: {'; '.join(method)}{options}", f"seed {fit.seed}"])
+    method = _method(solver, cite)
+    details = f"solver {solver}{method and f': {method}'}{options}; seed {fit.seed}"
     chosen = " and chosen on validation cells" if VALIDATION in set(fitted.history["metric"]) else ""
     whom = repr(next(iter(fitted.maps))) if n_maps == 1 else f"each of {n_maps} perturbations"
     return (
@@ -128,6 +126,18 @@ def _of_fit(adata: AnnData, fitted: store.FittedMaps, cite: Citations) -> str:
         f"learnt from unpaired train cells{chosen}, in {space.n_dims} dimensions ({space.name}{how}), with cellot-sc "
         f"{__version__} ({details})."
     )
+
+
+def _method(solver: str, cite: Citations) -> str:
+    """Return what a solver does and what that cites, as far as it is known: one may be no longer, or not be ours."""
+    if solver not in SOLVERS:
+        return ""
+    record = SOLVERS[solver]
+    return "; ".join([record.summary, *([cite(*record.cites)] if record.cites else [])])
+
+
+def _in_brackets(text: str) -> str:
+    return text and f" ({text})"
 
 
 def _listed(texts: list[str]) -> str:

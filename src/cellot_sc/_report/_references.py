@@ -54,6 +54,11 @@ REFERENCES = {
         "Cuturi, M. et al. Optimal Transport Tools (OTT): A JAX toolbox for all things Wasserstein. arXiv 2201.12324 "
         "(2022).",
     ),
+    "amos2023": Reference(
+        "Amos 2023",
+        "Amos, B. On amortizing convex conjugates for optimal transport. International Conference on Learning "
+        "Representations (2023).",
+    ),
     "chen2020": Reference(
         "Chen et al. 2020",
         "Chen, S. et al. Dissecting heterogeneous cell populations across drug and disease conditions with PopAlign. "
@@ -94,16 +99,6 @@ REFERENCES = {
         "(2024).",
         "10.21105/joss.04371",
     ),
-}
-
-OF_SOLVER = {
-    "icnn": ("makkuva2020", "buzun2024"),
-    "paper": ("makkuva2020",),
-    "entropic": ("pooladian2021", "cuturi2022"),
-    "expectile": ("buzun2024", "cuturi2022"),
-    "monge_gap": ("uscidda2023", "cuturi2022"),
-    "popalign": ("chen2020",),
-    "scgen": ("lotfollahi2019",),
 }
 
 

@@ -112,7 +112,7 @@ def summary(scores: pd.DataFrame, solver: str) -> str:
     items, with_effect = [], []
     for name, rows in values.groupby("perturbation", sort=False):
         by_model = rows.set_index("model")
-        nothing, ceiling = by_model.loc["identity"], by_model.loc[OBSERVED]
+        nothing, ceiling = by_model.loc[_defaults.IDENTITY], by_model.loc[OBSERVED]
         # without resamples there are no intervals, and the value stands for itself
         least: float = nothing["value"] if pd.isna(nothing["ci_low"]) else nothing["ci_low"]
         if least > max(ceiling["value"], 0):

@@ -6,6 +6,7 @@ import hashlib
 import logging
 import os
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pooch
@@ -22,8 +23,9 @@ ATTEMPTS = 5
 """How often a broken download is continued before it is given up."""
 CHUNK = 1 << 16
 """Bytes that are read at once, and so the most that a broken connection loses."""
-# some hosts turn away clients that do not look like a browser; compression would hide how much is left
-HEADERS = {"User-Agent": "Mozilla/5.0 (compatible; cellot-sc)", "Accept-Encoding": "identity"}
+# some hosts turn away clients that do not look like a browser; compression would hide how much is left,
+# and with nothing said of it, requests asks for the bytes as they are
+HEADERS: dict[str, Any] = {"User-Agent": "Mozilla/5.0 (compatible; cellot-sc)", "Accept-Encoding": None}
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 

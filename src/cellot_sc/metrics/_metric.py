@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._plugins import Registry
+from .._plugins import Registry, origin
 from . import _check
 from ._resampling import CellResampling, Resampling
 
@@ -86,6 +86,11 @@ class Metric:
             raise TypeError(msg)
         value = self.function(*_check.clouds(**dict(zip(names, clouds, strict=True))))
         return value if self.across_perturbations else float(value)
+
+    @property
+    def origin(self) -> str:
+        """Module and name of the function."""
+        return origin(self.function)
 
     def badness(self, value: float) -> float:
         """Return a number that is the larger, the worse the value is."""

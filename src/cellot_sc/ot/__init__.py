@@ -7,9 +7,11 @@ from ._maps.mlp import DualMLPMap, MLPMap
 from ._maps.potential import PotentialMap
 from ._maps.weighted import WeightedMap
 from ._problem import History, Problem, Progress, Solution
+from ._solvers.contract import check_solver
 from ._solvers.entropic import EntropicMap
 from ._solvers.popalign import Mixture, MixtureMap
-from ._solvers.registry import SOLVERS, Solver, fit
+from ._solvers.registry import SOLVERS, fit, register
+from ._solvers.solver import Solver
 
 __all__ = [
     "SOLVERS",
@@ -30,5 +32,7 @@ __all__ = [
     "Solver",
     "TransportMap",
     "WeightedMap",
+    "check_solver",
     "fit",
+    "register",
 ]

@@ -4,6 +4,18 @@ from __future__ import annotations
 
 from ott.neural.methods.expectile_neural_dual import ExpectileNeuralDual
 from ott.neural.methods.monge_gap import MongeGapEstimator, monge_gap_from_samples
+from ott.neural.methods.neuraldual import W2NeuralDual
+from ott.neural.networks.icnn import ICNN
+from ott.neural.networks.layers.conjugate import DEFAULT_CONJUGATE_SOLVER
 from ott.neural.networks.potentials import BasePotential, PotentialMLP
 
-__all__ = ["BasePotential", "ExpectileNeuralDual", "MongeGapEstimator", "PotentialMLP", "monge_gap_from_samples"]
+__all__ = [
+    "DEFAULT_CONJUGATE_SOLVER",
+    "ICNN",
+    "BasePotential",
+    "ExpectileNeuralDual",
+    "MongeGapEstimator",
+    "PotentialMLP",
+    "W2NeuralDual",
+    "monge_gap_from_samples",
+]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -75,13 +74,6 @@ class Problem:
     def n_dims(self) -> int:
         """Number of dimensions of the space the cells live in."""
         return self.source.shape[1]
-
-
-def all_alike(problems: Sequence[Problem], solver: str) -> None:
-    """Raise :class:`ValueError` if a solver that cannot weigh cells is given cells that differ in weight."""
-    if any(problem.is_weighted for problem in problems):
-        msg = f"solver {solver!r} cannot weigh cells: use 'icnn', 'gaussian', 'entropic' or 'mean_shift' instead."
-        raise ValueError(msg)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ import pandas as pd
 from matplotlib.colors import to_rgb
 from scanpy.plotting import palettes
 
+from .. import _defaults
+
 if TYPE_CHECKING:
     from anndata import AnnData
 
@@ -32,7 +34,7 @@ GREY = "#8C8C8C"
 FAINT = "#DDDDDD"
 
 CONTROL, OBSERVED, PREDICTED = "control", "observed", "predicted"
-MODEL_COLORS = {"identity": GREY, "mean_shift": PURPLE, "gaussian": GREEN, "observed": BLUE}
+MODEL_COLORS = dict(zip((*_defaults.CONTROLS, OBSERVED), (GREY, PURPLE, GREEN, BLUE), strict=True))
 """Colours of what a model is compared with."""
 
 DIVERGING = "RdBu_r"

@@ -13,18 +13,18 @@ import pandas as pd
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullLocator
 
-from .. import _validate
+from .. import _defaults, _validate
 from ..metrics import Metric
+from ..ot import SOLVERS
 from ..tl._judge.scores import GAP_CLOSED, described
 from . import _canvas, _colors, _draw
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-CONTROLS = ("identity", "mean_shift", "gaussian")
 OBSERVED = "observed"
 AXES = {"n_features": "number of features", "n_cells": "number of cells"}
-MARKERS = {"identity": "s", "mean_shift": "^", "gaussian": "D"}
+MARKERS = dict(zip(_defaults.CONTROLS, "s^D", strict=True))
 CURVES = (3.6, 3.0)
 """Size of a panel with curves, in inches."""
 LINE = 30
@@ -163,18 +163,15 @@ def _spread(values: np.ndarray) -> tuple[list[float], list[str]]:
 def in_order(models: Sequence[str]) -> list[str]:
     """Return the models, from no effect to the ceiling, with what was fitted between them."""
     found = list(dict.fromkeys(models))
-    fitted = [model for model in found if model not in (*CONTROLS, OBSERVED)]
-    return [model for model in (*CONTROLS, *fitted, OBSERVED) if model in found]
+    fitted = [model for model in found if model not in (*_defaults.CONTROLS, OBSERVED)]
+    return [model for model in (*_defaults.CONTROLS, *fitted, OBSERVED) if model in found]
 
 
 def model_name(model: str) -> str:
     """Return what a model is called where there is room for it."""
-    return {
-        "identity": "identity (no effect)",
-        "mean_shift": "mean shift",
-        "gaussian": "Gaussian map",
-        OBSERVED: "observed (ceiling)",
-    }.get(model, model)
+    if model == OBSERVED:
+        return "observed (ceiling)"
+    return SOLVERS[model].label if model in SOLVERS else model
 
 
 def _marker(model: str) -> dict[str, Any]:

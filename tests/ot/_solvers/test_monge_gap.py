@@ -11,7 +11,6 @@ from cellot_sc import ot
 from cellot_sc.ot._loop import criteria
 from cellot_sc.ot._maps import mlp
 from cellot_sc.ot._maps.mlp import MLPMap
-from cellot_sc.ot._solvers import registry
 from cellot_sc.ot._solvers.monge_gap import FitWithGap
 
 QUICK: dict[str, Any] = {
@@ -40,17 +39,6 @@ def test_the_map_of_least_validation_distance_is_taken(fitted: ot.Solution) -> N
     assert history.step == [0, 20, 40, 60]
     looks = dict(zip(history.step, history.metrics["validation"], strict=True))
     assert history.selected == min(history.step[1:], key=looks.__getitem__)
-
-
-def test_the_same_seed_gives_the_same_map(toy: ot.Problem, fitted: ot.Solution) -> None:
-    again = ot.fit([toy], "monge_gap", **QUICK)[0].map
-    np.testing.assert_array_equal(again.transport(toy.source), fitted.map.transport(toy.source))
-
-
-def test_the_state_rebuilds_the_map_to_the_bit(toy: ot.Problem, fitted: ot.Solution) -> None:
-    again = ot.TransportMap.from_state(fitted.map.state())
-    assert isinstance(again, MLPMap)
-    np.testing.assert_array_equal(again.transport(toy.source_valid), fitted.map.transport(toy.source_valid))
 
 
 def test_the_map_is_the_network_of_ott(toy: ot.Problem) -> None:
@@ -90,9 +78,3 @@ def test_damping_shortens_the_step(toy: ot.Problem) -> None:
     moved, _ = method.step(state, x, y, jax.random.key(0))
     assert not np.array_equal(moved["map"]["Dense_0"]["kernel"], state["map"]["Dense_0"]["kernel"])
     assert np.isfinite(loss)
-
-
-@pytest.mark.parametrize(("option", "value"), [("depth", 0), ("strength", -1.0), ("epsilon", 0.0), ("resume", True)])
-def test_impossible_options_are_refused(option: str, value: Any) -> None:
-    with pytest.raises(ValueError, match=option):
-        registry.configure("monge_gap", **{option: value})

@@ -9,7 +9,7 @@ import pytest
 
 from cellot_sc import ot
 from cellot_sc.ot._loop import criteria
-from cellot_sc.ot._solvers import paper, registry
+from cellot_sc.ot._solvers import paper
 
 QUICK: dict[str, Any] = {
     "width": 16, "depth": 2, "n_iters": 120, "n_inner": 4, "batch_size": 64, "check_every": 30, "learning_rate": 1e-2
@@ -34,7 +34,7 @@ def test_it_beats_the_identity(toy: ot.Problem, fitted: ot.Solution) -> None:
 
 def test_the_cells_are_left_uncentred(fitted: ot.Solution) -> None:
     assert isinstance(fitted.map, ot.PotentialMap)
-    assert fitted.map.network == "paper"
+    assert fitted.map.network == "PaperICNN"
     assert not fitted.map.source_mean.any()
     assert not fitted.map.target_mean.any()
 
@@ -48,12 +48,6 @@ def test_the_checkpoint_of_least_validation_mmd_is_taken(toy: ot.Problem, fitted
     ones = jnp.ones(len(moved))
     mmd = float(criteria.paper_mmd(moved, jnp.asarray(toy.target_valid), ones, ones))
     assert mmd == pytest.approx(looks[history.selected], abs=1e-5)
-
-
-def test_the_same_seed_gives_the_same_map_and_another_seed_another(toy: ot.Problem, fitted: ot.Solution) -> None:
-    again, other = (ot.fit([toy], "paper", seed=seed, **QUICK)[0].map.transport(toy.source) for seed in (0, 1))
-    np.testing.assert_array_equal(again, fitted.map.transport(toy.source))
-    assert not np.array_equal(again, other)
 
 
 def test_several_problems_at_once_give_what_each_gives_alone(toy: ot.Problem, fitted: ot.Solution) -> None:
@@ -115,11 +109,3 @@ def test_a_fit_resumes_where_it_was_interrupted(toy: ot.Problem, fitted: ot.Solu
     np.testing.assert_array_equal(resumed.map.transport(toy.source), fitted.map.transport(toy.source))
     with pytest.raises(ValueError, match="other data or options"):
         ot.fit([toy], "paper", seed=1, checkpoint_dir=tmp_path, resume=True, **QUICK)
-
-
-@pytest.mark.parametrize(
-    ("option", "value"), [("n_inner", 0), ("width", 1.5), ("learning_rate", -1.0), ("patience", 0), ("resume", True)]
-)
-def test_impossible_options_are_refused(option: str, value: Any) -> None:
-    with pytest.raises(ValueError, match=option):
-        registry.configure("paper", **{option: value})

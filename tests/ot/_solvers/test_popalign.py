@@ -1,14 +1,12 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 import numpy as np
 import pytest
 
 from cellot_sc import ot
 from cellot_sc.ot._loop import criteria
-from cellot_sc.ot._solvers import registry
 from cellot_sc.ot._solvers.gaussian import bures_matrix, gaussian_map
 from cellot_sc.ot._solvers.popalign import Mixture, MixtureMap, responsibilities
 
@@ -126,18 +124,6 @@ def test_one_component_is_the_gaussian_map(problem: ot.Problem) -> None:
     np.testing.assert_allclose(one.transport(problem.source), affine.transport(problem.source), atol=0.05)
 
 
-def test_the_state_rebuilds_the_map_to_the_bit(problem: ot.Problem, aligned: MixtureMap) -> None:
-    again = ot.TransportMap.from_state(aligned.state())
-    assert isinstance(again, MixtureMap)
-    np.testing.assert_array_equal(again.transport(problem.source), aligned.transport(problem.source))
-    np.testing.assert_array_equal(again.inverse(problem.target), aligned.inverse(problem.target))
-
-
-def test_the_seed_decides(problem: ot.Problem, aligned: MixtureMap) -> None:
-    [again] = ot.fit([problem], "popalign", n_components=(1, 3, 6))
-    np.testing.assert_array_equal(again.map.transport(problem.source), aligned.transport(problem.source))
-
-
 @pytest.mark.parametrize(
     ("n_source", "n_target", "n_dims"), [(12, 15, 50), (300, 40, 50), (12, 12, 1), (2, 3, 4)], ids=str
 )
@@ -174,12 +160,3 @@ def test_progress_counts_every_problem(problem: ot.Problem) -> None:
         progress=lambda done, total, metrics: seen.append((done, total)),
     )
     assert seen == [(2, 4), (4, 4)]
-
-
-@pytest.mark.parametrize(
-    ("option", "value"),
-    [("n_components", ()), ("n_components", 0), ("n_components", (2, 1.5)), ("n_components", True), ("max_cells", 0)],
-)
-def test_impossible_options_are_refused(option: str, value: Any) -> None:
-    with pytest.raises(ValueError, match=option):
-        registry.configure("popalign", **{option: value})

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,11 @@ import pytest
 from cellot_sc import ot
 from cellot_sc.ot._solvers import registry
 
-CLOSED_FORM = ["identity", "mean_shift", "gaussian"]
+CLOSED_FORM: dict[str, type[ot.TransportMap]] = {
+    "identity": ot.IdentityMap,
+    "mean_shift": ot.MeanShiftMap,
+    "gaussian": ot.AffineMap,
+}
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +45,7 @@ def test_closed_forms_fit_each_problem(name: str, problems: list[ot.Problem]):
     fits = ot.fit(problems, name)
     assert len(fits) == len(problems)
     for fit, problem in zip(fits, problems, strict=True):
-        assert fit.map.kind == name
+        assert isinstance(fit.map, CLOSED_FORM[name])
         assert fit.map.n_dims == problem.n_dims == 4
         assert fit.history == ot.History()
 
@@ -73,7 +79,7 @@ def test_unknown_option_names_the_nearest():
 
 
 def test_solver_without_options(problems: list[ot.Problem]):
-    with pytest.raises(TypeError, match="solver 'gaussian' has no option 'width'. Valid: none"):
+    with pytest.raises(TypeError, match="solver 'gaussian' has no option 'width'. There are none"):
         ot.fit(problems, "gaussian", width=3)
 
 
@@ -106,11 +112,6 @@ def test_impossible_options_of_icnn(options: dict[str, Any]):
         registry.configure("icnn", **options)
 
 
-def test_resume_needs_a_folder():
-    with pytest.raises(ValueError, match="resume=True needs the checkpoint_dir"):
-        registry.configure("icnn", resume=True)
-
-
 def test_one_penalty_need_not_be_a_tuple():
     assert registry.configure("icnn", penalties=5).penalties == (5.0,)
     assert registry.configure("icnn", penalties=np.array([1, 2])).penalties == (1.0, 2.0)
@@ -119,3 +120,123 @@ def test_one_penalty_need_not_be_a_tuple():
 def test_options_are_checked_before_anything_is_fitted(problems: list[ot.Problem]):
     with pytest.raises(TypeError, match="no option 'steps'"):
         ot.fit(problems, steps=10)
+
+
+NUMBERS = [
+    pytest.param(name, option, id=f"{name}-{option}")
+    for name, solver in ot.SOLVERS.items()
+    for option, value in vars(solver.config()).items()
+    if isinstance(value, int | float) and not isinstance(value, bool)
+]
+
+
+@pytest.mark.parametrize(("name", "option"), NUMBERS)
+def test_no_number_may_be_negative(name: str, option: str):
+    with pytest.raises(ValueError, match=f"{option}.* -1"):
+        registry.configure(name, **{option: -1})
+
+
+@pytest.mark.parametrize("name", [name for name, solver in ot.SOLVERS.items() if "resume" in solver.options()])
+def test_there_has_to_be_something_to_resume(name: str):
+    with pytest.raises(ValueError, match="resume=True needs the checkpoint_dir"):
+        registry.configure(name, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "value"),
+    [
+        *(("entropic", "epsilons", value) for value in ((), (0.1, -1.0))),
+        *(("popalign", "n_components", value) for value in ((), 0, (2, 1.5), True)),
+        *((name, "hidden", (0,)) for name in ("scgen", "cae")),
+        *((name, "n_latent", 0) for name in ("scgen", "cae")),
+        ("paper", "patience", 0),
+        ("paper", "width", 1.5),
+    ],
+)
+def test_impossible_values(name: str, option: str, value: Any):
+    with pytest.raises(ValueError, match=option):
+        registry.configure(name, **{option: value})
+
+
+def solver(name: str = "mine", **changed: Any) -> ot.Solver:
+    return dataclasses.replace(ot.SOLVERS["mean_shift"], name=name, run=shifted, **changed)
+
+
+def shifted(problems: Any, config: Any, seed: int, progress: Any) -> Any:
+    return ot.SOLVERS["mean_shift"].run(problems, config, seed, progress)
+
+
+@pytest.fixture
+def _emptied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget solvers that a test registers, and look for those of other distributions anew."""
+    monkeypatch.setattr(ot.SOLVERS, "_records", dict(ot.SOLVERS._records))
+    monkeypatch.setattr(ot.SOLVERS, "_complete", False)
+
+
+def test_a_solver_is_taken_as_it_is(problems: list[ot.Problem]):
+    expected = ot.fit(problems, "mean_shift")[0].map.state()["shift"]
+    np.testing.assert_array_equal(ot.fit(problems, solver())[0].map.state()["shift"], expected)
+    assert "mine" not in ot.SOLVERS
+    with pytest.raises(TypeError, match="3 is no solver: its name or a Solver is needed"):
+        ot.fit(problems, 3)  # type: ignore[arg-type]
+
+
+@pytest.mark.usefixtures("_emptied")
+def test_a_registered_solver_is_found_by_its_name(problems: list[ot.Problem]):
+    mine = ot.register(solver())
+    assert ot.SOLVERS["mine"] is mine
+    assert list(ot.SOLVERS)[-1] == "mine"
+    assert ot.fit(problems, "mine")[0].map.n_dims == 4
+    # defined anew, as by a cell of a notebook that is run again
+    again = solver(label="my solver")
+    assert ot.register(again).label == "my solver"
+    assert ot.SOLVERS["mine"] is again
+
+
+@pytest.mark.usefixtures("_emptied")
+def test_a_name_that_is_taken_is_refused(problems: list[ot.Problem]):
+    taken = r"the name of the solver 'icnn' is taken by cellot_sc.ot._solvers.icnn.fit_icnn: choose another one"
+    for use in (ot.register, lambda one: ot.fit(problems, one)):
+        with pytest.raises(ValueError, match=taken):
+            use(solver("icnn"))
+    with pytest.raises(TypeError, match="None is no solver"):
+        ot.register(None)  # type: ignore[arg-type]
+
+
+def test_what_a_solver_does_not_know_is_refused_for_it(problems: list[ot.Problem]):
+    weighed = dataclasses.replace(problems[0], source_weights=np.arange(60.0))
+    grouped = dataclasses.replace(problems[0], source_groups=np.arange(60), target_groups=np.arange(60))
+    bare = ot.Solver("bare", "knows nothing", solver().config, shifted)
+    with pytest.raises(ValueError, match="solver 'bare' cannot weigh cells. Valid: .*'gaussian'"):
+        ot.fit([weighed], bare)
+    with pytest.raises(ValueError, match="solver 'bare' cannot pair cells within groups: .*Valid: .*'icnn'"):
+        ot.fit([grouped], bare)
+
+
+def distribution(folder: Path, name: str, points: str) -> None:
+    info = folder / f"{name}-0.1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.1\n", encoding="utf-8")
+    (info / "entry_points.txt").write_text(f"[cellot_sc.solvers]\n{points}\n", encoding="utf-8")
+
+
+@pytest.mark.usefixtures("_emptied")
+def test_what_cannot_be_loaded_is_left_out_with_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    distribution(tmp_path, "broken-maps", "first = nowhere_to_be_found:SOLVER\nsecond = math:pi")
+    distribution(tmp_path, "greedy", "icnn = cellot_sc.ot._solvers.cae:SOLVER\nother = greedy_maps:SOLVER")
+    taken = "import dataclasses\nfrom cellot_sc import ot\ndef run(*given): pass\n"
+    taken += "SOLVER = dataclasses.replace(ot.SOLVERS['gaussian'], run=run)\n"
+    (tmp_path / "greedy_maps.py").write_text(taken, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    with caplog.at_level(logging.WARNING, logger="cellot_sc"):
+        assert ot.SOLVERS["gaussian"].origin.startswith("cellot_sc.")
+        assert not caplog.messages
+        for _ in range(2):
+            assert "unheard_of" not in ot.SOLVERS
+    said = "\n".join(sorted(caplog.messages))
+    assert len(caplog.messages) == 3
+    assert "solver 'first' of the distribution broken-maps is left out: No module named" in said
+    assert "solver 'second' of the distribution broken-maps is left out: 3.14" in said
+    assert "solver 'other' of the distribution greedy is left out: the name of solver 'gaussian' is taken" in said

@@ -13,6 +13,7 @@ import numpy as np
 import optax
 from flax import linen as nn
 
+from ... import _defaults
 from .. import _checks
 from .._maps.mlp import perceptron
 from .._problem import Progress
@@ -71,7 +72,7 @@ class AutoencoderConfig:
 
 PRESETS: dict[str, AutoencoderConfig] = {
     "small": AutoencoderConfig(),
-    "paper": AutoencoderConfig(hidden=(512, 512), linear=False, learning_rate=1e-3),
+    _defaults.PAPER: AutoencoderConfig(hidden=(512, 512), linear=False, learning_rate=1e-3),
 }
 """Ways to build and train an autoencoder by name; ``"paper"`` as published (Bunne et al. 2023, Methods)."""
 

@@ -20,7 +20,7 @@ class IdentityMap(TransportMap):
         Number of dimensions.
     """
 
-    kind = "identity"
+    kind = "unmoved"
 
     def __init__(self, n_dims: int) -> None:
         self._n_dims = int(n_dims)
@@ -54,7 +54,7 @@ class MeanShiftMap(TransportMap):
         Difference of the means, shape ``(n_dims,)``.
     """
 
-    kind = "mean_shift"
+    kind = "shift"
 
     def __init__(self, shift: np.ndarray) -> None:
         self.shift = np.asarray(shift, dtype=np.float32)
@@ -92,7 +92,7 @@ class AffineMap(TransportMap):
         n, shape ``(n_dims,)``.
     """
 
-    kind = "gaussian"
+    kind = "affine"
 
     def __init__(self, matrix: np.ndarray, source_mean: np.ndarray, target_mean: np.ndarray) -> None:
         self.matrix = np.asarray(matrix, dtype=np.float32)

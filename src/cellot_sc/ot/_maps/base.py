@@ -20,7 +20,8 @@ type State = dict[str, Any]
 class TransportMap(abc.ABC):
     """A map from untreated cells to their treated state, and back.
 
-    Subclasses implement ``_forward``, ``_backward``, :meth:`state` and :meth:`from_state`.
+    Subclasses implement :attr:`n_dims`, ``_forward``, ``_backward``, :meth:`state` and ``_from_state``, and name a
+    :attr:`kind` that no other map has.
     """
 
     kind: ClassVar[str]
@@ -29,8 +30,14 @@ class TransportMap(abc.ABC):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if "kind" in cls.__dict__:
-            TransportMap._kinds[cls.kind] = cls
+        if "kind" not in cls.__dict__:
+            return
+        held = TransportMap._kinds.get(cls.kind, cls)
+        # a class that is defined anew, as by a cell of a notebook that is run again, takes its own place
+        if (held.__module__, held.__qualname__) != (cls.__module__, cls.__qualname__):
+            msg = f"kind {cls.kind!r} of {cls.__qualname__} is taken by {held.__qualname__}: choose another kind."
+            raise ValueError(msg)
+        TransportMap._kinds[cls.kind] = cls
 
     def __repr__(self) -> str:
         return f"{type(self).__name__} in {self.n_dims:,} dimension{'s' * (self.n_dims != 1)}"

@@ -16,7 +16,7 @@ from . import networks
 from .base import State, TransportMap
 from .networks import Params
 
-NETWORKS: dict[str, Callable[..., BasePotential]] = {"icnn": networks.ICNN, "paper": networks.PaperICNN}
+NETWORKS: dict[str, Callable[..., BasePotential]] = {"ICNN": networks.ICNN, "PaperICNN": networks.PaperICNN}
 
 INVERSE_TOLERANCE = 1e-5
 """The inverse stops where |T(x) - y| is at most this share of 1 + |y|."""
@@ -31,7 +31,7 @@ class PotentialMap(TransportMap):
     Parameters
     ----------
     network
-        Name of the architecture: ``"icnn"`` or ``"paper"``.
+        Name of the architecture: ``"ICNN"`` or ``"PaperICNN"``.
     options
         Its width and depth.
     params

@@ -21,7 +21,8 @@ from .._loop.reconstruction import (
     train_autoencoders,
 )
 from .._maps.base import State, TransportMap
-from .._problem import Problem, Progress, Solution, all_alike
+from .._problem import Problem, Progress, Solution
+from .solver import Solver
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,6 +89,8 @@ def fit_cae(problems: Sequence[Problem], config: CaeConfig, seed: int, progress:
     features themselves, and what was decoded was the prediction; see ``residual``. Without validation cells, the last
     step is taken.
     """
-    all_alike(problems, "cae")
     trained = train_autoencoders(problems, config, seed, progress, n_labels=2)
     return [Solution(CaeMap(t.networks, t.frame, residual=config.residual), t.history) for t in trained]
+
+
+SOLVER = Solver("cae", "autoencoder that is told the condition, which is then switched", CaeConfig, fit_cae, pairs=True)

@@ -18,6 +18,7 @@ from .._loop import criteria
 from .._loop.batches import bucket
 from .._maps.base import State, TransportMap
 from .._problem import History, Problem, Progress, Solution
+from .solver import Solver
 
 logger = logging.getLogger("cellot_sc")
 
@@ -149,17 +150,8 @@ def fit_entropic(
 ) -> list[Solution]:
     """Solve the regularised discrete problem of every pair of clouds, one after the other (Cuturi 2013).
 
-    Raises
-    ------
-    ValueError
-        If cells are to be paired within groups.
+    Cells are not paired within groups, because the cells that a map is applied to later have none.
     """
-    if any(problem.source_groups is not None for problem in problems):
-        msg = (
-            "solver 'entropic' cannot pair cells within groups, because the cells that its map is applied to later "
-            "have none. Fit each group by itself, or use solver 'icnn'."
-        )
-        raise ValueError(msg)
     total = len(problems) * len(config.epsilons)
     fits: list[Solution] = []
     for problem in problems:
@@ -209,3 +201,13 @@ def _fit_one(problem: Problem, config: EntropicConfig, seed: int, report: Any) -
         raise ValueError(msg)
     chosen = int(np.argmin(history.metrics["validation"])) if judged else (len(candidates) - 1) // 2
     return Solution(candidates[chosen], dataclasses.replace(history, selected=history.step[chosen]))
+
+
+SOLVER = Solver(
+    "entropic",
+    "discrete optimal transport, extended to other cells",
+    EntropicConfig,
+    fit_entropic,
+    cites=("pooladian2021", "cuturi2022"),
+    weighs=True,
+)

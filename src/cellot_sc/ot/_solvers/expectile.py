@@ -20,6 +20,7 @@ from .._maps import mlp
 from .._maps.mlp import DualMLPMap, Params
 from .._ott import ExpectileNeuralDual
 from .._problem import Problem, Progress, Solution
+from .solver import Solver
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,3 +144,14 @@ def fit_expectile(
         min_steps=first_choice(problems, check_every, n_steps),
     )
     return fit_each(method, problems, config, seed, progress, lambda params: DualMLPMap(**params))
+
+
+SOLVER = Solver(
+    "expectile",
+    "ott's ExpectileNeuralDual",
+    ExpectileConfig,
+    fit_expectile,
+    cites=("buzun2024", "cuturi2022"),
+    weighs=True,
+    pairs=True,
+)

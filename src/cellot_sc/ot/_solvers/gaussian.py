@@ -6,6 +6,7 @@ import numpy as np
 
 from .._maps.affine import AffineMap
 from .._moments import effective_size, moments
+from .solver import NoOptions, Solver, closed_form
 
 
 def bures_matrix(source: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -57,3 +58,15 @@ def cautious_gaussian_map(
 
 def _kept(noise: float, signal: float) -> float:
     return max(0.0, 1.0 - noise / signal) if signal > 0 else 0.0
+
+
+SOLVER = Solver(
+    "gaussian",
+    "optimal affine map between Gaussians",
+    NoOptions,
+    closed_form(lambda p: gaussian_map(p.source, p.target, p.source_weights, p.target_weights)),
+    label="Gaussian map",
+    weighs=True,
+    pairs=True,
+    affine="affine",
+)

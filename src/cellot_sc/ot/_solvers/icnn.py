@@ -26,6 +26,7 @@ from .._maps.potential import PotentialMap
 from .._moments import moments, shares_of
 from .._problem import History, Problem, Progress, Solution
 from .gaussian import cautious_gaussian_map
+from .solver import Solver
 
 logger = logging.getLogger("cellot_sc")
 
@@ -192,7 +193,7 @@ def _fit_networks(
     for i, (problem, start) in enumerate(zip(problems, starts, strict=True)):
         members = [
             PotentialMap(
-                "icnn",
+                "ICNN",
                 {"width": config.width, "depth": config.depth},
                 {name: value[i, [k]] for name, value in params.items()},
                 start.source_mean,
@@ -303,3 +304,15 @@ def _choose(
     first = members[0]
     params = {name: np.concatenate([member.params[name] for member in chosen]) for name in first.params}
     return PotentialMap(first.network, first.options, params, first.source_mean, first.target_mean)
+
+
+SOLVER = Solver(
+    "icnn",
+    "ensemble of convex networks, from a Gaussian start, by the dual",
+    ICNNConfig,
+    fit_icnn,
+    cites=("makkuva2020", "buzun2024"),
+    weighs=True,
+    pairs=True,
+    affine="affine",
+)

@@ -22,6 +22,7 @@ from .._maps import mlp
 from .._maps.mlp import MLPMap, Params
 from .._ott import MongeGapEstimator, PotentialMLP, monge_gap_from_samples
 from .._problem import Problem, Progress, Solution
+from .solver import Solver
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,3 +166,14 @@ def fit_monge_gap(
         min_steps=first_choice(problems, config.check_every, config.n_iters),
     )
     return fit_each(method, problems, config, seed, progress, MLPMap)
+
+
+SOLVER = Solver(
+    "monge_gap",
+    "ott's MongeGapEstimator",
+    MongeGapConfig,
+    fit_monge_gap,
+    cites=("uscidda2023", "cuturi2022"),
+    weighs=True,
+    pairs=True,
+)

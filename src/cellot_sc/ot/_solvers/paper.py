@@ -20,6 +20,7 @@ from .._maps import networks
 from .._maps.networks import Params
 from .._maps.potential import PotentialMap
 from .._problem import Problem, Progress, Solution
+from .solver import Solver
 
 type Updated = tuple[Params, optax.OptState]
 
@@ -173,6 +174,18 @@ def fit_paper(problems: Sequence[Problem], config: PaperConfig, seed: int, progr
     zero = np.zeros(method.n_dims, dtype=np.float32)
 
     def build(params: Params) -> PotentialMap:
-        return PotentialMap("paper", architecture, {name: value[None] for name, value in params.items()}, zero, zero)
+        single = {name: value[None] for name, value in params.items()}
+        return PotentialMap("PaperICNN", architecture, single, zero, zero)
 
     return fit_each(method, problems, config, seed, progress, build)
+
+
+SOLVER = Solver(
+    "paper",
+    "the recipe of the CellOT publication",
+    PaperConfig,
+    fit_paper,
+    cites=("makkuva2020",),
+    weighs=True,
+    pairs=True,
+)

@@ -15,8 +15,9 @@ from scipy.special import softmax
 
 from .. import _checks
 from .._maps.base import State, TransportMap
-from .._problem import History, Problem, Progress, Solution, all_alike
+from .._problem import History, Problem, Progress, Solution
 from .gaussian import bures_matrix, gaussian_map
+from .solver import Solver
 
 if TYPE_CHECKING:
     from sklearn.mixture import GaussianMixture
@@ -169,7 +170,6 @@ def fit_popalign(
 
     Validation cells are not used, nor are groups: components are coupled, and not cells.
     """
-    all_alike(problems, "popalign")
     total, fits = len(problems) * len(config.n_components), []
     for problem in problems:
         fits.append(_fit_one(problem, config, seed))
@@ -283,3 +283,13 @@ def _coupling(source: Mixture, target: Mixture) -> np.ndarray:
     # costs of about one suit the solver's tolerances; a vertex couples no more than n + m - 1 pairs
     solution = linprog(cost.ravel() / max(cost.max(), 1e-300), A_eq=marginals, b_eq=masses, method="highs-ds")
     return solution.x.reshape(n, m)
+
+
+SOLVER = Solver(
+    "popalign",
+    "aligned components of Gaussian mixtures",
+    PopAlignConfig,
+    fit_popalign,
+    cites=("chen2020",),
+    pairs=True,
+)

@@ -2,111 +2,71 @@
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from ... import _defaults
+from ..._plugins import Registry, nearest
 from .. import _checks
-from .._maps.affine import IdentityMap, MeanShiftMap
-from .._maps.base import TransportMap
-from .._moments import mean_of
-from .._problem import History, Problem, Progress, Solution
-from .cae import CaeConfig, fit_cae
-from .entropic import EntropicConfig, fit_entropic
-from .expectile import ExpectileConfig, fit_expectile
-from .gaussian import gaussian_map
-from .icnn import ICNNConfig, fit_icnn
-from .monge_gap import MongeGapConfig, fit_monge_gap
-from .paper import PaperConfig, fit_paper
-from .popalign import PopAlignConfig, fit_popalign
-from .scgen import ScgenConfig, fit_scgen
+from .._problem import Problem, Progress, Solution
+from . import (
+    cae,
+    entropic,
+    expectile,
+    gaussian,
+    icnn,
+    identity,
+    mean_shift,
+    monge_gap,
+    neural_dual,
+    paper,
+    popalign,
+    scgen,
+)
+from .solver import Solver
 
-
-@dataclasses.dataclass(frozen=True)
-class Solver:
-    """How to fit a transport map.
-
-    Parameters
-    ----------
-    name
-        Name in the registry.
-    summary
-        One line on what it does.
-    config
-        Frozen dataclass of its options.
-    run
-        Called with the problems, a config, a seed and a progress meter; returns one fit per problem.
-    """
-
-    name: str
-    summary: str
-    config: type
-    run: Callable[[Sequence[Problem], Any, int, Progress | None], list[Solution]]
-
-    def options(self) -> list[str]:
-        """Return the names of the options that the solver takes."""
-        return [field.name for field in dataclasses.fields(self.config)]
-
-
-@dataclasses.dataclass(frozen=True)
-class NoOptions:
-    """The options of a solver that has none."""
-
-
-def _closed_form(function: Callable[[Problem], TransportMap]) -> Callable[..., list[Solution]]:
-    def run(problems: Sequence[Problem], config: NoOptions, seed: int, progress: Progress | None) -> list[Solution]:
-        return [Solution(function(problem), History()) for problem in problems]
-
-    return run
-
-
-def _mean_shift(problem: Problem) -> MeanShiftMap:
-    source = mean_of(problem.source, problem.source_weights)
-    return MeanShiftMap(mean_of(problem.target, problem.target_weights) - source)
-
-
-SOLVERS: dict[str, Solver] = {
-    solver.name: solver
-    for solver in (
-        Solver("identity", "every cell stays", NoOptions, _closed_form(lambda p: IdentityMap(p.n_dims))),
-        Solver("mean_shift", "every cell moves alike", NoOptions, _closed_form(_mean_shift)),
-        Solver(
-            "gaussian",
-            "optimal affine map between Gaussians",
-            NoOptions,
-            _closed_form(lambda p: gaussian_map(p.source, p.target, p.source_weights, p.target_weights)),
-        ),
-        Solver("icnn", "ensemble of convex networks, from a Gaussian start, by the dual", ICNNConfig, fit_icnn),
-        Solver("entropic", "discrete optimal transport, extended to other cells", EntropicConfig, fit_entropic),
-        Solver("popalign", "aligned components of Gaussian mixtures", PopAlignConfig, fit_popalign),
-        Solver("expectile", "ott's ExpectileNeuralDual", ExpectileConfig, fit_expectile),
-        Solver("monge_gap", "ott's MongeGapEstimator", MongeGapConfig, fit_monge_gap),
-        Solver("scgen", "every cell moves alike in the latent of an autoencoder", ScgenConfig, fit_scgen),
-        Solver("cae", "autoencoder that is told the condition, which is then switched", CaeConfig, fit_cae),
-        Solver("paper", "the recipe of the CellOT publication", PaperConfig, fit_paper),
-    )
-}
+_FILES = (
+    *(identity, mean_shift, gaussian, icnn, entropic, popalign),
+    *(expectile, monge_gap, neural_dual, scgen, cae, paper),
+)
+SOLVERS: Registry[Solver] = Registry(Solver, "cellot_sc.solvers", [file.SOLVER for file in _FILES])
 """Every solver by its name."""
 
 
-def get(name: str) -> Solver:
-    """Return a solver by its name.
+def register(solver: Solver) -> Solver:
+    """Let a solver be found by its name, for as long as Python runs.
+
+    A distribution that names the solver in its group of entry points ``cellot_sc.solvers`` needs no such call.
+
+    Parameters
+    ----------
+    solver
+        The solver.
+
+    Returns
+    -------
+    The solver.
 
     Raises
     ------
+    TypeError
+        If it is none.
     ValueError
-        If there is none of that name.
+        If another solver has its name.
+
+    Examples
+    --------
+    One whose name is that of another function is refused, one that is defined again takes its own place:
+
+    >>> import dataclasses
+    >>> from cellot_sc import ot
+    >>> ot.register(dataclasses.replace(ot.SOLVERS["mean_shift"])).label
+    'mean shift'
     """
-    if name not in SOLVERS:
-        close = difflib.get_close_matches(name, SOLVERS, n=1, cutoff=0.4)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
-        msg = f"solver {name!r} is unknown.{hint} Valid: {', '.join(map(repr, SOLVERS))}."
-        raise ValueError(msg)
-    return SOLVERS[name]
+    return SOLVERS.register(solver)
 
 
-def configure(name: str, **options: Any) -> Any:
+def configure(solver: str | Solver, **options: Any) -> Any:
     """Return the checked options of a solver.
 
     Raises
@@ -116,20 +76,17 @@ def configure(name: str, **options: Any) -> Any:
     TypeError
         If the solver has no such option.
     """
-    solver = get(name)
+    solver = SOLVERS.resolve(solver)
     for option in options:
         if option not in solver.options():
-            close = difflib.get_close_matches(option, solver.options(), n=1, cutoff=0.4)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
-            valid = ", ".join(solver.options()) or "none"
-            msg = f"solver {name!r} has no option {option!r}.{hint} Valid: {valid}."
+            msg = f"solver {solver.name!r} has no option {option!r}.{nearest(option, solver.options())}"
             raise TypeError(msg)
     return solver.config(**options)
 
 
 def fit(
     problems: Sequence[Problem],
-    solver: str = "icnn",
+    solver: str | Solver = _defaults.SOLVER,
     *,
     seed: int = 0,
     progress: Progress | None = None,
@@ -142,7 +99,7 @@ def fit(
     problems
         Pairs of clouds in the same space.
     solver
-        Name in :data:`SOLVERS`.
+        Name in :data:`SOLVERS`, or a solver itself.
     seed
         Seed of everything random. The same seed gives the same maps on the same machine, to the bit.
     progress
@@ -157,7 +114,8 @@ def fit(
     Raises
     ------
     ValueError
-        If there is no such solver, or an option or the seed has an impossible value.
+        If there is no such solver, an option or the seed has an impossible value, or cells have weights or groups of
+        which the solver knows nothing.
     TypeError
         If the solver has no such option.
 
@@ -170,5 +128,22 @@ def fit(
     >>> fit.map.shift.round(3).tolist()
     [1.0, 1.0]
     """
-    config = configure(solver, **options)
-    return get(solver).run(problems, config, _checks.seed(seed), progress)
+    return run(SOLVERS.resolve(solver), problems, configure(solver, **options), _checks.seed(seed), progress)
+
+
+def run(
+    solver: Solver, problems: Sequence[Problem], config: Any, seed: int, progress: Progress | None
+) -> list[Solution]:
+    """Run a solver with checked options, if it can do what the problems need; see :func:`fit`."""
+    if not solver.weighs and any(problem.is_weighted for problem in problems):
+        able = [name for name, other in SOLVERS.items() if other.weighs]
+        msg = f"solver {solver.name!r} cannot weigh cells.{nearest('', able)}"
+        raise ValueError(msg)
+    if not solver.pairs and any(problem.source_groups is not None for problem in problems):
+        able = [name for name, other in SOLVERS.items() if other.pairs]
+        msg = (
+            f"solver {solver.name!r} cannot pair cells within groups: fit each group by itself, or choose another."
+            f"{nearest('', able)}"
+        )
+        raise ValueError(msg)
+    return solver.run(problems, config, seed, progress)

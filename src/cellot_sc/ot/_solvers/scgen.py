@@ -12,7 +12,8 @@ import numpy as np
 from .._loop.autoencoder import Params, encode, rectified
 from .._loop.reconstruction import Frame, ReconstructionConfig, as_arrays, rebuild, train_autoencoders
 from .._maps.base import State, TransportMap
-from .._problem import Problem, Progress, Solution, all_alike
+from .._problem import Problem, Progress, Solution
+from .solver import Solver
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +87,6 @@ def fit_scgen(problems: Sequence[Problem], config: ScgenConfig, seed: int, progr
     which the difference of the mean latents of the two is added. That was done on genes or features themselves, and
     what was decoded was the prediction; see ``residual``. Without validation cells, the last step is taken.
     """
-    all_alike(problems, "scgen")
     fits = []
     for problem, trained in zip(problems, train_autoencoders(problems, config, seed, progress), strict=True):
         networks, frame = as_arrays(trained.networks), trained.frame
@@ -96,3 +96,13 @@ def fit_scgen(problems: Sequence[Problem], config: ScgenConfig, seed: int, progr
         )
         fits.append(Solution(ScgenMap(networks, frame, target - source, residual=config.residual), trained.history))
     return fits
+
+
+SOLVER = Solver(
+    "scgen",
+    "every cell moves alike in the latent of an autoencoder",
+    ScgenConfig,
+    fit_scgen,
+    cites=("lotfollahi2019",),
+    pairs=True,
+)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ... import _keys, _validate
+from ... import _defaults, _keys, _validate
 from ..._settings import logger
 from ...ot import fit
 from .agreement import Agreement, averaged, single
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .agreement import Estimate
 
 PRIOR, MOSCOT = "prior", "moscot"
-PEERS = (PRIOR, "identity", "mean_shift", "gaussian", MOSCOT)
+PEERS = (PRIOR, *_defaults.CONTROLS, MOSCOT)
 """What predicted fates are compared with."""
 ALL = "all"
 FEW_CLONES = 30

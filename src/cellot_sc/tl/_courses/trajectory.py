@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from anndata import AnnData
 
-from ... import _keys, _validate
+from ... import _defaults, _keys, _validate
+from ...ot import SOLVERS, Solver
 from ...ot._solvers import registry
 from ...pp import Space
 from .._fit.fit import COURSE, Fit
@@ -23,7 +24,7 @@ def trajectory(
     *,
     order: Sequence[Any] | None = None,
     use_rep: str | None = None,
-    solver: str = "icnn",
+    solver: str | Solver = _defaults.SOLVER,
     growth: str | None = None,
     tau: float | Sequence[float] = (0.95, 1.0),
     split_key: str = _keys.SPLIT,
@@ -50,7 +51,7 @@ def trajectory(
         Key in ``obsm`` of the space in which cells are transported, or ``"X"`` for the expression itself. With
         ``None``, ``X_cellot``, else ``X_pca``, else a PCA made by :func:`cellot_sc.pp.represent`.
     solver
-        How to fit: a name in :data:`cellot_sc.ot.SOLVERS`.
+        How to fit: a name in :data:`cellot_sc.ot.SOLVERS`, or a :class:`cellot_sc.ot.Solver`.
     growth
         How many descendants cells have, by which early cells are weighed. Otherwise, a kind of cell that divides more
         than others is met with more often later, and the map turns others into it.
@@ -130,6 +131,7 @@ def trajectory(
     seed = _validate.seed(seed)
     labels = _validate.time_labels(adata, time_key)
     names, values = _validate.time_order(adata, time_key, order)
+    solver = SOLVERS.resolve(solver)
     config = registry.configure(solver, **solver_kwargs)
     firmness = _validate.taus(tau)
     if growth is not None:
@@ -152,7 +154,7 @@ def trajectory(
         targets=tuple(names[1:]),
         use_rep=cells.use_rep,
         split_key=split_key,
-        solver=solver,
+        solver=solver.name,
         options=solver_kwargs,
         seed=seed,
         times=tuple(values),
@@ -161,4 +163,4 @@ def trajectory(
         growth=growth,
         tau=firmness if growth in METHODS else None,
     )
-    return fit_and_keep(adata, fit, cells, config, key_added=key_added, copy=copy)
+    return fit_and_keep(adata, fit, solver, cells, config, key_added=key_added, copy=copy)

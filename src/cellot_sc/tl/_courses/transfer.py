@@ -11,6 +11,7 @@ from anndata import AnnData
 
 from ... import _defaults, _keys, _validate
 from ..._settings import logger
+from ...ot import Solver
 from ...pp import Space, split
 from .._fit.prepared import default_rep
 from .._judge.evaluate import evaluate
@@ -32,7 +33,7 @@ def transfer(
     *,
     order: Sequence[Any] | None = None,
     use_rep: str | None = None,
-    solver: str = "icnn",
+    solver: str | Solver = _defaults.SOLVER,
     metrics: str | Metric | Sequence[str | Metric] = _defaults.POPULATION_METRICS,
     split_key: str = _keys.SPLIT,
     n_boot: int = 200,
@@ -57,7 +58,7 @@ def transfer(
         Key in ``obsm`` of the space in which cells are transported and compared, or ``"X"``. With ``None``,
         ``X_cellot``, else ``X_pca``. All maps share it: what it was fitted on is for you to answer.
     solver
-        How to fit: a name in :data:`cellot_sc.ot.SOLVERS`.
+        How to fit: a name in :data:`cellot_sc.ot.SOLVERS`, or a :class:`cellot_sc.ot.Solver`.
     metrics
         Metrics, as in :func:`cellot_sc.tl.evaluate`.
     split_key

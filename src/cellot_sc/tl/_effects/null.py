@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats
 
+from ... import _defaults
 from ..._settings import logger
-from ...ot import Problem, TransportMap, fit
-from .._fit.fit import COUPLINGS
+from ...ot import SOLVERS, Problem, TransportMap, fit
 
 if TYPE_CHECKING:
     from .displacements import Displacements
@@ -21,9 +21,6 @@ N_NULL = 50
 """Random halvings of the control train cells."""
 LEVEL = 0.05
 """False discovery rate at which cells are said to respond."""
-SHIFTS = ("identity", "mean_shift")
-AFFINE = (*SHIFTS, "gaussian", "icnn")
-"""Solvers that fit no more than an affine map to cells without an effect."""
 NOT_REPEATED = ("checkpoint_dir", "resume")
 """Options of a fit that are about its files."""
 
@@ -95,20 +92,22 @@ def null(moves: Displacements, *, seed: int) -> Null:
         If the train cells that the maps were fitted to are not among the cells.
     """
     adata, repeated = moves.space.adata, moves.fitted.fit
-    # what moscot has solved is an entropic map
-    solver = "entropic" if repeated.kind == COUPLINGS else repeated.solver
+    options = {name: value for name, value in repeated.options.items() if name not in NOT_REPEATED}
+    solver = SOLVERS.get(repeated.solver)
+    if solver is None:
+        # what moscot has solved is such a map; of others it is not known how noisy they are
+        solver, options = SOLVERS[_defaults.DISCRETE], {}
     problems = repeated.problems(adata, [(repeated.control, name) for name in moves.names])
     # every control cell, whatever it was paired with
     [whole] = dataclasses.replace(repeated, pair_by=None).problems(adata, [(repeated.control, moves.names[0])])
 
     rng = np.random.default_rng(seed)
     halvings = [_halving(whole, rng) for _ in range(N_NULL + 1)]
-    affine = "mean_shift" if solver in SHIFTS else "gaussian"
+    affine = _defaults.SHIFT if solver.affine == "shift" else _defaults.AFFINE
     maps = [repeated.unscaled(solution.map) for solution in fit(halvings, affine)]
     own = None
-    if solver not in AFFINE:
-        logger.info("fitting %s to control cells against control cells", solver)
-        options = {name: value for name, value in repeated.options.items() if name not in NOT_REPEATED}
+    if solver.affine is None:
+        logger.info("fitting %s to control cells against control cells", solver.name)
         [solution] = fit(halvings[-1:], solver, seed=repeated.seed, **options)
         own = repeated.unscaled(solution.map)
     of_halving = sum(_inverse_sizes(halvings[0]))

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from anndata import AnnData
 
-from ... import _keys, _validate
+from ... import _defaults, _keys, _validate
+from ...ot import SOLVERS, Solver
 from ...ot._solvers import registry
 from ...pp import Space
 from .fit import PERTURBATIONS, Fit
@@ -24,7 +25,7 @@ def cellot(
     *,
     targets: str | Sequence[str] | None = None,
     use_rep: str | None = None,
-    solver: str = "icnn",
+    solver: str | Solver = _defaults.SOLVER,
     split_key: str = _keys.SPLIT,
     pair_by: str | None = None,
     feature_weights: np.ndarray | Sequence[float] | str | None = None,
@@ -54,7 +55,7 @@ def cellot(
         Key in ``obsm`` of the space in which cells are transported, or ``"X"`` for the expression itself. With
         ``None``, ``X_cellot``, else ``X_pca``, else a PCA made by :func:`cellot_sc.pp.represent`.
     solver
-        How to fit: a name in :data:`cellot_sc.ot.SOLVERS`.
+        How to fit: a name in :data:`cellot_sc.ot.SOLVERS`, or a :class:`cellot_sc.ot.Solver`.
     split_key
         Column of ``obs`` made by :func:`cellot_sc.pp.split`. A missing "split" is made with its defaults.
     pair_by
@@ -68,7 +69,7 @@ def cellot(
         Column of ``obs`` with how much each cell counts: numbers that are not negative. Where a drug kills cells, the
         weight of a control cell is its expected survival, and that of a treated cell 1: otherwise the map turns cells
         that would have died into cells of another kind that lived. With equal weights it is as with ``None``.
-        Solvers ``"cae"``, ``"popalign"`` and ``"scgen"`` cannot weigh. Predictions and scores count all cells alike.
+        Not every solver can weigh cells. Predictions and scores count all alike.
     seed
         Seed of everything random.
     key_added
@@ -105,6 +106,7 @@ def cellot(
     """
     labels = _validate.perturbation_labels(adata, perturbation_key, control)
     names = _validate.targets(labels, control, targets)
+    solver = SOLVERS.resolve(solver)
     config = registry.configure(solver, **solver_kwargs)
     seed = _validate.seed(seed)
     if pair_by is not None:
@@ -121,7 +123,7 @@ def cellot(
         targets=tuple(names),
         use_rep=cells.use_rep,
         split_key=split_key,
-        solver=solver,
+        solver=solver.name,
         options=solver_kwargs,
         seed=seed,
         source_weights=weights,
@@ -129,4 +131,4 @@ def cellot(
         feature_weights=resolve_weights(feature_weights, Space(cells.cells, cells.use_rep), control_train),
         pair_by=pair_by,
     )
-    return fit_and_keep(adata, fit, cells, config, key_added=key_added, copy=copy)
+    return fit_and_keep(adata, fit, solver, cells, config, key_added=key_added, copy=copy)

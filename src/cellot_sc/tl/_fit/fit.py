@@ -17,7 +17,7 @@ from .weights import cell_weights
 if TYPE_CHECKING:
     from anndata import AnnData
 
-    from ...ot import TransportMap
+    from ...ot import Solver, TransportMap
 
 PERTURBATIONS, COURSE, COUPLINGS = "perturbations", "time course", "couplings"
 """Kinds of fits: of :func:`cellot_sc.tl.cellot`, of :func:`cellot_sc.tl.trajectory`, and what was solved elsewhere."""
@@ -207,7 +207,7 @@ class Fit:
         return problems
 
     def refit(
-        self, adata: AnnData, solvers: Sequence[str], targets: Sequence[str]
+        self, adata: AnnData, solvers: Sequence[str | Solver], targets: Sequence[str]
     ) -> dict[str, dict[str, TransportMap]]:
         """Fit other solvers, with their defaults, to the cells that this was fitted to, weighed alike.
 
@@ -218,13 +218,13 @@ class Fit:
         adata
             The cells.
         solvers
-            Names of the solvers.
+            The solvers, or their names.
         targets
             Labels that the maps are to lead to.
 
         Returns
         -------
-        By solver and target, a map from the control. The errors are those of :meth:`problems`.
+        By name of solver and target, a map from the control. The errors are those of :meth:`problems`.
         """
         routes = {name: [(self.control, name)] for name in targets}
         if self.growth is not None:
@@ -232,8 +232,8 @@ class Fit:
         pairs = list(dict.fromkeys(pair for route in routes.values() for pair in route))
         problems = self.problems(adata, pairs)
         maps = {}
-        for solver in solvers:
+        for solver in map(ot.SOLVERS.resolve, solvers):
             fits = zip(pairs, ot.fit(problems, solver, seed=self.seed), strict=True)
             steps = {pair: self.unscaled(fitted.map) for pair, fitted in fits}
-            maps[solver] = {name: chained([steps[pair] for pair in route])[-1] for name, route in routes.items()}
+            maps[solver.name] = {name: chained([steps[pair] for pair in route])[-1] for name, route in routes.items()}
         return maps

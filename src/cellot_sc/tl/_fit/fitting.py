@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm.auto import tqdm
 
 from ..._settings import logger, settings
-from ...ot import Problem, Solution
+from ...ot import Problem, Solution, Solver
 from ...ot._solvers import registry
 from . import store
 from .fit import Fit, chained
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def fit_and_keep(
-    adata: AnnData, fit: Fit, cells: Prepared, config: Any, *, key_added: str, copy: bool
+    adata: AnnData, fit: Fit, solver: Solver, cells: Prepared, config: Any, *, key_added: str, copy: bool
 ) -> AnnData | None:
     """Fit the maps, and write them and what had to be made for them, with a line in the log.
 
@@ -29,16 +29,18 @@ def fit_and_keep(
         Where to write, or what to copy first.
     fit
         What to fit.
+    solver
+        By what.
     cells
         To which cells.
     config
-        Checked options of the solver.
+        Its checked options.
     key_added
         Where in ``uns`` the maps are written.
     copy
         Whether to write to a copy, and return that.
     """
-    solutions = fit_all(fit.problems(cells.cells), fit.solver, config, fit.seed)
+    solutions = fit_all(fit.problems(cells.cells), solver, config, fit.seed)
     steps = [fit.unscaled(solution.map) for solution in solutions]
     maps = zip(fit.targets, steps if fit.times is None else chained(steps), strict=True)
     histories = zip(fit.targets, (solution.history for solution in solutions), strict=True)
@@ -53,7 +55,7 @@ def fit_and_keep(
     return out if copy else None
 
 
-def fit_all(pairs: Sequence[Problem], solver: str, config: Any, seed: int) -> list[Solution]:
+def fit_all(pairs: Sequence[Problem], solver: Solver, config: Any, seed: int) -> list[Solution]:
     """Fit a map for every pair of clouds, and show how far that is.
 
     Parameters
@@ -61,17 +63,17 @@ def fit_all(pairs: Sequence[Problem], solver: str, config: Any, seed: int) -> li
     pairs
         The clouds.
     solver
-        Name of the solver.
+        The solver.
     config
         Its checked options.
     seed
         Seed of everything random.
     """
-    with tqdm(desc=solver, disable=not settings.progress, leave=False) as bar:
+    with tqdm(desc=solver.name, disable=not settings.progress, leave=False) as bar:
 
         def progress(done: int, total: int, metrics: dict[str, float]) -> None:
             bar.total = total
             bar.update(done - bar.n)
             bar.set_postfix({name: f"{value:.3g}" for name, value in metrics.items()})
 
-        return registry.get(solver).run(pairs, config, seed, progress)
+        return registry.run(solver, pairs, config, seed, progress)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ... import _keys, _validate
-from ...ot import TransportMap
+from ...ot import SOLVERS, TransportMap
 from ...ot._problem import History
 from .fit import Fit
 
@@ -143,6 +143,8 @@ def maps(adata: AnnData, key: str = _keys.MODEL) -> FittedMaps:
     stored = _validate.kept_fit(adata, key, FORMAT_VERSION)
     try:
         fit = Fit(**{name: _read(stored[name]) for name in stored if name not in BESIDE})
+        # what another distribution fits is read by the maps that come with its solver
+        SOLVERS.get(fit.solver)
         maps = {name: TransportMap.from_state(stored["maps"][str(i)]) for i, name in enumerate(fit.targets)}
         return FittedMaps(fit, maps, stored["history"][HISTORY_COLUMNS])
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:

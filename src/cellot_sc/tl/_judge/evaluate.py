@@ -14,7 +14,7 @@ from ... import _defaults, _keys, _validate
 from ..._settings import logger, settings
 from ...metrics import METRICS, Metric
 from ...metrics._bootstrap import interval
-from ...ot import SOLVERS
+from ...ot import SOLVERS, Solver
 from .._fit import store
 from .cell_eval import export_cell_eval
 from .judge import (
@@ -37,8 +37,6 @@ from .summarize import summarize_scores
 if TYPE_CHECKING:
     from anndata import AnnData
 
-BASELINES = ("identity", "mean_shift", "gaussian")
-"""Solvers whose maps are fitted at evaluation, on the same train cells."""
 SPACES = ("latent", "genes")
 COLUMNS = [
     *("model", "metric", "perturbation", "group", "split", "seed"),
@@ -54,7 +52,7 @@ def evaluate(
     groupby: str | None = None,
     metrics: str | Metric | Sequence[str | Metric] = _defaults.METRICS,
     space: Literal["latent", "genes"] = "latent",
-    baselines: str | Sequence[str] = BASELINES,
+    baselines: str | Solver | Sequence[str | Solver] = _defaults.CONTROLS,
     n_markers: int | Sequence[int] | None = None,
     n_cells: int | Sequence[int] | None = None,
     unit: str | None = None,
@@ -96,7 +94,8 @@ def evaluate(
         ``"latent"`` compares in the space of the maps. ``"genes"`` decodes everything first, control and observed
         cells included, so that the loss of the round trip is the same for all.
     baselines
-        Solvers to fit as controls. ``identity`` and ``observed`` are always there, the solver of the fit only once.
+        Solvers to fit as controls, by name or as :class:`cellot_sc.ot.Solver`. ``identity`` and ``observed`` are always
+        there, the solver of the fit only once.
     n_markers
         Number of genes to compare, or several numbers in turn, as published: those that differ most between treated and
         control train cells by the absolute :func:`cellot_sc.metrics.deg_scores`. With ``None``, all features.
@@ -158,8 +157,7 @@ def evaluate(
     chosen = METRICS.select(metrics)
     _validate.one_of(space, SPACES, what="space")
     _validate.one_of(split, _keys.SPLITS, what="split")
-    given = [baselines] if isinstance(baselines, str) else baselines
-    solvers = _validate.some_of([IDENTITY, *given], SOLVERS, what="baseline")
+    solvers = SOLVERS.select([IDENTITY, *([baselines] if isinstance(baselines, str | Solver) else baselines)])
     n_boot = _validate.n_boot(n_boot)
     seed = _validate.seed(seed)
     marker_sizes = None if n_markers is None else _validate.whole_numbers(n_markers, what="n_markers")
@@ -192,7 +190,7 @@ def evaluate(
     x = cells.read(used=np.isin(labels, [control, *targets]))
     if cell_eval is not None:
         export_cell_eval(adata, cell_eval, key=key, split=split)
-    controls = [solver for solver in solvers if solver != fit.solver]
+    controls = [solver for solver in solvers if solver.name != fit.solver]
     maps = {fit.solver: fitted.maps} | fit.refit(adata, controls, targets)
     data = Data(x, labels, parts, control, split, groups, units, cells.view if decoded else np.asarray)
     expression = None if marker_sizes is None else cells.observed()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ... import _keys
+from ... import _defaults, _keys
 from ..._settings import logger
 from ...metrics import Metric, median_gammas
 from ...metrics._resampling import ObservedCells
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 OBSERVED = "observed"
 """The ceiling: other observed cells of the same population stand in for a prediction."""
-IDENTITY = "identity"
+IDENTITY = _defaults.IDENTITY
 ALL, MEAN, WORST = "all", "mean", "worst"
 MIN_GROUP_CELLS = 10
 """A group is scored where it has at least this many control and this many treated cells."""

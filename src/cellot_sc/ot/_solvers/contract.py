@@ -1,0 +1,115 @@
+"""What every solver has to keep, from inside or outside of the package."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .._maps.contract import check_map, leaves, need, same
+from .._problem import Problem, Solution
+from .registry import SOLVERS, configure, run
+from .solver import Solver
+
+N_DIMS = 3
+
+
+def check_solver(solver: str | Solver, **options: Any) -> None:
+    """Check that a solver keeps what the rest of the package relies on, by fitting a few small problems.
+
+    One problem and two, with validation cells and without, with weights and groups if the solver takes them: the same
+    seed gives the same maps, these move cells as maps do, rebuild from their states to the bit, and nothing that was
+    given is changed. Options that are no number where one is needed are refused.
+
+    Parameters
+    ----------
+    solver
+        Name in :data:`SOLVERS`, or a solver itself.
+    **options
+        Options with which it fits in little time.
+
+    Raises
+    ------
+    AssertionError
+        If something does not hold. The sentence says what.
+
+    Examples
+    --------
+    >>> from cellot_sc import ot
+    >>> ot.check_solver("gaussian")
+    """
+    solver = SOLVERS.resolve(solver)
+    _check_options(solver, options)
+    problems, untouched = [[_problem(i) for i in range(2)] for _ in range(2)]
+    seen: list[tuple[int, int]] = []
+    first, second = (
+        run(solver, problems, configure(solver, **options), 0, lambda done, total, _: seen.append((done, total)))
+        for _ in range(2)
+    )
+    name = f"solver {solver.name!r}"
+    need(all(0 < done <= total for done, total in seen), f"{name} reports more steps than there are.")
+    _check_solutions(solver, problems, first)
+    for one, other in zip(_states(first), _states(second), strict=True):
+        need(same(one, other), f"{name} fits other maps with the same seed: draw from the seed only.")
+    for problem, before in zip(problems, untouched, strict=True):
+        need(same(_arrays(problem), _arrays(before)), f"{name} changes the cells that it is given.")
+
+    cells = problems[0].source
+    # all in one, since every new kind of problem may be compiled anew
+    alone = dataclasses.replace(problems[0], source_valid=cells[:0], target_valid=cells[:0])
+    if solver.pairs:
+        groups = [np.arange(len(cloud)) % 2 for cloud in (cells, alone.target)]
+        alone = dataclasses.replace(alone, source_groups=groups[0], target_groups=groups[1])
+    ramp = np.linspace(0.1, 3, len(cells))
+    fits = []
+    for weights in (ramp, ramp[::-1]) if solver.weighs else (None,):
+        weighed = [dataclasses.replace(alone, source_weights=weights)]
+        fits += run(solver, weighed, configure(solver, **options), 0, None)
+        _check_solutions(solver, weighed, fits[-1:])
+    if solver.weighs and not np.array_equal(fits[0].map.transport(cells), cells):
+        need(not same(*_states(fits)), f"{name} ignores weights: say weighs=False.")
+
+
+def _problem(seed: int) -> Problem:
+    """Return cells of which the ones on either side went apart."""
+    rng = np.random.default_rng(seed)
+    clouds = [rng.normal(size=(n, N_DIMS)).astype(np.float32) for n in (120, 110, 30, 32)]
+    for cloud in (clouds[1], clouds[3]):
+        cloud[:, 0] += np.where(cloud[:, 0] > 0, 3, -3)
+    return Problem(*clouds)
+
+
+def _check_solutions(solver: Solver, problems: Sequence[Problem], solutions: Sequence[Solution]) -> None:
+    name = f"solver {solver.name!r}"
+    need(len(solutions) == len(problems), f"{name} returns {len(solutions)} fits of {len(problems)} problems.")
+    for problem, (transport, history) in zip(problems, solutions, strict=True):
+        check_map(transport, problem.source)
+        n_looks = {len(history.step), len(history.seconds), *map(len, history.metrics.values())}
+        need(len(n_looks) == 1, f"{name} has a history with steps, seconds and metrics of unequal number.")
+
+
+def _check_options(solver: Solver, options: dict[str, Any]) -> None:
+    """Check that what is no number is refused where an option is one, or several."""
+    config = configure(solver, **options)
+    for option in solver.options():
+        value = getattr(config, option)
+        if isinstance(value, bool) or not isinstance(value, int | float | tuple):
+            continue
+        nonsense = (math.nan,) if isinstance(value, tuple) else math.nan
+        said = ""
+        try:
+            configure(solver, **{**options, option: nonsense})
+        except ValueError as error:
+            said = str(error)
+        need(option in said, f"option {option!r} of {solver.name!r} takes NaN: raise a ValueError that names it.")
+
+
+def _states(solutions: Sequence[Solution]) -> list[dict[str, Any]]:
+    return [dict(leaves(solution.map.state())) for solution in solutions]
+
+
+def _arrays(problem: Problem) -> dict[str, np.ndarray]:
+    return {name: value for name, value in vars(problem).items() if value is not None}

@@ -1,0 +1,78 @@
+"""The record of a solver: how it fits, and all that others have to know of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+from ..._plugins import origin
+from .._maps.base import TransportMap
+from .._problem import History, Problem, Progress, Solution
+
+type Run = Callable[[Sequence[Problem], Any, int, Progress | None], list[Solution]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Solver:
+    """How to fit a transport map.
+
+    Parameters
+    ----------
+    name
+        Name in the registry.
+    summary
+        One line on what it does, with which a report describes it.
+    config
+        Frozen dataclass of its options, which refuses impossible values with :class:`ValueError`.
+    run
+        Called with the problems, a config, a seed and a progress meter or ``None``; returns one fit per problem.
+    label
+        What figures call it; its name if it is empty.
+    cites
+        What a report cites for it, such as ``"Doe et al. 2025, doi 10.1000/1"``, or keys of what this package cites.
+    weighs
+        Whether it heeds weights of cells. One that does not is never given any.
+    pairs
+        Whether it may be given groups within which cells are paired. One that may not is never given any.
+    affine
+        What it fits where nothing happened: ``"shift"`` if it moves all cells alike, ``"affine"`` if by an affine map.
+        Error bars then come from such maps in closed form, and with ``None`` from fits of its own beside them.
+    """
+
+    name: str
+    summary: str
+    config: type
+    run: Run
+    label: str = ""
+    cites: tuple[str, ...] = ()
+    weighs: bool = False
+    pairs: bool = False
+    affine: Literal["shift", "affine"] | None = None
+
+    def __post_init__(self) -> None:
+        """Name it where there is no label."""
+        object.__setattr__(self, "label", self.label or self.name)
+
+    @property
+    def origin(self) -> str:
+        """Module and name of the function that fits."""
+        return origin(self.run)
+
+    def options(self) -> list[str]:
+        """Return the names of the options that the solver takes."""
+        return [field.name for field in dataclasses.fields(self.config)]
+
+
+@dataclasses.dataclass(frozen=True)
+class NoOptions:
+    """The options of a solver that has none."""
+
+
+def closed_form(function: Callable[[Problem], TransportMap]) -> Run:
+    """Return how to fit several problems, given the map of one in closed form."""
+
+    def run(problems: Sequence[Problem], config: NoOptions, seed: int, progress: Progress | None) -> list[Solution]:
+        return [Solution(function(problem), History()) for problem in problems]
+
+    return run

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+from cellot_sc import ot
+from cellot_sc.ot._loop.autoencoder import start
+from cellot_sc.ot._loop.reconstruction import Frame
+from cellot_sc.ot._maps.contract import check_map
+from cellot_sc.ot._maps.networks import ICNN
+from cellot_sc.ot._solvers.cae import CaeMap
+from cellot_sc.ot._solvers.neural_dual import NeuralDualMap, _network
+from cellot_sc.ot._solvers.scgen import ScgenMap
+
+N_DIMS = 3
+RNG = np.random.default_rng(0)
+CELLS = RNG.normal(size=(50, N_DIMS)).astype(np.float32)
+SHIFT = np.array([1.0, -2.0, 0.5])
+SHIFTED = ot.MeanShiftMap(SHIFT)
+
+
+def perceptron(*sizes: int) -> dict[str, dict[str, np.ndarray]]:
+    return {
+        f"Dense_{i}": {"kernel": 0.3 * RNG.normal(size=(n, m)), "bias": RNG.normal(size=m)}
+        for i, (n, m) in enumerate(zip(sizes, sizes[1:], strict=False))
+    }
+
+
+def mixture() -> ot.Mixture:
+    return ot.Mixture(np.full(2, 0.5), RNG.normal(size=(2, N_DIMS)), np.stack([np.eye(N_DIMS)] * 2), np.eye(N_DIMS))
+
+
+def autoencoder(n_labels: int) -> Any:
+    networks = start(jax.random.key(0), (5,), N_DIMS, 2, n_labels=n_labels)
+    return jax.tree.map(np.asarray, networks)
+
+
+def potential() -> ot.PotentialMap:
+    params = ICNN(4, 2).init(jax.random.key(0), np.zeros((1, N_DIMS)))["params"]
+    arrays = {name: np.asarray(value)[None] for name, value in params.items()}
+    return ot.PotentialMap("ICNN", {"width": 4, "depth": 2}, arrays, SHIFT, -SHIFT)
+
+
+def neural_dual() -> NeuralDualMap:
+    params = _network((4, 4), N_DIMS).init(jax.random.key(0), np.ones(N_DIMS))["params"]
+    return NeuralDualMap(params, params, (4, 4), N_DIMS)
+
+
+MAPS: list[ot.TransportMap] = [
+    ot.IdentityMap(N_DIMS),
+    SHIFTED,
+    ot.AffineMap(np.diag([1.0, 2.0, 0.5]), SHIFT, -SHIFT),
+    potential(),
+    ot.WeightedMap(potential(), np.array([1.0, 4.0, 0.25])),
+    ot.ChainMap([SHIFTED, potential()]),
+    ot.DualMLPMap(perceptron(N_DIMS, 4, 1), perceptron(N_DIMS, 4, 1)),
+    ot.MLPMap(perceptron(N_DIMS, 4, N_DIMS)),
+    ot.EntropicMap(CELLS[:20], CELLS[20:], np.zeros(20), np.zeros(30), 0.5),
+    ot.MixtureMap(mixture(), mixture(), np.eye(2) / 2),
+    ScgenMap(autoencoder(0), Frame(SHIFT, 2.0), np.ones(2), residual=True),
+    CaeMap(autoencoder(2), Frame(SHIFT, 2.0), residual=False),
+    neural_dual(),
+]
+
+
+@pytest.fixture
+def kinds(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let a test define maps that are forgotten after it."""
+    monkeypatch.setattr(ot.TransportMap, "_kinds", dict(ot.TransportMap._kinds))
+    yield
+
+
+def test_every_kind_is_here() -> None:
+    ours = {kind for kind, of in ot.TransportMap._kinds.items() if of.__module__.startswith("cellot_sc.")}
+    assert {transport.kind for transport in MAPS} == ours
+
+
+@pytest.mark.parametrize("transport", MAPS, ids=lambda transport: transport.kind)
+def test_every_kind_keeps_the_contract(transport: ot.TransportMap) -> None:
+    check_map(transport, CELLS)
+
+
+class Shifted:
+    """What a map has to have, to be broken in one way or other."""
+
+    shift: np.ndarray = SHIFT.astype(np.float32)
+    n_dims = N_DIMS
+
+    def _forward(self, x: np.ndarray) -> np.ndarray:
+        return x + self.shift
+
+    def _backward(self, y: np.ndarray) -> np.ndarray:
+        return y - self.shift
+
+    def state(self) -> dict[str, Any]:
+        return {"kind": self.kind, "shift": self.shift}  # type: ignore[attr-defined]
+
+    @classmethod
+    def _from_state(cls, state: Mapping[str, Any]) -> Any:
+        return cls()
+
+
+def stores_numbers(self: Any) -> dict[str, Any]:
+    return {"kind": self.kind, "shift": 1.0}
+
+
+def adds_to_its_cells(self: Any, x: np.ndarray) -> np.ndarray:
+    x += 1
+    return x
+
+
+def forgets(self: Any) -> dict[str, Any]:
+    self.shift = self.shift + 1
+    return {"kind": self.kind, "shift": self.shift}
+
+
+BROKEN: dict[str, dict[str, Any]] = {
+    "returns NaN or inf": {"_forward": lambda self, x: x * np.nan},
+    "is not implemented": {"transport": lambda self, x: self.absent()},
+    "view of the cells": {"transport": lambda self, x: x},
+    "otherwise alone than with others": {"_forward": lambda self, x: x + len(x)},
+    "is a float: arrays, texts and dicts": {"state": stores_numbers},
+    "changes the cells that it is given": {"_forward": adds_to_its_cells},
+    "changes its state when it is rebuilt": {"state": forgets},
+    "has n_dims 4, not 3": {"n_dims": 4},
+    "is no float32 of 0 or more": {"cost": lambda self, x: -np.ones(len(x), np.float32)},
+}
+
+
+@pytest.mark.parametrize("sentence", BROKEN)
+def test_what_is_broken_is_said(kinds: None, sentence: str) -> None:
+    def absent(self: Any) -> None:
+        raise NotImplementedError
+
+    broken = type("Broken", (Shifted, ot.TransportMap), {"kind": "broken", "absent": absent} | BROKEN[sentence])
+    with pytest.raises((AssertionError, ValueError), match=sentence if "n_dims" not in sentence else "n_dims|shape"):
+        check_map(broken(), CELLS)
+
+
+def test_a_map_need_have_no_inverse(kinds: None) -> None:
+    def nowhere(self: Any, y: np.ndarray) -> np.ndarray:
+        raise NotImplementedError
+
+    check_map(type("OneWay", (Shifted, ot.TransportMap), {"kind": "one_way", "_backward": nowhere})(), CELLS)
+
+
+def test_a_kind_that_is_taken_is_refused_and_one_defined_anew_is_not(kinds: None) -> None:
+    def define() -> Any:
+        return type("Mine", (Shifted, ot.TransportMap), {"kind": "mine"})
+
+    define()
+    again = define()
+    assert ot.TransportMap._kinds["mine"] is again
+    with pytest.raises(ValueError, match="kind 'mine' of Other is taken by Mine: choose another kind"):
+        type("Other", (Shifted, ot.TransportMap), {"kind": "mine"})
+    assert ot.TransportMap._kinds["mine"] is again

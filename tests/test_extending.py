@@ -1,0 +1,105 @@
+"""The solver of the page on extending, as a distribution of its own that is not registered by hand."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import cellot_sc as cs
+from cellot_sc import _report
+
+PAGE = Path(__file__).parents[1] / "docs" / "extending.md"
+NAME = "quantiles"
+
+pytestmark = pytest.mark.skipif(not PAGE.is_file(), reason="the documentation is not installed")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder as an installer leaves it: a module, and the entry points of the page's pyproject.toml."""
+    text, folder = PAGE.read_text(encoding="utf-8"), tmp_path_factory.mktemp("site")
+    code = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)[0]
+    (folder / "quantile_maps.py").write_text(code, encoding="utf-8")
+    [(name, point)] = re.findall(r'^(\w+) = "(quantile_maps:\w+)"$', text, flags=re.MULTILINE)
+    info = folder / "quantile_maps-0.1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: quantile-maps\nVersion: 0.1\n", encoding="utf-8")
+    (info / "entry_points.txt").write_text(f"[cellot_sc.solvers]\n{name} = {point}\n", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def _installed(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cs.ot.SOLVERS, "_records", dict(cs.ot.SOLVERS._records))
+    monkeypatch.setattr(cs.ot.SOLVERS, "_complete", False)
+    monkeypatch.setattr(cs.ot.TransportMap, "_kinds", dict(cs.ot.TransportMap._kinds))
+    monkeypatch.delitem(sys.modules, "quantile_maps", raising=False)
+    monkeypatch.syspath_prepend(site)
+
+
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("cells") / "cells.h5ad"
+    adata = cs.datasets.simulate(600, 50)
+    cs.pp.split(adata)
+    cs.pp.represent(adata, n_components=5)
+    adata.write_h5ad(path)
+    return path
+
+
+@pytest.mark.usefixtures("_installed")
+def test_it_is_fitted_judged_drawn_and_reported(cells: Path, tmp_path: Path) -> None:
+    adata = cs.datasets.simulate(600, 50)
+    cs.pp.split(adata)
+    cs.pp.represent(adata, n_components=5)
+    with pytest.raises(TypeError, match="solver 'quantiles' has no option 'width'. Valid: 'n_quantiles'"):
+        cs.tl.cellot(adata, solver=NAME, width=3)
+    cs.tl.cellot(adata, solver=NAME, n_quantiles=20)
+    scores = cs.tl.evaluate(adata, metrics="energy_distance", n_boot=0)
+    wide = scores[scores["metric"] == "energy_distance"].pivot(index="perturbation", columns="model", values="value")
+    assert (wide[NAME] < wide["identity"]).any()
+    cs.pl.evaluation(scores, show=False)
+    assert cs.tl.transport_cost(adata)["cost"].notna().all()
+    cs.tl.cellot(adata, solver="mean_shift", key_added="other")
+    beside = cs.tl.evaluate(adata, key="other", metrics="energy_distance", baselines=NAME, n_boot=0)
+    assert NAME in set(beside["model"])
+    _report.compose(adata, n_boot=0).write(tmp_path / "page.html", title="cells")
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "solver quantiles: quantiles of every feature by itself, n_quantiles=20" in text
+
+
+@pytest.mark.usefixtures("_installed")
+def test_an_object_that_is_not_registered_is_reported_by_its_name(tmp_path: Path) -> None:
+    adata = cs.datasets.simulate(600, 50)
+    cs.pp.split(adata)
+    cs.pp.represent(adata, n_components=5)
+    unheard = dataclasses.replace(cs.ot.SOLVERS[NAME], name="unheard", label="")
+    cs.tl.cellot(adata, solver=unheard)
+    assert cs.tl.predict(adata, "drug_a").n_obs
+    scores = cs.tl.evaluate(adata, metrics="energy_distance", baselines=[cs.ot.SOLVERS["mean_shift"]], n_boot=0)
+    assert {"unheard", "identity", "mean_shift", "observed"} == set(scores["model"])
+    _report.compose(adata, n_boot=0).write(tmp_path / "page.html", title="cells")
+    assert "(solver unheard; seed 0)" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_the_shell_finds_it(site: Path, cells: Path, tmp_path: Path) -> None:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])}
+
+    def shell(*given: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "cellot_sc", *given]
+        return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, check=False)
+
+    unknown = shell("fit", str(cells), "fitted.h5ad", "--solver", "quantile")
+    assert "Did you mean 'quantiles'?" in unknown.stderr
+    fitted = shell("fit", str(cells), "fitted.h5ad", "--solver", NAME, "--set", "n_quantiles=20")
+    assert fitted.returncode == 0, fitted.stderr
+    judged = shell("evaluate", "fitted.h5ad", "scores.csv", "--n-boot", "0", "--metric", "energy_distance")
+    assert judged.returncode == 0, judged.stderr
+    assert NAME in set(pd.read_csv(tmp_path / "scores.csv")["model"])
