@@ -1,6 +1,8 @@
 """The numerical core: arrays in, transport maps out. Knows nothing of AnnData."""
 
+from ._loop.reconstruction import AutoencoderConfig, fit_autoencoder
 from ._maps.affine import AffineMap, IdentityMap, MeanShiftMap
+from ._maps.autoencoder import Autoencoder
 from ._maps.base import TransportMap
 from ._maps.chain import ChainMap
 from ._maps.mlp import DualMLPMap, MLPMap
@@ -14,6 +16,8 @@ from ._solvers.registry import SOLVERS, Solver, fit
 __all__ = [
     "SOLVERS",
     "AffineMap",
+    "Autoencoder",
+    "AutoencoderConfig",
     "ChainMap",
     "DualMLPMap",
     "EntropicMap",
@@ -31,4 +35,5 @@ __all__ = [
     "TransportMap",
     "WeightedMap",
     "fit",
+    "fit_autoencoder",
 ]

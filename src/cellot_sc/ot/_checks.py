@@ -9,61 +9,19 @@ import numpy as np
 
 
 def counts(config: Any, *names: str) -> None:
-    """Check that options are positive whole numbers.
-
-    Raises
-    ------
-    ValueError
-        If one is not.
-    """
+    """Raise :class:`ValueError` unless options are positive whole numbers."""
     for name in names:
         value = getattr(config, name)
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-            msg = f"{name} is {value!r}; a positive whole number is needed."
-            raise ValueError(msg)
+        _require(name, value, isinstance(value, int | np.integer) and value >= 1, "a positive whole number")
 
 
-def positive(config: Any, *names: str) -> None:
-    """Check that options are positive, finite numbers.
-
-    Raises
-    ------
-    ValueError
-        If one is not.
-    """
+def positive(config: Any, *names: str, or_zero: bool = False) -> None:
+    """Raise :class:`ValueError` unless options are positive, finite numbers, or 0 where that is one more choice."""
+    wanted = "a number, 0 or more," if or_zero else "a positive number"
     for name in names:
         value = getattr(config, name)
-        if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value < np.inf:
-            msg = f"{name} is {value!r}; a positive number is needed."
-            raise ValueError(msg)
-
-
-def resumable(config: Any) -> None:
-    """Check that there is a folder to resume from.
-
-    Raises
-    ------
-    ValueError
-        If there is none, and ``resume`` is asked for.
-    """
-    if config.resume and config.checkpoint_dir is None:
-        msg = "resume=True needs the checkpoint_dir to resume from."
-        raise ValueError(msg)
-
-
-def not_negative(config: Any, *names: str) -> None:
-    """Check that options are finite numbers, 0 or more.
-
-    Raises
-    ------
-    ValueError
-        If one is not.
-    """
-    for name in names:
-        value = getattr(config, name)
-        if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 <= value < np.inf:
-            msg = f"{name} is {value!r}; a number, 0 or more, is needed."
-            raise ValueError(msg)
+        is_number = isinstance(value, int | float | np.number)
+        _require(name, value, is_number and 0 <= value < np.inf and (or_zero or value > 0), wanted)
 
 
 def widths(config: Any, name: str) -> tuple[int, ...]:
@@ -76,7 +34,12 @@ def widths(config: Any, name: str) -> tuple[int, ...]:
     """
     value = getattr(config, name)
     layers = tuple(value) if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str) else (value,)
-    if not layers or any(isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1 for n in layers):
-        msg = f"{name} is {value!r}; a positive whole number of units per layer is needed."
-        raise ValueError(msg)
+    are_counts = all(isinstance(n, int | np.integer) and not isinstance(n, bool) and n >= 1 for n in layers)
+    _require(name, value, bool(layers) and are_counts, "a positive whole number of units per layer")
     return tuple(int(n) for n in layers)
+
+
+def _require(name: str, value: Any, is_right: Any, wanted: str) -> None:
+    if isinstance(value, bool) or not is_right:
+        msg = f"{name} is {value!r}; {wanted} is needed."
+        raise ValueError(msg)
