@@ -65,10 +65,10 @@ class Problem:
         for name in ("source", "target", "source_valid", "target_valid"):
             given = getattr(self, name)
             cells = np.empty((0, self.n_dims), dtype=np.float32) if given is None else _cells(name, given)
-            if cells.shape[1] != self.source.shape[1]:
-                msg = f"{name} has {cells.shape[1]} dimensions and source {self.source.shape[1]}: they need the same."
-                raise ValueError(msg)
             object.__setattr__(self, name, cells)
+            if cells.shape[1] != self.n_dims:
+                msg = f"{name} has {cells.shape[1]} dimensions and source {self.n_dims}: they need the same."
+                raise ValueError(msg)
             for kind in ("groups", "weights"):
                 label = f"{name}_{kind}"
                 if (values := getattr(self, label, None)) is not None:
