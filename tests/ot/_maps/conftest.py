@@ -41,3 +41,8 @@ def maps() -> dict[str, TransportMap]:
 @pytest.fixture(scope="session")
 def cells() -> np.ndarray:
     return np.random.default_rng(5).normal(size=(50, N_DIMS)).astype(np.float32)
+
+
+@pytest.fixture(autouse=True)
+def _strict(strict_types: None) -> None:
+    """Maps are arithmetic of our own."""

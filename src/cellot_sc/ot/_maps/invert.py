@@ -33,7 +33,7 @@ def newton(function: Callable[[jax.Array], jax.Array], y: jax.Array, *, symmetri
     symmetric
         Whether the Jacobian of T is symmetric and positive definite, as that of the gradient of a convex function is.
     """
-    lengths = 0.5 ** jnp.arange(12)
+    lengths = jnp.asarray(0.5 ** np.arange(12), dtype=jnp.float32)
     if not symmetric:
         lengths = jnp.append(lengths, 0.0)
 
