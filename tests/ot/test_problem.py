@@ -140,7 +140,8 @@ def test_float32_arrays_are_kept_as_they_are():
 
 
 def test_weights_keep_their_precision_and_may_be_lists():
-    made = ot.Problem(CELLS, CELLS, source_weights=[1, 2, 3, 4, 5, 6], source_groups=[0, 1, 0, 1, 0, 1])
+    lists: dict[str, Any] = {"source_weights": [1, 2, 3, 4, 5, 6], "source_groups": [0, 1, 0, 1, 0, 1]}
+    made = ot.Problem(CELLS, CELLS, **lists)
     assert made.source_weights is not None
     assert made.source_weights.tolist() == [1, 2, 3, 4, 5, 6]
     assert isinstance(made.source_groups, np.ndarray)

@@ -17,11 +17,11 @@ def counts(config: Any, *names: str) -> None:
 
 def positive(config: Any, *names: str, or_zero: bool = False) -> None:
     """Raise :class:`ValueError` unless options are positive, finite numbers, or 0 where that is one more choice."""
-    wanted = "a number, 0 or more," if or_zero else "a positive number"
+    kind = "a number, 0 or more," if or_zero else "a positive number"
     for name in names:
         value = getattr(config, name)
         is_number = isinstance(value, int | float | np.number)
-        _require(name, value, is_number and 0 <= value < np.inf and (or_zero or value > 0), wanted)
+        _require(name, value, is_number and 0 <= value < np.inf and (or_zero or value > 0), kind)
 
 
 def widths(config: Any, name: str) -> tuple[int, ...]:
@@ -39,7 +39,7 @@ def widths(config: Any, name: str) -> tuple[int, ...]:
     return tuple(int(n) for n in layers)
 
 
-def _require(name: str, value: Any, is_right: Any, wanted: str) -> None:
+def _require(name: str, value: Any, is_right: Any, kind: str) -> None:
     if isinstance(value, bool) or not is_right:
-        msg = f"{name} is {value!r}; {wanted} is needed."
+        msg = f"{name} is {value!r}; {kind} is needed."
         raise ValueError(msg)

@@ -114,10 +114,10 @@ def _per_cell(name: str, given: Any, n_cells: int) -> np.ndarray | None:
     """Return the group or the weight of each cell, or ``None`` for weights that are all alike."""
     values = np.asarray(given)
     is_weight = name.endswith("weights")
-    kinds, wanted = ("fiub", "numbers, none negative or all 0,") if is_weight else ("iub", "whole numbers, 0 or more,")
+    kinds, needed = ("fiub", "numbers, none negative or all 0,") if is_weight else ("iub", "whole numbers, 0 or more,")
     ok = values.shape == (n_cells,) and (values.dtype.kind in kinds or not n_cells)
     if not (ok and np.isfinite(values).all() and (values >= 0).all() and (values.any() or not (is_weight and n_cells))):
-        msg = f"{name} of shape {values.shape}, {values.dtype}: {n_cells} {wanted} are needed, one for each cell."
+        msg = f"{name} of shape {values.shape}, {values.dtype}: {n_cells} {needed} are needed, one for each cell."
         raise ValueError(msg)
     return None if is_weight and (not n_cells or (values == values[0]).all()) else values
 

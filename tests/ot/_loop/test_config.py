@@ -13,7 +13,9 @@ import pytest
 from cellot_sc import ot
 from cellot_sc.ot._loop.config import LoopConfig, damped_update
 
-NEURAL = {name: solver.config for name, solver in ot.SOLVERS.items() if issubclass(solver.config, LoopConfig)}
+NEURAL: dict[str, Any] = {
+    name: solver.config for name, solver in ot.SOLVERS.items() if issubclass(solver.config, LoopConfig)
+}
 
 
 def test_every_neural_solver_is_one():

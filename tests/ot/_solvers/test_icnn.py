@@ -159,7 +159,7 @@ def test_pairs_within_groups(small: Options):
     ends = np.where(groups[:, None] == 1, [3.0, 0.0], [-3.0, 0.0])
     cells = [(ends + rng.normal(size=(400, 2))).astype(np.float32) for _ in range(2)]
     cells[1][:, 1] += np.where(groups == 1, 4, 0)
-    [fit] = ot.fit([ot.Problem(*cells, source_groups=groups, target_groups=groups)], seed=0, **small)
+    [fit] = ot.fit([ot.Problem(cells[0], cells[1], source_groups=groups, target_groups=groups)], seed=0, **small)
     # without validation cells, all networks are averaged
     assert isinstance(fit.map, PotentialMap)
     assert len(fit.map.params["linear"]) == len(small["penalties"])

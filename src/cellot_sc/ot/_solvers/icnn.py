@@ -116,12 +116,12 @@ def fit_icnn(problems: Sequence[Problem], config: ICNNConfig, seed: int, progres
     The map is the average of those networks that validation cells prefer. It is the affine start where none beats it,
     and where the start already explains the train cells: a network could only learn noise there, and none is fitted.
     """
-    of_train = [(p.source, p.target, p.source_weights, p.target_weights) for p in problems]
-    starts = [cautious_gaussian_map(*cells) for cells in of_train]
+    train_clouds = [(p.source, p.target, p.source_weights, p.target_weights) for p in problems]
+    starts = [cautious_gaussian_map(*cells) for cells in train_clouds]
     fits = [Solution(start, History(selected=0)) for start in starts]
     wanting = [
         i
-        for i, (start, cells) in enumerate(zip(starts, of_train, strict=True))
+        for i, (start, cells) in enumerate(zip(starts, train_clouds, strict=True))
         if not lack_of_fit.explains(start, *cells)
     ]
     if wanting:
@@ -186,8 +186,8 @@ def _start(
     spreads = [moments(problem.source, problem.source_weights).covariance for problem in problems]
     scales = [np.sqrt(np.trace(spread) / problem.n_dims) for spread, problem in zip(spreads, problems, strict=True)]
     costs = [_mean_cost(problem, start, seed) for problem, start in zip(problems, starts, strict=True)]
-    of_problems = (np.array(values, dtype=np.float32) for values in (scales, costs, config.penalties))
-    return _states(method, np.uint32(seed), roots, config.noise, *of_problems)
+    columns = (np.array(values, dtype=np.float32) for values in (scales, costs, config.penalties))
+    return _states(method, np.uint32(seed), roots, config.noise, *columns)
 
 
 @partial(jax.jit, static_argnames="method")
@@ -221,8 +221,8 @@ def _states(
             "noise": noise * scale,
         }
 
-    of_members = jax.vmap(state, in_axes=(None, None, None, 0, 1))
-    return jax.vmap(of_members, in_axes=(1, 0, 0, None, None))(roots, scales, costs, penalties, random)
+    per_problem = jax.vmap(state, in_axes=(None, None, None, 0, 1))
+    return jax.vmap(per_problem, in_axes=(1, 0, 0, None, None))(roots, scales, costs, penalties, random)
 
 
 def _mean_cost(problem: Problem, start: AffineMap, seed: int) -> float:
