@@ -89,7 +89,7 @@ class Problem:
 
 
 def _cells(name: str, given: Any) -> np.ndarray:
-    if hasattr(given, "toarray"):
+    if hasattr(given, "toarray") and not isinstance(given, np.ndarray):
         msg = f"{name} is a sparse {type(given).__name__}: pass dense cells, such as {name}.toarray()."
         raise TypeError(msg)
     cells = np.asarray(given)

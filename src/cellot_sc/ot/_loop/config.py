@@ -87,8 +87,10 @@ class SingleConfig(LoopConfig):
 
 
 def damped_update(
-    optimizer: optax.GradientTransformation, slope: Any, memory: optax.OptState, params: Any, damping: jax.Array
+    optimizer: optax.GradientTransformation, slope: Any, memory: optax.OptState, params: Any, damping: jax.Array | None
 ) -> tuple[Any, optax.OptState]:
     """Return parameters after a step of an optimizer, shortened by a factor, and what the optimizer remembers."""
     updates, memory = optimizer.update(slope, memory, params)
-    return optax.apply_updates(params, jax.tree.map(lambda u: damping * u, updates)), memory
+    if damping is not None:
+        updates = jax.tree.map(lambda u: damping * u, updates)
+    return optax.apply_updates(params, updates), memory

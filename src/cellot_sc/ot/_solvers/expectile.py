@@ -76,7 +76,8 @@ class ExpectileConfig(SingleConfig):
         damping = state["damping"]
         new = {"f_optimizer": f.opt_state, "g_optimizer": g.opt_state, "damping": damping}
         for name, network in (("f", f), ("g", g)):
-            new[name] = optax.incremental_update(network.params, state[name], damping)
+            # optax.incremental_update rounds otherwise, which a thousand steps make a thousandth of the spread
+            new[name] = jax.tree.map(lambda a, b: a + damping * (b - a), state[name], network.params)
         return new, (forward + backward) / 2
 
     def params(self, state: LoopState) -> dict[str, Params]:
