@@ -41,7 +41,7 @@ def add_option(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="SOLVER.NAME=VALUE",
-        help="options of solvers, such as paper.n_iters=2000",
+        help="options of solvers, such as paper.n_steps=2000",
     )
 
 

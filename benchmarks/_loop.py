@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from cellot_sc import ot
-from cellot_sc.ot._loop import single, training
+from cellot_sc.ot._loop import training
 from cellot_sc.ot._loop.batches import Clouds, draw
 from cellot_sc.ot._solvers import icnn
 
@@ -18,7 +18,7 @@ from cellot_sc.ot._solvers import icnn
 class Training(NamedTuple):
     """The arguments of :func:`cellot_sc.ot._loop.training.train`."""
 
-    method: Any
+    config: Any
     state: Any
     clouds: Clouds
 
@@ -37,12 +37,12 @@ def take(problem: ot.Problem, solver: str, **options: Any) -> Training:
     """
     taken: list[Training] = []
 
-    def stop(method: Any, state: Any, clouds: Clouds, **_: Any) -> None:
-        taken.append(Training(method, state, clouds))
+    def stop(config: Any, state: Any, clouds: Clouds, **_: Any) -> None:
+        taken.append(Training(config, state, clouds))
         raise _Taken
 
     with ExitStack() as stack:
-        for module in (icnn, single):
+        for module in (icnn, training):
             stack.enter_context(mock.patch.object(module, "train", stop))
         try:
             ot.fit([problem], solver, **options)
@@ -59,12 +59,12 @@ def advance(training_: Training, n_steps: int) -> Any:
 
 def operations(training_: Training) -> float:
     """Return the floating point operations of one step of one network, loops in it counted once, by XLA's own count."""
-    method, state, clouds = training_
+    config, state, clouds = training_
     state = jax.tree.map(lambda leaf: leaf[0, 0], state)
     clouds = clouds._replace(ranges=jax.tree.map(lambda leaf: leaf[0], clouds.ranges))
 
     def step(state: Any, clouds: Clouds, key: jax.Array) -> Any:
-        return method.step(state, *draw(key, clouds, method.batch_size), key)
+        return config.step(state, *draw(key, clouds, config.n_drawn), key)
 
     return float(jax.jit(step).lower(state, clouds, jax.random.key(0)).compile().cost_analysis()["flops"])
 

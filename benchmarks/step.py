@@ -34,9 +34,9 @@ def run(argv: Sequence[str]) -> int:
     ours = _loop.take(problem, "icnn", penalties=(10.0,), n_steps=100 * given.steps, **size)
     joint = _best(lambda: _loop.advance(ours, given.steps), given.repetitions) / given.steps
     stock, plain = (_stock_step(problem, given.stock_steps, plain=plain) for plain in (False, True))
-    n_iters = max(1, given.steps // 4)
+    n_steps = max(1, given.steps // 4)
     paper = _loop.take(problem, "paper", **size)
-    outer = _best(lambda: _loop.advance(paper, n_iters), given.repetitions) / n_iters
+    outer = _best(lambda: _loop.advance(paper, n_steps), given.repetitions) / n_steps
     rows = [
         _row("joint step of both potentials, icnn", joint, rate, _loop.operations(ours)),
         _row("joint step, ott's W2NeuralDual, its defaults, its loop", stock, rate, ratio=stock / joint),
@@ -66,13 +66,13 @@ def _row(
 
 def _paper_operations(paper: _loop.Training, batch: int) -> float:
     """Return the operations of an outer iteration: XLA counts the inner loop as if it were made once."""
-    method = paper.method
+    config = paper.config
     f, g = (jax.tree.map(lambda leaf: leaf[0, 0], paper.state[name]) for name in ("f", "g"))
     cells = jnp.zeros((batch, paper.clouds.cells.shape[1]))
-    network: networks.PaperICNN = method.network
+    network: networks.PaperICNN = config.network
     slope = jax.jit(jax.grad(lambda g: objectives.minmax_g(network, f, g, cells)))
     inner = float(slope.lower(g).compile().cost_analysis()["flops"])
-    return _loop.operations(paper) + (method.n_inner - 1) * inner
+    return _loop.operations(paper) + (config.n_inner - 1) * inner
 
 
 def _stock_step(problem: ot.Problem, n_steps: int, *, plain: bool) -> float:

@@ -104,12 +104,12 @@ def _first(trace: Trace, target: float) -> float | None:
     return next((seconds for seconds, quality in trace if quality <= target), None)
 
 
-def _paper(problem: ot.Problem, seed: int, n_iters: int, quality: Callable[[_fits.Transport], float]) -> Trace:
+def _paper(problem: ot.Problem, seed: int, n_steps: int, quality: Callable[[_fits.Transport], float]) -> Trace:
     looks: list[tuple[float, float, Any]] = []
     jax.clear_caches()
     with _watched(lambda params, criterion: looks.append((time.perf_counter(), float(criterion), params))):
         start = time.perf_counter()
-        ot.fit([problem], "paper", seed=seed, n_iters=n_iters)
+        ot.fit([problem], "paper", seed=seed, n_steps=n_steps)
         jax.effects_barrier()
     jax.clear_caches()
     trace: Trace = []
@@ -130,14 +130,14 @@ def _paper(problem: ot.Problem, seed: int, n_iters: int, quality: Callable[[_fit
 @contextmanager
 def _watched(record: Callable[[Any, Any], None]) -> Iterator[None]:
     """Hand the parameters over at every look at the validation cells."""
-    criterion = paper.MinMax.criterion
+    criterion = paper.PaperConfig.criterion
 
-    def watched(self: paper.MinMax, params: Any, clouds: Any) -> jax.Array:
+    def watched(self: paper.PaperConfig, params: Any, clouds: Any) -> jax.Array:
         value = criterion(self, params, clouds)
         jax.debug.callback(record, params, value)
         return value
 
-    with mock.patch.object(paper.MinMax, "criterion", watched):
+    with mock.patch.object(paper.PaperConfig, "criterion", watched):
         yield
 
 

@@ -22,24 +22,7 @@ WITHOUT_TESTS = {
     "_ott.py": "names only",
 }
 """Files that no test file is named after, and why."""
-IN_WORK = {
-    "metrics/_stats.py",
-    "ot/_checks.py",
-    "ot/_loop/single.py",
-    "ot/_maps/affine.py",
-    "ot/_maps/mlp.py",
-    "ot/_maps/potential.py",
-    "ot/_maps/weighted.py",
-    "ot/_moments.py",
-    "ot/_sinkhorn.py",
-    "ot/_solvers/cae.py",
-    "ot/_solvers/identity.py",
-    "ot/_solvers/mean_shift.py",
-    "ot/_solvers/scgen.py",
-    "ot/_solvers/solver.py",
-    "tl/_fit/fitting.py",
-    "tl/_fit/prepared.py",
-}
+IN_WORK: set[str] = set()
 """Files whose tests stand elsewhere for now."""
 NAMESPACES = [name for name in cs.__all__ if name != "settings"]
 

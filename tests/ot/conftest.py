@@ -1,11 +1,20 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 import pytest
 
 from cellot_sc import ot
+
+
+@pytest.fixture
+def strict_types() -> Iterator[None]:
+    """No number changes its type unsaid. Not for what goes through optax or ott, whose own steps mix types."""
+    with jax.numpy_dtype_promotion("strict"):
+        yield
 
 
 class Split(NamedTuple):

@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 from cellot_sc import ot
 
@@ -104,3 +105,85 @@ def test_impossible_weights(cloud: str, weights: np.ndarray):
 def test_no_validation_cells():
     x = np.zeros((4, 2), dtype=np.float32)
     assert ot.Problem(x, x, x[:0], x[:0], source_valid_weights=np.ones(0)).source_valid_weights is None
+
+
+class Tensor:
+    """Stands for the tensors of other libraries, of which numpy makes arrays by asking them."""
+
+    def __init__(self, values: np.ndarray) -> None:
+        self.values = values
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return self.values if dtype is None else self.values.astype(dtype)
+
+
+CELLS = np.arange(12.0).reshape(6, 2)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [CELLS, CELLS.astype(np.float16), CELLS.astype(np.int8), CELLS.tolist(), Tensor(CELLS), jax.numpy.asarray(CELLS)],
+    ids=["float64", "float16", "int8", "list", "tensor", "jax"],
+)
+def test_two_clouds_of_any_kind_are_a_problem(given: Any):
+    made = ot.Problem(given, given)
+    for cells in (made.source, made.target):
+        assert type(cells) is np.ndarray
+        assert cells.dtype == np.float32
+        np.testing.assert_array_equal(cells, CELLS)
+    assert made.source_valid.shape == made.target_valid.shape == (0, 2)
+    assert made.n_dims == 2
+    [fit] = ot.fit([made], "mean_shift")
+    np.testing.assert_array_equal(fit.map.transport(given), CELLS)
+
+
+def test_float32_arrays_are_kept_as_they_are():
+    x = CELLS.astype(np.float32)
+    assert ot.Problem(x, x + 1).source is x
+
+
+def test_weights_keep_their_precision_and_may_be_lists():
+    lists: dict[str, Any] = {"source_weights": [1, 2, 3, 4, 5, 6], "source_groups": [0, 1, 0, 1, 0, 1]}
+    made = ot.Problem(CELLS, CELLS, **lists)
+    assert made.source_weights is not None
+    assert made.source_weights.tolist() == [1, 2, 3, 4, 5, 6]
+    assert isinstance(made.source_groups, np.ndarray)
+
+
+def spoilt(value: float) -> np.ndarray:
+    cells = CELLS.copy()
+    cells[[1, 4], 0] = value
+    return cells
+
+
+@pytest.mark.parametrize(
+    ("clouds", "error", "message"),
+    [
+        ({"source": sp.csr_matrix(CELLS)}, TypeError, r"source is a sparse csr_matrix: .* such as source.toarray\(\)"),
+        ({"target": sp.csc_array(CELLS)}, TypeError, r"target is a sparse csc_array"),
+        ({"source": CELLS.astype(str)}, TypeError, "source is made of <U.*: cells of real numbers are needed"),
+        ({"target": CELLS + 1j}, TypeError, "target is made of complex128"),
+        ({"source_valid": [None, 1]}, TypeError, "source_valid is made of object"),
+        ({"source": CELLS[:, 0]}, ValueError, r"source has shape \(6,\); \(n_cells, n_dims\) is needed.*reshape"),
+        ({"target": CELLS[None]}, ValueError, r"target has shape \(1, 6, 2\)"),
+        ({"source": CELLS[:, :0]}, ValueError, r"source has shape \(6, 0\)"),
+        ({"target": CELLS[:, :1]}, ValueError, "target has 1 dimensions and source 2: they need the same"),
+        ({"target_valid": np.ones((3, 5))}, ValueError, "target_valid has 5 dimensions and source 2"),
+        ({"source": spoilt(np.nan)}, ValueError, "source holds NaN, inf or .* in 2 of 6 cells: leave these out"),
+        ({"target": spoilt(-np.inf)}, ValueError, "target holds NaN, inf"),
+        ({"source_valid": spoilt(1e300)}, ValueError, "source_valid holds .* too large for float32 in 2 of 6 cells"),
+        ({"source": CELLS[:0]}, ValueError, "source has 0 cells and target 6: both need some"),
+        ({"target": CELLS[:0]}, ValueError, "source has 6 cells and target 0: both need some"),
+        ({"source_groups": [0, 1]}, ValueError, r"source_groups of shape \(2,\), int64: 6 whole numbers, 0 or more"),
+        ({"target_groups": np.zeros(6)}, ValueError, r"target_groups of shape \(6,\), float64: 6 whole numbers"),
+        (
+            {"target_groups": [-1, 0, 0, 0, 0, 0]},
+            ValueError,
+            "target_groups .* 0 or more, are needed, one for each cell",
+        ),
+        ({"source_weights": ["a"] * 6}, ValueError, "source_weights of shape .*, <U1: 6 numbers, none negative"),
+    ],
+)
+def test_what_cannot_be_a_problem_says_why(clouds: dict[str, Any], error: type[Exception], message: str):
+    with pytest.raises(error, match=message):
+        ot.Problem(**{"source": CELLS, "target": CELLS, **clouds})

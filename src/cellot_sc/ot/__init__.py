@@ -1,6 +1,8 @@
 """The numerical core: arrays in, transport maps out. Knows nothing of AnnData."""
 
+from ._loop.reconstruction import AutoencoderConfig, fit_autoencoder
 from ._maps.affine import AffineMap, IdentityMap, MeanShiftMap
+from ._maps.autoencoder import Autoencoder
 from ._maps.base import TransportMap
 from ._maps.chain import ChainMap
 from ._maps.mlp import DualMLPMap, MLPMap
@@ -16,6 +18,8 @@ from ._solvers.solver import Solver
 __all__ = [
     "SOLVERS",
     "AffineMap",
+    "Autoencoder",
+    "AutoencoderConfig",
     "ChainMap",
     "DualMLPMap",
     "EntropicMap",
@@ -34,5 +38,6 @@ __all__ = [
     "WeightedMap",
     "check_solver",
     "fit",
+    "fit_autoencoder",
     "register",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -14,15 +14,17 @@ from ._maps.base import TransportMap
 class Problem:
     """Two unpaired clouds of cells between which a map is wanted.
 
+    Every array may be anything that numpy makes one of, such as nested lists or tensors on the CPU.
+
     Parameters
     ----------
     source
-        Untreated train cells, float32, shape ``(n_source, n_dims)``. Problems that share the same array object are
-        fitted together without copying it.
+        Untreated train cells, shape ``(n_source, n_dims)``, kept as float32. Problems that share the same float32 array
+        are fitted together without copying it.
     target
         Treated train cells, shape ``(n_target, n_dims)``.
     source_valid, target_valid
-        Validation cells, which choose between candidates and never move a weight. May be empty.
+        Validation cells, which choose between candidates and never move a weight. None by default.
     source_groups, target_groups
         Integer labels of the train cells, or ``None``: batches pair cells within a group only.
     source_weights, target_weights
@@ -34,13 +36,22 @@ class Problem:
     Raises
     ------
     ValueError
-        If there is not a weight per cell, one is negative or not finite, or all are zero.
+        If a cloud is no matrix, holds NaN or inf or has dimensions of its own, there are no train cells, or groups or
+        weights are not one number, 0 or more, per cell.
+    TypeError
+        If cells are sparse, or no real numbers.
+
+    Examples
+    --------
+    >>> from cellot_sc import ot
+    >>> ot.Problem([[0.0, 1.0], [2.0, 3.0]], [[1, 1], [3, 3]]).n_dims
+    2
     """
 
     source: np.ndarray
     target: np.ndarray
-    source_valid: np.ndarray
-    target_valid: np.ndarray
+    source_valid: np.ndarray = None  # type: ignore[assignment]
+    target_valid: np.ndarray = None  # type: ignore[assignment]
     source_groups: np.ndarray | None = None
     target_groups: np.ndarray | None = None
     source_weights: np.ndarray | None = None
@@ -49,21 +60,21 @@ class Problem:
     target_valid_weights: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        """Check the weights, and drop those that are all alike."""
-        for cloud in ("source", "target", "source_valid", "target_valid"):
-            weights = getattr(self, f"{cloud}_weights")
-            if weights is None:
-                continue
-            n_cells = len(getattr(self, cloud))
-            ok = weights.shape == (n_cells,) and np.isfinite(weights).all() and (weights >= 0).all()
-            if not ok or (n_cells and not weights.any()):
-                msg = (
-                    f"{cloud}_weights of shape {weights.shape}: {n_cells} finite numbers, none negative, not all 0, "
-                    "are needed."
-                )
+        """Make arrays of what was given, check them, and drop weights that are all alike."""
+        for name in ("source", "target", "source_valid", "target_valid"):
+            given = getattr(self, name)
+            cells = np.empty((0, self.n_dims), dtype=np.float32) if given is None else _cells(name, given)
+            object.__setattr__(self, name, cells)
+            if cells.shape[1] != self.n_dims:
+                msg = f"{name} has {cells.shape[1]} dimensions and source {self.n_dims}: they need the same."
                 raise ValueError(msg)
-            if not n_cells or (weights == weights[0]).all():
-                object.__setattr__(self, f"{cloud}_weights", None)
+            for kind in ("groups", "weights"):
+                label = f"{name}_{kind}"
+                if (values := getattr(self, label, None)) is not None:
+                    object.__setattr__(self, label, _per_cell(label, values, len(cells)))
+        if not (len(self.source) and len(self.target)):
+            msg = f"source has {len(self.source)} cells and target {len(self.target)}: both need some to learn from."
+            raise ValueError(msg)
 
     @property
     def is_weighted(self) -> bool:
@@ -74,6 +85,40 @@ class Problem:
     def n_dims(self) -> int:
         """Number of dimensions of the space the cells live in."""
         return self.source.shape[1]
+
+
+def _cells(name: str, given: Any) -> np.ndarray:
+    if hasattr(given, "toarray") and not isinstance(given, np.ndarray):
+        msg = f"{name} is a sparse {type(given).__name__}: pass dense cells, such as {name}.toarray()."
+        raise TypeError(msg)
+    cells = np.asarray(given)
+    if cells.dtype.kind in "OSUMmc":
+        msg = f"{name} is made of {cells.dtype}: cells of real numbers are needed."
+        raise TypeError(msg)
+    if cells.ndim != 2 or not cells.shape[1]:
+        msg = f"{name} has shape {cells.shape}; (n_cells, n_dims) is needed: one feature is {name}.reshape(-1, 1)."
+        raise ValueError(msg)
+    with np.errstate(over="ignore"):
+        cells = cells.astype(np.float32, copy=False)
+    if not np.isfinite(cells).all():
+        n_bad = int((~np.isfinite(cells)).any(axis=1).sum())
+        msg = (
+            f"{name} holds NaN, inf or what is too large for float32 in {n_bad} of {len(cells)} cells: leave these out."
+        )
+        raise ValueError(msg)
+    return cells
+
+
+def _per_cell(name: str, given: Any, n_cells: int) -> np.ndarray | None:
+    """Return the group or the weight of each cell, or ``None`` for weights that are all alike."""
+    values = np.asarray(given)
+    is_weight = name.endswith("weights")
+    kinds, needed = ("fiub", "numbers, none negative or all 0,") if is_weight else ("iub", "whole numbers, 0 or more,")
+    ok = values.shape == (n_cells,) and (values.dtype.kind in kinds or not n_cells)
+    if not (ok and np.isfinite(values).all() and (values >= 0).all() and (values.any() or not (is_weight and n_cells))):
+        msg = f"{name} of shape {values.shape}, {values.dtype}: {n_cells} {needed} are needed, one for each cell."
+        raise ValueError(msg)
+    return None if is_weight and (not n_cells or (values == values[0]).all()) else values
 
 
 @dataclass(frozen=True)

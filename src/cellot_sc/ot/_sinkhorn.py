@@ -22,7 +22,7 @@ MIN_COST = 1e-20
 """Below this mean cost all cells are on one spot, and any strength of the regularisation will do."""
 
 
-class Clouds(NamedTuple):
+class CloudPair(NamedTuple):
     """Two clouds with padding, and the share of every cell, 0 for padding."""
 
     x: np.ndarray
@@ -57,23 +57,23 @@ def paired(
     target: np.ndarray,
     source_weights: np.ndarray | None = None,
     target_weights: np.ndarray | None = None,
-) -> Clouds:
+) -> CloudPair:
     """Return two clouds, of shapes ``(n, n_dims)`` and ``(m, n_dims)``, about the mean of the second."""
     centre = target.mean(0, dtype=np.float64)
     (x, a), (y, b) = _padded(source - centre, source_weights), _padded(target - centre, target_weights)
-    return Clouds(x, y, a, b)
+    return CloudPair(x, y, a, b)
 
 
-def _padded(cells: np.ndarray, of_cells: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+def _padded(cells: np.ndarray, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     padded = np.zeros((bucket(len(cells)), cells.shape[1]), dtype=np.float32)
     shares = np.zeros(len(padded), dtype=np.float32)
-    padded[: len(cells)], shares[: len(cells)] = cells, 1 / len(cells) if of_cells is None else shares_of(of_cells)
+    padded[: len(cells)], shares[: len(cells)] = cells, 1 / len(cells) if weights is None else shares_of(weights)
     return padded, shares
 
 
 @partial(jax.jit, static_argnames=("max_iterations", "tau"))
 def solve(
-    clouds: Clouds,
+    clouds: CloudPair,
     epsilon: np.float32,
     f: jax.Array,
     g: jax.Array,

@@ -101,27 +101,27 @@ def unbalanced_marginals(
     The marginals of the source and of the target.
     """
     rng = np.random.default_rng(seed)
-    x, of_x = _sinkhorn.sample(source, prior, MAX_CELLS, rng)
+    x, x_weights = _sinkhorn.sample(source, prior, MAX_CELLS, rng)
     y, _ = _sinkhorn.sample(target, None, MAX_CELLS, rng)
-    shift = mean_of(y, None) - mean_of(x, of_x)
-    sides = _coupled(x, y, of_x, shift, tau)
+    shift = mean_of(y, None) - mean_of(x, x_weights)
+    sides = _coupled(x, y, x_weights, shift, tau)
     for _ in range(ROUNDS - 1 if min(tau) < 1 else 0):
-        masses = sides[0].log_mass(x, of_x), sides[1].log_mass(y)
+        masses = sides[0].log_mass(x, x_weights), sides[1].log_mass(y)
         sent, received = (np.exp(mass - mass.max()) for mass in masses)
-        sides = _coupled(x, y, of_x, mean_of(y, received) - mean_of(x, sent), tau)
+        sides = _coupled(x, y, x_weights, mean_of(y, received) - mean_of(x, sent), tau)
     return sides
 
 
 def _coupled(
-    x: np.ndarray, y: np.ndarray, of_x: np.ndarray | None, shift: np.ndarray, tau: tuple[float, float]
+    x: np.ndarray, y: np.ndarray, x_weights: np.ndarray | None, shift: np.ndarray, tau: tuple[float, float]
 ) -> tuple[Side, Side]:
     """Couple two clouds, the first of which is shifted."""
     near_x, near_y = y - shift, x + shift
-    clouds = _sinkhorn.paired(near_y, y, of_x)
+    clouds = _sinkhorn.paired(near_y, y, x_weights)
     epsilon = EPSILON * clouds.mean_cost
     f, g = jnp.zeros(len(clouds.x)), jnp.zeros(len(clouds.y))
     f, g, converged = _sinkhorn.solve(clouds, np.float32(epsilon), f, g, THRESHOLD, MAX_ITERATIONS, tau)
     if not converged:
         logger.info("the iterations of the unbalanced coupling had not converged")
-    of_source = Side(near_x, np.asarray(g)[: len(y)], epsilon, tau[0])
-    return of_source, Side(near_y, np.asarray(f)[: len(x)], epsilon, tau[1])
+    sent = Side(near_x, np.asarray(g)[: len(y)], epsilon, tau[0])
+    return sent, Side(near_y, np.asarray(f)[: len(x)], epsilon, tau[1])

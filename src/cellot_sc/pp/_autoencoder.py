@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm.auto import tqdm
 
-from cellot_sc import _validate
+from cellot_sc import _defaults, _validate
 from cellot_sc._settings import logger, settings
 
 from . import _pca
@@ -22,18 +22,28 @@ from ._rows import by_row, dense
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cellot_sc.ot import Autoencoder
+
 MAX_DENSE = 2**24
 """Numbers of cells that are held dense at once."""
 MAX_VALID = 1000
 """Validation cells that the explained variance is logged of, at most."""
+SET_HERE = ("n_latent", "checkpoint_dir", "resume")
+"""Options of :class:`cellot_sc.ot.AutoencoderConfig` that are none of :func:`fit`."""
+PRESETS: dict[str, dict[str, Any]] = {
+    "small": {},
+    _defaults.PAPER: {"hidden": (512, 512), "linear": False, "learning_rate": 1e-3},
+}
+"""Ways to build and train an autoencoder by name; ``"paper"`` as published (Bunne et al. 2023, Methods)."""
 
 
 def options() -> list[str]:
     """Return the names of the options of :func:`fit`."""
     # jax takes seconds to load: only when it is used
-    from cellot_sc.ot._loop.autoencoder import AutoencoderConfig
+    from cellot_sc.ot import AutoencoderConfig
 
-    return ["preset", *(field.name for field in dataclasses.fields(AutoencoderConfig))]
+    names = (field.name for field in dataclasses.fields(AutoencoderConfig))
+    return ["preset", *(name for name in names if name not in SET_HERE)]
 
 
 def fit(
@@ -61,11 +71,13 @@ def fit(
     ValueError
         If there is no such preset, or an option has an impossible value.
     """
-    from cellot_sc.ot._loop import autoencoder
+    from cellot_sc.ot import AutoencoderConfig, fit_autoencoder
 
-    _validate.one_of(preset, autoencoder.PRESETS, what="preset")
-    config = dataclasses.replace(autoencoder.PRESETS[preset], **changed)
+    _validate.one_of(preset, PRESETS, what="preset")
+    # the options are checked before anything is computed
+    config = AutoencoderConfig(**{**PRESETS[preset], **changed})
     principal = _pca.fit(x, n_components)
+    config = dataclasses.replace(config, n_latent=principal["n_components"])
     x, valid = by_row(x), x[:0] if valid is None else by_row(valid)
     fitted: dict[str, Any] = {
         "n_components": principal["n_components"],
@@ -80,11 +92,10 @@ def fit(
             bar.update(min(done, total) - bar.n)
             bar.set_postfix({name: f"{value:.3g}" for name, value in metrics.items()})
 
-        trained = autoencoder.train(
+        autoencoder, history = fit_autoencoder(
             x,
-            valid,
-            principal["n_components"],
             config,
+            valid=valid,
             center=fitted["center"],
             scale=fitted["scale"],
             floor=0.0 if principal["nonnegative"] else None,
@@ -92,7 +103,7 @@ def fit(
             seed=seed,
             progress=progress,
         )
-    fitted |= {"step": trained.step, **trained.params}
+    fitted |= {"step": history.selected, **autoencoder.networks}
     if valid.shape[0]:
         _log(fitted, principal, valid[:MAX_VALID])
     return fitted
@@ -100,27 +111,30 @@ def fit(
 
 def project(x: Any, decoder: Mapping[str, Any]) -> np.ndarray:
     """Return the latent, float32 (n_cells, n_components), of dense or sparse cells of shape (n_cells, n_genes)."""
-    from cellot_sc.ot._loop.autoencoder import encode, rectified
-
-    center, scale = decoder["center"], np.float32(decoder["scale"])
+    autoencoder = _autoencoder(decoder)
     cells = by_row(x)
     latent = np.empty((x.shape[0], int(decoder["n_components"])), dtype=np.float32)
     n_rows = max(1, MAX_DENSE // x.shape[1])
     for start in range(0, x.shape[0], n_rows):
         rows = slice(start, start + n_rows)
-        latent[rows] = scale * encode(decoder, (dense(cells[rows]) - center) / scale, rectified)
+        latent[rows] = autoencoder.scale * autoencoder.encode(dense(cells[rows]))
     return latent
 
 
 def reconstruct(latent: np.ndarray, decoder: Mapping[str, Any]) -> np.ndarray:
     """Return the expression, float32 (n_cells, n_genes), at a latent of shape (n_cells, n_components)."""
-    from cellot_sc.ot._loop.autoencoder import decode, rectified
-
-    scale = np.float32(decoder["scale"])
-    x = scale * decode(decoder, np.asarray(latent, dtype=np.float32) / scale, rectified) + decoder["center"]
+    autoencoder = _autoencoder(decoder)
+    x = autoencoder.decode(np.asarray(latent, dtype=np.float32) / autoencoder.scale)
     if decoder["nonnegative"]:
         np.maximum(x, 0, out=x)
     return x
+
+
+def _autoencoder(decoder: Mapping[str, Any]) -> Autoencoder:
+    from cellot_sc.ot import Autoencoder
+
+    # latents are kept in the units of the expression, networks in their own
+    return Autoencoder(dict(decoder), decoder["center"], float(decoder["scale"]))
 
 
 def _log(fitted: Mapping[str, Any], principal: Mapping[str, Any], valid: Any) -> None:

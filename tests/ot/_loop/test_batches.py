@@ -9,6 +9,8 @@ from cellot_sc.ot import Problem
 from cellot_sc.ot._loop import batches as batches_module
 from cellot_sc.ot._loop.batches import Clouds, draw, gather
 
+pytestmark = pytest.mark.usefixtures("strict_types")
+
 ZERO = (np.zeros(3), np.zeros(3))
 
 

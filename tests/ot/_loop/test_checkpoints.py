@@ -11,6 +11,7 @@ import pytest
 
 from cellot_sc.ot import Problem
 from cellot_sc.ot._loop.checkpoints import Checkpoint, of_fit
+from cellot_sc.ot._solvers.paper import PaperConfig
 
 RUN: dict[str, Any] = {"b": {"x": jnp.arange(3.0), "n": np.int64(7)}, "a": np.array([[True, False]])}
 
@@ -69,24 +70,20 @@ def test_nothing_is_pickled(tmp_path: Path):
         assert all(b"'|O'" not in archive.read(name)[:200] for name in archive.namelist())
 
 
-@dataclasses.dataclass(frozen=True)
-class Options:
-    width: int = 3
-    checkpoint_dir: Path | None = None
-    resume: bool = False
-
-
 def test_fingerprint_is_of_cells_options_and_seed(tmp_path: Path):
     x, y = np.random.default_rng(0).normal(size=(2, 20, 2)).astype(np.float32)
     groups = np.arange(20) % 2
     problem = Problem(x, y, x[:5], y[:5], groups, groups)
 
     def fingerprint(problems: list[Problem], seed: int = 0, **options: int) -> str:
-        checkpoint = of_fit(Options(**options, checkpoint_dir=tmp_path), problems, seed)  # type: ignore[arg-type]
+        checkpoint = of_fit(PaperConfig(**options, checkpoint_dir=tmp_path), problems, seed)  # type: ignore[arg-type]
         assert checkpoint is not None
         return checkpoint.fingerprint
 
     same = fingerprint([problem])
+    elsewhere = of_fit(PaperConfig(checkpoint_dir=tmp_path / "elsewhere", resume=True), [problem], 0)
+    assert elsewhere is not None
+    assert elsewhere.fingerprint == same
     assert fingerprint([dataclasses.replace(problem, source=x.copy())]) == same
     moved = x.copy()
     moved[3, 1] += 1e-6
@@ -107,4 +104,4 @@ def test_fingerprint_is_of_cells_options_and_seed(tmp_path: Path):
 
 
 def test_no_folder_no_checkpoint():
-    assert of_fit(Options(), [], 0) is None
+    assert of_fit(PaperConfig(), [], 0) is None

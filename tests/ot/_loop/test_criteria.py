@@ -8,6 +8,8 @@ import cellot_sc as cs
 from cellot_sc.metrics import LEGACY_TRAINING_GAMMAS
 from cellot_sc.ot._loop import criteria
 
+pytestmark = pytest.mark.usefixtures("strict_types")
+
 
 def cells(n: int, m: int, n_dims: int = 3, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)

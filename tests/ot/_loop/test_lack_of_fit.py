@@ -7,6 +7,8 @@ from cellot_sc.ot import IdentityMap
 from cellot_sc.ot._loop import lack_of_fit
 from cellot_sc.ot._solvers.gaussian import cautious_gaussian_map, gaussian_map
 
+pytestmark = pytest.mark.usefixtures("strict_types")
+
 
 def two_types(n: int, seed: int, moved: float = 0.0) -> np.ndarray:
     """Return cells of two types in five dimensions, of which one is moved."""

@@ -9,6 +9,8 @@ from cellot_sc.ot._loop import objectives
 from cellot_sc.ot._maps import networks
 from cellot_sc.ot._maps.networks import ICNN, PaperICNN, Params
 
+pytestmark = pytest.mark.usefixtures("strict_types")
+
 N_DIMS = 3
 NETWORK = ICNN(width=5, depth=2)
 PAPER = PaperICNN(width=5, depth=3)

@@ -11,39 +11,45 @@ import numpy as np
 import pytest
 
 from cellot_sc.ot import Problem
-from cellot_sc.ot._loop.batches import Clouds, gather
+from cellot_sc.ot._loop import training
+from cellot_sc.ot._loop.batches import Clouds, Ranges, gather
 from cellot_sc.ot._loop.checkpoints import Checkpoint
-from cellot_sc.ot._loop.training import State, Trained, train
+from cellot_sc.ot._loop.config import LoopConfig, LoopState
+from cellot_sc.ot._loop.training import Trained
 
 N_PROBLEMS, N_MEMBERS = 2, 3
 
 
-@dataclasses.dataclass(frozen=True)
-class Walk:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Walk(LoopConfig):
     """A training that walks: one parameter grows by a step each time, and is best at 1 and worse on both sides."""
 
+    learning_rate: float = 1.0
     n_steps: int = 100
     check_every: int = 10
-    patience: int = 100
-    min_steps: int = 1
+    patience: int | None = 100
     batch_size: int = 4
     stride: float = 0.05
 
-    def step(self, state: State, x: jax.Array, y: jax.Array, key: jax.Array) -> tuple[State, jax.Array]:
+    def step(self, state: LoopState, x: jax.Array, y: jax.Array, key: jax.Array) -> tuple[LoopState, jax.Array]:
         theta = state["theta"] + state["damping"] * self.stride * (1 + 0 * x.sum())
         # batches and numbers leave a trace, so that runs that draw others differ
         trace = state["trace"] + x.mean() + 3 * y.mean() + jax.random.normal(key)
         theta = jnp.where(theta > state["limit"], jnp.nan, theta)
         return {**state, "theta": theta, "trace": trace}, theta**2
 
-    def params(self, state: State) -> Any:
+    def params(self, state: LoopState) -> Any:
         return {"theta": state["theta"], "trace": state["trace"]}
 
-    def criterion(self, params: Any, clouds: Clouds) -> jax.Array:
+    def criterion(self, params: Any, ranges: Ranges) -> jax.Array:
         return jnp.abs(params["theta"] - 1)
 
 
-def start(theta: float | np.ndarray = 0.0, limit: float | np.ndarray = np.inf) -> State:
+def train(walk: Walk, state: LoopState, clouds: Clouds, *, min_steps: int = 1, **options: Any) -> Trained:
+    return training.train(walk, state, clouds, min_steps=min_steps, **{"seed": 0, **options})
+
+
+def start(theta: float | np.ndarray = 0.0, limit: float | np.ndarray = np.inf) -> LoopState:
     shape = (N_PROBLEMS, N_MEMBERS)
     values = {"theta": theta, "trace": 0.0, "damping": 1.0, "limit": limit}
     # a limit is a number, too, and has to be a finite one
@@ -73,7 +79,7 @@ def assert_same(a: Trained, b: Trained) -> None:
 
 
 def test_the_best_look_is_kept(clouds: Clouds):
-    trained = train(Walk(), start(), clouds, seed=0)
+    trained = train(Walk(), start(), clouds)
     np.testing.assert_allclose(theta(trained), 1, atol=1e-5)
     np.testing.assert_allclose(trained.criterion, 0, atol=1e-5)
     assert theta(trained).shape == trained.criterion.shape == (N_PROBLEMS, N_MEMBERS)
@@ -88,21 +94,26 @@ def test_the_best_look_is_kept(clouds: Clouds):
 
 
 def test_last_stretch_may_be_shorter(clouds: Clouds):
-    trained = train(Walk(n_steps=25, stride=0.04), start(), clouds, seed=0)
+    trained = train(Walk(n_steps=25, stride=0.04), start(), clouds)
     np.testing.assert_allclose(theta(trained), 1, atol=1e-5)
     assert trained.histories[0].step == [0, 10, 20, 25]
     assert trained.histories[0].selected == 25
 
 
 def test_training_ends_when_nothing_gets_better(clouds: Clouds):
-    trained = train(Walk(patience=3), start(), clouds, seed=0)
+    trained = train(Walk(patience=3), start(), clouds)
     np.testing.assert_allclose(theta(trained), 1, atol=1e-5)
     assert trained.histories[0].step[-1] == 50
 
 
+def test_without_patience_it_goes_on_to_the_last_step(clouds: Clouds):
+    trained = train(Walk(patience=None), start(), clouds)
+    assert trained.histories[0].step[-1] == 100
+
+
 def test_each_problem_and_member_is_selected_for_itself(clouds: Clouds):
     begin = np.array([[0.0, -0.5, -1.0], [-1.5, -2, -2]])
-    trained = train(Walk(patience=3), start(begin), clouds, seed=0)
+    trained = train(Walk(patience=3), start(begin), clouds)
     np.testing.assert_allclose(theta(trained)[0], 1, atol=1e-5)
     np.testing.assert_allclose(theta(trained)[1], 1, atol=1e-5)
     # a problem goes on as long as one of its members gets better, and is left alone after that
@@ -111,14 +122,14 @@ def test_each_problem_and_member_is_selected_for_itself(clouds: Clouds):
 
 
 def test_nothing_is_taken_before_the_first_steps_are_made(clouds: Clouds):
-    trained = train(Walk(min_steps=40, patience=2), start(), clouds, seed=0)
+    trained = train(Walk(patience=2), start(), clouds, min_steps=40)
     np.testing.assert_allclose(theta(trained), 2, atol=1e-4)
     assert trained.histories[0].selected == 40
     assert trained.histories[0].step[-1] == 60
 
 
 def test_start_is_kept_when_every_step_leads_away(clouds: Clouds):
-    trained = train(Walk(), start(1.0), clouds, seed=0)
+    trained = train(Walk(), start(1.0), clouds)
     np.testing.assert_array_equal(theta(trained), 1)
     assert {history.selected for history in trained.histories} == {0}
 
@@ -130,11 +141,11 @@ def test_diverged_member_is_set_back_with_smaller_steps(clouds: Clouds, caplog: 
     begin = np.full((N_PROBLEMS, N_MEMBERS), -3.0)
     begin[0, 1] = 0.0
     with caplog.at_level(logging.WARNING):
-        trained = train(Walk(), start(begin, limit), clouds, seed=0)
+        trained = train(Walk(), start(begin, limit), clouds)
     assert "1 of 6 fits diverged before step 40: set back, with steps half as long" in caplog.messages
     assert np.isfinite(theta(trained)).all()
     np.testing.assert_allclose(theta(trained), 1, atol=1e-5)
-    unlimited = train(Walk(), start(begin), clouds, seed=0)
+    unlimited = train(Walk(), start(begin), clouds)
     others = limit == np.inf
     np.testing.assert_array_equal(theta(trained)[others], theta(unlimited)[others])
     assert np.isfinite(trained.criterion).all()
@@ -142,13 +153,13 @@ def test_diverged_member_is_set_back_with_smaller_steps(clouds: Clouds, caplog: 
 
 def test_set_back_member_goes_on_from_its_last_good_state(clouds: Clouds):
     # from 0 in ten steps of .05 to .5, and then in steps half as long
-    trained = train(Walk(n_steps=30), start(0.0, 0.8), clouds, seed=0)
+    trained = train(Walk(n_steps=30), start(0.0, 0.8), clouds)
     np.testing.assert_allclose(theta(trained), 0.75, atol=1e-5)
     np.testing.assert_allclose(trained.criterion, 0.25, atol=1e-5)
 
 
 def test_what_never_was_finite_is_marked(clouds: Clouds):
-    trained = train(Walk(min_steps=10), start(0.0, -1.0), clouds, seed=0)
+    trained = train(Walk(), start(0.0, -1.0), clouds, min_steps=10)
     assert (trained.criterion == np.inf).all()
     assert np.isfinite(theta(trained)).all()
 
@@ -161,7 +172,7 @@ def test_interrupt_keeps_the_best_so_far(clouds: Clouds, caplog: pytest.LogCaptu
         if done == 30:
             raise KeyboardInterrupt
 
-    trained = train(Walk(), start(), clouds, seed=0, progress=progress)
+    trained = train(Walk(), start(), clouds, progress=progress)
     assert [call[:2] for call in calls] == [(10, 100), (20, 100), (30, 100)]
     assert calls[0][2]["validation"] == pytest.approx(0.5)
     np.testing.assert_allclose(theta(trained), 1, atol=1e-5)
@@ -178,16 +189,16 @@ def test_seed_decides_batches_and_noise(clouds: Clouds):
 
 
 def test_problem_is_trained_alike_beside_others(clouds: Clouds):
-    together = train(Walk(), start(), clouds, seed=0)
+    together = train(Walk(), start(), clouds)
     ranges = jax.tree.map(lambda leaf: leaf[1:], clouds.ranges)
-    alone = train(Walk(), jax.tree.map(lambda leaf: leaf[1:], start()), clouds._replace(ranges=ranges), seed=0)
+    alone = train(Walk(), jax.tree.map(lambda leaf: leaf[1:], start()), clouds._replace(ranges=ranges))
     np.testing.assert_allclose(np.asarray(together.params["trace"])[1:], alone.params["trace"], rtol=1e-5)
 
 
 def test_single_network_draws_what_it_draws_among_others(clouds: Clouds):
-    together = train(Walk(), start(), clouds, seed=0)
+    together = train(Walk(), start(), clouds)
     ranges = jax.tree.map(lambda leaf: leaf[:1], clouds.ranges)
-    alone = train(Walk(), jax.tree.map(lambda leaf: leaf[:1, :1], start()), clouds._replace(ranges=ranges), seed=0)
+    alone = train(Walk(), jax.tree.map(lambda leaf: leaf[:1, :1], start()), clouds._replace(ranges=ranges))
     np.testing.assert_allclose(np.asarray(together.params["trace"])[0, 0], alone.params["trace"][0, 0], rtol=1e-5)
 
 
@@ -200,20 +211,19 @@ def test_resumed_run_equals_an_uninterrupted_one(clouds: Clouds, tmp_path: Path,
     limit = np.full((N_PROBLEMS, N_MEMBERS), np.inf)
     limit[1, 2] = 0.7
     begin = start(0.0, limit)
-    whole = train(Walk(), begin, clouds, seed=0)
-    train(Walk(), begin, clouds, seed=0, progress=progress, checkpoint=Checkpoint(tmp_path, "walk", resume=False))
-    resumed = train(Walk(), begin, clouds, seed=0, checkpoint=Checkpoint(tmp_path, "walk", resume=True))
+    whole = train(Walk(), begin, clouds)
+    train(Walk(), begin, clouds, progress=progress, checkpoint=Checkpoint(tmp_path, "walk", resume=False))
+    resumed = train(Walk(), begin, clouds, checkpoint=Checkpoint(tmp_path, "walk", resume=True))
     assert_same(resumed, whole)
 
 
 def test_finished_run_is_resumed_at_its_end(clouds: Clouds, tmp_path: Path):
-    whole = train(Walk(), start(), clouds, seed=0, checkpoint=Checkpoint(tmp_path, "walk", resume=False))
+    whole = train(Walk(), start(), clouds, checkpoint=Checkpoint(tmp_path, "walk", resume=False))
     steps: list[int] = []
     again = train(
         Walk(),
         start(),
         clouds,
-        seed=0,
         progress=lambda done, total, metrics: steps.append(done),
         checkpoint=Checkpoint(tmp_path, "walk", resume=True),
     )
@@ -222,8 +232,8 @@ def test_finished_run_is_resumed_at_its_end(clouds: Clouds, tmp_path: Path):
 
 
 def test_seconds_go_on_where_they_were(clouds: Clouds, tmp_path: Path):
-    train(Walk(n_steps=50), start(), clouds, seed=0, checkpoint=Checkpoint(tmp_path, "walk", resume=False))
-    longer = train(Walk(), start(), clouds, seed=0, checkpoint=Checkpoint(tmp_path, "walk", resume=True))
+    train(Walk(n_steps=50), start(), clouds, checkpoint=Checkpoint(tmp_path, "walk", resume=False))
+    longer = train(Walk(), start(), clouds, checkpoint=Checkpoint(tmp_path, "walk", resume=True))
     seconds = longer.histories[0].seconds
     assert len(seconds) == 11
     assert seconds == sorted(seconds)

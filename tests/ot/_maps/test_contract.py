@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from cellot_sc import ot
-from cellot_sc.ot._loop.autoencoder import start
-from cellot_sc.ot._loop.reconstruction import Frame
+from cellot_sc.ot._maps.autoencoder import random_networks
 from cellot_sc.ot._maps.contract import check_map
 from cellot_sc.ot._maps.networks import ICNN
 from cellot_sc.ot._solvers.cae import CaeMap
@@ -34,9 +33,9 @@ def mixture() -> ot.Mixture:
     return ot.Mixture(np.full(2, 0.5), RNG.normal(size=(2, N_DIMS)), np.stack([np.eye(N_DIMS)] * 2), np.eye(N_DIMS))
 
 
-def autoencoder(n_labels: int) -> Any:
-    networks = start(jax.random.key(0), (5,), N_DIMS, 2, n_labels=n_labels)
-    return jax.tree.map(np.asarray, networks)
+def autoencoder(n_labels: int) -> ot.Autoencoder:
+    networks = random_networks(jax.random.key(0), (5,), N_DIMS, 2, n_labels=n_labels)
+    return ot.Autoencoder(networks, SHIFT.astype(np.float32), 2.0)
 
 
 def potential() -> ot.PotentialMap:
@@ -61,8 +60,8 @@ MAPS: list[ot.TransportMap] = [
     ot.MLPMap(perceptron(N_DIMS, 4, N_DIMS)),
     ot.EntropicMap(CELLS[:20], CELLS[20:], np.zeros(20), np.zeros(30), 0.5),
     ot.MixtureMap(mixture(), mixture(), np.eye(2) / 2),
-    ScgenMap(autoencoder(0), Frame(SHIFT, 2.0), np.ones(2), residual=True),
-    CaeMap(autoencoder(2), Frame(SHIFT, 2.0), residual=False),
+    ScgenMap(autoencoder(0), np.ones(2), residual=True),
+    CaeMap(autoencoder(2), residual=False),
     neural_dual(),
 ]
 

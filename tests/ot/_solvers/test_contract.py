@@ -15,12 +15,12 @@ QUICK: dict[str, dict[str, Any]] = {
     "icnn": LOOP | {"penalties": (10.0,), "n_steps": 20, "check_every": 10, "min_steps": 10},
     "entropic": {"epsilons": (0.05, 0.02)},
     "popalign": {"n_components": (1, 2)},
-    "expectile": {"batch_size": 16, "n_iters": 20, "check_every": 10},
-    "monge_gap": LOOP | {"n_iters": 10, "check_every": 5, "epsilon": 0.1},
+    "expectile": {"batch_size": 16, "n_steps": 20, "check_every": 10},
+    "monge_gap": LOOP | {"n_steps": 10, "check_every": 5, "epsilon": 0.1},
     "neural_dual": LOOP | {"n_steps": 2},
     "scgen": {"n_steps": 20, "check_every": 10},
     "cae": {"n_steps": 20, "check_every": 10},
-    "paper": LOOP | {"n_iters": 10, "check_every": 5, "n_inner": 2},
+    "paper": LOOP | {"n_steps": 10, "check_every": 5, "n_inner": 2},
 }
 SLOW = ("neural_dual",)
 

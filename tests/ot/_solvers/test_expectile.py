@@ -10,9 +10,9 @@ import pytest
 from cellot_sc import ot
 from cellot_sc.ot._loop import criteria
 from cellot_sc.ot._maps.mlp import DualMLPMap
-from cellot_sc.ot._solvers.expectile import BackAndForth
+from cellot_sc.ot._solvers.expectile import ExpectileConfig
 
-QUICK: dict[str, Any] = {"n_iters": 300, "check_every": 100, "batch_size": 64, "learning_rate": 1e-3}
+QUICK: dict[str, Any] = {"n_steps": 150, "check_every": 50, "batch_size": 64, "learning_rate": 1e-3}
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,6 @@ def test_it_beats_the_identity(toy: ot.Problem, fitted: ot.Solution) -> None:
 
 def test_the_map_of_least_validation_distance_is_taken(toy: ot.Problem, fitted: ot.Solution) -> None:
     history = fitted.history
-    # a step goes forward and backward: two iterations
     assert history.step == [0, 50, 100, 150]
     looks = dict(zip(history.step, history.metrics["validation"], strict=True))
     assert history.selected == min(history.step[1:], key=looks.__getitem__)
@@ -48,12 +47,13 @@ def test_the_backward_potential_undoes_the_forward_one_roughly(toy: ot.Problem, 
 
 
 def test_a_step_is_two_of_ott_and_the_map_is_the_one_of_ott(toy: ot.Problem) -> None:
-    method = BackAndForth(2, 1e-3, 0.5, 32, 10, 10, 1, 1)
-    state = method.start(jax.random.key(3))
+    config = ExpectileConfig(learning_rate=1e-3, coefficient=0.5, batch_size=32)
+    state = config.start(jax.random.key(3), 2)
+    assert config.n_drawn == 64
     x, y = jnp.asarray(toy.source[:64]), jnp.asarray(toy.target[:64])
-    after, _ = method.step(state, x, y, jax.random.key(0))
+    after, _ = config.step(state, x, y, jax.random.key(0))
 
-    solver = method.dual
+    solver = config.dual(2)
     solver.num_train_iters, solver.valid_freq = 2, 10
     solver.state_f = solver.state_f.replace(params=state["f"], opt_state=state["f_optimizer"])
     solver.state_g = solver.state_g.replace(params=state["g"], opt_state=state["g_optimizer"])
@@ -61,14 +61,14 @@ def test_a_step_is_two_of_ott_and_the_map_is_the_one_of_ott(toy: ot.Problem) -> 
     solver(iter([x[:32], x[32:]]), iter([y[:32], y[32:]]), iter([]), iter([]))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), after["f"], solver.state_f.params)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), after["g"], solver.state_g.params)
-    moved = DualMLPMap(**method.params(after)).transport(toy.source_valid)
+    moved = DualMLPMap(**config.params(after)).transport(toy.source_valid)
     by_ott = solver.to_dual_potentials().transport(jnp.asarray(toy.source_valid))
     np.testing.assert_allclose(moved, by_ott, atol=1e-5)
 
 
 def test_damping_shortens_the_step(toy: ot.Problem) -> None:
-    method = BackAndForth(2, 1e-3, 0.5, 32, 10, 10, 1, 1)
-    state = method.start(jax.random.key(3))
+    config = ExpectileConfig(learning_rate=1e-3, coefficient=0.5, batch_size=32)
+    state = config.start(jax.random.key(3), 2)
     x, y = jnp.asarray(toy.source[:64]), jnp.asarray(toy.target[:64])
-    still, _ = method.step({**state, "damping": jnp.zeros(())}, x, y, jax.random.key(0))
+    still, _ = config.step({**state, "damping": jnp.zeros(())}, x, y, jax.random.key(0))
     jax.tree.map(np.testing.assert_array_equal, still["f"], state["f"])

@@ -6,10 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.covariance import ledoit_wolf
 
 from cellot_sc.ot import AffineMap
-from cellot_sc.ot._moments import moments
 from cellot_sc.ot._solvers.gaussian import bures_matrix, cautious_gaussian_map, gaussian_map
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -23,22 +21,6 @@ def covariance(n_dims: int, rng: np.random.Generator) -> np.ndarray:
 def cells(n_cells: int, n_dims: int, seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
     return (rng.normal(size=(n_cells, n_dims)) @ covariance(n_dims, rng) + rng.normal(size=n_dims)).astype(np.float32)
-
-
-@pytest.mark.parametrize(("n_cells", "n_dims"), [(500, 4), (40, 4), (10, 30), (3, 2)])
-def test_moments_are_those_of_ledoit_and_wolf(n_cells: int, n_dims: int):
-    x = cells(n_cells, n_dims, 0).astype(np.float64)
-    expected, _ = ledoit_wolf(x)
-    ridge = 1e-5 * np.trace(expected) / n_dims
-    mean, shrunk = moments(x)[:2]
-    np.testing.assert_allclose(mean, x.mean(0), rtol=1e-10, atol=1e-12)
-    np.testing.assert_allclose(shrunk, expected + ridge * np.eye(n_dims), rtol=1e-9, atol=1e-9)
-
-
-def test_moments_of_cells_that_are_all_alike():
-    mean, shrunk = moments(np.ones((20, 3), dtype=np.float32))[:2]
-    assert mean.tolist() == [1, 1, 1]
-    np.testing.assert_array_equal(shrunk, np.eye(3))
 
 
 @given(SEEDS, st.integers(1, 6))
@@ -123,16 +105,6 @@ def test_cautious_map_sees_a_shift_without_a_change_of_shape():
     shift = np.array([8, 0, 0, 0, 0], dtype=np.float32)
     moved = cautious_gaussian_map(x[:500], x[500:] + shift).transport(x)
     np.testing.assert_allclose((moved - x).mean(0), shift, atol=0.1 * np.sqrt(np.trace(np.cov(x.T))))
-
-
-def test_moments_of_weighted_cells():
-    x = (np.random.default_rng(0).normal(size=(3000, 4)) * [1, 2, 3, 4] + np.arange(4)).astype(np.float32)
-    counts = np.random.default_rng(1).integers(0, 4, 3000)
-    found, repeated = moments(x, counts.astype(float)), moments(np.repeat(x, counts, axis=0))
-    np.testing.assert_allclose(found.mean, repeated.mean, atol=1e-6)
-    # they differ in how far they are shrunk: copies of a cell are no more cells
-    np.testing.assert_allclose(found.covariance, repeated.covariance, atol=0.05)
-    assert found.noise > repeated.noise
 
 
 @pytest.mark.parametrize("function", [gaussian_map, cautious_gaussian_map])

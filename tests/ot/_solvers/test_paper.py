@@ -12,7 +12,7 @@ from cellot_sc.ot._loop import criteria
 from cellot_sc.ot._solvers import paper
 
 QUICK: dict[str, Any] = {
-    "width": 16, "depth": 2, "n_iters": 120, "n_inner": 4, "batch_size": 64, "check_every": 30, "learning_rate": 1e-2
+    "width": 16, "depth": 2, "n_steps": 120, "n_inner": 4, "batch_size": 64, "check_every": 30, "learning_rate": 1e-2
 }  # fmt: skip
 
 
@@ -59,10 +59,9 @@ def test_several_problems_at_once_give_what_each_gives_alone(toy: ot.Problem, fi
     assert not np.allclose(moved, both[1].map.transport(toy.source), atol=0.05)
 
 
-def test_without_validation_cells_the_last_iteration_is_taken(toy: ot.Problem) -> None:
-    none = toy.source[:0]
-    problem = ot.Problem(toy.source, toy.target, none, none)
-    assert ot.fit([problem], "paper", **QUICK)[0].history.selected == QUICK["n_iters"]
+def test_without_validation_cells_the_last_step_is_taken(toy: ot.Problem) -> None:
+    problem = ot.Problem(toy.source, toy.target)
+    assert ot.fit([problem], "paper", **QUICK)[0].history.selected == QUICK["n_steps"]
 
 
 def test_patience_ends_the_fit(toy: ot.Problem) -> None:
@@ -71,14 +70,15 @@ def test_patience_ends_the_fit(toy: ot.Problem) -> None:
 
 
 def test_f_stays_convex_and_both_potentials_move(toy: ot.Problem) -> None:
-    method = paper.MinMax(2, 8, 3, 1e-2, 16, 2, 10, 10, 1, 1)
-    state = method.start(jax.random.key(0))
-    x, y = toy.source[: method.batch_size], toy.target[: method.batch_size]
-    advance = jax.jit(method.step)
+    config = paper.PaperConfig(width=8, depth=3, learning_rate=1e-2, batch_size=16, n_inner=2)
+    state = config.start(jax.random.key(0), 2)
+    assert config.n_drawn == 48
+    x, y = toy.source[: config.n_drawn], toy.target[: config.n_drawn]
+    advance = jax.jit(config.step)
     for step in range(20):
         state, _ = advance(state, x, y, step)
     assert all((kernel >= 0).all() for name, kernel in state["f"].items() if name.startswith("positive"))
-    start = method.start(jax.random.key(0))
+    start = config.start(jax.random.key(0), 2)
     for which in ("f", "g"):
         assert not np.allclose(state[which]["kernel_0"], start[which]["kernel_0"])
 

@@ -45,6 +45,17 @@ class Clouds(NamedTuple):
     """Which cell takes its place otherwise, shape ``(n_cells,)``."""
 
 
+class _Layout(NamedTuple):
+    """What lies in the matrix, from its top, and where the cells of each problem are."""
+
+    blocks: list[np.ndarray]
+    groups: list[np.ndarray]
+    weights: list[tuple[int, np.ndarray]]
+    """The first row of cells that differ in weight, and their weights."""
+    rows: list[tuple[int, int, np.ndarray, np.ndarray]]
+    """Start and number of the source cells of a problem, and of its target cells in every group."""
+
+
 def gather(problems: Sequence[Problem], means: Sequence[tuple[np.ndarray, np.ndarray]], seed: int) -> Clouds:
     """Lay the clouds of all problems out in one matrix, a shared source once, and targets sorted by group.
 
@@ -57,74 +68,77 @@ def gather(problems: Sequence[Problem], means: Sequence[tuple[np.ndarray, np.nda
     seed
         Seed of the sample of validation cells.
     """
-    blocks: list[np.ndarray] = []
-    labels: list[np.ndarray] = []
-    starts: dict[tuple[int, int], int] = {}
+    layout = _lay_out(problems)
+    n_cells = sum(map(len, layout.blocks))
+    cells = _aligned((bucket(n_cells), problems[0].n_dims))
+    np.concatenate(layout.blocks, out=cells[:n_cells])
+    cells[n_cells:] = 0
+    groups = np.zeros(len(cells), dtype=np.int32)
+    np.concatenate(layout.groups, out=groups[:n_cells], casting="same_kind")
+    rows = (jnp.asarray(np.stack(column), dtype=jnp.int32) for column in zip(*layout.rows, strict=True))
+    centres = (jnp.asarray(np.stack(column), jnp.float32) for column in zip(*means, strict=True))
+    views = zip(*(criteria.view_of(problem.target) for problem in problems), strict=True)
+    view = criteria.View(*(jnp.asarray(np.stack(column)) for column in views))
+    ranges = Ranges._make([*rows, *centres, *_valid_clouds(problems, means, seed), view])
     is_weighted = any(problem.is_weighted for problem in problems)
-    tables: list[tuple[int, np.ndarray]] = []
+    tables = _alias_tables(layout, len(cells)) if is_weighted else (None, None)
+    return Clouds(jax.device_put(cells), jax.device_put(groups), ranges, *tables)
+
+
+def _lay_out(problems: Sequence[Problem]) -> _Layout:
+    layout = _Layout([], [], [], [])
+    starts: dict[tuple[int, int], int] = {}
     n_groups = 1 + max((int(p.target_groups.max()) for p in problems if p.target_groups is not None), default=0)
     filled = 0
-    ranges: list[tuple[int, int, np.ndarray, np.ndarray]] = []
     for problem in problems:
         shared = (id(problem.source), id(problem.source_weights))
         if shared not in starts:
             starts[shared] = filled
             if problem.source_weights is not None:
-                tables.append((filled, problem.source_weights))
-            blocks.append(problem.source)
-            labels.append(_groups(problem.source_groups, len(problem.source)))
+                layout.weights.append((filled, problem.source_weights))
+            layout.blocks.append(problem.source)
+            layout.groups.append(_groups(problem.source_groups, len(problem.source)))
             filled += len(problem.source)
-        groups, weights = _groups(problem.target_groups, len(problem.target)), problem.target_weights
-        if problem.target_groups is None:
-            blocks.append(problem.target)
-        else:
+        groups, target, weights = (
+            _groups(problem.target_groups, len(problem.target)),
+            problem.target,
+            problem.target_weights,
+        )
+        if problem.target_groups is not None:
             order = np.argsort(groups, kind="stable")
-            blocks.append(problem.target[order])
-            groups, weights = groups[order], None if weights is None else weights[order]
-        labels.append(groups)
+            groups, target, weights = groups[order], target[order], None if weights is None else weights[order]
+        layout.blocks.append(target)
+        layout.groups.append(groups)
         counts = np.bincount(groups, minlength=n_groups)
-        begins = filled + np.concatenate([[0], np.cumsum(counts)[:-1]])
+        ends = np.cumsum(counts)[:-1]
+        begins = filled + np.concatenate([[0], ends])
         if weights is not None:
-            of_groups = np.split(weights, np.cumsum(counts)[:-1])
-            tables += [(int(begin), part) for begin, part in zip(begins, of_groups, strict=True) if part.any()]
-        filled += len(problem.target)
-        ranges.append((starts[shared], len(problem.source), begins, counts))
-    valid = [(sample(p.source_valid, seed), sample(p.target_valid, seed)) for p in problems]
-    of_valid = [valid_weights(problem, seed) for problem in problems]
-    source_valid, source_mask = _padded(
-        [v - m for (v, _), (m, _) in zip(valid, means, strict=True)], [w for w, _ in of_valid]
-    )
-    target_valid, target_mask = _padded(
-        [v - m for (_, v), (_, m) in zip(valid, means, strict=True)], [w for _, w in of_valid]
-    )
-    views = [criteria.view_of(problem.target) for problem in problems]
-    size = bucket(filled)
-    cells = _aligned((size, problems[0].n_dims))
-    np.concatenate(blocks, out=cells[:filled])
-    cells[filled:] = 0
-    groups = np.zeros(size, dtype=np.int32)
-    np.concatenate(labels, out=groups[:filled], casting="same_kind")
-    source_start, source_count, target_start, target_count = (
-        jnp.asarray(np.stack(column), dtype=jnp.int32) for column in zip(*ranges, strict=True)
-    )
-    source_mean, target_mean = (jnp.asarray(np.stack(column), jnp.float32) for column in zip(*means, strict=True))
-    basis, gammas = (jnp.asarray(np.stack(column)) for column in zip(*views, strict=True))
-    # fmt: off
-    of_problems = Ranges(
-        source_start, source_count, target_start, target_count, source_mean, target_mean,
-        source_valid, target_valid, source_mask, target_mask, criteria.View(basis, gammas),
-    )
-    # fmt: on
-    if not is_weighted:
-        return Clouds(jax.device_put(cells), jax.device_put(groups), of_problems)
+            parts = zip(begins, np.split(weights, ends), strict=True)
+            layout.weights.extend((int(begin), part) for begin, part in parts if part.any())
+        filled += len(target)
+        layout.rows.append((starts[shared], len(problem.source), begins, counts))
+    return layout
+
+
+def _valid_clouds(
+    problems: Sequence[Problem], means: Sequence[tuple[np.ndarray, np.ndarray]], seed: int
+) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+    """Return the centred validation cells of either side, padded, and the weight of each: 0 for padding."""
+    weights = [valid_weights(problem, seed) for problem in problems]
+    pairs = list(zip(problems, means, strict=True))
+    source, source_mask = _padded([sample(p.source_valid, seed) - m for p, (m, _) in pairs], [w for w, _ in weights])
+    target, target_mask = _padded([sample(p.target_valid, seed) - m for p, (_, m) in pairs], [w for _, w in weights])
+    return source, target, source_mask, target_mask
+
+
+def _alias_tables(layout: _Layout, size: int) -> tuple[jax.Array, jax.Array]:
+    """Return with which chance each cell is kept when drawn evenly, and what takes its place otherwise."""
     share, substitute = np.ones(size, dtype=np.float32), np.arange(size, dtype=np.int32)
-    for begin, weights in tables:
+    for begin, weights in layout.weights:
         rows = slice(begin, begin + len(weights))
         share[rows], within = alias_table(weights)
         substitute[rows] = begin + within
-    return Clouds(
-        jax.device_put(cells), jax.device_put(groups), of_problems, jnp.asarray(share), jnp.asarray(substitute)
-    )
+    return jnp.asarray(share), jnp.asarray(substitute)
 
 
 def draw(key: jax.Array, clouds: Clouds, batch_size: int) -> tuple[jax.Array, jax.Array]:
@@ -195,7 +209,7 @@ def _padded(clouds: Sequence[np.ndarray], weights: Sequence[np.ndarray | None]) 
     size = bucket(max(len(cloud) for cloud in clouds))
     cells = np.zeros((len(clouds), size, clouds[0].shape[1]), dtype=np.float32)
     mask = np.zeros((len(clouds), size), dtype=np.float32)
-    for i, (cloud, of_cloud) in enumerate(zip(clouds, weights, strict=True)):
+    for i, (cloud, cell_weights) in enumerate(zip(clouds, weights, strict=True)):
         cells[i, : len(cloud)] = cloud
-        mask[i, : len(cloud)] = 1 if of_cloud is None else of_cloud
+        mask[i, : len(cloud)] = 1 if cell_weights is None else cell_weights
     return jnp.asarray(cells), jnp.asarray(mask)

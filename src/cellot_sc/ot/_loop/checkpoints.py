@@ -85,8 +85,8 @@ def of_fit(config: Any, problems: Sequence[Problem], seed: int) -> Checkpoint | 
     """
     if config.checkpoint_dir is None:
         return None
-    values = {k: v for k, v in dataclasses.asdict(config).items() if k not in ("checkpoint_dir", "resume")}
-    digest = hashlib.sha256(repr((type(config).__name__, sorted(values.items()), seed)).encode())
+    values = sorted((field.name, getattr(config, field.name)) for field in dataclasses.fields(config) if field.compare)
+    digest = hashlib.sha256(repr((type(config).__name__, values, seed)).encode())
     for problem in problems:
         for field in dataclasses.fields(problem):
             if (array := getattr(problem, field.name)) is not None:

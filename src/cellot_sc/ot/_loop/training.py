@@ -8,55 +8,33 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._problem import History, Progress
-from .batches import Clouds, draw
-from .checkpoints import Checkpoint
+from .._maps.base import TransportMap
+from .._maps.networks import Params
+from .._problem import History, Problem, Progress, Solution
+from .batches import Clouds, Ranges, draw, gather
+from .checkpoints import Checkpoint, of_fit
+from .config import LoopConfig, LoopState, SingleConfig
 
 logger = logging.getLogger("cellot_sc")
 
-type State = Any
-type Params = Any
 
+class _Run(NamedTuple):
+    """How far a training is: its state, and the best parameters of every problem and member so far."""
 
-class Method(Protocol):
-    """What differs between neural solvers. A frozen dataclass, so that equal options share compiled code."""
-
-    @property
-    def batch_size(self) -> int:
-        """Cells per cloud and step."""
-
-    @property
-    def n_steps(self) -> int:
-        """Steps at most."""
-
-    @property
-    def check_every(self) -> int:
-        """Steps between two looks at the validation cells."""
-
-    @property
-    def patience(self) -> int:
-        """Looks without improvement after which the training ends."""
-
-    @property
-    def min_steps(self) -> int:
-        """Steps before which no map is taken."""
-
-    def step(self, state: State, x: jax.Array, y: jax.Array, key: jax.Array) -> tuple[State, jax.Array]:
-        """Return the state after one step on a batch, and the loss."""
-
-    def params(self, state: State) -> Params:
-        """Return what the map is made from."""
-
-    def criterion(self, params: Params, clouds: Clouds) -> jax.Array:
-        """Return how far the transported validation cells are from the observed ones."""
+    state: LoopState
+    best: Params
+    criterion: np.ndarray
+    """Of the best parameters, shape ``(n_problems, n_members)``."""
+    best_step: np.ndarray
+    """The look that was last an improvement, shape ``(n_problems,)``."""
 
 
 class Trained(NamedTuple):
@@ -67,19 +45,19 @@ class Trained(NamedTuple):
     histories: list[History]
 
 
-@partial(jax.jit, static_argnames=("method", "n_steps"))
+@partial(jax.jit, static_argnames=("config", "n_steps"))
 def _advance(
-    method: Method, state: State, clouds: Clouds, seed: jax.Array, done: jax.Array, n_steps: int
-) -> tuple[State, jax.Array]:
+    config: LoopConfig, state: LoopState, clouds: Clouds, seed: jax.Array, done: jax.Array, n_steps: int
+) -> tuple[LoopState, jax.Array]:
     """Advance every problem and member by ``n_steps``; return the states and their mean losses."""
 
-    def member(state: State, clouds: Clouds, index: jax.Array) -> tuple[State, jax.Array]:
+    def member(state: LoopState, clouds: Clouds, index: jax.Array) -> tuple[LoopState, jax.Array]:
         # the stream of random numbers is that of the member, not of the problem: it is fitted alike beside any others
         stream = jax.random.fold_in(jax.random.key(seed), index)
 
-        def body(state: State, step: jax.Array) -> tuple[State, jax.Array]:
+        def body(state: LoopState, step: jax.Array) -> tuple[LoopState, jax.Array]:
             batch_key, step_key = jax.random.split(jax.random.fold_in(stream, step))
-            return method.step(state, *draw(batch_key, clouds, method.batch_size), step_key)
+            return config.step(state, *draw(batch_key, clouds, config.n_drawn), step_key)
 
         state, losses = jax.lax.scan(body, state, done + jnp.arange(n_steps))
         return state, losses.mean()
@@ -96,37 +74,38 @@ def _advance(
 
 
 @jax.jit
-def _choose(mask: jax.Array, new: State, old: State) -> State:
+def _choose(mask: jax.Array, new: LoopState, old: LoopState) -> LoopState:
     """Take ``new`` where the mask, of shape ``(n_problems, n_members)``, is true."""
     return jax.tree.map(lambda a, b: jnp.where(mask.reshape(mask.shape + (1,) * (a.ndim - 2)), a, b), new, old)
 
 
 @jax.jit
-def _finite(state: State) -> jax.Array:
+def _finite(state: LoopState) -> jax.Array:
     """Return whether every number of a state is finite, shape ``(n_problems, n_members)``."""
     leaves = [leaf for leaf in jax.tree.leaves(state) if jnp.issubdtype(leaf.dtype, jnp.floating)]
     return jnp.stack([jnp.isfinite(leaf).all(axis=tuple(range(2, leaf.ndim))) for leaf in leaves]).all(axis=0)
 
 
-@partial(jax.jit, static_argnames="method")
-def _look(method: Method, state: State, clouds: Clouds) -> jax.Array:
+@partial(jax.jit, static_argnames="config")
+def _look(config: LoopConfig, state: LoopState, ranges: Ranges) -> jax.Array:
     """Return the criterion of every problem and member."""
 
-    def member(state: State, clouds: Clouds) -> jax.Array:
-        return method.criterion(method.params(state), clouds)
+    def member(state: LoopState, ranges: Ranges) -> jax.Array:
+        return config.criterion(config.params(state), ranges)
 
-    axes = Clouds(None, None, 0)  # type: ignore[arg-type]
-    return jax.vmap(jax.vmap(member, in_axes=(0, None)), in_axes=(0, axes))(state, clouds)
+    return jax.vmap(jax.vmap(member, in_axes=(0, None)))(state, ranges)
 
 
 def train(
-    method: Method,
-    state: State,
-    clouds: Clouds,
+    config: LoopConfig,
+    state: LoopState,
+    clouds: Any,
     *,
     seed: int,
+    min_steps: int,
     progress: Progress | None = None,
     checkpoint: Checkpoint | None = None,
+    advance: Callable[..., tuple[LoopState, jax.Array]] = _advance,
 ) -> Trained:
     """Train until the last step, or until no problem has improved on its validation cells for ``patience`` looks.
 
@@ -135,77 +114,76 @@ def train(
 
     Parameters
     ----------
-    method
+    config
         What to train.
     state
         Where it starts, with leading axes ``(n_problems, n_members)`` and a leaf ``damping`` that scales its steps.
     clouds
-        The cells.
+        The cells: :class:`.Clouds`, or what ``advance`` draws from, with the ``ranges`` that the criterion judges by.
     seed
         Seed of the batches.
+    min_steps
+        Steps before which no map is taken.
     progress
         Called after every look.
     checkpoint
         Where the state is kept, and maybe resumed from.
+    advance
+        What makes a few steps of all problems and members: the one for cells that lie in memory.
     """
     start = time.perf_counter()
-    criterion = np.asarray(_look(method, state, clouds))
+    criterion = np.asarray(_look(config, state, clouds.ranges))
     n_problems = len(criterion)
     histories = [History(metrics={"loss": [], "validation": []}) for _ in range(n_problems)]
-    run = {
-        "state": state,
-        "best": method.params(state),
-        "criterion": criterion,
-        "best_step": np.zeros(n_problems, dtype=np.int64),
-    }
+    run = _Run(state, config.params(state), criterion, np.zeros(n_problems, dtype=np.int64))
     done = 0
     before = 0.0
-    if checkpoint is not None and (found := checkpoint.load(run)) is not None:
-        run, record = found
+    if checkpoint is not None and (kept := checkpoint.load(run)) is not None:
+        run, record = kept
         done, before, histories = record["done"], record["seconds"], [History(**h) for h in record["histories"]]
     else:
         _record(histories, 0, 0.0, np.full(criterion.shape, np.nan), criterion)
+    patience = np.inf if config.patience is None else config.patience * config.check_every
     try:
-        while done < method.n_steps:
-            waited = done - np.maximum(run["best_step"], method.min_steps)
-            active = waited < method.patience * method.check_every
+        while done < config.n_steps:
+            active = done - np.maximum(run.best_step, min_steps) < patience
             if not active.any():
                 break
-            n_steps = min(method.check_every, method.n_steps - done)
-            new, losses = _advance(method, run["state"], clouds, np.uint32(seed), np.int32(done), n_steps)
+            n_steps = min(config.check_every, config.n_steps - done)
+            new, losses = advance(config, run.state, clouds, np.uint32(seed), np.int32(done), n_steps)
             good = _finite(new) & jnp.isfinite(losses)
             if not good.all():
                 logger.warning(
                     "%d of %d fits diverged before step %d: set back, with steps half as long",
                     int((~good).sum()), good.size, done + n_steps,
                 )  # fmt: skip
-                new = _choose(good, new, {**run["state"], "damping": run["state"]["damping"] / 2})
-            criterion = np.asarray(_look(method, new, clouds))
+                new = _choose(good, new, {**run.state, "damping": run.state["damping"] / 2})
+            criterion = np.asarray(_look(config, new, clouds.ranges))
             criterion = np.where(good & np.isfinite(criterion), criterion, np.inf)
             done += n_steps
-            # what was found before the first steps were made never competes
-            held = run["criterion"] if done > method.min_steps else np.full_like(criterion, np.inf)
+            # nothing from before the first steps were made ever competes
+            held = run.criterion if done > min_steps else np.full_like(criterion, np.inf)
             better = (criterion < held) & active[:, None]
-            run = {
-                "state": new,
-                "best": _choose(jnp.asarray(better), method.params(new), run["best"]),
-                "criterion": np.where(better, criterion, held),
-                "best_step": np.where(active & (criterion.min(1) < held.min(1)), done, run["best_step"]),
-            }
+            run = _Run(
+                new,
+                _choose(jnp.asarray(better), config.params(new), run.best),
+                np.where(better, criterion, held),
+                np.where(active & (criterion.min(1) < held.min(1)), done, run.best_step),
+            )
             seconds = before + time.perf_counter() - start
             looked_at = [history for history, a in zip(histories, active, strict=True) if a]
             _record(looked_at, done, seconds, losses[active], criterion[active])
             if checkpoint is not None:
                 checkpoint.save(run, {"done": done, "seconds": seconds, "histories": [vars(h) for h in histories]})
             if progress is not None:
-                progress(done, method.n_steps, {"validation": float(run["criterion"].min(1).mean())})
+                progress(done, config.n_steps, {"validation": float(run.criterion.min(1).mean())})
     except KeyboardInterrupt:
         logger.warning("interrupted after step %d: the best maps so far are kept", done)
     histories = [
         History(h.step, h.seconds, h.metrics, selected=int(step))
-        for h, step in zip(histories, run["best_step"], strict=True)
+        for h, step in zip(histories, run.best_step, strict=True)
     ]
-    return Trained(run["best"], run["criterion"], histories)
+    return Trained(run.best, run.criterion, histories)
 
 
 def _record(histories: Sequence[History], step: int, seconds: float, losses: Any, criterion: Any) -> None:
@@ -214,3 +192,46 @@ def _record(histories: Sequence[History], step: int, seconds: float, losses: Any
         history.seconds.append(seconds)
         history.metrics["loss"].append(float(loss.mean()))
         history.metrics["validation"].append(float(value.min()))
+
+
+def train_each(
+    config: SingleConfig, problems: Sequence[Problem], seed: int, progress: Progress | None
+) -> list[tuple[Params, History]]:
+    """Train a network for every problem, all in one computation; return the best parameters of each as arrays.
+
+    Without validation cells, those of the last step.
+    """
+    n_dims = problems[0].n_dims
+    zero = np.zeros(n_dims, dtype=np.float32)
+    clouds = gather(problems, [(zero, zero)] * len(problems), seed)
+    one = jax.jit(config.start, static_argnums=1)(jax.random.key(seed), n_dims)
+    state = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (len(problems), 1, *leaf.shape)), one)
+    trained = train(
+        config,
+        state,
+        clouds,
+        seed=seed,
+        min_steps=min(config.check_every, config.n_steps) if all_judged(problems) else config.n_steps,
+        progress=progress,
+        checkpoint=of_fit(config, problems, seed),
+    )
+    params = jax.tree.map(np.asarray, trained.params)
+    return [
+        (jax.tree.map(lambda leaf, i=i: leaf[i, 0], params), history) for i, history in enumerate(trained.histories)
+    ]
+
+
+def all_judged(problems: Sequence[Problem]) -> bool:
+    """Return whether every problem has validation cells to choose by."""
+    return all(min(len(problem.source_valid), len(problem.target_valid)) > 0 for problem in problems)
+
+
+def fit_each(
+    config: SingleConfig,
+    problems: Sequence[Problem],
+    seed: int,
+    progress: Progress | None,
+    build: Callable[[Params], TransportMap],
+) -> list[Solution]:
+    """Train a network for every problem, and build a map of the best parameters of each."""
+    return [Solution(build(params), history) for params, history in train_each(config, problems, seed, progress)]

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Self
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from .base import State, TransportMap
-
-type Params = dict[str, dict[str, Any]]
-
-INVERSE_STEPS = 50
-INVERSE_TOLERANCE = 1e-5
-"""The inverse of a :class:`MLPMap` stops where |T(x) - y| is at most this share of 1 + |y|."""
-INVERSE_CHUNK = 512
+from .invert import in_chunks, newton, padded
+from .networks import Params, as_arrays
 
 
 class DualMLPMap(TransportMap):
@@ -34,7 +29,7 @@ class DualMLPMap(TransportMap):
     kind = "dual_mlp"
 
     def __init__(self, f: Mapping[str, Mapping[str, np.ndarray]], g: Mapping[str, Mapping[str, np.ndarray]]) -> None:
-        self.f, self.g = _as_arrays(f), _as_arrays(g)
+        self.f, self.g = as_arrays((f, g))
 
     @property
     def n_dims(self) -> int:
@@ -42,10 +37,10 @@ class DualMLPMap(TransportMap):
         return self.f["Dense_0"]["kernel"].shape[0]
 
     def _forward(self, x: np.ndarray) -> np.ndarray:
-        return _padded(descend, self.f, x)
+        return padded(partial(descend, self.f), x)
 
     def _backward(self, y: np.ndarray) -> np.ndarray:
-        return _padded(descend, self.g, y)
+        return padded(partial(descend, self.g), y)
 
     def state(self) -> State:
         """Return the parameters of both potentials."""
@@ -71,7 +66,7 @@ class MLPMap(TransportMap):
     kind = "mlp"
 
     def __init__(self, params: Mapping[str, Mapping[str, np.ndarray]]) -> None:
-        self.params = _as_arrays(params)
+        self.params = as_arrays(params)
 
     @property
     def n_dims(self) -> int:
@@ -79,14 +74,10 @@ class MLPMap(TransportMap):
         return self.params["Dense_0"]["kernel"].shape[0]
 
     def _forward(self, x: np.ndarray) -> np.ndarray:
-        return _padded(displace, self.params, x)
+        return padded(partial(displace, self.params), x)
 
     def _backward(self, y: np.ndarray) -> np.ndarray:
-        out = np.empty_like(y)
-        for start in range(0, len(y), INVERSE_CHUNK):
-            part = slice(start, start + INVERSE_CHUNK)
-            out[part] = _padded(_solve, self.params, y[part])
-        return out
+        return in_chunks(partial(_solve, self.params), y)
 
     def state(self) -> State:
         """Return the parameters."""
@@ -119,42 +110,5 @@ def displace(params: Params, x: jax.Array) -> jax.Array:
 
 @jax.jit
 def _solve(params: Params, y: jax.Array) -> jax.Array:
-    """Return points that :func:`displace` moves to y, or near it: least squares by damped Gauss-Newton steps."""
-
-    def solve(y: jax.Array) -> jax.Array:
-        def residual(x: jax.Array) -> jax.Array:
-            return displace(params, x[None])[0] - y
-
-        def unfinished(carry: tuple[jax.Array, jax.Array]) -> jax.Array:
-            x, step = carry
-            far = jnp.abs(residual(x)).max() > INVERSE_TOLERANCE * (1 + jnp.abs(y).max())
-            return far & (step < INVERSE_STEPS)
-
-        def newton(carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-            x, step = carry
-            slope, jacobian = residual(x), jax.jacfwd(residual)(x)
-            direction = -jnp.linalg.solve(jacobian.T @ jacobian + 1e-6 * jnp.eye(len(x)), jacobian.T @ slope)
-            candidates = x + jnp.append(0.5 ** jnp.arange(12), 0.0)[:, None] * direction
-            norms = jax.vmap(lambda point: jnp.linalg.norm(residual(point)))(candidates)
-            best = jnp.argmin(norms)
-            # where no step helps, this is as near as it gets
-            return candidates[best], jnp.where(best == len(norms) - 1, INVERSE_STEPS, step + 1)
-
-        return jax.lax.while_loop(unfinished, newton, (y, jnp.int32(0)))[0]
-
-    return jax.vmap(solve)(y)
-
-
-def _padded(function: Callable[[Params, Any], jax.Array], params: Params, x: np.ndarray) -> np.ndarray:
-    """Apply a compiled function to cells, padded to a few sizes, so that their number does not compile anew."""
-    size = max(64, 1 << (len(x) - 1).bit_length())
-    padded = np.zeros((size, x.shape[1]), dtype=np.float32)
-    padded[: len(x)] = x
-    return np.asarray(function(params, padded))[: len(x)]
-
-
-def _as_arrays(params: Mapping[str, Mapping[str, np.ndarray]]) -> Params:
-    return {
-        layer: {name: np.asarray(value, dtype=np.float32) for name, value in weights.items()}
-        for layer, weights in params.items()
-    }
+    """Return points that :func:`displace` moves to y, or near it."""
+    return jax.vmap(lambda y: newton(lambda x: displace(params, x[None])[0], y, symmetric=False))(y)

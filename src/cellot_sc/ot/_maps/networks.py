@@ -12,11 +12,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import linen as nn
 
 from .._ott import BasePotential
 
-type Params = Any
+type Params = dict[str, Any]
+"""Parameters of a network by name, nested as by flax."""
 
 SHARPNESS = 0.16
 """Squared width of the bend of :func:`squareplus`: that of a softplus of slope 5."""
@@ -128,6 +130,11 @@ class PaperICNN(BasePotential):
             z = jax.nn.leaky_relu(z @ positive + affine(str(layer), self.width), 0.2)
         positive = self.param("positive_last", kernel, (self.width, 1))
         return (z @ positive + affine("last", 1))[..., 0]
+
+
+def as_arrays(params: Any) -> Any:
+    """Return parameters, however nested, as float32 arrays of numpy."""
+    return jax.tree.map(lambda leaf: np.asarray(leaf, dtype=np.float32), params)
 
 
 def value(network: BasePotential, params: Params, x: jax.Array) -> jax.Array:

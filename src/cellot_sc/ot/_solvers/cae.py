@@ -5,29 +5,22 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from .._loop.autoencoder import Params
-from .._loop.reconstruction import (
-    SOURCE,
-    TARGET,
-    Frame,
-    ReconstructionConfig,
-    as_arrays,
-    conditioned,
-    rebuild,
-    train_autoencoders,
-)
+from .._loop.reconstruction import SOURCE, TARGET, ReconstructionConfig, train_autoencoders
+from .._maps.autoencoder import Autoencoder, conditioned
 from .._maps.base import State, TransportMap
 from .._problem import Problem, Progress, Solution
 from .solver import Solver
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class CaeConfig(ReconstructionConfig):
     """Options of the solver ``"cae"``: those of :class:`.ReconstructionConfig`."""
+
+    n_labels: ClassVar[int] = 2
 
 
 class CaeMap(TransportMap):
@@ -38,25 +31,22 @@ class CaeMap(TransportMap):
 
     Parameters
     ----------
-    networks
-        Parameters of the encoder and the decoder: kernel and bias of every layer, the first with two more inputs.
-    frame
-        Units in which they see cells.
+    autoencoder
+        E and D, of which the first layers have two more inputs.
     residual
         Whether what the autoencoder loses of a cell is kept.
     """
 
     kind = "cae"
 
-    def __init__(self, networks: Params, frame: Frame, *, residual: bool) -> None:
-        self.networks = as_arrays(networks)
-        self.frame = Frame(np.asarray(frame.center, dtype=np.float32), frame.scale)
+    def __init__(self, autoencoder: Autoencoder, *, residual: bool) -> None:
+        self.autoencoder = autoencoder.as_arrays()
         self.residual = residual
 
     @property
     def n_dims(self) -> int:
         """Number of dimensions."""
-        return self.frame.center.shape[0]
+        return self.autoencoder.center.shape[0]
 
     def _forward(self, x: np.ndarray) -> np.ndarray:
         return self._switched(x, SOURCE, TARGET)
@@ -65,19 +55,24 @@ class CaeMap(TransportMap):
         return self._switched(y, TARGET, SOURCE)
 
     def _switched(self, x: np.ndarray, before: int, after: int) -> np.ndarray:
-        same = conditioned(self.networks, before, before)
-        moved = rebuild(same, self.frame, x, 0.0, into=conditioned(self.networks, before, after))
-        return x + (moved - rebuild(same, self.frame, x, 0.0, into=same)) if self.residual else moved
+        networks = self.autoencoder.networks
+        same, switched = (
+            self.autoencoder._replace(networks=conditioned(networks, before, label)) for label in (before, after)
+        )
+        moved = switched.rebuild(x)
+        return x + (moved - same.rebuild(x)) if self.residual else moved
 
     def state(self) -> State:
         """Return the parameters and the units."""
-        config = json.dumps({"scale": self.frame.scale, "residual": self.residual})
-        return {"kind": self.kind, "config": config, "center": self.frame.center, "networks": self.networks}
+        networks, center, scale = self.autoencoder
+        config = json.dumps({"scale": scale, "residual": self.residual})
+        return {"kind": self.kind, "config": config, "center": center, "networks": networks}
 
     @classmethod
     def _from_state(cls, state: Mapping[str, Any]) -> Self:
         config = json.loads(state["config"])
-        return cls(state["networks"], Frame(state["center"], config["scale"]), residual=config["residual"])
+        autoencoder = Autoencoder(state["networks"], state["center"], config["scale"])
+        return cls(autoencoder, residual=config["residual"])
 
 
 def fit_cae(problems: Sequence[Problem], config: CaeConfig, seed: int, progress: Progress | None) -> list[Solution]:
@@ -89,8 +84,8 @@ def fit_cae(problems: Sequence[Problem], config: CaeConfig, seed: int, progress:
     features themselves, and what was decoded was the prediction; see ``residual``. Without validation cells, the last
     step is taken.
     """
-    trained = train_autoencoders(problems, config, seed, progress, n_labels=2)
-    return [Solution(CaeMap(t.networks, t.frame, residual=config.residual), t.history) for t in trained]
+    trained = train_autoencoders(problems, config, seed, progress)
+    return [Solution(CaeMap(autoencoder, residual=config.residual), history) for autoencoder, history in trained]
 
 
 SOLVER = Solver("cae", "autoencoder that is told the condition, which is then switched", CaeConfig, fit_cae, pairs=True)

@@ -6,8 +6,7 @@ import dataclasses
 import logging
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -16,8 +15,9 @@ import optax
 
 from .. import _checks
 from .._loop import checkpoints, criteria, lack_of_fit, objectives
-from .._loop.batches import Clouds, gather, sample, valid_weights
-from .._loop.training import State, train
+from .._loop.batches import Ranges, gather, sample, valid_weights
+from .._loop.config import LoopConfig, LoopState, damped_update
+from .._loop.training import all_judged, train
 from .._maps import networks
 from .._maps.affine import AffineMap
 from .._maps.base import TransportMap
@@ -31,9 +31,11 @@ from .solver import Solver
 logger = logging.getLogger("cellot_sc")
 
 
-@dataclasses.dataclass(frozen=True)
-class ICNNConfig:
-    """Options of the solver ``"icnn"``.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ICNNConfig(LoopConfig):
+    """Options of the solver ``"icnn"``, beside those of :class:`.LoopConfig`, of which ``learning_rate`` is the peak.
+
+    Two convex potentials are trained by the expectile-regularised dual, with averaged parameters as the result.
 
     Parameters
     ----------
@@ -42,64 +44,32 @@ class ICNNConfig:
     penalties
         Weights of the expectile penalty, in units of one over the mean cost: a network is fitted with each, all in one
         computation, and validation cells choose.
-    learning_rate
-        Peak step size of Adam.
-    batch_size
-        Cells per cloud and step.
-    n_steps
-        Steps at most.
-    check_every
-        Steps between two looks at the validation cells.
-    patience
-        Looks without improvement after which the fit ends.
     min_steps
         Steps before which no map is taken.
     noise
         Standard deviation of the noise added to the cells of a batch, in units of the mean standard deviation of the
         source's dimensions: keeps small clouds from being learnt by heart.
-    checkpoint_dir
-        Folder in which the state is kept after every look.
-    resume
-        Whether to go on from the state in that folder.
     """
 
     width: int = 64
     depth: int = 2
     penalties: tuple[float, ...] = (1.0, 3.0, 10.0)
-    learning_rate: float = 2e-2
-    batch_size: int = 256
-    n_steps: int = 1500
-    check_every: int = 150
-    patience: int = 4
     min_steps: int = 600
     noise: float = 0.2
-    checkpoint_dir: str | Path | None = None
-    resume: bool = False
+    learning_rate: float = 2e-2
+    n_steps: int = 1500
+    check_every: int = 150
+    patience: int | None = 4
+
+    memory: ClassVar[float] = 0.99
+    """Share of the running average of the parameters that each step keeps."""
 
     def __post_init__(self) -> None:
         """Check every value."""
+        super().__post_init__()
         object.__setattr__(self, "penalties", _checks.several(self, "penalties"))
-        _checks.counts(self, "width", "depth", "batch_size", "n_steps", "check_every", "patience", "min_steps")
-        _checks.positive(self, "learning_rate")
-        _checks.not_negative(self, "noise")
-        _checks.resumable(self)
-
-
-@dataclasses.dataclass(frozen=True)
-class Expectile:
-    """Training of two convex potentials by the expectile-regularised dual, with averaged parameters as the result."""
-
-    width: int
-    depth: int
-    learning_rate: float
-    batch_size: int
-    n_steps: int
-    check_every: int
-    patience: int
-    min_steps: int
-
-    memory = 0.99
-    """Share of the running average of the parameters that each step keeps."""
+        _checks.counts(self, "width", "depth", "min_steps")
+        _checks.positive(self, "noise", or_zero=True)
 
     @property
     def network(self) -> networks.ICNN:
@@ -114,7 +84,7 @@ class Expectile:
         )
         return optax.adam(rate, b2=0.9)
 
-    def step(self, state: State, x: jax.Array, y: jax.Array, key: jax.Array) -> tuple[State, jax.Array]:
+    def step(self, state: LoopState, x: jax.Array, y: jax.Array, key: jax.Array) -> tuple[LoopState, jax.Array]:
         """Return the state after one step on a batch, and the loss."""
         x_key, y_key = jax.random.split(key)
         x = x + state["noise"] * jax.random.normal(x_key, x.shape)
@@ -125,20 +95,18 @@ class Expectile:
 
         pair = (state["f"], state["g"])
         value, slopes = jax.value_and_grad(loss)(pair)
-        updates, optimizer = self.optimizer.update(slopes, state["optimizer"], pair)
-        f, g = optax.apply_updates(pair, jax.tree.map(lambda u: state["damping"] * u, updates))
+        (f, g), optimizer = damped_update(self.optimizer, slopes, state["optimizer"], pair, state["damping"])
         average = jax.tree.map(lambda a, b: b + self.memory * (a - b), state["average"], f)
         return {**state, "f": f, "g": g, "average": average, "optimizer": optimizer}, value
 
-    def params(self, state: State) -> Params:
+    def params(self, state: LoopState) -> Params:
         """Return the averaged parameters of the forward potential."""
         return state["average"]
 
-    def criterion(self, params: Params, clouds: Clouds) -> jax.Array:
+    def criterion(self, params: Params, ranges: Ranges) -> jax.Array:
         """Return the MMD between transported and observed validation cells, in the leading dimensions."""
-        r = clouds.ranges
-        moved = networks.gradient(self.network, params, r.source_valid)
-        return criteria.local_mmd(moved, r.target_valid, r.source_mask, r.target_mask, r.view)
+        moved = networks.gradient(self.network, params, ranges.source_valid)
+        return criteria.local_mmd(moved, ranges.target_valid, ranges.source_mask, ranges.target_mask, ranges.view)
 
 
 def fit_icnn(problems: Sequence[Problem], config: ICNNConfig, seed: int, progress: Progress | None) -> list[Solution]:
@@ -147,12 +115,12 @@ def fit_icnn(problems: Sequence[Problem], config: ICNNConfig, seed: int, progres
     The map is the average of those networks that validation cells prefer. It is the affine start where none beats it,
     and where the start already explains the train cells: a network could only learn noise there, and none is fitted.
     """
-    of_train = [(p.source, p.target, p.source_weights, p.target_weights) for p in problems]
-    starts = [cautious_gaussian_map(*cells) for cells in of_train]
+    train_clouds = [(p.source, p.target, p.source_weights, p.target_weights) for p in problems]
+    starts = [cautious_gaussian_map(*cells) for cells in train_clouds]
     fits = [Solution(start, History(selected=0)) for start in starts]
     wanting = [
         i
-        for i, (start, cells) in enumerate(zip(starts, of_train, strict=True))
+        for i, (start, cells) in enumerate(zip(starts, train_clouds, strict=True))
         if not lack_of_fit.explains(start, *cells)
     ]
     if wanting:
@@ -170,22 +138,19 @@ def fit_icnn(problems: Sequence[Problem], config: ICNNConfig, seed: int, progres
 def _fit_networks(
     problems: Sequence[Problem], starts: Sequence[AffineMap], config: ICNNConfig, seed: int, progress: Progress | None
 ) -> list[Solution]:
-    # without validation cells nothing can be chosen by: the last step is taken
-    judged = all(min(len(problem.source_valid), len(problem.target_valid)) for problem in problems)
-    method = Expectile(
-        config.width,
-        config.depth,
-        config.learning_rate,
-        config.batch_size,
-        config.n_steps,
-        config.check_every,
-        config.patience,
-        min(config.min_steps, config.n_steps) if judged else config.n_steps,
-    )
+    # these are numbers of the state: with others, no code is compiled anew
+    method = dataclasses.replace(config, penalties=(1.0,), noise=0.0)
     clouds = gather(problems, [(start.source_mean, start.target_mean) for start in starts], seed)
     state = _start(method, config, problems, starts, seed)
     trained = train(
-        method, state, clouds, seed=seed, progress=progress, checkpoint=checkpoints.of_fit(config, problems, seed)
+        method,
+        state,
+        clouds,
+        seed=seed,
+        # without validation cells nothing can be chosen by: the last step is taken
+        min_steps=min(config.min_steps, config.n_steps) if all_judged(problems) else config.n_steps,
+        progress=progress,
+        checkpoint=checkpoints.of_fit(config, problems, seed),
     )
     params = jax.tree.map(np.asarray, trained.params)
     views = list(zip(*map(np.asarray, clouds.ranges.view), strict=True))
@@ -209,8 +174,8 @@ def _fit_networks(
 
 
 def _start(
-    method: Expectile, config: ICNNConfig, problems: Sequence[Problem], starts: Sequence[AffineMap], seed: int
-) -> State:
+    method: ICNNConfig, config: ICNNConfig, problems: Sequence[Problem], starts: Sequence[AffineMap], seed: int
+) -> LoopState:
     """Return every member's random networks, of which the quadratic parts are the start of its problem and its inverse.
 
     The random numbers are those of the member, so that a problem is fitted alike alone and with others.
@@ -220,20 +185,20 @@ def _start(
     spreads = [moments(problem.source, problem.source_weights).covariance for problem in problems]
     scales = [np.sqrt(np.trace(spread) / problem.n_dims) for spread, problem in zip(spreads, problems, strict=True)]
     costs = [_mean_cost(problem, start, seed) for problem, start in zip(problems, starts, strict=True)]
-    of_problems = (np.array(values, dtype=np.float32) for values in (scales, costs, config.penalties))
-    return _states(method, np.uint32(seed), roots, config.noise, *of_problems)
+    columns = (np.array(values, dtype=np.float32) for values in (scales, costs, config.penalties))
+    return _states(method, np.uint32(seed), roots, config.noise, *columns)
 
 
 @partial(jax.jit, static_argnames="method")
 def _states(
-    method: Expectile,
+    method: ICNNConfig,
     seed: np.uint32,
     roots: Any,
     noise: float,
     scales: Any,
     costs: Any,
     penalties: Any,
-) -> State:
+) -> LoopState:
     # compiled as one: a dozen small operations, each compiled on its own, take seconds
     n_members, n_dims = len(penalties), roots.shape[-1]
 
@@ -243,7 +208,7 @@ def _states(
 
     random = jax.vmap(jax.vmap(network, (None, 0)), (0, None))(jnp.arange(1, 3), jnp.arange(n_members))
 
-    def state(roots: jax.Array, scale: jax.Array, cost: jax.Array, penalty: jax.Array, random: Params) -> State:
+    def state(roots: jax.Array, scale: jax.Array, cost: jax.Array, penalty: jax.Array, random: Params) -> LoopState:
         f, g = ({name: p[k] for name, p in random.items()} | {"root": roots[k], "scale": scale} for k in range(2))
         return {
             "f": f,
@@ -255,8 +220,8 @@ def _states(
             "noise": noise * scale,
         }
 
-    of_members = jax.vmap(state, in_axes=(None, None, None, 0, 1))
-    return jax.vmap(of_members, in_axes=(1, 0, 0, None, None))(roots, scales, costs, penalties, random)
+    per_problem = jax.vmap(state, in_axes=(None, None, None, 0, 1))
+    return jax.vmap(per_problem, in_axes=(1, 0, 0, None, None))(roots, scales, costs, penalties, random)
 
 
 def _mean_cost(problem: Problem, start: AffineMap, seed: int) -> float:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -15,9 +13,9 @@ from ott.tools import sinkhorn_divergence
 
 from .. import _checks
 from .._loop import criteria
-from .._loop.batches import Clouds
-from .._loop.single import first_choice, fit_each
-from .._loop.training import State
+from .._loop.batches import Ranges
+from .._loop.config import LoopState, SingleConfig
+from .._loop.training import fit_each
 from .._maps import mlp
 from .._maps.mlp import MLPMap, Params
 from .._ott import MongeGapEstimator, PotentialMLP, monge_gap_from_samples
@@ -25,32 +23,20 @@ from .._problem import Problem, Progress, Solution
 from .solver import Solver
 
 
-@dataclasses.dataclass(frozen=True)
-class MongeGapConfig:
-    """Options of the solver ``"monge_gap"``.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MongeGapConfig(SingleConfig):
+    """Options of the solver ``"monge_gap"``, beside those of :class:`.LoopConfig`.
+
+    A perceptron learns to bring source cells to target cells, by a Sinkhorn divergence, and to do so at the least cost.
 
     Parameters
     ----------
     width, depth
         Units per layer and layers of the perceptron.
     strength
-        Weight of the Monge gap beside the fitting loss.
+        Weight of the Monge gap beside the fitting loss: how much the map costs more than an optimal one.
     epsilon
         Strength of the entropic regularisation in both, in units of the mean cost.
-    learning_rate
-        Step size of Adam.
-    batch_size
-        Cells per cloud and step.
-    n_iters
-        Steps at most.
-    check_every
-        Steps between two looks at the validation cells.
-    patience
-        Looks without improvement after which the fit ends.
-    checkpoint_dir
-        Folder in which the state is kept after every look.
-    resume
-        Whether to go on from the state in that folder.
     """
 
     width: int = 128
@@ -58,35 +44,14 @@ class MongeGapConfig:
     strength: float = 1.0
     epsilon: float = 0.01
     learning_rate: float = 1e-3
-    batch_size: int = 256
-    n_iters: int = 1000
+    n_steps: int = 1000
     check_every: int = 25
-    patience: int = 8
-    checkpoint_dir: str | Path | None = None
-    resume: bool = False
 
     def __post_init__(self) -> None:
         """Check every value."""
-        _checks.counts(self, "width", "depth", "batch_size", "n_iters", "check_every", "patience")
-        _checks.positive(self, "strength", "epsilon", "learning_rate")
-        _checks.resumable(self)
-
-
-@dataclasses.dataclass(frozen=True)
-class FitWithGap:
-    """Training of ott's estimator: a Sinkhorn divergence to the target cells, plus how far the map is from optimal."""
-
-    n_dims: int
-    width: int
-    depth: int
-    strength: float
-    epsilon: float
-    learning_rate: float
-    batch_size: int
-    n_steps: int
-    check_every: int
-    patience: int
-    min_steps: int
+        super().__post_init__()
+        _checks.counts(self, "width", "depth")
+        _checks.positive(self, "strength", "epsilon")
 
     @property
     def network(self) -> PotentialMLP:
@@ -98,9 +63,8 @@ class FitWithGap:
         """The default of ott."""
         return optax.adam(self.learning_rate)
 
-    @functools.cached_property
-    def estimator(self) -> MongeGapEstimator:
-        """The solver of ott: its loss and step."""
+    def estimator(self, n_dims: int) -> MongeGapEstimator:
+        """Return the solver of ott: its loss and step."""
 
         def fitting_loss(moved: jax.Array, target: jax.Array) -> tuple[Any, None]:
             divergence, _ = sinkhorn_divergence.sinkdiv(moved, target, epsilon=self.epsilon, relative_epsilon="mean")
@@ -109,10 +73,10 @@ class FitWithGap:
         def gap(source: jax.Array, moved: jax.Array) -> tuple[Any, None]:
             return monge_gap_from_samples(source, moved, epsilon=self.epsilon, relative_epsilon="mean"), None
 
-        # it makes arrays, which have to outlive the compilation that may ask for it first
+        # the random network that it makes is no part of what is compiled
         with jax.ensure_compile_time_eval():
             return MongeGapEstimator(
-                self.n_dims,
+                n_dims,
                 self.network,
                 self.optimizer,
                 fitting_loss=fitting_loss,
@@ -121,28 +85,28 @@ class FitWithGap:
                 num_train_iters=1,
             )
 
-    def start(self, key: jax.Array) -> State:
+    def start(self, key: jax.Array, n_dims: int) -> LoopState:
         """Return a random network."""
-        params = self.network.init(key, jnp.ones(self.n_dims))["params"]
+        params = self.network.init(key, jnp.ones(n_dims))["params"]
         return {"map": params, "optimizer": self.optimizer.init(params), "damping": jnp.ones(())}
 
-    def step(self, state: State, x: jax.Array, y: jax.Array, key: jax.Array) -> tuple[State, jax.Array]:
+    def step(self, state: LoopState, x: jax.Array, y: jax.Array, key: jax.Array) -> tuple[LoopState, jax.Array]:
         """Return the state after one step on a batch, and the loss."""
-        network = self.estimator.state_neural_net.replace(params=state["map"], opt_state=state["optimizer"])
-        network, logs = self.estimator.step_fn(network, {"source": x, "target": y}, None, False, 0)
-        params = jax.tree.map(lambda a, b: a + state["damping"] * (b - a), state["map"], network.params)
+        estimator = self.estimator(x.shape[-1])
+        network = estimator.state_neural_net.replace(params=state["map"], opt_state=state["optimizer"])
+        network, logs = estimator.step_fn(network, {"source": x, "target": y}, None, False, 0)
+        params = optax.incremental_update(network.params, state["map"], state["damping"])
         loss = logs["train"]["total_loss"]
         return {"map": params, "optimizer": network.opt_state, "damping": state["damping"]}, loss
 
-    def params(self, state: State) -> Params:
+    def params(self, state: LoopState) -> Params:
         """Return the parameters of the map."""
         return state["map"]
 
-    def criterion(self, params: Params, clouds: Clouds) -> jax.Array:
+    def criterion(self, params: Params, ranges: Ranges) -> jax.Array:
         """Return the energy distance between transported and observed validation cells."""
-        r = clouds.ranges
-        moved = mlp.displace(params, r.source_valid)
-        return criteria.energy(moved, r.target_valid, r.source_mask, r.target_mask)
+        moved = mlp.displace(params, ranges.source_valid)
+        return criteria.energy(moved, ranges.target_valid, ranges.source_mask, ranges.target_mask)
 
 
 def fit_monge_gap(
@@ -152,20 +116,7 @@ def fit_monge_gap(
 
     Without validation cells, the last step is taken.
     """
-    method = FitWithGap(
-        problems[0].n_dims,
-        config.width,
-        config.depth,
-        config.strength,
-        config.epsilon,
-        config.learning_rate,
-        config.batch_size,
-        config.n_iters,
-        config.check_every,
-        config.patience,
-        min_steps=first_choice(problems, config.check_every, config.n_iters),
-    )
-    return fit_each(method, problems, config, seed, progress, MLPMap)
+    return fit_each(config, problems, seed, progress, MLPMap)
 
 
 SOLVER = Solver(

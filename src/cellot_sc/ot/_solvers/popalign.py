@@ -188,13 +188,13 @@ def _fit_one(problem: Problem, config: PopAlignConfig, seed: int) -> Solution:
     history = History(metrics={"n_components": [], "bic": []})
     candidates = []
     for step, n_components in enumerate(sorted({min(n, most) for n in config.n_components}), start=1):
-        of_x = _mixture(x, n_init=STARTS, n_components=n_components, seed=seed)
-        of_y = _mixture_from(y, of_x.predict_proba(origins), seed=seed)
-        candidates.append((of_x, of_y))
+        source_mixture = _mixture(x, n_init=STARTS, n_components=n_components, seed=seed)
+        target_mixture = _mixture_from(y, source_mixture.predict_proba(origins), seed=seed)
+        candidates.append((source_mixture, target_mixture))
         history.step.append(step)
         history.seconds.append(time.perf_counter() - begin)
         history.metrics["n_components"].append(n_components)
-        history.metrics["bic"].append(float(of_x.bic(x) + of_y.bic(y)))
+        history.metrics["bic"].append(float(source_mixture.bic(x) + target_mixture.bic(y)))
     chosen = int(np.argmin(history.metrics["bic"]))
     source, target = (_gaussians(cells, of) for cells, of in zip((x, y), candidates[chosen], strict=True))
     transport = MixtureMap(source, target, _coupling(source, target))
@@ -224,9 +224,9 @@ def _mixture(cells: np.ndarray, *, seed: int, **options: Any) -> GaussianMixture
         return model.fit(cells)
 
 
-def _mixture_from(cells: np.ndarray, of_component: np.ndarray, *, seed: int) -> GaussianMixture:
+def _mixture_from(cells: np.ndarray, membership: np.ndarray, *, seed: int) -> GaussianMixture:
     """Fit a mixture that starts where cells are known to be of certain components."""
-    start = _moments(cells, of_component, shared=None)
+    start = _moments(cells, membership, shared=None)
     return _mixture(
         cells,
         seed=seed,
@@ -241,21 +241,21 @@ def _gaussians(cells: np.ndarray, model: GaussianMixture) -> Mixture:
     return _moments(cells, model.predict_proba(cells), shared=model.covariances_)
 
 
-def _moments(cells: np.ndarray, of_component: np.ndarray, *, shared: np.ndarray | None) -> Mixture:
+def _moments(cells: np.ndarray, membership: np.ndarray, *, shared: np.ndarray | None) -> Mixture:
     """Return weighted means, and covariances shrunk towards their mean.
 
     The covariance of a component is drawn to that of all by the closed form of Ledoit and Wolf (2004, doi
     10.1016/S0047-259X(03)00096-4), with the mean in place of a multiple of the identity: directions that all components
     share are kept.
     """
-    sizes = of_component.sum(axis=0)
+    sizes = membership.sum(axis=0)
     kept = sizes >= min(MIN_CELLS, sizes.max())
-    of_component, sizes = of_component[:, kept], sizes[kept]
+    membership, sizes = membership[:, kept], sizes[kept]
     weights = sizes / sizes.sum()
-    means = of_component.T @ cells / sizes[:, None]
+    means = membership.T @ cells / sizes[:, None]
     covariances = np.empty((len(sizes), cells.shape[1], cells.shape[1]))
     noise = np.empty(len(sizes))
-    for k, probability in enumerate(of_component.T):
+    for k, probability in enumerate(membership.T):
         z = cells - means[k]
         covariances[k] = (z * probability[:, None]).T @ z / sizes[k]
         fourth = probability @ (z**2).sum(axis=1) ** 2 / sizes[k]

@@ -124,7 +124,7 @@ def fit(
     >>> import numpy as np
     >>> from cellot_sc import ot
     >>> x = np.random.default_rng(0).normal(size=(100, 2)).astype(np.float32)
-    >>> [fit] = ot.fit([ot.Problem(x, x + 1, x[:0], x[:0])], "mean_shift")
+    >>> [fit] = ot.fit([ot.Problem(x, x + 1)], "mean_shift")
     >>> fit.map.shift.round(3).tolist()
     [1.0, 1.0]
     """

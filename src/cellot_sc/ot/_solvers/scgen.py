@@ -9,14 +9,14 @@ from typing import Any, Self
 
 import numpy as np
 
-from .._loop.autoencoder import Params, encode, rectified
-from .._loop.reconstruction import Frame, ReconstructionConfig, as_arrays, rebuild, train_autoencoders
+from .._loop.reconstruction import ReconstructionConfig, train_autoencoders
+from .._maps.autoencoder import Autoencoder
 from .._maps.base import State, TransportMap
 from .._problem import Problem, Progress, Solution
 from .solver import Solver
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class ScgenConfig(ReconstructionConfig):
     """Options of the solver ``"scgen"``: those of :class:`.ReconstructionConfig`."""
 
@@ -29,10 +29,8 @@ class ScgenMap(TransportMap):
 
     Parameters
     ----------
-    networks
-        Parameters of the encoder and the decoder: kernel and bias of every layer.
-    frame
-        Units in which they see cells.
+    autoencoder
+        E and D.
     shift
         s, shape ``(n_latent,)``.
     residual
@@ -41,16 +39,15 @@ class ScgenMap(TransportMap):
 
     kind = "scgen"
 
-    def __init__(self, networks: Params, frame: Frame, shift: np.ndarray, *, residual: bool) -> None:
-        self.networks = as_arrays(networks)
-        self.frame = Frame(np.asarray(frame.center, dtype=np.float32), frame.scale)
+    def __init__(self, autoencoder: Autoencoder, shift: np.ndarray, *, residual: bool) -> None:
+        self.autoencoder = autoencoder.as_arrays()
         self.shift = np.asarray(shift, dtype=np.float32)
         self.residual = residual
 
     @property
     def n_dims(self) -> int:
         """Number of dimensions."""
-        return self.frame.center.shape[0]
+        return self.autoencoder.center.shape[0]
 
     def _forward(self, x: np.ndarray) -> np.ndarray:
         return self._moved(x, self.shift)
@@ -59,25 +56,20 @@ class ScgenMap(TransportMap):
         return self._moved(y, -self.shift)
 
     def _moved(self, x: np.ndarray, shift: np.ndarray) -> np.ndarray:
-        moved = rebuild(self.networks, self.frame, x, shift, into=self.networks)
-        return x + (moved - rebuild(self.networks, self.frame, x, 0.0, into=self.networks)) if self.residual else moved
+        moved = self.autoencoder.rebuild(x, shift)
+        return x + (moved - self.autoencoder.rebuild(x)) if self.residual else moved
 
     def state(self) -> State:
         """Return the parameters, the shift and the units."""
-        config = json.dumps({"scale": self.frame.scale, "residual": self.residual})
-        return {
-            "kind": self.kind,
-            "config": config,
-            "center": self.frame.center,
-            "shift": self.shift,
-            "networks": self.networks,
-        }
+        networks, center, scale = self.autoencoder
+        config = json.dumps({"scale": scale, "residual": self.residual})
+        return {"kind": self.kind, "config": config, "center": center, "shift": self.shift, "networks": networks}
 
     @classmethod
     def _from_state(cls, state: Mapping[str, Any]) -> Self:
         config = json.loads(state["config"])
-        frame = Frame(state["center"], config["scale"])
-        return cls(state["networks"], frame, state["shift"], residual=config["residual"])
+        autoencoder = Autoencoder(state["networks"], state["center"], config["scale"])
+        return cls(autoencoder, state["shift"], residual=config["residual"])
 
 
 def fit_scgen(problems: Sequence[Problem], config: ScgenConfig, seed: int, progress: Progress | None) -> list[Solution]:
@@ -88,13 +80,13 @@ def fit_scgen(problems: Sequence[Problem], config: ScgenConfig, seed: int, progr
     what was decoded was the prediction; see ``residual``. Without validation cells, the last step is taken.
     """
     fits = []
-    for problem, trained in zip(problems, train_autoencoders(problems, config, seed, progress), strict=True):
-        networks, frame = as_arrays(trained.networks), trained.frame
+    for problem, (autoencoder, history) in zip(
+        problems, train_autoencoders(problems, config, seed, progress), strict=True
+    ):
         source, target = (
-            encode(networks, frame.enter(cells), rectified).mean(axis=0, dtype=np.float64)
-            for cells in (problem.source, problem.target)
+            autoencoder.encode(cells).mean(axis=0, dtype=np.float64) for cells in (problem.source, problem.target)
         )
-        fits.append(Solution(ScgenMap(networks, frame, target - source, residual=config.residual), trained.history))
+        fits.append(Solution(ScgenMap(autoencoder, target - source, residual=config.residual), history))
     return fits
 
 

@@ -1,0 +1,96 @@
+"""What the compiled loop trains: the options of a neural solver, and what one of its steps does."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import jax
+import optax
+
+from .. import _checks
+from .._maps.networks import Params
+from .batches import Ranges
+
+type LoopState = dict[str, Any]
+"""Parameters, what their optimizer remembers, and a leaf ``damping`` that scales the steps."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LoopConfig(abc.ABC):
+    """The options that all neural solvers have, and what each has to define: a solver is its options.
+
+    Equal ones share compiled code. Where a fit is kept on disk makes no difference to that.
+
+    Parameters
+    ----------
+    learning_rate
+        Step size of Adam.
+    batch_size
+        Cells per cloud and step.
+    n_steps
+        Steps at most.
+    check_every
+        Steps between two looks at the validation cells.
+    patience
+        Looks without improvement after which the fit ends. With ``None`` it never ends early.
+    checkpoint_dir
+        Folder in which the state is kept after every look.
+    resume
+        Whether to go on from the state in that folder.
+    """
+
+    learning_rate: float
+    batch_size: int = 256
+    n_steps: int
+    check_every: int
+    patience: int | None = 8
+    checkpoint_dir: str | Path | None = dataclasses.field(default=None, compare=False)
+    resume: bool = dataclasses.field(default=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Check every value."""
+        _checks.counts(self, "batch_size", "n_steps", "check_every")
+        if self.patience is not None:
+            _checks.counts(self, "patience")
+        _checks.positive(self, "learning_rate")
+        if self.resume and self.checkpoint_dir is None:
+            msg = "resume=True needs the checkpoint_dir to resume from."
+            raise ValueError(msg)
+
+    @property
+    def n_drawn(self) -> int:
+        """Cells of either cloud that a step draws."""
+        return self.batch_size
+
+    @abc.abstractmethod
+    def step(self, state: LoopState, x: jax.Array, y: jax.Array, key: jax.Array) -> tuple[LoopState, jax.Array]:
+        """Return the state after one step on a batch, and the loss."""
+
+    @abc.abstractmethod
+    def params(self, state: LoopState) -> Params:
+        """Return what the map is made from."""
+
+    @abc.abstractmethod
+    def criterion(self, params: Params, ranges: Ranges) -> jax.Array:
+        """Return how far the transported validation cells are from the observed ones."""
+
+
+class SingleConfig(LoopConfig):
+    """A solver that trains one network per problem, from a random start, on cells as they are."""
+
+    @abc.abstractmethod
+    def start(self, key: jax.Array, n_dims: int) -> LoopState:
+        """Return a random state of one network."""
+
+
+def damped_update(
+    optimizer: optax.GradientTransformation, slope: Any, memory: optax.OptState, params: Any, damping: jax.Array | None
+) -> tuple[Any, optax.OptState]:
+    """Return parameters after a step of an optimizer, shortened by a factor, and what the optimizer remembers."""
+    updates, memory = optimizer.update(slope, memory, params)
+    if damping is not None:
+        updates = jax.tree.map(lambda u: damping * u, updates)
+    return optax.apply_updates(params, updates), memory
