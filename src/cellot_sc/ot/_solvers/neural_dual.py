@@ -27,6 +27,9 @@ from .solver import Solver
 
 logger = logging.getLogger("cellot_sc")
 
+CHUNK = 256
+"""Cells that are moved at a time."""
+
 
 @dataclasses.dataclass(frozen=True)
 class NeuralDualConfig:
@@ -89,10 +92,12 @@ class NeuralDualMap(TransportMap):
         return self._padded(_conjugate, y)
 
     def _padded(self, function: Any, cells: np.ndarray) -> np.ndarray:
-        # a few sizes, so that the number of cells does not compile anew
-        padded = np.zeros((max(64, 1 << (len(cells) - 1).bit_length()), self.n_dims), dtype=np.float32)
-        padded[: len(cells)] = cells
-        return np.asarray(function(self.layers, self.f, self.g, padded))[: len(cells)]
+        # always as many at a time: nothing compiles anew, and where a search ends does not depend on the others
+        n_chunks = -(-len(cells) // CHUNK)
+        padded = np.zeros((n_chunks, CHUNK, self.n_dims), dtype=np.float32)
+        padded.reshape(-1, self.n_dims)[: len(cells)] = cells
+        moved = [function(self.layers, self.f, self.g, chunk) for chunk in padded]
+        return np.concatenate(moved)[: len(cells)]
 
     def state(self) -> State:
         """Return the parameters of both networks and their layers."""
