@@ -21,8 +21,7 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module("._settings", __name__).settings
     if name in __all__:
         return importlib.import_module(f".{name}", __name__)
-    msg = f"module {__name__!r} has no attribute {name!r}"
-    raise AttributeError(msg)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -33,8 +33,9 @@ class Methods:
     def __getattr__(self, name: str) -> Callable[..., Any]:
         functions = {} if name.startswith("_") else _functions(self._namespace)
         if name not in functions:
-            msg = f"adata.cellot.{self.__dict__.get('_namespace')} has no {name!r}.{_validate.nearest(name, functions)}"
-            raise AttributeError(msg)
+            raise AttributeError(
+                f"adata.cellot.{self.__dict__.get('_namespace')} has no {name!r}.{_validate.nearest(name, functions)}"
+            )
         return _bound(functions[name], self._adata)
 
     def __dir__(self) -> list[str]:

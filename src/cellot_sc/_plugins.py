@@ -92,8 +92,7 @@ class Registry[Record: Named](Mapping[str, Record]):
             If its name is taken by another one.
         """
         if not isinstance(record, self._class):
-            msg = f"a {self._what} is a {self._class.__name__}, not {type(record).__name__}: {record!r}."
-            raise TypeError(msg)
+            raise TypeError(f"a {self._what} is a {self._class.__name__}, not {type(record).__name__}: {record!r}.")
         self._records[record.name] = self.resolve(record)
         return record
 
@@ -102,19 +101,22 @@ class Registry[Record: Named](Mapping[str, Record]):
 
         Raises
         ------
+        TypeError
+            If it is neither.
         ValueError
             If there is none of that name, or the record has the name of another one that is registered.
         """
-        if isinstance(given, self._class):
-            taken = self._records.get(given.name, given).origin
-            if taken != given.origin:
-                msg = f"the name of the {self._what} {given.name!r} is taken by {taken}: choose another one."
-                raise ValueError(msg)
-            return given
-        if not isinstance(given, str) or given not in self:
-            msg = f"{self._what} {given!r} is unknown.{nearest(given, self)}"
-            raise ValueError(msg)
-        return self._records[given]
+        if isinstance(given, str):
+            if given not in self:
+                raise ValueError(f"{self._what} {given!r} is unknown.{nearest(given, self)}")
+            return self._records[given]
+        if not isinstance(given, self._class):
+            kind = self._class.__name__
+            raise TypeError(f"a {self._what} is a {kind} or the name of one, not {type(given).__name__}: {given!r}.")
+        taken = self._records.get(given.name, given).origin
+        if taken != given.origin:
+            raise ValueError(f"the name of the {self._what} {given.name!r} is taken by {taken}: choose another one.")
+        return given
 
     def select(self, given: str | Record | Iterable[str | Record]) -> list[Record]:
         """Return one record or several, each once, in the order in which they are given.
@@ -128,11 +130,11 @@ class Registry[Record: Named](Mapping[str, Record]):
         records: dict[str, Record] = {}
         for record in map(self.resolve, several):
             if records.setdefault(record.name, record) is not record:
-                msg = f"two different {self._what}s are called {record.name!r}: give one of them another name."
-                raise ValueError(msg)
+                raise ValueError(
+                    f"two different {self._what}s are called {record.name!r}: give one of them another name."
+                )
         if not records:
-            msg = f"{self._what} is empty: give at least one.{nearest('', self)}"
-            raise ValueError(msg)
+            raise ValueError(f"{self._what} is empty: give at least one.{nearest('', self)}")
         return list(records.values())
 
     def __getitem__(self, name: str) -> Record:

@@ -78,11 +78,10 @@ def use_device(name: Device | None = None) -> None:
             device = jax.local_devices(backend=name)[0]
         except RuntimeError:
             there = ", ".join(sorted({repr(device.platform) for device in jax.local_devices()}))
-            msg = (
+            raise ValueError(
                 f"device {name!r} is not there: jax has {there}. Set cs.settings.device (CELLOT_SC_DEVICE) to that, or "
                 "to 'auto'; for NVIDIA GPUs, pip install 'cellot-sc[cuda]'."
-            )
-            raise ValueError(msg) from None
+            ) from None
     _jax_had.close()
     if device is not None:
         _jax_had.callback(jax.config.update, "jax_default_device", jax.config.jax_default_device)

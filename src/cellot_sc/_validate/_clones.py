@@ -33,12 +33,14 @@ def clones(adata: AnnData, key: str) -> sparse.csr_array:
         found: Any = adata.obsm[key]
         matrix = sparse.csr_array(found.to_numpy() if hasattr(found, "to_numpy") else found).astype(np.float64)
         if not (matrix.data >= 0).all():
-            msg = f"adata.obsm[{key!r}] holds NaN or negative values: which cells belong to which clone is needed."
-            raise ValueError(msg)
+            raise ValueError(
+                f"adata.obsm[{key!r}] holds NaN or negative values: which cells belong to which clone is needed."
+            )
         return (matrix > 0).astype(np.float64).tocsr()
     if key not in adata.obs:
-        msg = f"clone_key {key!r} is neither in adata.obsm nor in adata.obs.{nearest(key, [*adata.obsm, *adata.obs])}"
-        raise KeyError(msg)
+        raise KeyError(
+            f"clone_key {key!r} is neither in adata.obsm nor in adata.obs.{nearest(key, [*adata.obsm, *adata.obs])}"
+        )
     codes, names = pd.factorize(adata.obs[key])
     rows = np.flatnonzero(codes >= 0)
     shape = (adata.n_obs, len(names))
@@ -50,33 +52,28 @@ def fates(adata: AnnData, key: str) -> Mapping[str, Any]:
     found = adata.uns.get(key)
     if not isinstance(found, Mapping) or "n_neighbors" not in found or key not in adata.obsm:
         known = [k for k, v in adata.uns.items() if isinstance(v, Mapping) and "n_neighbors" in v and k in adata.obsm]
-        msg = f"There are no fates under {key!r}: call cs.tl.fate first.{nearest(key, known)}"
-        raise KeyError(msg)
+        raise KeyError(f"There are no fates under {key!r}: call cs.tl.fate first.{nearest(key, known)}")
     return found
 
 
 def clonal_cells(n_cells: int, clone_key: str, target: str) -> None:
     """Raise :class:`ValueError` if no early cell has a relative among labelled late cells."""
     if not n_cells:
-        msg = (
+        raise ValueError(
             f"No early cell shares a clone of {clone_key!r} with a late cell of time {target!r} that has one of the "
             "fates: nothing can be compared."
         )
-        raise ValueError(msg)
 
 
 def corners(n_fates: int) -> None:
     """Raise :class:`ValueError` if there are too few fates for a polygon."""
     if n_fates < 3:
-        msg = f"style 'simplex' needs three fates; there are {n_fates}: use style 'bars'."
-        raise ValueError(msg)
+        raise ValueError(f"style 'simplex' needs three fates; there are {n_fates}: use style 'bars'.")
 
 
 def populations(names: Sequence[str], key: str, *, reserved: str) -> None:
     """Raise :class:`ValueError` if there are no two populations, or one is named like all of them."""
     if len(names) < 2:
-        msg = f"adata.obs[{key!r}] has {len(names)} population{'s' * (len(names) != 1)}: two are needed."
-        raise ValueError(msg)
+        raise ValueError(f"adata.obs[{key!r}] has {len(names)} population{'s' * (len(names) != 1)}: two are needed.")
     if reserved in names:
-        msg = f"adata.obs[{key!r}] has a population {reserved!r}, which names all of them: rename it."
-        raise ValueError(msg)
+        raise ValueError(f"adata.obs[{key!r}] has a population {reserved!r}, which names all of them: rename it.")

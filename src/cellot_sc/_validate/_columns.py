@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 def obs_key(adata: AnnData, key: str, *, what: str = "column") -> pd.Series:
     """Return ``adata.obs[key]``; raise :class:`KeyError` with the nearest column otherwise."""
     if key not in adata.obs:
-        msg = f"{what} {key!r} is not in adata.obs.{nearest(key, adata.obs.columns)}"
-        raise KeyError(msg)
+        raise KeyError(f"{what} {key!r} is not in adata.obs.{nearest(key, adata.obs.columns)}")
     return adata.obs[key]
 
 
@@ -35,13 +34,13 @@ def perturbation_labels(adata: AnnData, perturbation_key: str, control: str) -> 
     """
     column = obs_key(adata, perturbation_key, what="perturbation_key")
     if column.isna().any():
-        msg = f"adata.obs[{perturbation_key!r}] is missing for {int(column.isna().sum())} cells: drop or label them."
-        raise ValueError(msg)
+        raise ValueError(
+            f"adata.obs[{perturbation_key!r}] is missing for {int(column.isna().sum())} cells: drop or label them."
+        )
     labels = column.astype(str).to_numpy(dtype=object)
     if control not in set(labels):
         hint = nearest(control, sorted(set(labels)))
-        msg = f"control {control!r} is not a category of adata.obs[{perturbation_key!r}].{hint}"
-        raise ValueError(msg)
+        raise ValueError(f"control {control!r} is not a category of adata.obs[{perturbation_key!r}].{hint}")
     return labels
 
 
@@ -55,19 +54,16 @@ def targets(labels: np.ndarray, control: str, wanted: str | Sequence[str] | None
     """
     others = sorted(set(labels) - {control})
     if not others:
-        msg = f"Every cell is {control!r}: there is no perturbation to learn."
-        raise ValueError(msg)
+        raise ValueError(f"Every cell is {control!r}: there is no perturbation to learn.")
     if wanted is None:
         return others
     names = [wanted] if isinstance(wanted, str) else [str(w) for w in wanted]
     if not names:
-        msg = "targets is empty: give at least one perturbation, or None for all of them."
-        raise ValueError(msg)
+        raise ValueError("targets is empty: give at least one perturbation, or None for all of them.")
     for name in names:
         one_of(name, others, what="target")
     if len(set(names)) < len(names):
-        msg = f"targets names a perturbation twice: {names}."
-        raise ValueError(msg)
+        raise ValueError(f"targets names a perturbation twice: {names}.")
     return names
 
 
@@ -86,8 +82,9 @@ def split_labels(adata: AnnData, split_key: str) -> np.ndarray:
     labels[column.isna().to_numpy(dtype=bool)] = None
     unknown = sorted(set(labels) - {None, *_keys.SPLITS})
     if unknown:
-        msg = f"adata.obs[{split_key!r}] has labels that are no split: {unknown[:5]}. Valid: {', '.join(_keys.SPLITS)}."
-        raise ValueError(msg)
+        raise ValueError(
+            f"adata.obs[{split_key!r}] has labels that are no split: {unknown[:5]}. Valid: {', '.join(_keys.SPLITS)}."
+        )
     return labels
 
 
@@ -95,8 +92,7 @@ def unique_obs_names(adata: AnnData) -> None:
     """Raise :class:`ValueError` if two cells share a name."""
     if not adata.obs_names.is_unique:
         twice = adata.obs_names[adata.obs_names.duplicated()][:3].tolist()
-        msg = f"adata.obs_names are not unique ({twice} ...): call adata.obs_names_make_unique() first."
-        raise ValueError(msg)
+        raise ValueError(f"adata.obs_names are not unique ({twice} ...): call adata.obs_names_make_unique() first.")
 
 
 def group_codes(adata: AnnData, key: str, *, what: str) -> np.ndarray:
@@ -111,8 +107,7 @@ def group_codes(adata: AnnData, key: str, *, what: str) -> np.ndarray:
     """
     column = obs_key(adata, key, what=what)
     if column.isna().any():
-        msg = f"adata.obs[{key!r}] is missing for {int(column.isna().sum())} cells: drop or label them."
-        raise ValueError(msg)
+        raise ValueError(f"adata.obs[{key!r}] is missing for {int(column.isna().sum())} cells: drop or label them.")
     return column.astype("category").cat.codes.to_numpy(dtype=np.int64)
 
 
@@ -130,27 +125,22 @@ def cell_positions(adata: AnnData, cells: Any) -> np.ndarray:
     """
     chosen = np.asarray(cells)
     if chosen.ndim != 1 or chosen.size == 0:
-        msg = f"cells has shape {chosen.shape}: a mask, names or positions of at least one cell are needed."
-        raise ValueError(msg)
+        raise ValueError(f"cells has shape {chosen.shape}: a mask, names or positions of at least one cell are needed.")
     if chosen.dtype == bool:
         if chosen.size != adata.n_obs:
-            msg = f"cells is a mask of {chosen.size} cells; adata has {adata.n_obs}."
-            raise ValueError(msg)
+            raise ValueError(f"cells is a mask of {chosen.size} cells; adata has {adata.n_obs}.")
         if not chosen.any():
-            msg = "cells is a mask that chooses no cell."
-            raise ValueError(msg)
+            raise ValueError("cells is a mask that chooses no cell.")
         return np.flatnonzero(chosen)
     if np.issubdtype(chosen.dtype, np.integer):
         bad = chosen[(chosen < -adata.n_obs) | (chosen >= adata.n_obs)]
         if bad.size:
-            msg = f"cells has position {bad[0]}; adata has {adata.n_obs} cells."
-            raise IndexError(msg)
+            raise IndexError(f"cells has position {bad[0]}; adata has {adata.n_obs} cells.")
         return chosen % adata.n_obs
     positions = adata.obs_names.get_indexer(chosen.astype(str))
     if (positions < 0).any():
         name = str(chosen[positions < 0][0])
-        msg = f"cell {name!r} is not in adata.obs_names.{nearest(name, adata.obs_names)}"
-        raise KeyError(msg)
+        raise KeyError(f"cell {name!r} is not in adata.obs_names.{nearest(name, adata.obs_names)}")
     return positions
 
 
@@ -164,8 +154,7 @@ def categories(adata: AnnData, key: str, *, what: str) -> tuple[list[str], np.nd
     """
     column = adata.obs[key]
     if column.isna().any():
-        msg = f"{what}.obs[{key!r}] is missing for {int(column.isna().sum())} cells: drop or label them."
-        raise ValueError(msg)
+        raise ValueError(f"{what}.obs[{key!r}] is missing for {int(column.isna().sum())} cells: drop or label them.")
     labels, codes = np.unique(column.astype(str).to_numpy(dtype=object), return_inverse=True)
     return [str(label) for label in labels], codes
 
@@ -173,8 +162,7 @@ def categories(adata: AnnData, key: str, *, what: str) -> tuple[list[str], np.nd
 def not_read(key: str, keys: Iterable[str], *, what: str) -> None:
     """Raise :class:`ValueError` if ``key``, which is to be written, is one of the ``obs`` columns that are read."""
     if key in keys:
-        msg = f"{what} {key!r} would overwrite a column of adata.obs that is read: choose another name."
-        raise ValueError(msg)
+        raise ValueError(f"{what} {key!r} would overwrite a column of adata.obs that is read: choose another name.")
 
 
 def held_out(adata: AnnData, holdout: Any, *, what: str = "holdout") -> np.ndarray:
@@ -190,15 +178,15 @@ def held_out(adata: AnnData, holdout: Any, *, what: str = "holdout") -> np.ndarr
         If no value is given for a column, or no cell has one that is.
     """
     if holdout is not None and not isinstance(holdout, Mapping):
-        msg = f"{what} is {holdout!r}; columns of adata.obs and their values are needed, such as {{'patient': '101'}}."
-        raise TypeError(msg)
+        raise TypeError(
+            f"{what} is {holdout!r}; columns of adata.obs and their values are needed, such as {{'patient': '101'}}."
+        )
     mask = np.zeros(adata.n_obs, dtype=bool)
     for key, given in (holdout or {}).items():
         column = obs_key(adata, key, what=f"{what} column")
         values = [str(v) for v in ([given] if isinstance(given, str) or not isinstance(given, Iterable) else given)]
         if not values:
-            msg = f"{what} names no value of adata.obs[{key!r}]: give at least one."
-            raise ValueError(msg)
+            raise ValueError(f"{what} names no value of adata.obs[{key!r}]: give at least one.")
         labels = column.astype(str).to_numpy(dtype=object)
         known = column.notna().to_numpy(dtype=bool)
         for value in values:
@@ -210,8 +198,7 @@ def held_out(adata: AnnData, holdout: Any, *, what: str = "holdout") -> np.ndarr
 def has_holdout(holdout: Any) -> None:
     """Raise :class:`ValueError` if no group is held out, so that a split has no twin."""
     if not holdout:
-        msg = "twin needs holdout: two splits that hold nothing out do not differ."
-        raise ValueError(msg)
+        raise ValueError("twin needs holdout: two splits that hold nothing out do not differ.")
 
 
 def group_labels(adata: AnnData, key: str, *, reserved: Iterable[str]) -> np.ndarray:
@@ -228,8 +215,7 @@ def group_labels(adata: AnnData, key: str, *, reserved: Iterable[str]) -> np.nda
     labels = np.where(column.isna(), "", column.astype(str).to_numpy(dtype=object))
     taken = sorted(set(labels) & set(reserved))
     if taken:
-        msg = f"groupby {key!r} has a category {taken[0]!r}, which names a summary of groups: rename it."
-        raise ValueError(msg)
+        raise ValueError(f"groupby {key!r} has a category {taken[0]!r}, which names a summary of groups: rename it.")
     return labels
 
 
@@ -258,31 +244,27 @@ def cell_weights(adata: AnnData, key: str, clouds: Mapping[str, np.ndarray], *, 
     numeric = getattr(column.dtype, "kind", "O") in "biuf"
     numbers = [name for name in adata.obs.columns if getattr(adata.obs[name].dtype, "kind", "O") in "iuf"]
     if not numeric:
-        msg = f"{what} {key!r} of dtype {column.dtype} holds no numbers.{nearest(key, numbers)}"
-        raise ValueError(msg)
+        raise ValueError(f"{what} {key!r} of dtype {column.dtype} holds no numbers.{nearest(key, numbers)}")
     weights = column.to_numpy(dtype=np.float64, na_value=np.nan)
     for name, mask in clouds.items():
         bad = ~(np.isfinite(weights[mask]) & (weights[mask] >= 0))
         if bad.any():
-            msg = (
+            raise ValueError(
                 f"{what} {key!r} is {weights[mask][bad][0]:g} for {int(bad.sum())} {name}: finite numbers, 0 or more, "
                 "are needed."
             )
-            raise ValueError(msg)
         if mask.any() and not weights[mask].any():
-            msg = f"{what} {key!r} is 0 for all {int(mask.sum())} {name}: at least one has to count."
-            raise ValueError(msg)
+            raise ValueError(f"{what} {key!r} is 0 for all {int(mask.sum())} {name}: at least one has to count.")
     return weights
 
 
 def growth_column(adata: AnnData, key: str, methods: Sequence[str]) -> None:
     """Raise :class:`KeyError` if growth is neither a column of ``adata.obs`` nor one of the methods."""
     if key not in adata.obs:
-        msg = (
+        raise KeyError(
             f"growth {key!r} is neither a column of adata.obs nor one of {', '.join(map(repr, methods))}."
             f"{nearest(key, [*methods, *adata.obs.columns])}"
         )
-        raise KeyError(msg)
 
 
 def table_columns(table: pd.DataFrame, needed: Iterable[str], *, maker: str = "cs.tl.evaluate") -> None:
@@ -290,39 +272,36 @@ def table_columns(table: pd.DataFrame, needed: Iterable[str], *, maker: str = "c
     for column in needed:
         if column not in table.columns:
             hint = nearest(column, table.columns)
-            msg = f"table has no column {column!r}: one made by {maker} is needed.{hint}"
-            raise KeyError(msg)
+            raise KeyError(f"table has no column {column!r}: one made by {maker} is needed.{hint}")
     table_rows(table, maker=maker)
 
 
 def table_rows(table: pd.DataFrame, *, maker: str) -> None:
     """Raise :class:`ValueError` if a table, such as ``maker`` makes, is empty."""
     if not len(table):
-        msg = f"table has no rows: one made by {maker} is needed, with at least one row."
-        raise ValueError(msg)
+        raise ValueError(f"table has no rows: one made by {maker} is needed, with at least one row.")
 
 
 def square_table(table: pd.DataFrame, *, maker: str) -> None:
     """Raise :class:`ValueError` if a table, such as ``maker`` makes, is empty or has other rows than columns."""
     table_rows(table, maker=maker)
     if list(table.index) != list(table.columns):
-        msg = f"table has shape {table.shape} and other rows than columns: one made by {maker} is needed."
-        raise ValueError(msg)
+        raise ValueError(f"table has shape {table.shape} and other rows than columns: one made by {maker} is needed.")
 
 
 def some_groups[T](groups: Mapping[str, T], key: str) -> Mapping[str, T]:
     """Return the groups of control cells; raise :class:`ValueError` if no control cell is in any."""
     if not groups:
-        msg = f"adata.obs[{key!r}] is missing for every control cell: there is no group to look at."
-        raise ValueError(msg)
+        raise ValueError(f"adata.obs[{key!r}] is missing for every control cell: there is no group to look at.")
     return groups
 
 
 def some_units(units: Sequence[str], key: str, target: str) -> Sequence[str]:
     """Return the units with control and treated cells; raise :class:`ValueError` if there are fewer than two."""
     if len(units) < 2:
-        msg = f"{len(units)} categories of adata.obs[{key!r}] have cells of control and of {target!r}: 2 are needed."
-        raise ValueError(msg)
+        raise ValueError(
+            f"{len(units)} categories of adata.obs[{key!r}] have cells of control and of {target!r}: 2 are needed."
+        )
     return units
 
 
@@ -331,8 +310,7 @@ def table_numbers(table: pd.DataFrame, column: str, *, what: str) -> None:
     values = table[column].to_numpy()
     if values.dtype.kind not in "iuf" or not np.isfinite(values).all():
         numbers = table.select_dtypes("number").columns
-        msg = f"{what} {column!r} holds what is no finite number.{nearest(column, numbers)}"
-        raise ValueError(msg)
+        raise ValueError(f"{what} {column!r} holds what is no finite number.{nearest(column, numbers)}")
 
 
 def one_score_each(table: pd.DataFrame, columns: Sequence[str]) -> None:
@@ -340,8 +318,7 @@ def one_score_each(table: pd.DataFrame, columns: Sequence[str]) -> None:
     again = table.duplicated(list(columns))
     if again.any():
         row = ", ".join(f"{column} {table.loc[again, column].iloc[0]!r}" for column in columns)
-        msg = (
+        raise ValueError(
             f"table has several scores of {row}: name in x the number in which they differ, such as 'n_features' or "
             "'n_cells', or average them with cs.tl.summarize_scores."
         )
-        raise ValueError(msg)

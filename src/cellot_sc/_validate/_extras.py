@@ -11,5 +11,6 @@ def installed(module: str, *, extra: str, what: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        msg = f"{what} needs {module}, which cannot be imported ({error}): pip install 'cellot-sc[{extra}]'."
-        raise ImportError(msg) from error
+        raise ImportError(
+            f"{what} needs {module}, which cannot be imported ({error}): pip install 'cellot-sc[{extra}]'."
+        ) from error

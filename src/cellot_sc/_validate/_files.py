@@ -16,8 +16,7 @@ FIGURE_SUFFIXES = (".png", ".pdf", ".svg", ".jpg", ".jpeg", ".webp", ".tif", ".t
 def writable(path: Path, *, overwrite: bool) -> Path:
     """Return ``path``; raise :class:`FileExistsError` if it exists and may not be overwritten."""
     if path.exists() and not overwrite:
-        msg = f"{path} exists; --overwrite replaces it."
-        raise FileExistsError(msg)
+        raise FileExistsError(f"{path} exists; --overwrite replaces it.")
     return path
 
 
@@ -27,17 +26,14 @@ def figure_file(path: str | Path | None) -> None:
         return
     file = Path(path)
     if file.suffix.lower() not in FIGURE_SUFFIXES:
-        msg = f"save {str(path)!r} is no figure's file.{nearest(file.suffix, FIGURE_SUFFIXES)}"
-        raise ValueError(msg)
+        raise ValueError(f"save {str(path)!r} is no figure's file.{nearest(file.suffix, FIGURE_SUFFIXES)}")
     if not file.parent.is_dir():
-        msg = f"save {str(path)!r}: the folder {str(file.parent)!r} does not exist."
-        raise ValueError(msg)
+        raise ValueError(f"save {str(path)!r}: the folder {str(file.parent)!r} does not exist.")
 
 
 def _suffix(path: Path, suffixes: Sequence[str]) -> None:
     if path.suffix not in suffixes:
-        msg = f"{path} ends in {path.suffix!r}.{nearest(path.suffix, suffixes)}"
-        raise ValueError(msg)
+        raise ValueError(f"{path} ends in {path.suffix!r}.{nearest(path.suffix, suffixes)}")
 
 
 def input_file(path: Path, suffixes: Sequence[str]) -> None:
@@ -54,16 +50,14 @@ def input_file(path: Path, suffixes: Sequence[str]) -> None:
         beside = [p.name for p in path.parent.iterdir() if p.suffix in suffixes] if path.parent.is_dir() else []
         close = difflib.get_close_matches(path.name, beside, n=1, cutoff=0.4)
         hint = f" Did you mean {str(path.with_name(close[0]))!r}?" if close else ""
-        msg = f"{path} does not exist.{hint}"
-        raise FileNotFoundError(msg)
+        raise FileNotFoundError(f"{path} does not exist.{hint}")
     _suffix(path, suffixes)
 
 
 def unreadable(path: Path, error: Exception) -> NoReturn:
     """Raise :class:`ValueError`: ``path`` is there, but reading it ended in ``error``."""
     reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-    msg = f"{path} cannot be read as {path.suffix}: {reason}"
-    raise ValueError(msg) from error
+    raise ValueError(f"{path} cannot be read as {path.suffix}: {reason}") from error
 
 
 def output_file(path: Path, suffixes: Sequence[str], *, overwrite: bool) -> None:
@@ -80,16 +74,14 @@ def output_file(path: Path, suffixes: Sequence[str], *, overwrite: bool) -> None
     """
     _suffix(path, suffixes)
     if not path.parent.is_dir():
-        msg = f"{path}: the folder {str(path.parent)!r} does not exist."
-        raise FileNotFoundError(msg)
+        raise FileNotFoundError(f"{path}: the folder {str(path.parent)!r} does not exist.")
     writable(path, overwrite=overwrite)
 
 
 def replaceable(path: Path, *, is_store: bool) -> None:
     """Raise :class:`ValueError` if the folder ``path`` is not a store that may be replaced as a whole."""
     if not is_store:
-        msg = f"{path} is a folder that is no Zarr store: it is not replaced."
-        raise ValueError(msg)
+        raise ValueError(f"{path} is a folder that is no Zarr store: it is not replaced.")
 
 
 def output_folder(folder: Path, *, overwrite: bool) -> None:
@@ -103,11 +95,9 @@ def output_folder(folder: Path, *, overwrite: bool) -> None:
         If the folder that is to hold it is not there.
     """
     if folder.exists() and not folder.is_dir():
-        msg = f"{folder} is a file; a folder is needed."
-        raise FileExistsError(msg)
+        raise FileExistsError(f"{folder} is a file; a folder is needed.")
     if not folder.parent.is_dir():
-        msg = f"{folder}: the folder {str(folder.parent)!r} does not exist."
-        raise FileNotFoundError(msg)
+        raise FileNotFoundError(f"{folder}: the folder {str(folder.parent)!r} does not exist.")
     if folder.is_dir() and any(folder.iterdir()):
         writable(folder, overwrite=overwrite)
 
@@ -115,19 +105,17 @@ def output_folder(folder: Path, *, overwrite: bool) -> None:
 def not_downloaded(path: Path, url: str, reasons: Sequence[str], *, megabytes: int | None) -> NoReturn:
     """Raise :class:`FileNotFoundError`: a data set is not at ``path``, and none of its addresses gave it."""
     size = "" if megabytes is None else f" ({megabytes} MB)"
-    msg = (
+    raise FileNotFoundError(
         f"{path.name} is not in {path.parent}, and was not downloaded: {'; '.join(dict.fromkeys(reasons))}. "
         f"Download {url}{size} where there is a network and put it there as {path.name}, or point "
         "cs.settings.dataset_dir (CELLOT_SC_DATASET_DIR) to a folder that has it."
     )
-    raise FileNotFoundError(msg)
 
 
 def not_in_archive(folder: Path, file: str, *, doi: str, task: str, open_question: str) -> NoReturn:
     """Raise :class:`FileNotFoundError`: what a task reads from the unpacked archive ``doi`` is not in ``folder``."""
     known = f" Not verified: {open_question}." if open_question else ""
-    msg = (
+    raise FileNotFoundError(
         f"task {task!r} needs {file}, which is not in {folder}. Download the archive of the CellOT paper, "
         f"https://doi.org/{doi}, and unpack it there, so that {folder / file} exists.{known}"
     )
-    raise FileNotFoundError(msg)

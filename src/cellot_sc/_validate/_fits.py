@@ -29,21 +29,20 @@ def kept_fit(adata: AnnData, key: str, version: int) -> Mapping[str, Any]:
     """
     if not has_fit(adata, key):
         hint = nearest(key, [name for name in adata.uns if has_fit(adata, name)])
-        msg = f"adata.uns[{key!r}] holds no fitted maps: call cs.tl.cellot first.{hint}"
-        raise KeyError(msg)
+        raise KeyError(f"adata.uns[{key!r}] holds no fitted maps: call cs.tl.cellot first.{hint}")
     kept = adata.uns[key]
     if kept.get("format_version") != version:
         by = kept["versions"].get("cellot_sc", "") if isinstance(kept.get("versions"), Mapping) else ""
-        msg = (
+        raise ValueError(
             f"adata.uns[{key!r}] is of format {kept.get('format_version', 'unknown')}, and format {version} is needed: "
             f"fit again, or install the version of cellot-sc that wrote it{f' ({by})' if by else ''}."
         )
-        raise ValueError(msg)
     return kept
 
 
 def broken_fit(key: str, error: Exception) -> NoReturn:
     """Raise :class:`ValueError`: what is kept of a fit is not all there, or not what it was."""
     reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-    msg = f"adata.uns[{key!r}] holds fitted maps that cannot be read ({reason}): fit again, or read the file anew."
-    raise ValueError(msg) from error
+    raise ValueError(
+        f"adata.uns[{key!r}] holds fitted maps that cannot be read ({reason}): fit again, or read the file anew."
+    ) from error

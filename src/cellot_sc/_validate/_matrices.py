@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 def matrix(x: Any, *, what: str) -> Any:
     """Return ``x``; raise :class:`ValueError` if it is not of shape (n_cells, n_dims)."""
     if len(x.shape) != 2 or x.shape[1] == 0:
-        msg = f"{what} has shape {tuple(x.shape)}; (n_cells, n_dims) is needed."
-        raise ValueError(msg)
+        raise ValueError(f"{what} has shape {tuple(x.shape)}; (n_cells, n_dims) is needed.")
     return x
 
 
@@ -27,8 +26,9 @@ def finite(x: np.ndarray, *, what: str) -> np.ndarray:
     """Return ``x``; raise :class:`ValueError` if it holds NaN or inf."""
     bad = ~np.isfinite(x)
     if bad.any():
-        msg = f"{what} holds NaN or inf in {int(bad.any(axis=-1).sum())} of {x.shape[0]} cells: remove or impute them."
-        raise ValueError(msg)
+        raise ValueError(
+            f"{what} holds NaN or inf in {int(bad.any(axis=-1).sum())} of {x.shape[0]} cells: remove or impute them."
+        )
     return x
 
 
@@ -36,8 +36,7 @@ def representation_key(adata: AnnData, use_rep: str) -> str:
     """Return ``use_rep`` if it is ``"X"`` or in ``adata.obsm``; raise :class:`KeyError` with the nearest otherwise."""
     if use_rep != _keys.EXPRESSION and use_rep not in adata.obsm:
         valid = [*adata.obsm, _keys.EXPRESSION]
-        msg = f"use_rep {use_rep!r} is not in adata.obsm.{nearest(use_rep, valid)}"
-        raise KeyError(msg)
+        raise KeyError(f"use_rep {use_rep!r} is not in adata.obsm.{nearest(use_rep, valid)}")
     return use_rep
 
 
@@ -52,27 +51,25 @@ def plane(adata: AnnData, basis: str, *, also: Iterable[str]) -> np.ndarray:
         If it has fewer than two columns, or holds NaN or inf.
     """
     if basis not in adata.obsm:
-        msg = f"basis {basis!r} is not in adata.obsm.{nearest(basis, [*also, *adata.obsm])}"
-        raise KeyError(msg)
+        raise KeyError(f"basis {basis!r} is not in adata.obsm.{nearest(basis, [*also, *adata.obsm])}")
     found = np.asarray(adata.obsm[basis], dtype=np.float64)
     if found.ndim != 2 or found.shape[1] < 2:
-        msg = f"basis {basis!r} has shape {found.shape}: two columns are needed."
-        raise ValueError(msg)
+        raise ValueError(f"basis {basis!r} has shape {found.shape}: two columns are needed.")
     return finite(found[:, :2], what=f"basis {basis!r}")
 
 
 def free_uns_key(key: str, use_rep: str, *, what: str) -> None:
     """Raise :class:`ValueError` if ``key``, which is to be written to ``uns``, is where a decoder is kept."""
     if key == use_rep:
-        msg = f"{what} {key!r} would overwrite the decoder of the representation of that name: choose another name."
-        raise ValueError(msg)
+        raise ValueError(
+            f"{what} {key!r} would overwrite the decoder of the representation of that name: choose another name."
+        )
 
 
 def not_maps(key: str, maps: str, *, what: str) -> None:
     """Raise :class:`ValueError` if ``key``, which is to be written to ``uns``, is where the maps are kept."""
     if key == maps:
-        msg = f"{what} {key!r} would overwrite the fitted maps in adata.uns[{maps!r}]: choose another name."
-        raise ValueError(msg)
+        raise ValueError(f"{what} {key!r} would overwrite the fitted maps in adata.uns[{maps!r}]: choose another name.")
 
 
 def positive_weights(weights: Any, n_dims: int, *, what: str) -> np.ndarray:
@@ -80,11 +77,9 @@ def positive_weights(weights: Any, n_dims: int, *, what: str) -> np.ndarray:
     try:
         array = np.asarray(weights, dtype=np.float32)
     except (TypeError, ValueError):
-        msg = f"{what} are no numbers: {n_dims} positive finite numbers are needed."
-        raise ValueError(msg) from None
+        raise ValueError(f"{what} are no numbers: {n_dims} positive finite numbers are needed.") from None
     if array.shape != (n_dims,) or not np.isfinite(array).all() or (array <= 0).any():
-        msg = f"{what} of shape {array.shape}: {n_dims} positive finite numbers are needed."
-        raise ValueError(msg)
+        raise ValueError(f"{what} of shape {array.shape}: {n_dims} positive finite numbers are needed.")
     return array
 
 
@@ -96,8 +91,7 @@ def finite_expression(x: Any, *, what: str) -> Any:
     else:
         rows = np.flatnonzero(~np.isfinite(x).all(axis=1))
     if len(rows):
-        msg = f"{what} holds NaN or inf in {len(rows)} of {x.shape[0]} cells: remove or impute them."
-        raise ValueError(msg)
+        raise ValueError(f"{what} holds NaN or inf in {len(rows)} of {x.shape[0]} cells: remove or impute them.")
     return x
 
 
@@ -112,12 +106,12 @@ def log_expression(adata: AnnData, *, what: str) -> tuple[Any, pd.Index]:
     sources: list[Any] = [s for s in (adata, adata.raw) if s is not None and s.X is not None]
     source = next((s for s in sources if 0 not in s.X.shape and not s.X.min() < 0), None)
     if source is None:
-        msg = f"{what} has no expression without negative values in X or raw.X: log1p of normalised counts is needed."
-        raise ValueError(msg)
+        raise ValueError(
+            f"{what} has no expression without negative values in X or raw.X: log1p of normalised counts is needed."
+        )
     x = finite_expression(source.X, what=f"{what}.X")
     if not ((x.data if hasattr(x, "tocoo") else x) % 1).any():
-        msg = f"{what}.X holds whole numbers only, as counts do: normalise it and take log1p."
-        raise ValueError(msg)
+        raise ValueError(f"{what}.X holds whole numbers only, as counts do: normalise it and take log1p.")
     return x, source.var_names
 
 
@@ -133,12 +127,10 @@ def expression(adata: AnnData, layer: str | None) -> Any:
     """
     layers = [name for name in adata.layers.keys() if name is not None]
     if layer is not None and layer not in layers:
-        msg = f"layer {layer!r} is not in adata.layers.{nearest(layer, layers)}"
-        raise KeyError(msg)
+        raise KeyError(f"layer {layer!r} is not in adata.layers.{nearest(layer, layers)}")
     x: Any = adata.X if layer is None else adata.layers[layer]
     if x is None:
-        msg = "adata.X is None: give the layer that holds the expression."
-        raise ValueError(msg)
+        raise ValueError("adata.X is None: give the layer that holds the expression.")
     return finite_expression(x, what="adata.X" if layer is None else f"adata.layers[{layer!r}]")
 
 
@@ -146,8 +138,7 @@ def not_constant(x: Any, *, what: str) -> None:
     """Raise :class:`ValueError` if all rows of the dense or sparse matrix ``x`` are the same."""
     low, high = (m.toarray() if hasattr(m, "toarray") else m for m in (x.min(axis=0), x.max(axis=0)))
     if (low == high).all():
-        msg = f"{what} is the same in all of them: there is nothing to represent."
-        raise ValueError(msg)
+        raise ValueError(f"{what} is the same in all of them: there is nothing to represent.")
 
 
 def has_decoder(adata: AnnData, key: str) -> bool:
@@ -168,18 +159,18 @@ def decoder(adata: AnnData, key: str) -> Mapping[str, Any]:
     """
     known = [k for k in adata.uns if has_decoder(adata, k)]
     if key not in known:
-        msg = (
+        raise KeyError(
             f"There is no decoder in adata.uns[{key!r}]: only representations made by cs.pp.represent can be decoded."
             f"{nearest(key, known)}"
         )
-        raise KeyError(msg)
     found: Mapping[str, Any] = adata.uns[key]
     genes = [str(name) for name in found["var_names"]]
     if genes != [str(name) for name in adata.var_names]:
         absent = sorted(set(genes) - set(adata.var_names))
         how = f"{len(absent)} of them are absent, such as {absent[0]!r}" if absent else "their number or order differs"
-        msg = f"adata.uns[{key!r}] was fitted on {len(genes)} genes, which are not the {adata.n_vars} of adata: {how}."
-        raise ValueError(msg)
+        raise ValueError(
+            f"adata.uns[{key!r}] was fitted on {len(genes)} genes, which are not the {adata.n_vars} of adata: {how}."
+        )
     return found
 
 
@@ -193,16 +184,16 @@ def points(x: Any, *, n_dims: int, what: str) -> np.ndarray:
     """
     array = np.asarray(x, dtype=np.float32)
     if array.ndim != 2 or array.shape[1] != n_dims:
-        msg = f"{what} has shape {array.shape}; (n_cells, {n_dims}) is needed, as its decoder has {n_dims} dimensions."
-        raise ValueError(msg)
+        raise ValueError(
+            f"{what} has shape {array.shape}; (n_cells, {n_dims}) is needed, as its decoder has {n_dims} dimensions."
+        )
     return finite(array, what=what)
 
 
 def absent(adata: AnnData, key: str, *, why: str) -> None:
     """Raise :class:`ValueError` if ``adata.obs`` already has a column that would be written."""
     if key in adata.obs:
-        msg = f"adata.obs[{key!r}] exists, but {why}: give another --split-key."
-        raise ValueError(msg)
+        raise ValueError(f"adata.obs[{key!r}] exists, but {why}: give another --split-key.")
 
 
 def coordinates(adata: AnnData, key: str, rows: np.ndarray) -> np.ndarray:
@@ -216,10 +207,8 @@ def coordinates(adata: AnnData, key: str, rows: np.ndarray) -> np.ndarray:
         If they have another shape, or hold NaN or inf.
     """
     if key not in adata.obsm:
-        msg = f"spatial_key {key!r} is not in adata.obsm.{nearest(key, adata.obsm)}"
-        raise KeyError(msg)
+        raise KeyError(f"spatial_key {key!r} is not in adata.obsm.{nearest(key, adata.obsm)}")
     places = np.asarray(adata.obsm[key])
     if places.ndim != 2 or places.shape[1] not in (2, 3):
-        msg = f"adata.obsm[{key!r}] has shape {places.shape}; two or three coordinates per cell are needed."
-        raise ValueError(msg)
+        raise ValueError(f"adata.obsm[{key!r}] has shape {places.shape}; two or three coordinates per cell are needed.")
     return finite(places[rows].astype(np.float64), what=f"adata.obsm[{key!r}]")

@@ -12,8 +12,7 @@ def one_of(value: object, valid: Iterable[object], *, what: str) -> Any:
     """Return ``value`` if it is among ``valid``; raise :class:`ValueError` with the nearest name otherwise."""
     options = list(valid)
     if value not in options:
-        msg = f"{what} {value!r} is unknown.{nearest(value, options)}"
-        raise ValueError(msg)
+        raise ValueError(f"{what} {value!r} is unknown.{nearest(value, options)}")
     return value
 
 
@@ -22,8 +21,7 @@ def no_unknown(given: Mapping[str, Any], valid: Iterable[str], *, what: str) -> 
     options = sorted(valid)
     for name in given:
         if name not in options:
-            msg = f"{what} has no option {name!r}.{nearest(name, options)}"
-            raise TypeError(msg)
+            raise TypeError(f"{what} has no option {name!r}.{nearest(name, options)}")
 
 
 def new_names(names: str | Sequence[str], *, reserved: str, what: str) -> list[str]:
@@ -36,18 +34,14 @@ def new_names(names: str | Sequence[str], *, reserved: str, what: str) -> list[s
     """
     given = [names] if isinstance(names, str) else list(names)
     if not given:
-        msg = f"{what} is empty: give at least one name."
-        raise ValueError(msg)
+        raise ValueError(f"{what} is empty: give at least one name.")
     for name in given:
         if not isinstance(name, str) or not name or "/" in name:
-            msg = f"{what} has {name!r}: a name is text that is not empty and has no '/'."
-            raise ValueError(msg)
+            raise ValueError(f"{what} has {name!r}: a name is text that is not empty and has no '/'.")
     if reserved in given:
-        msg = f"{what} has {reserved!r}, which names the other cells: choose another name."
-        raise ValueError(msg)
+        raise ValueError(f"{what} has {reserved!r}, which names the other cells: choose another name.")
     if len(set(given)) < len(given):
-        msg = f"{what} names one twice: {given}."
-        raise ValueError(msg)
+        raise ValueError(f"{what} names one twice: {given}.")
     return given
 
 
@@ -62,8 +56,7 @@ def some_of(wanted: str | Iterable[str], valid: Iterable[str], *, what: str) -> 
     names = list(dict.fromkeys([wanted] if isinstance(wanted, str) else wanted))
     options = list(valid)
     if not names:
-        msg = f"{what} is empty: give at least one.{nearest('', options)}"
-        raise ValueError(msg)
+        raise ValueError(f"{what} is empty: give at least one.{nearest('', options)}")
     for name in names:
         one_of(name, options, what=what)
     return names
@@ -81,15 +74,12 @@ def feature_names(wanted: str | Sequence[str], valid: Sequence[str]) -> list[str
     """
     names = [wanted] if isinstance(wanted, str) else [str(name) for name in wanted]
     if not names:
-        msg = "features is empty: give at least one, or None for the most changed ones."
-        raise ValueError(msg)
+        raise ValueError("features is empty: give at least one, or None for the most changed ones.")
     for name in names:
         if name not in set(valid):
-            msg = f"feature {name!r} is not there.{nearest(name, valid)}"
-            raise KeyError(msg)
+            raise KeyError(f"feature {name!r} is not there.{nearest(name, valid)}")
     if len(set(names)) < len(names):
-        msg = f"features names one twice: {names}."
-        raise ValueError(msg)
+        raise ValueError(f"features names one twice: {names}.")
     return names
 
 
@@ -97,8 +87,7 @@ def name_and_value(text: str, *, what: str) -> tuple[str, str]:
     """Return the two sides of ``NAME=VALUE``; raise :class:`ValueError` otherwise."""
     name, equals, value = text.partition("=")
     if not (name and equals and value):
-        msg = f"{what} {text!r} is not of the form NAME=VALUE."
-        raise ValueError(msg)
+        raise ValueError(f"{what} {text!r} is not of the form NAME=VALUE.")
     return name, value
 
 
@@ -106,20 +95,17 @@ def not_both(given: Mapping[str, object]) -> None:
     """Raise :class:`ValueError` if more than one of the options was given."""
     names = [name for name, value in given.items() if value]
     if len(names) > 1:
-        msg = f"{' and '.join(names)} exclude each other: give one."
-        raise ValueError(msg)
+        raise ValueError(f"{' and '.join(names)} exclude each other: give one.")
 
 
 def nothing_held_out(groups: Sequence[str], *, task: str) -> None:
     """Raise :class:`ValueError` if groups are to be held out in a task that has none."""
     if groups:
-        msg = f"task {task!r} holds out no group: leave --holdout {groups[0]} out."
-        raise ValueError(msg)
+        raise ValueError(f"task {task!r} holds out no group: leave --holdout {groups[0]} out.")
 
 
 def given[T](value: T | None, *, what: str, why: str) -> T:
     """Return ``value``; raise :class:`ValueError` if it is ``None``."""
     if value is None:
-        msg = f"{what} is missing: {why}."
-        raise ValueError(msg)
+        raise ValueError(f"{what} is missing: {why}.")
     return value

@@ -14,24 +14,21 @@ MIN_TRAIN_CELLS = 10
 def enough_cells(n_cells: int, *, what: str) -> None:
     """Raise :class:`ValueError` if ``what`` has fewer train cells than :data:`MIN_TRAIN_CELLS`."""
     if n_cells < MIN_TRAIN_CELLS:
-        msg = f"{what} has {n_cells} train cells; at least {MIN_TRAIN_CELLS} are needed."
-        raise ValueError(msg)
+        raise ValueError(f"{what} has {n_cells} train cells; at least {MIN_TRAIN_CELLS} are needed.")
 
 
 def positive(value: float, *, what: str, integer: bool = False) -> Any:
     """Return ``value`` if it is a positive number (a whole one if ``integer``); raise :class:`ValueError` otherwise."""
     ok = isinstance(value, int | np.integer) if integer else isinstance(value, int | float | np.number)
     if isinstance(value, bool) or not ok or not value > 0:
-        msg = f"{what} is {value!r}; a positive {'whole ' if integer else ''}number is needed."
-        raise ValueError(msg)
+        raise ValueError(f"{what} is {value!r}; a positive {'whole ' if integer else ''}number is needed.")
     return value
 
 
 def fraction(value: float, *, what: str) -> float:
     """Return ``value`` if it lies in [0, 1); raise :class:`ValueError` otherwise."""
     if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 <= value < 1:
-        msg = f"{what} is {value!r}; a number in [0, 1) is needed."
-        raise ValueError(msg)
+        raise ValueError(f"{what} is {value!r}; a number in [0, 1) is needed.")
     return float(value)
 
 
@@ -46,16 +43,16 @@ def taus(value: float | Sequence[float]) -> tuple[float, float]:
     pair = np.atleast_1d(np.asarray(value, dtype=object))
     ok = [isinstance(v, int | float | np.number) and not isinstance(v, bool) and 0 < v <= 1 for v in pair.tolist()]
     if pair.size not in (1, 2) or not all(ok):
-        msg = f"tau is {value!r}; a number in (0, 1], or one for the source and one for the target, is needed."
-        raise ValueError(msg)
+        raise ValueError(
+            f"tau is {value!r}; a number in (0, 1], or one for the source and one for the target, is needed."
+        )
     return float(pair[0]), float(pair[-1])
 
 
 def at_least(value: int, least: int, *, what: str, why: str) -> int:
     """Return ``value`` if it is ``least`` or more; raise :class:`ValueError` otherwise."""
     if value < least:
-        msg = f"{what} is {value}; at least {least} are needed: {why}."
-        raise ValueError(msg)
+        raise ValueError(f"{what} is {value}; at least {least} are needed: {why}.")
     return value
 
 
@@ -71,40 +68,39 @@ def n_boot(value: int) -> int:
 
 def _from_zero(value: int, *, what: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
-        msg = f"{what} is {value!r}; a whole number, 0 or more, is needed."
-        raise ValueError(msg)
+        raise ValueError(f"{what} is {value!r}; a whole number, 0 or more, is needed.")
     return int(value)
 
 
 def leaves_some(test_fraction: float, valid_fraction: float) -> None:
     """Raise :class:`ValueError` if the two fractions leave nothing to train on."""
     if test_fraction + valid_fraction >= 1:
-        msg = f"test_fraction {test_fraction} and valid_fraction {valid_fraction} leave no cell to train on."
-        raise ValueError(msg)
+        raise ValueError(
+            f"test_fraction {test_fraction} and valid_fraction {valid_fraction} leave no cell to train on."
+        )
 
 
 def whole_numbers(given: Any, *, what: str) -> list[int]:
     """Return positive whole numbers, each once; raise :class:`ValueError` if one is not, or there is none."""
     values = np.atleast_1d(given)
     if not values.size or values.ndim > 1 or values.dtype.kind not in "iu" or (values < 1).any():
-        msg = f"{what} is {given!r}; a positive whole number, or several, is needed."
-        raise ValueError(msg)
+        raise ValueError(f"{what} is {given!r}; a positive whole number, or several, is needed.")
     return list(dict.fromkeys(int(value) for value in values))
 
 
 def genes_compared(genes: bool) -> None:
     """Raise :class:`ValueError` if markers are wanted of dimensions that are no genes."""
     if not genes:
-        msg = "n_markers needs genes to choose from: give space='genes', or maps fitted with use_rep='X'."
-        raise ValueError(msg)
+        raise ValueError("n_markers needs genes to choose from: give space='genes', or maps fitted with use_rep='X'.")
 
 
 def whole_effects(metrics: Sequence[str], **given: object) -> None:
     """Raise :class:`ValueError` if metrics across perturbations are wanted of some features or some cells only."""
     for name, value in given.items():
         if value is not None:
-            msg = f"metric {metrics[0]!r} compares perturbations by all features of all cells: leave {name} out."
-            raise ValueError(msg)
+            raise ValueError(
+                f"metric {metrics[0]!r} compares perturbations by all features of all cells: leave {name} out."
+            )
 
 
 def cells_to_judge(counts: Mapping[str, int], control: str, *, split: str) -> list[str]:
@@ -118,27 +114,23 @@ def cells_to_judge(counts: Mapping[str, int], control: str, *, split: str) -> li
     judged = [name for name, n_cells in counts.items() if name != control and n_cells > 1]
     if counts[control] < 2 or not judged:
         had = ", ".join(f"{n_cells} of {name!r}" for name, n_cells in counts.items())
-        msg = f"split {split!r} has {had}: 2 control cells and 2 of a perturbation are needed to judge by."
-        raise ValueError(msg)
+        raise ValueError(f"split {split!r} has {had}: 2 control cells and 2 of a perturbation are needed to judge by.")
     return judged
 
 
 def panels(n_axes: int, n_panels: int) -> None:
     """Raise :class:`ValueError` if there are not as many axes as panels to draw."""
     if n_axes != n_panels:
-        msg = f"ax holds {n_axes} axes for {n_panels} panels: give {n_panels}, or None for a new figure."
-        raise ValueError(msg)
+        raise ValueError(f"ax holds {n_axes} axes for {n_panels} panels: give {n_panels}, or None for a new figure.")
 
 
 def has_history(n_rows: int, *, solver: str, key: str) -> None:
     """Raise :class:`ValueError` if maps have no history."""
     if not n_rows:
-        msg = f"The maps in adata.uns[{key!r}] have no history: solver {solver!r} took no steps."
-        raise ValueError(msg)
+        raise ValueError(f"The maps in adata.uns[{key!r}] have no history: solver {solver!r} took no steps.")
 
 
 def side_by_side(color: str, *, overlay: bool) -> None:
     """Raise :class:`ValueError` if a column is to colour cells whose colours say what they are."""
     if overlay:
-        msg = f"color {color!r} needs overlay=False: the colours of overlaid cells say which are predicted."
-        raise ValueError(msg)
+        raise ValueError(f"color {color!r} needs overlay=False: the colours of overlaid cells say which are predicted.")

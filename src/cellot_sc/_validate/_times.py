@@ -35,8 +35,9 @@ def time_labels(adata: AnnData, time_key: str) -> np.ndarray:
     """
     column = obs_key(adata, time_key, what="time_key")
     if column.isna().any():
-        msg = f"adata.obs[{time_key!r}] is missing for {int(column.isna().sum())} cells: drop or label them."
-        raise ValueError(msg)
+        raise ValueError(
+            f"adata.obs[{time_key!r}] is missing for {int(column.isna().sum())} cells: drop or label them."
+        )
     return column.astype(str).to_numpy(dtype=object)
 
 
@@ -60,27 +61,25 @@ def time_order(adata: AnnData, time_key: str, order: Sequence[Any] | None) -> tu
     if order is not None:
         labels = [_time_label(time, numbers, what=f"time of order (adata.obs[{time_key!r}])") for time in order]
         if len(set(labels)) < len(labels):
-            msg = f"order names a time twice: {labels}."
-            raise ValueError(msg)
+            raise ValueError(f"order names a time twice: {labels}.")
     elif isinstance(column.dtype, pd.CategoricalDtype) and column.cat.ordered:
         labels = [str(category) for category in column.cat.categories if str(category) in numbers]
     elif numeric:
         labels = sorted(known, key=numbers.__getitem__)
     else:
-        msg = (
+        raise ValueError(
             f"adata.obs[{time_key!r}] holds names that are no numbers and have no order ({sorted(known)[:5]}): give "
             "order, from the earliest to the latest."
         )
-        raise ValueError(msg)
     if len(labels) < 2:
-        msg = f"There are {len(labels)} times in adata.obs[{time_key!r}] (of {sorted(known)[:5]}): two are needed."
-        raise ValueError(msg)
+        raise ValueError(
+            f"There are {len(labels)} times in adata.obs[{time_key!r}] (of {sorted(known)[:5]}): two are needed."
+        )
     values = [numbers[label] for label in labels] if numeric else [float(i) for i in range(len(labels))]
     if (np.diff(values) <= 0).any():
-        msg = (
+        raise ValueError(
             f"times {labels} of adata.obs[{time_key!r}] are numbers that do not increase: give them from the earliest."
         )
-        raise ValueError(msg)
     return labels, values
 
 
@@ -109,19 +108,16 @@ def time_value(t: Any, labels: Sequence[str], values: Sequence[float]) -> float:
         return values[labels.index(str(t))]
     number = _number(t)
     if np.isnan(number):
-        msg = f"t {t!r} is neither a number nor one of the times.{nearest(t, labels)}"
-        raise ValueError(msg)
+        raise ValueError(f"t {t!r} is neither a number nor one of the times.{nearest(t, labels)}")
     if not values[0] <= number <= values[-1]:
-        msg = f"t is {t!r}; a time between {labels[0]} and {labels[-1]} is needed: maps do not extrapolate."
-        raise ValueError(msg)
+        raise ValueError(f"t is {t!r}; a time between {labels[0]} and {labels[-1]} is needed: maps do not extrapolate.")
     return number
 
 
 def time_course(times: Sequence[float] | None, key: str) -> Sequence[float]:
     """Return the times; raise :class:`KeyError` if fitted maps are not those between consecutive times."""
     if times is None:
-        msg = f"adata.uns[{key!r}] holds maps of perturbations, not of a time course: call cs.tl.trajectory."
-        raise KeyError(msg)
+        raise KeyError(f"adata.uns[{key!r}] holds maps of perturbations, not of a time course: call cs.tl.trajectory.")
     return times
 
 
@@ -129,26 +125,26 @@ def of_course(taken: np.ndarray, labels: Sequence[str]) -> None:
     """Raise :class:`ValueError` if a cell was taken at a time that is not of the course (index -1)."""
     others = int((taken < 0).sum())
     if others:
-        msg = f"{others} of the chosen cells were taken at none of the times of the course ({', '.join(labels)})."
-        raise ValueError(msg)
+        raise ValueError(
+            f"{others} of the chosen cells were taken at none of the times of the course ({', '.join(labels)})."
+        )
 
 
 def after_first(time: str, labels: Sequence[str]) -> None:
     """Raise :class:`ValueError` if no time of the course is before ``time``."""
     if time == labels[0]:
-        msg = f"target {time!r} is the first time: fates are read at a later one ({', '.join(labels[1:])})."
-        raise ValueError(msg)
+        raise ValueError(f"target {time!r} is the first time: fates are read at a later one ({', '.join(labels[1:])}).")
 
 
 def labelled(n_labels: int, groupby: str, time: str) -> None:
     """Raise :class:`ValueError` if there are no labels to read fates from."""
     if not n_labels:
-        msg = f"No cell of time {time!r} has a label in adata.obs[{groupby!r}]: there are no fates to read."
-        raise ValueError(msg)
+        raise ValueError(f"No cell of time {time!r} has a label in adata.obs[{groupby!r}]: there are no fates to read.")
 
 
 def before_last(time: str, labels: Sequence[str]) -> None:
     """Raise :class:`ValueError` if no time of the course is after ``time``."""
     if time == labels[-1]:
-        msg = f"source {time!r} is the last time: cells are followed from an earlier one ({', '.join(labels[:-1])})."
-        raise ValueError(msg)
+        raise ValueError(
+            f"source {time!r} is the last time: cells are followed from an earlier one ({', '.join(labels[:-1])})."
+        )

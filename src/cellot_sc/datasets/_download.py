@@ -118,18 +118,15 @@ class _Resumable:
             leftover.unlink(missing_ok=True)
         with new.open("rb") as stream:
             if stream.read(len(HDF5_SIGNATURE)) != HDF5_SIGNATURE:
-                msg = "what came is no HDF5 file"
-                raise ValueError(msg)
+                raise ValueError("what came is no HDF5 file")
 
     def _stream(self, response: requests.Response, new: Path) -> None:
         """Write the body of an answer to the end of a file, or over it where the server starts anew."""
         if response.status_code not in (requests.codes.ok, requests.codes.partial_content):
-            msg = f"the server answered {response.status_code} {response.reason}"
-            raise ValueError(msg)
+            raise ValueError(f"the server answered {response.status_code} {response.reason}")
         start = new.stat().st_size if response.status_code == requests.codes.partial_content else 0
         if start and not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
-            msg = "the server did not go on where the download had stopped"
-            raise ValueError(msg)
+            raise ValueError("the server did not go on where the download had stopped")
         length = response.headers.get("Content-Length")
         with (
             new.open("ab" if start else "wb") as stream,

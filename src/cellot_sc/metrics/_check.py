@@ -27,34 +27,31 @@ def clouds(**given: ArrayLike) -> list[np.ndarray]:
     arrays = {name: np.asarray(cloud) for name, cloud in given.items()}
     for name, array in arrays.items():
         if array.ndim != 2 or array.shape[1] == 0 or array.dtype.kind not in "fiub":
-            msg = (
+            raise ValueError(
                 f"{name} is a {type(given[name]).__name__} of {array.dtype} and shape {np.shape(given[name])}: a dense "
                 "(n_cells, n_features) array of numbers is needed, which a sparse matrix gives by .toarray()."
             )
-            raise ValueError(msg)
         if len(array) < 2:
-            msg = f"{name} has {len(array)} cells: at least 2 are needed."
-            raise ValueError(msg)
+            raise ValueError(f"{name} has {len(array)} cells: at least 2 are needed.")
     if len({array.shape[1] for array in arrays.values()}) > 1:
         shapes = ", ".join(f"{name} {array.shape[1]}" for name, array in arrays.items())
-        msg = (
+        raise ValueError(
             f"the clouds differ in the number of features ({shapes}): give the same features of all, in the same order."
         )
-        raise ValueError(msg)
     for name, array in arrays.items():
         bad = ~np.isfinite(array)
         if bad.any():
             n_bad = int(bad.any(axis=1).sum())
-            msg = f"{name} holds NaN or inf in {n_bad} of {len(array)} cells: leave those out, or fill the values in."
-            raise ValueError(msg)
+            raise ValueError(
+                f"{name} holds NaN or inf in {n_bad} of {len(array)} cells: leave those out, or fill the values in."
+            )
     return [array.astype(np.float64) for array in arrays.values()]
 
 
 def seed(value: int) -> int:
     """Return a seed; raise :class:`ValueError` if it is no whole number, 0 or more."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
-        msg = f"seed is {value!r}; a whole number, 0 or more, is needed."
-        raise ValueError(msg)
+        raise ValueError(f"seed is {value!r}; a whole number, 0 or more, is needed.")
     return int(value)
 
 
@@ -68,16 +65,15 @@ def bandwidths(gamma: float | ArrayLike) -> np.ndarray:
     """
     gammas = np.atleast_1d(np.asarray(gamma))
     if gammas.dtype.kind not in "fiu" or gammas.ndim != 1 or not gammas.size:
-        msg = f"gamma is {gamma!r}: 'median', a positive number or a sequence of them is needed."
-        raise ValueError(msg)
+        raise ValueError(f"gamma is {gamma!r}: 'median', a positive number or a sequence of them is needed.")
     if not np.isfinite(gammas).all() or (gammas <= 0).any():
-        msg = f"gamma holds {gammas[~(np.isfinite(gammas) & (gammas > 0))][0]}: positive finite numbers are needed."
-        raise ValueError(msg)
+        raise ValueError(
+            f"gamma holds {gammas[~(np.isfinite(gammas) & (gammas > 0))][0]}: positive finite numbers are needed."
+        )
     return gammas.astype(np.float64)
 
 
 def whole(value: int, least: int, *, what: str) -> None:
     """Raise :class:`ValueError` if ``value`` is no whole number, or below ``least``."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        msg = f"{what} is {value!r}: a whole number, {least} or more, is needed."
-        raise ValueError(msg)
+        raise ValueError(f"{what} is {value!r}: a whole number, {least} or more, is needed.")

@@ -169,8 +169,9 @@ def r2_delta(x: ArrayLike, y: ArrayLike, control: ArrayLike, *, weights: ArrayLi
         w = np.asarray(weights)
         fit = w.shape == observed.shape and w.dtype.kind in "fiub" and np.isfinite(w).all() and (w >= 0).all()
         if not fit or not w.any():
-            msg = f"weights is {weights!r}: {observed.size} non-negative finite numbers, not all zero, are needed."
-            raise ValueError(msg)
+            raise ValueError(
+                f"weights is {weights!r}: {observed.size} non-negative finite numbers, not all zero, are needed."
+            )
         w = w.astype(np.float64)
     if not w.any():
         return float("nan")
@@ -292,8 +293,7 @@ def direction(x: ArrayLike, y: ArrayLike, control: ArrayLike, *, fdr: float = 0.
     """
     x, y, control = _check.clouds(x=x, y=y, control=control)
     if not isinstance(fdr, float | np.floating) or not 0 < fdr < 1:
-        msg = f"fdr is {fdr!r}: a number in (0, 1) is needed."
-        raise ValueError(msg)
+        raise ValueError(f"fdr is {fdr!r}: a number in (0, 1) is needed.")
     predicted, observed = _deltas(x, y, control)
     significant = stats.false_discovery_control(welch(y, control)[1]) <= fdr
     if not significant.any():

@@ -59,11 +59,11 @@ def discrimination_score(
     """
     x, y = _check.clouds(predicted=predicted, observed=observed)
     if len(x) != len(y):
-        msg = f"{len(x)} predicted effects and {len(y)} observed ones: each needs its counterpart, in the same order."
-        raise ValueError(msg)
+        raise ValueError(
+            f"{len(x)} predicted effects and {len(y)} observed ones: each needs its counterpart, in the same order."
+        )
     if distance not in DISTANCES:
-        msg = f"distance {distance!r} is unknown. Valid: {', '.join(map(repr, DISTANCES))}."
-        raise ValueError(msg)
+        raise ValueError(f"distance {distance!r} is unknown. Valid: {', '.join(map(repr, DISTANCES))}.")
     if distance == "cosine":
         far = 1 - _unit(x) @ _unit(y).T
     else:

@@ -82,8 +82,7 @@ class Metric:
         """
         names = ("predicted", "observed", "control")[: 3 if self.with_control else 2]
         if len(clouds) != len(names):
-            msg = f"metric {self.name!r} takes {', '.join(names)}: {len(clouds)} clouds of cells were given."
-            raise TypeError(msg)
+            raise TypeError(f"metric {self.name!r} takes {', '.join(names)}: {len(clouds)} clouds of cells were given.")
         value = self.function(*_check.clouds(**dict(zip(names, clouds, strict=True))))
         return value if self.across_perturbations else float(value)
 

@@ -139,11 +139,10 @@ def wasserstein2(x: ArrayLike, y: ArrayLike) -> float:
     """
     x, y = _check.clouds(x=x, y=y)
     if len(x) != len(y):
-        msg = (
+        raise ValueError(
             f"x has {len(x)} cells and y {len(y)}: sample the same number of both, or use entropic_wasserstein2 or "
             "sinkhorn_divergence, which take clouds of any size."
         )
-        raise ValueError(msg)
     cost = squared_distances(x, y)
     return float(np.sqrt(cost[linear_sum_assignment(cost)].mean()))
 
@@ -151,8 +150,7 @@ def wasserstein2(x: ArrayLike, y: ArrayLike) -> float:
 def _scale(x: np.ndarray, y: np.ndarray, epsilon: float) -> float:
     """Return the regularisation in the unit of the cost."""
     if not isinstance(epsilon, int | float | np.number) or not 0 < epsilon < np.inf:
-        msg = f"epsilon is {epsilon!r}: a positive finite number is needed."
-        raise ValueError(msg)
+        raise ValueError(f"epsilon is {epsilon!r}: a positive finite number is needed.")
     center = x.mean(axis=0) - y.mean(axis=0)
     mean_cost = x.var(axis=0).sum() + y.var(axis=0).sum() + center @ center
     return epsilon * float(mean_cost) if mean_cost > 0 else epsilon

@@ -52,5 +52,4 @@ def _is_finite(value: Any) -> bool:
 
 def _require(name: str, value: Any, is_right: bool, kind: str) -> None:
     if not is_right:
-        msg = f"{name} is {value!r}; {kind} is needed."
-        raise ValueError(msg)
+        raise ValueError(f"{name} is {value!r}; {kind} is needed.")

@@ -66,15 +66,17 @@ class Problem:
             cells = np.empty((0, self.n_dims), dtype=np.float32) if given is None else _cells(name, given)
             object.__setattr__(self, name, cells)
             if cells.shape[1] != self.n_dims:
-                msg = f"{name} has {cells.shape[1]} dimensions and source {self.n_dims}: they need the same."
-                raise ValueError(msg)
+                raise ValueError(
+                    f"{name} has {cells.shape[1]} dimensions and source {self.n_dims}: they need the same."
+                )
             for kind in ("groups", "weights"):
                 label = f"{name}_{kind}"
                 if (values := getattr(self, label, None)) is not None:
                     object.__setattr__(self, label, _per_cell(label, values, len(cells)))
         if not (len(self.source) and len(self.target)):
-            msg = f"source has {len(self.source)} cells and target {len(self.target)}: both need some to learn from."
-            raise ValueError(msg)
+            raise ValueError(
+                f"source has {len(self.source)} cells and target {len(self.target)}: both need some to learn from."
+            )
 
     @property
     def is_weighted(self) -> bool:
@@ -89,23 +91,21 @@ class Problem:
 
 def _cells(name: str, given: Any) -> np.ndarray:
     if hasattr(given, "toarray") and not isinstance(given, np.ndarray):
-        msg = f"{name} is a sparse {type(given).__name__}: pass dense cells, such as {name}.toarray()."
-        raise TypeError(msg)
+        raise TypeError(f"{name} is a sparse {type(given).__name__}: pass dense cells, such as {name}.toarray().")
     cells = np.asarray(given)
     if cells.dtype.kind in "OSUMmc":
-        msg = f"{name} is made of {cells.dtype}: cells of real numbers are needed."
-        raise TypeError(msg)
+        raise TypeError(f"{name} is made of {cells.dtype}: cells of real numbers are needed.")
     if cells.ndim != 2 or not cells.shape[1]:
-        msg = f"{name} has shape {cells.shape}; (n_cells, n_dims) is needed: one feature is {name}.reshape(-1, 1)."
-        raise ValueError(msg)
+        raise ValueError(
+            f"{name} has shape {cells.shape}; (n_cells, n_dims) is needed: one feature is {name}.reshape(-1, 1)."
+        )
     with np.errstate(over="ignore"):
         cells = cells.astype(np.float32, copy=False)
     if not np.isfinite(cells).all():
         n_bad = int((~np.isfinite(cells)).any(axis=1).sum())
-        msg = (
+        raise ValueError(
             f"{name} holds NaN, inf or what is too large for float32 in {n_bad} of {len(cells)} cells: leave these out."
         )
-        raise ValueError(msg)
     return cells
 
 
@@ -116,8 +116,9 @@ def _per_cell(name: str, given: Any, n_cells: int) -> np.ndarray | None:
     kinds, needed = ("fiub", "numbers, none negative or all 0,") if is_weight else ("iub", "whole numbers, 0 or more,")
     ok = values.shape == (n_cells,) and (values.dtype.kind in kinds or not n_cells)
     if not (ok and np.isfinite(values).all() and (values >= 0).all() and (values.any() or not (is_weight and n_cells))):
-        msg = f"{name} of shape {values.shape}, {values.dtype}: {n_cells} {needed} are needed, one for each cell."
-        raise ValueError(msg)
+        raise ValueError(
+            f"{name} of shape {values.shape}, {values.dtype}: {n_cells} {needed} are needed, one for each cell."
+        )
     return None if is_weight and (not n_cells or (values == values[0]).all()) else values
 
 

@@ -31,10 +31,10 @@ def maps() -> dict[str, TransportMap]:
         "identity": IdentityMap(N_DIMS),
         "mean_shift": MeanShiftMap(SHIFT),
         "gaussian": affine_map(),
-        "icnn": potential_map("icnn"),
-        "paper": potential_map("paper"),
+        "icnn": potential_map("ICNN"),
+        "paper": potential_map("PaperICNN"),
         "weighted": WeightedMap(affine_map(), np.array([1.0, 4.0, 0.25])),
-        "weighted_icnn": WeightedMap(potential_map("icnn"), np.array([1.0, 4.0, 0.25])),
+        "weighted_icnn": WeightedMap(potential_map("ICNN"), np.array([1.0, 4.0, 0.25])),
     }
 
 

@@ -30,7 +30,7 @@ def test_potential_map_is_the_gradient_of_its_potential(potential: PotentialMap,
 def test_potential_map_averages_its_networks(potential: PotentialMap, cells: np.ndarray):
     assert len(potential.params["linear"]) == 2
     one_by_one = [
-        PotentialMap("icnn", potential.options, {k: v[[i]] for k, v in potential.params.items()}, SHIFT, -SHIFT)
+        PotentialMap("ICNN", potential.options, {k: v[[i]] for k, v in potential.params.items()}, SHIFT, -SHIFT)
         for i in range(2)
     ]
     mean = np.mean([single.transport(cells) for single in one_by_one], axis=0)

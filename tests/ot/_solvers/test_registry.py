@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -170,14 +170,14 @@ def shifted(problems: Any, config: Any, seed: int, progress: Any) -> Any:
 def _emptied(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forget solvers that a test registers, and look for those of other distributions anew."""
     monkeypatch.setattr(ot.SOLVERS, "_records", dict(ot.SOLVERS._records))
-    monkeypatch.setattr(ot.SOLVERS, "_complete", False)
+    monkeypatch.setattr(ot.SOLVERS, "_loaded", False)
 
 
 def test_a_solver_is_taken_as_it_is(problems: list[ot.Problem]):
     expected = ot.fit(problems, "mean_shift")[0].map.state()["shift"]
     np.testing.assert_array_equal(ot.fit(problems, solver())[0].map.state()["shift"], expected)
     assert "mine" not in ot.SOLVERS
-    with pytest.raises(TypeError, match="3 is no solver: its name or a Solver is needed"):
+    with pytest.raises(TypeError, match="a solver is a Solver or the name of one, not int: 3"):
         ot.fit(problems, 3)  # type: ignore[arg-type]
 
 
@@ -199,7 +199,7 @@ def test_a_name_that_is_taken_is_refused(problems: list[ot.Problem]):
     for use in (ot.register, lambda one: ot.fit(problems, one)):
         with pytest.raises(ValueError, match=taken):
             use(solver("icnn"))
-    with pytest.raises(TypeError, match="None is no solver"):
+    with pytest.raises(TypeError, match="a solver is a Solver, not NoneType: None"):
         ot.register(None)  # type: ignore[arg-type]
 
 
@@ -221,22 +221,24 @@ def distribution(folder: Path, name: str, points: str) -> None:
 
 
 @pytest.mark.usefixtures("_emptied")
-def test_what_cannot_be_loaded_is_left_out_with_a_warning(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-):
+def test_what_cannot_be_loaded_is_left_out_with_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     distribution(tmp_path, "broken-maps", "first = nowhere_to_be_found:SOLVER\nsecond = math:pi")
     distribution(tmp_path, "greedy", "icnn = cellot_sc.ot._solvers.cae:SOLVER\nother = greedy_maps:SOLVER")
     taken = "import dataclasses\nfrom cellot_sc import ot\ndef run(*given): pass\n"
     taken += "SOLVER = dataclasses.replace(ot.SOLVERS['gaussian'], run=run)\n"
     (tmp_path / "greedy_maps.py").write_text(taken, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
-    with caplog.at_level(logging.WARNING, logger="cellot_sc"):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
         assert ot.SOLVERS["gaussian"].origin.startswith("cellot_sc.")
-        assert not caplog.messages
+    with pytest.warns(UserWarning) as warned:
         for _ in range(2):
             assert "unheard_of" not in ot.SOLVERS
-    said = "\n".join(sorted(caplog.messages))
-    assert len(caplog.messages) == 3
-    assert "solver 'first' of the distribution broken-maps is left out: No module named" in said
-    assert "solver 'second' of the distribution broken-maps is left out: 3.14" in said
-    assert "solver 'other' of the distribution greedy is left out: the name of solver 'gaussian' is taken" in said
+    said = "\n".join(sorted(str(warning.message) for warning in warned))
+    assert len(warned) == 3
+    assert (
+        "solver 'first' of the distribution 'broken-maps' is left out, since it cannot be loaded: ModuleNotFound"
+        in said
+    )
+    assert "a solver is a Solver, not float: 3.14" in said
+    assert "solver 'other' of the distribution 'greedy' is left out, since it cannot be loaded: ValueError" in said

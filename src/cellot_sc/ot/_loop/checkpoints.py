@@ -64,8 +64,9 @@ class Checkpoint:
         with np.load(self.path, allow_pickle=False) as file:
             record = json.loads(file["record"].tobytes().decode())
             if record["fingerprint"] != self.fingerprint:
-                msg = f"{self.path} belongs to a fit with other data or options: choose another checkpoint_dir."
-                raise ValueError(msg)
+                raise ValueError(
+                    f"{self.path} belongs to a fit with other data or options: choose another checkpoint_dir."
+                )
             leaves, structure = jax.tree.flatten(like)
             run = jax.tree.unflatten(structure, [file[f"leaf_{i}"] for i in range(len(leaves))])
         return run, record

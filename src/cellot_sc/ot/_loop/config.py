@@ -57,8 +57,7 @@ class LoopConfig(abc.ABC):
             _checks.counts(self, "patience")
         _checks.positive(self, "learning_rate")
         if self.resume and self.checkpoint_dir is None:
-            msg = "resume=True needs the checkpoint_dir to resume from."
-            raise ValueError(msg)
+            raise ValueError("resume=True needs the checkpoint_dir to resume from.")
 
     @property
     def n_drawn(self) -> int:

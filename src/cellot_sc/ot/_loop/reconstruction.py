@@ -342,8 +342,9 @@ def _advance(
         state, losses = _advance_on(config, state, batches)
         made += len(batches)
     if not jnp.isfinite(losses).all():
-        msg = f"the autoencoder diverged before step {done + n_steps}: lower its learning_rate, {config.learning_rate}."
-        raise FloatingPointError(msg)
+        raise FloatingPointError(
+            f"the autoencoder diverged before step {done + n_steps}: lower its learning_rate, {config.learning_rate}."
+        )
     return state, losses
 
 

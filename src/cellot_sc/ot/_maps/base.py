@@ -35,8 +35,9 @@ class TransportMap(abc.ABC):
         held = TransportMap._kinds.get(cls.kind, cls)
         # a class that is defined anew, as by a cell of a notebook that is run again, takes its own place
         if (held.__module__, held.__qualname__) != (cls.__module__, cls.__qualname__):
-            msg = f"kind {cls.kind!r} of {cls.__qualname__} is taken by {held.__qualname__}: choose another kind."
-            raise ValueError(msg)
+            raise ValueError(
+                f"kind {cls.kind!r} of {cls.__qualname__} is taken by {held.__qualname__}: choose another kind."
+            )
         TransportMap._kinds[cls.kind] = cls
 
     def __repr__(self) -> str:
@@ -106,11 +107,10 @@ class TransportMap(abc.ABC):
         kind = str(state["kind"])
         if kind not in cls._kinds:
             valid = ", ".join(sorted(cls._kinds))
-            msg = (
+            raise ValueError(
                 f"transport map of kind {kind!r} is unknown. Valid: {valid}. If it is of another package, import that "
                 "first; if of a later cellot-sc, upgrade."
             )
-            raise ValueError(msg)
         return cls._kinds[kind]._from_state(state)
 
     @classmethod
@@ -121,8 +121,7 @@ class TransportMap(abc.ABC):
     def _checked(self, x: np.ndarray) -> np.ndarray:
         x = np.asarray(x, dtype=np.float32)
         if x.ndim != 2 or x.shape[1] != self.n_dims:
-            msg = f"cells have shape {x.shape}; (n_cells, {self.n_dims}) is needed."
-            raise ValueError(msg)
+            raise ValueError(f"cells have shape {x.shape}; (n_cells, {self.n_dims}) is needed.")
         return x
 
     def _in_chunks(self, function: Callable[[np.ndarray], np.ndarray], x: np.ndarray) -> np.ndarray:

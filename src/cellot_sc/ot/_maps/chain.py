@@ -40,8 +40,9 @@ class ChainMap(TransportMap):
         self.steps = list(steps)
         n_dims = [step.n_dims for step in self.steps]
         if len(set(n_dims)) != 1:
-            msg = f"steps have {n_dims} dimensions: at least one step is needed, and all of the same number."
-            raise ValueError(msg)
+            raise ValueError(
+                f"steps have {n_dims} dimensions: at least one step is needed, and all of the same number."
+            )
 
     def __repr__(self) -> str:
         return f"{super().__repr__()} of {len(self.steps)} steps"

@@ -197,8 +197,9 @@ def _fit_one(problem: Problem, config: EntropicConfig, seed: int, report: Any) -
         history.metrics["validation"].append(validation)
         report(done, validation)
     if not candidates:
-        msg = f"Sinkhorn's iterations diverged at epsilon = {config.epsilons[0]:g} x mean cost: choose larger epsilons."
-        raise ValueError(msg)
+        raise ValueError(
+            f"Sinkhorn's iterations diverged at epsilon = {config.epsilons[0]:g} x mean cost: choose larger epsilons."
+        )
     chosen = int(np.argmin(history.metrics["validation"])) if judged else (len(candidates) - 1) // 2
     return Solution(candidates[chosen], dataclasses.replace(history, selected=history.step[chosen]))
 

@@ -79,8 +79,7 @@ def configure(solver: str | Solver, **options: Any) -> Any:
     solver = SOLVERS.resolve(solver)
     for option in options:
         if option not in solver.options():
-            msg = f"solver {solver.name!r} has no option {option!r}.{nearest(option, solver.options())}"
-            raise TypeError(msg)
+            raise TypeError(f"solver {solver.name!r} has no option {option!r}.{nearest(option, solver.options())}")
     return solver.config(**options)
 
 
@@ -137,13 +136,11 @@ def run(
     """Run a solver with checked options, if it can do what the problems need; see :func:`fit`."""
     if not solver.weighs and any(problem.is_weighted for problem in problems):
         able = [name for name, other in SOLVERS.items() if other.weighs]
-        msg = f"solver {solver.name!r} cannot weigh cells.{nearest('', able)}"
-        raise ValueError(msg)
+        raise ValueError(f"solver {solver.name!r} cannot weigh cells.{nearest('', able)}")
     if not solver.pairs and any(problem.source_groups is not None for problem in problems):
         able = [name for name, other in SOLVERS.items() if other.pairs]
-        msg = (
+        raise ValueError(
             f"solver {solver.name!r} cannot pair cells within groups: fit each group by itself, or choose another."
             f"{nearest('', able)}"
         )
-        raise ValueError(msg)
     return solver.run(problems, config, seed, progress)

@@ -55,8 +55,7 @@ class FittedMaps(Mapping[str, TransportMap]):
 
     def __getitem__(self, target: str) -> TransportMap:
         if target not in self.maps:
-            msg = f"There is no map to {target!r}.{_validate.nearest(target, self.maps)}"
-            raise KeyError(msg)
+            raise KeyError(f"There is no map to {target!r}.{_validate.nearest(target, self.maps)}")
         return self.maps[target]
 
     def __iter__(self) -> Iterator[str]:

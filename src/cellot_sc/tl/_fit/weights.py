@@ -85,8 +85,9 @@ def _named_weights(name: str, space: Space, rows: np.ndarray) -> np.ndarray:
         return var[name].to_numpy()
     if name not in obs:
         valid = [*obs.columns, *(var.columns if space.is_expression else [])]
-        msg = f"feature_weights {name!r} is no column of obs or, for genes, var.{_validate.nearest(name, valid)}"
-        raise KeyError(msg)
+        raise KeyError(
+            f"feature_weights {name!r} is no column of obs or, for genes, var.{_validate.nearest(name, valid)}"
+        )
     return 1 + variance_between(space.read(rows), obs[name].iloc[np.flatnonzero(rows)])
 
 
