@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -11,9 +11,6 @@ from anndata import AnnData
 
 from cellot_sc import _keys, _validate
 from cellot_sc._settings import logger
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 COUNTS_PER_GENE = 20
 """Expected counts of a cell, per gene; also what every cell is normalised to."""

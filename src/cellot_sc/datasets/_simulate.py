@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -15,9 +15,6 @@ from cellot_sc._settings import logger
 
 from . import _effects
 from ._populations import CountPopulation, Population, SampledPopulation
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 def simulate(

@@ -7,14 +7,11 @@ the archive itself was not at hand, and :attr:`Task.not_verified` names what tha
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from ._task import Task
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 SCIPLEX3_DRUGS = (
     "abexinostat",

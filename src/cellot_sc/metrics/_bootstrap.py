@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import ArrayLike
 
 from . import _check
 from ._pairwise import pair_forms
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
 
 
 def resample_counts(n_cells: int, n_boot: int, *, seed: int | np.random.Generator = 0) -> np.ndarray:

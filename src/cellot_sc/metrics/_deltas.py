@@ -7,18 +7,15 @@ the control cells should be the ones it was made from.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from . import _check
 from ._metric import Metric, register
 from ._resampling import MomentResampling
 from ._stats import pearson, welch
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
 
 
 def pearson_delta(x: ArrayLike, y: ArrayLike, control: ArrayLike) -> float:

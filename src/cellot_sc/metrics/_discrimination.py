@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.spatial.distance import cdist
 
 from . import _check
 from ._metric import Metric, register
 from ._resampling import NoResampling
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
 
 DISTANCES: tuple[Literal["l1", "l2", "cosine"], ...] = ("l1", "l2", "cosine")
 

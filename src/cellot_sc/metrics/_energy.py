@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from numpy.typing import ArrayLike
 
 from . import _check
 from ._metric import Metric, register
 from ._pairwise import pair_sums
 from ._resampling import PairResampling
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
 
 
 def energy_distance(x: ArrayLike, y: ArrayLike) -> float:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from . import _check
 from ._metric import Metric, register
@@ -13,9 +13,6 @@ from ._mmd import mmd
 from ._pairwise import squared_distances
 from ._resampling import MomentResampling, NoResampling, PairResampling
 from ._stats import pearson
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
 
 LEGACY_GAMMAS = np.logspace(1, -3, 50)
 """Kernels of the paper's evaluation."""

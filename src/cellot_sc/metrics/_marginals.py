@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import ArrayLike
 
 from . import _check
 from ._metric import Metric, register
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
 
 
 def wasserstein_marginals(x: ArrayLike, y: ArrayLike) -> np.ndarray:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from . import _check
 from ._metric import Metric, register
 from ._pairwise import pair_forms, pair_sums, squared_distances
 from ._resampling import PairResampling
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
 
 MEDIAN_FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Bandwidths of ``gamma="median"``, in units of the median heuristic."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 from ott.geometry import pointcloud
 from ott.solvers import linear
 from ott.tools import sinkhorn_divergence as ott_divergence
@@ -16,9 +15,6 @@ from . import _check
 from ._metric import Metric, register
 from ._pairwise import squared_distances
 from ._resampling import NoResampling
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
 
 PADDING = 256
 """Clouds are padded with weightless cells to a multiple of this, so that one compilation serves many sizes."""

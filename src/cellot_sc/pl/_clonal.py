@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
 from .. import _defaults, _validate
 from . import _canvas, _colors, _draw
 from ._evaluation import model_name
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 COLUMNS = ("model", "metric", "source", "fate", "n_cells", "n_clones", "value", "ci_low", "ci_high")
 CHANCE = {"auroc": 0.5, "correlation": 0.0}

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from scipy.cluster.hierarchy import dendrogram, leaves_list, linkage
 
 from . import _colors
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 TREE = 0.35
 """Room of a tree, in inches."""

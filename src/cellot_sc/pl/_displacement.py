@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from anndata import AnnData
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from .. import _keys, _validate
 from . import _bases, _canvas, _cells, _colors, _draw, _fields
-
-if TYPE_CHECKING:
-    from anndata import AnnData
-    from matplotlib.artist import Artist
-    from matplotlib.axes import Axes
 
 
 def displacement(

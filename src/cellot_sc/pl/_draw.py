@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
+from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 
 from ._colors import DIVERGING, FAINT
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.collections import PathCollection
-    from matplotlib.image import AxesImage
 
 RASTERISE_ABOVE = 50_000
 """More points than this become an image even in a vector file."""

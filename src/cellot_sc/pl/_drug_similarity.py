@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from scipy.cluster.hierarchy import linkage
 from scipy.spatial.distance import squareform
 
 from .. import _validate
 from . import _canvas, _clustering, _draw
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 MAX_PRINTED = 10
 """Similarities are written into the matrix of up to so many perturbations."""

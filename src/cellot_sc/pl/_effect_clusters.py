@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
+from anndata import AnnData
+from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 
 from .. import _keys, _validate
 from ..tl._effects.displacements import Displacements, displacements
 from . import _bases, _canvas, _colors, _draw, _labels
-
-if TYPE_CHECKING:
-    from anndata import AnnData
-    from matplotlib.axes import Axes
 
 MAKER = "cs.tl.effect_clusters"
 N_MARKERS = 3

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
+from matplotlib.axes import Axes
 
 from .. import _validate
 from . import _canvas, _clustering, _draw
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 EFFECTS = ("effect", "predicted")
 """Columns that hold the effect, by the function that made the table."""

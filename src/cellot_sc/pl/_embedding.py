@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
+from anndata import AnnData
+from matplotlib.axes import Axes
 
 from .. import _keys, _validate
 from . import _bases, _canvas, _cells, _colors, _draw, _fields
-
-if TYPE_CHECKING:
-    from anndata import AnnData
-    from matplotlib.axes import Axes
 
 OVERLAY = "overlay"
 

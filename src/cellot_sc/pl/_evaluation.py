@@ -6,10 +6,11 @@ import math
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullLocator
 
@@ -18,9 +19,6 @@ from ..metrics import Metric
 from ..ot import SOLVERS
 from ..tl._judge.scores import GAP_CLOSED, described
 from . import _canvas, _colors, _draw
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 OBSERVED = "observed"
 AXES = {"n_features": "number of features", "n_cells": "number of cells"}

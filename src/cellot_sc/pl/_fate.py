@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from anndata import AnnData
+from matplotlib.axes import Axes
 from matplotlib.patches import Patch, Polygon
 
 from .. import _keys, _validate
 from . import _canvas, _cells, _colors, _draw
-
-if TYPE_CHECKING:
-    from anndata import AnnData
-    from matplotlib.axes import Axes
 
 STYLES = BARS, SIMPLEX = ("bars", "simplex")
 EARLY = "early cells"

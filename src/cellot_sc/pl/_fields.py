@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from matplotlib.axes import Axes
 from scipy.ndimage import gaussian_filter
 
 from ._draw import tidy
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 type Limits = list[tuple[float, float]]
 

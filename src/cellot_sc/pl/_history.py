@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
+from anndata import AnnData
+from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from .. import _keys, _validate
 from ..tl._fit import store
 from . import _canvas, _colors, _draw
-
-if TYPE_CHECKING:
-    from anndata import AnnData
-    from matplotlib.axes import Axes
 
 SELECTED = "selected"
 VALIDATION = "validation"

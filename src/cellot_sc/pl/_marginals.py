@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from anndata import AnnData
+from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -16,10 +17,6 @@ from .. import _keys, _validate
 from ..metrics import wasserstein_marginals
 from ..tl._effects.displacements import largest
 from . import _canvas, _cells, _colors, _draw
-
-if TYPE_CHECKING:
-    from anndata import AnnData
-    from matplotlib.axes import Axes
 
 MAX_CELLS = 5000
 N_BINS = 512

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from anndata import AnnData
+from matplotlib.axes import Axes
 
 from .. import _keys, _validate
 from ..tl._effects.displacements import displacements, largest
 from . import _canvas, _colors, _draw
-
-if TYPE_CHECKING:
-    from anndata import AnnData
-    from matplotlib.axes import Axes
 
 COLUMNS = ("perturbation", "feature", "moran_i", "pvalue_adj")
 ROOMY = (3, (2.6, 2.8), 3)

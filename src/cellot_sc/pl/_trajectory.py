@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
+from anndata import AnnData
+from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize, to_rgba
+from matplotlib.lines import Line2D
 from sklearn.decomposition import PCA
 
 from .. import _keys, _validate
 from ..tl._courses import time_course
 from . import _bases, _canvas, _colors, _draw, _fields
-
-if TYPE_CHECKING:
-    from anndata import AnnData
-    from matplotlib.axes import Axes
-    from matplotlib.lines import Line2D
 
 STYLES = PATHS, STREAMS = ("paths", "streamlines")
 POINTS_PER_PATH = 25

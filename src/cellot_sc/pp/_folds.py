@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+from anndata import AnnData
 
 from cellot_sc import _keys, _validate
 from cellot_sc._settings import logger
 
 from ._split import split
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from anndata import AnnData
 
 MIN_GROUP_CELLS = 10
 """A group can be judged by if it has at least this many control cells, and treated ones of a perturbation."""

@@ -6,7 +6,8 @@ before and after.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from sklearn.decomposition import PCA
@@ -15,9 +16,6 @@ from cellot_sc import _validate
 from cellot_sc._settings import logger
 
 from ._rows import by_row
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 CHUNK = 8192
 """Cells that are held dense at once."""

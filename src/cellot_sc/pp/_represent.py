@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+from anndata import AnnData
 
 from cellot_sc import _keys, _validate
 from cellot_sc._settings import logger
 
 from ._methods import METHODS
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from anndata import AnnData
 
 
 def represent(

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from anndata import AnnData
 
 from cellot_sc import _keys, _validate
 from cellot_sc._settings import logger
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from anndata import AnnData
 
 TWINS = ("ood", "iid")
 SEEN_SHARE = 0.5

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from anndata import AnnData
 from scipy import stats
 from sklearn.neighbors import NearestNeighbors
 
 from ... import _keys, _validate
 from ..._settings import logger
 from . import time_course
-
-if TYPE_CHECKING:
-    from anndata import AnnData
 
 POTENCY, PREDICTED = "potency", "predicted"
 """What the columns end in that are written beside the fate probabilities."""

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import numpy as np
+from anndata import AnnData
 
 from ... import _keys, _validate
 from ...ot._unbalanced import unbalanced_marginals
 from .._fit.weights import cell_weights
 from .moscot import birth_and_death
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from anndata import AnnData
 
 UNBALANCED, SCORES = METHODS = ("unbalanced", "moscot")
 """Where growth can come from, if not from a column of ``obs``."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from anndata import AnnData
 from scipy import stats
 from sklearn.neighbors import KNeighborsClassifier
 
@@ -15,9 +16,6 @@ from ..._settings import logger
 from ...metrics._bootstrap import interval, resample_counts
 from .displacements import displacements
 from .groups import masks
-
-if TYPE_CHECKING:
-    from anndata import AnnData
 
 COLUMNS = [
     "perturbation",

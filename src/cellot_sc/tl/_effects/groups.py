@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from anndata import AnnData
 
 from ... import _validate
-
-if TYPE_CHECKING:
-    from anndata import AnnData
 
 ALL = "all"
 """The group of all cells."""

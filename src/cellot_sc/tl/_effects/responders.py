@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import pandas as pd
+from anndata import AnnData
 
 from ... import _keys, _validate
 from ..._settings import logger
 from .displacements import displacements
 from .null import null, pvalues, responding, spread, standardised
-
-if TYPE_CHECKING:
-    from anndata import AnnData
 
 
 def responders(

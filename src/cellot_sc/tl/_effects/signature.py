@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import pandas as pd
+from anndata import AnnData
 
 from ... import _keys
 from .displacements import displacements
 from .observed import sample
-
-if TYPE_CHECKING:
-    from anndata import AnnData
 
 
 def signature(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
+from anndata import AnnData
 from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
 
@@ -13,9 +12,6 @@ from ... import _keys, _validate
 from ..._settings import logger
 from .displacements import displacements
 from .null import null
-
-if TYPE_CHECKING:
-    from anndata import AnnData
 
 
 def drug_similarity(adata: AnnData, *, key: str = _keys.MODEL, seed: int = 0) -> pd.DataFrame:

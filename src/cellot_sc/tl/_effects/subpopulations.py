@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from anndata import AnnData
 from scipy import stats
 
 from ... import _keys, _validate
@@ -15,9 +15,6 @@ from .displacements import displacements
 from .groups import masks
 from .null import null, pvalues, responding, spread, standardised
 from .observed import compare, sample, squared_errors
-
-if TYPE_CHECKING:
-    from anndata import AnnData
 
 COLUMNS = [
     "perturbation",

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
+from anndata import AnnData
 
 from ... import _keys, _validate
 from ..._settings import logger
@@ -13,9 +12,6 @@ from ...metrics._bootstrap import interval, resample_counts
 from .displacements import displacements
 from .groups import masks_and_all
 from .null import null
-
-if TYPE_CHECKING:
-    from anndata import AnnData
 
 COLUMNS = ["perturbation", "group", "cost", "distance", "ci_low", "ci_high", "null", "n_cells"]
 

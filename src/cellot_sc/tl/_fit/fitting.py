@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from anndata import AnnData
 from tqdm.auto import tqdm
 
 from ..._settings import logger, settings
@@ -13,9 +14,6 @@ from ...ot._solvers import registry
 from . import store
 from .fit import Fit, chained
 from .prepared import Prepared
-
-if TYPE_CHECKING:
-    from anndata import AnnData
 
 
 def fit_and_keep(

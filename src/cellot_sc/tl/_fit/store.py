@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from anndata import AnnData
 
 from ... import _keys, _validate
 from ...ot import SOLVERS, TransportMap
 from ...ot._problem import History
 from .fit import Fit
-
-if TYPE_CHECKING:
-    from anndata import AnnData
 
 FORMAT_VERSION = 1
 """Of what is kept: raised when a reader of the old would misread the new."""

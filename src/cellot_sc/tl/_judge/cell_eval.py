@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,9 +14,6 @@ from scipy import sparse
 from ... import _keys, _validate
 from ..._settings import logger
 from .._fit import store
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 class CellEvalFiles(NamedTuple):

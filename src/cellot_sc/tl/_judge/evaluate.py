@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
+from anndata import AnnData
 from tqdm.auto import tqdm
 
 from ... import _defaults, _keys, _validate
@@ -33,9 +34,6 @@ from .judge import (
 )
 from .markers import in_order
 from .summarize import summarize_scores
-
-if TYPE_CHECKING:
-    from anndata import AnnData
 
 SPACES = ("latent", "genes")
 COLUMNS = [

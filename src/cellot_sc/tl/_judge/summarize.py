@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ... import _keys, _validate
 from ...metrics._bootstrap import interval
 from .judge import IDENTITY, MEAN, OBSERVED, WORST
 from .scores import GAP_CLOSED
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 NEEDED = ("model", "metric", "group", "value")
 NOT_KEYS = ("seed", "n_cells", "value", "ci_low", "ci_high")
