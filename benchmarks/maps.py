@@ -50,6 +50,8 @@ SHORT = {
 """Options of a short fit: a solver is given those that it has."""
 SHORTER = {"monge_gap": {"n_steps": 40, "n_iters": 40, "check_every": 20, "batch_size": 64}}
 """The same of solvers whose steps are slow."""
+HALVED = {"expectile": {"n_steps": 75, "check_every": 25}}
+"""The same where a step, once it is called so, is an iteration forward and one backward."""
 METRICS = (
     *("energy_distance", "mmd", "legacy_mmd", "l2_means", "l2_stds", "r_means", "pearson_delta", "variance_ratio"),
     *("wasserstein_marginals", "knn_enrichment_50"),
@@ -174,7 +176,8 @@ def defaults() -> dict[str, dict[str, str]]:
 def short(solver: str) -> dict[str, Any]:
     """Return the options of a short fit."""
     names = {field.name for field in dataclasses.fields(ot.SOLVERS[solver].config)}
-    return {name: value for name, value in (SHORT | SHORTER.get(solver, {})).items() if name in names}
+    halved = HALVED.get(solver, {}) if "n_steps" in names else {}
+    return {name: value for name, value in (SHORT | SHORTER.get(solver, {}) | halved).items() if name in names}
 
 
 def _kang(path: Path) -> ad.AnnData:
