@@ -29,6 +29,14 @@ def test_one_of() -> None:
         _validate.one_of("mdm", ["mmd", "energy"], what="metric")
 
 
+def test_some_of() -> None:
+    assert _validate.some_of("b", iter("ab"), what="letter") == ["b"]
+    assert _validate.some_of(["b", "a", "b"], "ab", what="letter") == ["b", "a"]
+    assert _validate.some_of(None, iter("ab"), what="letter") == ["a", "b"]
+    with pytest.raises(ValueError, match="letter is empty: give at least one"):
+        _validate.some_of([], "ab", what="letter")
+
+
 def test_no_unknown() -> None:
     _validate.no_unknown({"steps": 3}, ["steps", "batch_size"], what="solver 'icnn'")
     with pytest.raises(TypeError, match=r"solver 'icnn' has no option 'step'\. Did you mean 'steps'\?"):
