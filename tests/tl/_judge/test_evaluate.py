@@ -389,7 +389,7 @@ def _no_column(adata: AnnData) -> AnnData:
         ({"n_boot": -1}, None, ValueError, "n_boot is -1"),
         ({"n_boot": 2.5}, None, ValueError, "n_boot is 2.5"),
         ({"seed": -1}, None, ValueError, "seed is -1"),
-        ({"baselines": "gausian"}, None, ValueError, "baseline 'gausian' is unknown.*Did you mean 'gaussian'"),
+        ({"baselines": "gausian"}, None, ValueError, "solver 'gausian' is unknown.*Did you mean 'gaussian'"),
         ({"n_markers": 5}, None, ValueError, "n_markers needs genes to choose from"),
         ({"n_markers": [5, 0], "space": "genes"}, None, ValueError, r"n_markers is \[5, 0\]; a positive whole number"),
         ({"n_cells": 2.5}, None, ValueError, "n_cells is 2.5"),
