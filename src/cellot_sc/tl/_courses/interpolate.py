@@ -13,7 +13,7 @@ from ..._settings import logger
 from . import time_course
 
 if TYPE_CHECKING:
-    from .._fit.predict import Cells
+    from .._fit.predict import CellNames
 
 SOURCE = "source"
 """What the column begins with that names the time at which a moved cell was taken."""
@@ -24,7 +24,7 @@ def interpolate(
     t: Any,
     *,
     source: Any = None,
-    cells: Cells | None = None,
+    cells: CellNames | None = None,
     path: Literal["spline", "linear"] = "spline",
     key: str = _keys.TRAJECTORY,
     decode: bool = True,

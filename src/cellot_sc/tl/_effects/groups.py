@@ -5,10 +5,7 @@ from __future__ import annotations
 import numpy as np
 from anndata import AnnData
 
-from ... import _validate
-
-ALL = "all"
-"""The group of all cells."""
+from ... import _keys, _validate
 
 
 def masks(adata: AnnData, groupby: str, rows: np.ndarray) -> dict[str, np.ndarray]:
@@ -33,7 +30,7 @@ def masks(adata: AnnData, groupby: str, rows: np.ndarray) -> dict[str, np.ndarra
 
 
 def masks_and_all(adata: AnnData, groupby: str | None, rows: np.ndarray) -> dict[str, np.ndarray]:
-    """Return all cells as the group :data:`ALL`, and then what :func:`masks` returns, if there is a column.
+    """Return all cells as the group ``all``, and then what :func:`masks` returns, if there is a column.
 
     Raises
     ------
@@ -42,8 +39,8 @@ def masks_and_all(adata: AnnData, groupby: str | None, rows: np.ndarray) -> dict
     ValueError
         If a category is named like the group of all cells.
     """
-    found = {ALL: np.ones(len(rows), dtype=bool)}
+    found = {_keys.ALL: np.ones(len(rows), dtype=bool)}
     if groupby is not None:
-        _validate.group_labels(adata, groupby, reserved=(ALL,))
+        _validate.group_labels(adata, groupby, reserved=(_keys.ALL,))
         found |= masks(adata, groupby, rows)
     return found

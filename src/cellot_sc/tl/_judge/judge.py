@@ -15,15 +15,12 @@ from ..._settings import logger
 from ...metrics import Metric, median_gammas
 from ...metrics._resampling import ObservedCells
 from .resamples import Resamples
-from .scores import GAP_CLOSED, Score, gap_closed, mean_score, worst_score
+from .scores import Score, gap_closed, mean_score, worst_score
 
 if TYPE_CHECKING:
     from ...ot import TransportMap
 
-OBSERVED = "observed"
-"""The ceiling: other observed cells of the same population stand in for a prediction."""
 IDENTITY = _defaults.IDENTITY
-ALL, MEAN, WORST = "all", "mean", "worst"
 MIN_GROUP_CELLS = 10
 """A group is scored where it has at least this many control and this many treated cells."""
 MAX_CELLS = 3000
@@ -111,7 +108,7 @@ class Judgement(NamedTuple):
     n_cells: dict[str, int]
 
 
-class Clouds(NamedTuple):
+class GroupClouds(NamedTuple):
     """The clouds of one group: arrays of shape ``(n_cells, n_features)``."""
 
     control: np.ndarray
@@ -120,11 +117,11 @@ class Clouds(NamedTuple):
     stand_in: np.ndarray | None
     """Treated train cells; ``None`` where the observed cells are halved instead."""
 
-    def features(self, columns: np.ndarray | None) -> Clouds:
+    def features(self, columns: np.ndarray | None) -> GroupClouds:
         """Return the same clouds with some of their features."""
         if columns is None:
             return self
-        return Clouds(
+        return GroupClouds(
             self.control[:, columns],
             self.observed[:, columns],
             {model: predicted[:, columns] for model, predicted in self.predictions.items()},
@@ -207,25 +204,25 @@ def discriminate(judgements: dict[str, Judgement], metrics: list[Metric], n_boot
 
 def summarise(scores: dict[str, Scores], metrics: list[Metric]) -> None:
     """Add the mean over groups, fractions of the gap closed, and the worst of the groups."""
-    groups = [group for group in scores if group != ALL]
+    groups = [group for group in scores if group != _keys.ALL]
     models = list(dict.fromkeys(model for of_group in scores.values() for model, _ in of_group))
     if groups:
-        scores[MEAN] = {
+        scores[_keys.MEAN] = {
             (model, metric.name): mean_score([scores[group][model, metric.name] for group in groups])
             for model in models
             for metric in metrics
         }
     for of_group in scores.values():
         for model in models:
-            if model in (IDENTITY, OBSERVED):
+            if model in (IDENTITY, _keys.OBSERVED):
                 continue
             for name in (metric.name for metric in metrics if metric.is_distance):
-                of_group[model, name + GAP_CLOSED] = gap_closed(
-                    of_group[model, name], of_group[IDENTITY, name], of_group[OBSERVED, name]
+                of_group[model, name + _keys.GAP_CLOSED] = gap_closed(
+                    of_group[model, name], of_group[IDENTITY, name], of_group[_keys.OBSERVED, name]
                 )
     if groups:
         badness = {metric.name: metric.badness for metric in metrics}
-        scores[WORST] = {
+        scores[_keys.WORST] = {
             (model, name): worst_score(
                 # of the gap, the less is closed, the worse
                 [scores[group][model, name] for group in groups],
@@ -237,7 +234,7 @@ def summarise(scores: dict[str, Scores], metrics: list[Metric]) -> None:
 
 def _groups(groups: np.ndarray | None, source: np.ndarray, treated: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     """Yield all cells, and then every group that can be scored: its name and a mask of its cells."""
-    yield ALL, np.ones(len(source), dtype=bool)
+    yield _keys.ALL, np.ones(len(source), dtype=bool)
     if groups is None:
         return
     left_out = []
@@ -264,11 +261,11 @@ def _clouds(
     members: np.ndarray,
     train: np.ndarray | None,
     rng: np.random.Generator,
-) -> tuple[Clouds, Counts]:
+) -> tuple[GroupClouds, Counts]:
     source, treated = (_sample(mask, MAX_CELLS, rng) for mask in judged)
     others = np.array([], dtype=np.int64) if train is None else _sample(train & members, len(source), rng)
     start = data.x[source]
-    clouds = Clouds(
+    clouds = GroupClouds(
         data.view(start),
         data.view(data.x[treated]),
         {model: data.view(transport.transport(start)) for model, transport in maps.items()},
@@ -282,7 +279,7 @@ def _clouds(
     return clouds, Counts(of_source, of_treated, of_others, halves, resamples.of_units)
 
 
-def _scores(metrics: list[Metric], clouds: Clouds, counts: Counts, gammas: np.ndarray) -> Scores:
+def _scores(metrics: list[Metric], clouds: GroupClouds, counts: Counts, gammas: np.ndarray) -> Scores:
     """Score every prediction, and what stands in for a perfect one, with every metric on cells."""
 
     def judged(rows: np.ndarray | slice = slice(None)) -> ObservedCells:
@@ -312,11 +309,11 @@ def _scores(metrics: list[Metric], clouds: Clouds, counts: Counts, gammas: np.nd
         ceilings = [score(metric, *stand_in) for stand_in in stand_ins]
         unknown = Score.unknown(counts.control.shape[1], 0)
         ceiling = mean_score(ceilings) if ceilings else unknown
-        scores[OBSERVED, metric.name] = ceiling._replace(n_cells=len(clouds.observed))
+        scores[_keys.OBSERVED, metric.name] = ceiling._replace(n_cells=len(clouds.observed))
     return scores
 
 
-def _possible(sizes: Sequence[int], clouds: Clouds, name: str, group: str) -> list[int]:
+def _possible(sizes: Sequence[int], clouds: GroupClouds, name: str, group: str) -> list[int]:
     """Return the numbers of cells for which there are cells."""
     most = min(len(clouds.control), len(clouds.observed))
     if left_out := [n for n in sizes if n > most]:
@@ -325,7 +322,7 @@ def _possible(sizes: Sequence[int], clouds: Clouds, name: str, group: str) -> li
 
 
 def _sampled_scores(
-    metrics: list[Metric], clouds: Clouds, n: int, gammas: np.ndarray, rng: np.random.Generator
+    metrics: list[Metric], clouds: GroupClouds, n: int, gammas: np.ndarray, rng: np.random.Generator
 ) -> Scores:
     """Score samples of so many cells of every cloud; the value is the mean over samples, these are the resamples."""
     samples: list[Scores] = []
@@ -334,7 +331,7 @@ def _sampled_scores(
         start = rng.choice(len(clouds.control), n, replace=False)
         others = clouds.observed[order[n:]] if clouds.stand_in is None else clouds.stand_in
         enough = len(others) >= n
-        sample = Clouds(
+        sample = GroupClouds(
             clouds.control[start],
             clouds.observed[order[:n]],
             {model: predicted[start] for model, predicted in clouds.predictions.items()},
@@ -349,14 +346,16 @@ def _sampled_scores(
     }
 
 
-def _effects(clouds: Clouds, counts: Counts) -> Effects:
+def _effects(clouds: GroupClouds, counts: Counts) -> Effects:
     base, observed = clouds.control.mean(axis=0), clouds.observed.mean(axis=0)
     effects: Effects = {
         model: [(predicted.mean(axis=0) - base, observed - base)] for model, predicted in clouds.predictions.items()
     }
     if clouds.stand_in is not None and len(clouds.stand_in) >= MIN_GROUP_CELLS:
-        effects[OBSERVED] = [(clouds.stand_in.mean(axis=0) - base, observed - base)]
+        effects[_keys.OBSERVED] = [(clouds.stand_in.mean(axis=0) - base, observed - base)]
     else:
         cells = clouds.observed
-        effects[OBSERVED] = [(cells[b].mean(axis=0) - base, cells[a].mean(axis=0) - base) for a, b in counts.halves]
+        effects[_keys.OBSERVED] = [
+            (cells[b].mean(axis=0) - base, cells[a].mean(axis=0) - base) for a, b in counts.halves
+        ]
     return effects

@@ -9,10 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ... import _keys
 from ...metrics import METRICS, Metric
-
-GAP_CLOSED = "_frac_gap_closed"
-"""What the name of a fraction of the gap ends in, after that of its distance."""
 
 
 class Score(NamedTuple):
@@ -32,7 +30,7 @@ def described(metric: str | Metric) -> Metric:
     """Return what is known of a metric of a table: of some, no more than the name, and no best value (NaN)."""
     if isinstance(metric, Metric):
         return metric
-    name = metric.removesuffix(GAP_CLOSED)
+    name = metric.removesuffix(_keys.GAP_CLOSED)
     base = METRICS.get(name) or Metric(name, lambda *clouds: math.nan, name, best=math.nan)
     if name == metric:
         return base

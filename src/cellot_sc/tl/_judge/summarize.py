@@ -8,10 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ... import _keys, _validate
+from ... import _defaults, _keys, _validate
 from ...metrics._bootstrap import interval
-from .judge import IDENTITY, MEAN, OBSERVED, WORST
-from .scores import GAP_CLOSED
 
 NEEDED = ("model", "metric", "group", "value")
 NOT_KEYS = ("seed", "n_cells", "value", "ci_low", "ci_high")
@@ -75,7 +73,7 @@ def summarize_scores(
     for names, block in table.groupby(keys, sort=False, observed=True, dropna=False):
         fixed: dict[str, Any] = dict(zip(keys, names, strict=True))
         parts.append(_of_block(block, unit, fixed["group"], n_boot, seed).assign(**fixed))
-    out = pd.concat(parts, ignore_index=True).assign(**{unit: MEAN})
+    out = pd.concat(parts, ignore_index=True).assign(**{unit: _keys.MEAN})
     columns = [name for name in table.columns if name in out and name != "seed"]
     return out[[*columns, *(name for name in out.columns if name not in columns)]]
 
@@ -92,9 +90,9 @@ def _of_block(block: pd.DataFrame, unit: str, group: object, n_boot: int, seed: 
         of_units = values[metric, model].to_numpy()
         known = ~np.isnan(of_units)
         found = _mean(of_units, known, draws)
-        base = str(metric).removesuffix(GAP_CLOSED)
-        needed = [(base, name) for name in (IDENTITY, OBSERVED, model)]
-        if base != metric and group != WORST and all(of in values for of in needed):
+        base = str(metric).removesuffix(_keys.GAP_CLOSED)
+        needed = [(base, name) for name in (_defaults.IDENTITY, _keys.OBSERVED, model)]
+        if base != metric and group != _keys.WORST and all(of in values for of in needed):
             identity, observed, own = (values[of].to_numpy() for of in needed)
             known = ~np.isnan(identity + observed + own)
             nothing, ceiling, reached = (_mean(part, known, draws) for part in (identity, observed, own))
