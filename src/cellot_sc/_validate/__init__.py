@@ -4,6 +4,7 @@ Each function either returns the checked value or raises. None changes what it w
 validation is left as it was.
 """
 
+from .._numbers import seed, whole
 from ._clones import clonal_cells, clones, corners, fates, populations
 from ._columns import (
     categories,
@@ -89,10 +90,8 @@ from ._numbers import (
     genes_compared,
     has_history,
     leaves_some,
-    n_boot,
     panels,
     positive,
-    seed,
     side_by_side,
     taus,
     whole_effects,
@@ -156,7 +155,6 @@ __all__ = [
     "log_expression",
     "matrix",
     "moscot_problem",
-    "n_boot",
     "name_and_value",
     "nearest",
     "new_names",
@@ -205,6 +203,7 @@ __all__ = [
     "time_value",
     "unique_obs_names",
     "unreadable",
+    "whole",
     "whole_effects",
     "whole_numbers",
     "writable",

@@ -88,7 +88,7 @@ def simulate_branching(
     """
     names = _validate.new_names(fates, reserved=PROGENITOR, what="fates")
     for what, size in {"n_cells": n_cells, "n_genes": n_genes, "n_times": n_times}.items():
-        _validate.positive(size, what=what, integer=True)
+        _validate.whole(size, 1, what=what)
     _validate.at_least(n_times, 2, what="n_times", why="a course has a beginning and an end")
     _validate.at_least(n_cells, n_times, what="n_cells", why="one for each time")
     for name, rate in (growth or {}).items():

@@ -109,8 +109,8 @@ def abundance_shift(
     >>> table.groupby("source")["fraction"].sum().round(6).to_dict()
     {'observed': 1.0, 'predicted': 1.0}
     """
-    n_neighbors = _validate.positive(n_neighbors, what="n_neighbors", integer=True)
-    n_boot = _validate.n_boot(n_boot)
+    n_neighbors = _validate.whole(n_neighbors, 1, what="n_neighbors")
+    n_boot = _validate.whole(n_boot, 0, what="n_boot")
     seed = _validate.seed(seed)
     moves = displacements(adata, key, targets)
     labels = moves.fitted.fit.labels(adata)
