@@ -30,18 +30,7 @@ from ._columns import (
     unique_obs_names,
 )
 from ._extras import installed
-from ._files import (
-    FIGURE_SUFFIXES,
-    figure_file,
-    input_file,
-    not_downloaded,
-    not_in_archive,
-    output_file,
-    output_folder,
-    replaceable,
-    unreadable,
-    writable,
-)
+from ._files import figure_file
 from ._fits import broken_fit, has_fit, kept_fit
 from ._matrices import (
     absent,
@@ -110,7 +99,6 @@ from ._times import (
 )
 
 __all__ = [
-    "FIGURE_SUFFIXES",
     "MIN_TRAIN_CELLS",
     "absent",
     "after_first",
@@ -147,7 +135,6 @@ __all__ = [
     "has_history",
     "has_holdout",
     "held_out",
-    "input_file",
     "installed",
     "kept_fit",
     "labelled",
@@ -161,17 +148,13 @@ __all__ = [
     "no_unknown",
     "not_both",
     "not_constant",
-    "not_downloaded",
     "not_maps",
-    "not_in_archive",
     "not_read",
     "nothing_held_out",
     "obs_key",
     "of_course",
     "one_of",
     "one_score_each",
-    "output_file",
-    "output_folder",
     "pairs_of_one_kind",
     "panels",
     "perturbation_labels",
@@ -180,7 +163,6 @@ __all__ = [
     "populations",
     "positive",
     "positive_weights",
-    "replaceable",
     "representation_key",
     "seed",
     "side_by_side",
@@ -202,9 +184,7 @@ __all__ = [
     "time_order",
     "time_value",
     "unique_obs_names",
-    "unreadable",
     "whole",
     "whole_effects",
     "whole_numbers",
-    "writable",
 ]
