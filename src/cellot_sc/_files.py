@@ -41,7 +41,7 @@ def read(path: Path) -> AnnData:
 
     try:
         return anndata.read_h5ad(path) if path.suffix == ".h5ad" else anndata.read_zarr(path)
-    except Exception as error:  # noqa: BLE001  a broken file fails in too many ways to name
+    except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ValueError(f"{path} cannot be read as {path.suffix}: {reason}") from error
 

@@ -22,13 +22,15 @@ def matrix(x: Any, *, what: str) -> Any:
     return x
 
 
-def finite(x: np.ndarray, *, what: str) -> np.ndarray:
-    """Return ``x``; raise :class:`ValueError` if it holds NaN or inf."""
-    bad = ~np.isfinite(x)
-    if bad.any():
-        raise ValueError(
-            f"{what} holds NaN or inf in {int(bad.any(axis=-1).sum())} of {x.shape[0]} cells: remove or impute them."
-        )
+def finite[Matrix](x: Matrix, *, what: str) -> Matrix:
+    """Return the dense or sparse matrix ``x``; raise :class:`ValueError` if it holds NaN or inf."""
+    given: Any = x
+    if hasattr(x, "tocoo"):
+        rows = np.unique(given.tocoo().row[~np.isfinite(given.data)])
+    else:
+        rows = np.flatnonzero(~np.isfinite(given).all(axis=1))
+    if len(rows):
+        raise ValueError(f"{what} holds NaN or inf in {len(rows)} of {given.shape[0]} cells: remove or impute them.")
     return x
 
 
@@ -83,18 +85,6 @@ def positive_weights(weights: Any, n_dims: int, *, what: str) -> np.ndarray:
     return array
 
 
-def finite_expression(x: Any, *, what: str) -> Any:
-    """Return the dense or sparse matrix ``x``; raise :class:`ValueError` if it holds NaN or inf."""
-    if hasattr(x, "tocoo"):
-        bad = ~np.isfinite(x.data)
-        rows = np.unique(x.tocoo().row[bad]) if bad.any() else ()
-    else:
-        rows = np.flatnonzero(~np.isfinite(x).all(axis=1))
-    if len(rows):
-        raise ValueError(f"{what} holds NaN or inf in {len(rows)} of {x.shape[0]} cells: remove or impute them.")
-    return x
-
-
 def log_expression(adata: AnnData, *, what: str) -> tuple[Any, pd.Index]:
     """Return log1p-normalised expression and its genes: ``X`` or, if that has negative values, ``raw.X``.
 
@@ -109,7 +99,7 @@ def log_expression(adata: AnnData, *, what: str) -> tuple[Any, pd.Index]:
         raise ValueError(
             f"{what} has no expression without negative values in X or raw.X: log1p of normalised counts is needed."
         )
-    x = finite_expression(source.X, what=f"{what}.X")
+    x = finite(source.X, what=f"{what}.X")
     if not ((x.data if hasattr(x, "tocoo") else x) % 1).any():
         raise ValueError(f"{what}.X holds whole numbers only, as counts do: normalise it and take log1p.")
     return x, source.var_names
@@ -131,7 +121,7 @@ def expression(adata: AnnData, layer: str | None) -> Any:
     x: Any = adata.X if layer is None else adata.layers[layer]
     if x is None:
         raise ValueError("adata.X is None: give the layer that holds the expression.")
-    return finite_expression(x, what="adata.X" if layer is None else f"adata.layers[{layer!r}]")
+    return finite(x, what="adata.X" if layer is None else f"adata.layers[{layer!r}]")
 
 
 def not_constant(x: Any, *, what: str) -> None:

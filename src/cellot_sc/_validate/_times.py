@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ._columns import obs_key
+from ._columns import complete
 from ._names import nearest, one_of
 
 if TYPE_CHECKING:
@@ -33,12 +33,7 @@ def time_labels(adata: AnnData, time_key: str) -> np.ndarray:
     ValueError
         If a cell has no time.
     """
-    column = obs_key(adata, time_key, what="time_key")
-    if column.isna().any():
-        raise ValueError(
-            f"adata.obs[{time_key!r}] is missing for {int(column.isna().sum())} cells: drop or label them."
-        )
-    return column.astype(str).to_numpy(dtype=object)
+    return complete(adata, time_key, what="time_key").astype(str).to_numpy(dtype=object)
 
 
 def time_order(adata: AnnData, time_key: str, order: Sequence[Any] | None) -> tuple[list[str], list[float]]:
