@@ -197,12 +197,6 @@ def held_out(adata: AnnData, holdout: Any, *, what: str = "holdout") -> np.ndarr
     return mask
 
 
-def has_holdout(holdout: Any) -> None:
-    """Raise :class:`ValueError` if no group is held out, so that a split has no twin."""
-    if not holdout:
-        raise ValueError("twin needs holdout: two splits that hold nothing out do not differ.")
-
-
 def group_labels(adata: AnnData, key: str, *, reserved: Iterable[str]) -> np.ndarray:
     """Return the group of every cell as an array of ``str``, empty where ``adata.obs[key]`` has none.
 
@@ -260,15 +254,6 @@ def cell_weights(adata: AnnData, key: str, clouds: Mapping[str, np.ndarray], *, 
     return weights
 
 
-def growth_column(adata: AnnData, key: str, methods: Sequence[str]) -> None:
-    """Raise :class:`KeyError` if growth is neither a column of ``adata.obs`` nor one of the methods."""
-    if key not in adata.obs:
-        raise KeyError(
-            f"growth {key!r} is neither a column of adata.obs nor one of {', '.join(map(repr, methods))}."
-            f"{nearest(key, [*methods, *adata.obs.columns])}"
-        )
-
-
 def table_columns(table: pd.DataFrame, needed: Iterable[str], *, maker: str = "cs.tl.evaluate") -> None:
     """Raise :class:`KeyError` if a table, such as ``maker`` makes, lacks a column, ValueError if it is empty."""
     for column in needed:
@@ -296,15 +281,6 @@ def some_groups[T](groups: Mapping[str, T], key: str) -> Mapping[str, T]:
     if not groups:
         raise ValueError(f"adata.obs[{key!r}] is missing for every control cell: there is no group to look at.")
     return groups
-
-
-def some_units(units: Sequence[str], key: str, target: str) -> Sequence[str]:
-    """Return the units with control and treated cells; raise :class:`ValueError` if there are fewer than two."""
-    if len(units) < 2:
-        raise ValueError(
-            f"{len(units)} categories of adata.obs[{key!r}] have cells of control and of {target!r}: 2 are needed."
-        )
-    return units
 
 
 def table_numbers(table: pd.DataFrame, column: str, *, what: str) -> None:

@@ -15,13 +15,6 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 
-def matrix(x: Any, *, what: str) -> Any:
-    """Return ``x``; raise :class:`ValueError` if it is not of shape (n_cells, n_dims)."""
-    if len(x.shape) != 2 or x.shape[1] == 0:
-        raise ValueError(f"{what} has shape {tuple(x.shape)}; (n_cells, n_dims) is needed.")
-    return x
-
-
 def finite[Matrix](x: Matrix, *, what: str) -> Matrix:
     """Return the dense or sparse matrix ``x``; raise :class:`ValueError` if it holds NaN or inf."""
     given: Any = x
@@ -66,12 +59,6 @@ def free_uns_key(key: str, use_rep: str, *, what: str) -> None:
         raise ValueError(
             f"{what} {key!r} would overwrite the decoder of the representation of that name: choose another name."
         )
-
-
-def not_maps(key: str, maps: str, *, what: str) -> None:
-    """Raise :class:`ValueError` if ``key``, which is to be written to ``uns``, is where the maps are kept."""
-    if key == maps:
-        raise ValueError(f"{what} {key!r} would overwrite the fitted maps in adata.uns[{maps!r}]: choose another name.")
 
 
 def positive_weights(weights: Any, n_dims: int, *, what: str) -> np.ndarray:
@@ -124,13 +111,6 @@ def expression(adata: AnnData, layer: str | None) -> Any:
     return finite(x, what="adata.X" if layer is None else f"adata.layers[{layer!r}]")
 
 
-def not_constant(x: Any, *, what: str) -> None:
-    """Raise :class:`ValueError` if all rows of the dense or sparse matrix ``x`` are the same."""
-    low, high = (m.toarray() if hasattr(m, "toarray") else m for m in (x.min(axis=0), x.max(axis=0)))
-    if (low == high).all():
-        raise ValueError(f"{what} is the same in all of them: there is nothing to represent.")
-
-
 def has_decoder(adata: AnnData, key: str) -> bool:
     """Return whether :func:`cellot_sc.pp.represent` kept a decoder under ``key``."""
     found = adata.uns.get(key)
@@ -178,12 +158,6 @@ def points(x: Any, *, n_dims: int, what: str) -> np.ndarray:
             f"{what} has shape {array.shape}; (n_cells, {n_dims}) is needed, as its decoder has {n_dims} dimensions."
         )
     return finite(array, what=what)
-
-
-def absent(adata: AnnData, key: str, *, why: str) -> None:
-    """Raise :class:`ValueError` if ``adata.obs`` already has a column that would be written."""
-    if key in adata.obs:
-        raise ValueError(f"adata.obs[{key!r}] exists, but {why}: give another --split-key.")
 
 
 def coordinates(adata: AnnData, key: str, rows: np.ndarray) -> np.ndarray:

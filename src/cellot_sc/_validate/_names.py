@@ -100,12 +100,6 @@ def not_both(given: Mapping[str, object]) -> None:
         raise ValueError(f"{' and '.join(names)} exclude each other: give one.")
 
 
-def nothing_held_out(groups: Sequence[str], *, task: str) -> None:
-    """Raise :class:`ValueError` if groups are to be held out in a task that has none."""
-    if groups:
-        raise ValueError(f"task {task!r} holds out no group: leave --holdout {groups[0]} out.")
-
-
 def given[T](value: T | None, *, what: str, why: str) -> T:
     """Return ``value``; raise :class:`ValueError` if it is ``None``."""
     if value is None:

@@ -55,14 +55,6 @@ def at_least(value: int, least: int, *, what: str, why: str) -> int:
     return value
 
 
-def leaves_some(test_fraction: float, valid_fraction: float) -> None:
-    """Raise :class:`ValueError` if the two fractions leave nothing to train on."""
-    if test_fraction + valid_fraction >= 1:
-        raise ValueError(
-            f"test_fraction {test_fraction} and valid_fraction {valid_fraction} leave no cell to train on."
-        )
-
-
 def whole_numbers(given: Any, *, what: str) -> list[int]:
     """Return positive whole numbers, each once; raise :class:`ValueError` if one is not, or there is none."""
     values = np.atleast_1d(given)

@@ -109,13 +109,6 @@ def time_value(t: Any, labels: Sequence[str], values: Sequence[float]) -> float:
     return number
 
 
-def time_course(times: Sequence[float] | None, key: str) -> Sequence[float]:
-    """Return the times; raise :class:`KeyError` if fitted maps are not those between consecutive times."""
-    if times is None:
-        raise KeyError(f"adata.uns[{key!r}] holds maps of perturbations, not of a time course: call cs.tl.trajectory.")
-    return times
-
-
 def of_course(taken: np.ndarray, labels: Sequence[str]) -> None:
     """Raise :class:`ValueError` if a cell was taken at a time that is not of the course (index -1)."""
     others = int((taken < 0).sum())

@@ -138,7 +138,12 @@ def abundance_shift(
                 of_source = counts if source == "predicted" else resample_counts(len(treated), n_boot, seed=rng)
                 shift = _over_cells(of_control, counts, members, of_source)
             else:
-                both = _validate.some_units(sorted((set(units[control]) & set(units[treated])) - {""}), unit, name)
+                both = sorted((set(units[control]) & set(units[treated])) - {""})
+                if len(both) < 2:
+                    raise ValueError(
+                        f"{len(both)} categories of adata.obs[{unit!r}] have cells of control and of {name!r}: 2 are "
+                        "needed."
+                    )
                 shift = _over_units([(of_control[units[control] == u], members[units[rows] == u]) for u in both])
             columns = {"perturbation": name, "group": groups, "source": source, "n_cells": len(rows)}
             tables.append(pd.DataFrame(columns | shift._asdict()))
