@@ -9,14 +9,14 @@ from cellot_sc import _numbers
 
 
 @pytest.mark.parametrize("value", [0, 7, np.uint32(7)])
-def test_seed(value: int) -> None:
+def test_seed(value: Any) -> None:
     checked = _numbers.seed(value)
     assert type(checked) is int
     assert checked == value
 
 
 def test_whole_number_from_the_least_on() -> None:
-    assert _numbers.whole(np.int64(2), 2, what="k") == 2
+    assert _numbers.whole(2, 2, what="k") == 2
     with pytest.raises(ValueError, match=r"^k is 1; a whole number, 2 or more, is needed\.$"):
         _numbers.whole(1, 2, what="k")
 
