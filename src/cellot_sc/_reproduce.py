@@ -173,7 +173,8 @@ def _complete(plan: Plan, task: Task) -> Plan:
 
 def _groups(task: Task, adata: AnnData, wanted: Sequence[str]) -> list[str] | list[None]:
     if task.holdout_key is None:
-        _validate.nothing_held_out(wanted, task=task.name)
+        if wanted:
+            raise ValueError(f"task {task.name!r} holds out no group: leave --holdout {wanted[0]} out.")
         return [None]
     there = adata.obs[task.holdout_key].cat.categories.tolist()
     if _keys.ALL in wanted:

@@ -154,8 +154,8 @@ def fit(
 
     from . import pp, tl
 
-    if groups:
-        _validate.absent(adata, split_key, why="--holdout makes a new split")
+    if groups and split_key in adata.obs:
+        raise ValueError(f"adata.obs[{split_key!r}] exists, but --holdout makes a new split: give another --split-key.")
     if groups or (n_components is not None and split_key not in adata.obs):
         pp.split(adata, perturbation_key, control=control, holdout=groups or None, seed=seed, key_added=split_key)
     if n_components is not None:

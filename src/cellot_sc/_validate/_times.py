@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ._columns import obs_key
+from ._columns import complete
 from ._names import nearest, one_of
 
 if TYPE_CHECKING:
@@ -33,12 +33,7 @@ def time_labels(adata: AnnData, time_key: str) -> np.ndarray:
     ValueError
         If a cell has no time.
     """
-    column = obs_key(adata, time_key, what="time_key")
-    if column.isna().any():
-        raise ValueError(
-            f"adata.obs[{time_key!r}] is missing for {int(column.isna().sum())} cells: drop or label them."
-        )
-    return column.astype(str).to_numpy(dtype=object)
+    return complete(adata, time_key, what="time_key").astype(str).to_numpy(dtype=object)
 
 
 def time_order(adata: AnnData, time_key: str, order: Sequence[Any] | None) -> tuple[list[str], list[float]]:
@@ -112,13 +107,6 @@ def time_value(t: Any, labels: Sequence[str], values: Sequence[float]) -> float:
     if not values[0] <= number <= values[-1]:
         raise ValueError(f"t is {t!r}; a time between {labels[0]} and {labels[-1]} is needed: maps do not extrapolate.")
     return number
-
-
-def time_course(times: Sequence[float] | None, key: str) -> Sequence[float]:
-    """Return the times; raise :class:`KeyError` if fitted maps are not those between consecutive times."""
-    if times is None:
-        raise KeyError(f"adata.uns[{key!r}] holds maps of perturbations, not of a time course: call cs.tl.trajectory.")
-    return times
 
 
 def of_course(taken: np.ndarray, labels: Sequence[str]) -> None:

@@ -84,7 +84,7 @@ def effect_clusters(
     """
     _validate.figure_file(save)
     _validate.one_of(basis, _bases.BASES, what="basis")
-    _validate.positive(n_features, what="n_features", integer=True)
+    _validate.whole(n_features, 1, what="n_features")
     column = _validate.obs_key(adata, clusters, what="clusters")
     moves = displacements(adata, key, targets)
     found = column.iloc[moves.rows]

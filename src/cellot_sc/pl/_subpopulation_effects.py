@@ -82,7 +82,7 @@ def subpopulation_effects(
     names = list(dict.fromkeys(table["perturbation"].astype(str)))
     if n_features is None:
         n_features = _canvas.by_number(len(names), 16, 10, 5)
-    _validate.positive(n_features, what="n_features", integer=True)
+    _validate.whole(n_features, 1, what="n_features")
     rows = {name: table[table["perturbation"].astype(str) == name].astype({"feature": str}) for name in names}
     known = list(dict.fromkeys(table["feature"].astype(str)))
     asked = None if features is None else _validate.feature_names(features, known)

@@ -115,11 +115,14 @@ def split(
     labels = _validate.perturbation_labels(adata, perturbation_key, control)
     test_fraction = _validate.fraction(test_fraction, what="test_fraction")
     valid_fraction = _validate.fraction(valid_fraction, what="valid_fraction")
-    if valid_groups is None:
-        _validate.leaves_some(test_fraction, valid_fraction)
+    if valid_groups is None and test_fraction + valid_fraction >= 1:
+        raise ValueError(
+            f"test_fraction {test_fraction} and valid_fraction {valid_fraction} leave no cell to train on."
+        )
     if twin is not None:
         _validate.one_of(twin, TWINS, what="twin")
-        _validate.has_holdout(holdout)
+        if not holdout:
+            raise ValueError("twin needs holdout: two splits that hold nothing out do not differ.")
     strata_keys = [stratify_by] if isinstance(stratify_by, str) else list(stratify_by or ())
     _validate.not_read(
         key_added, [perturbation_key, *strata_keys, *(holdout or ()), *_columns(valid_groups)], what="key_added"

@@ -101,7 +101,7 @@ def clonal_agreement(
     >>> table["model"].unique().tolist()
     ['gaussian', 'prior', 'identity']
     """
-    n_boot = _validate.n_boot(n_boot)
+    n_boot = _validate.whole(n_boot, 0, what="n_boot")
     seed = _validate.seed(seed)
     asked = _validate.fates(adata, key)
     names = _validate.some_of(baselines, BASELINES, what="baselines") if len(baselines) else []

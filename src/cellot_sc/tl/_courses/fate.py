@@ -90,7 +90,7 @@ def fate(
     >>> bool((adata.obs.loc[early, "fate_predicted"].astype(str) == adata.obs.loc[early, "fate"]).mean() > 0.8)
     True
     """
-    n_neighbors = _validate.positive(n_neighbors, what="n_neighbors", integer=True)
+    n_neighbors = _validate.whole(n_neighbors, 1, what="n_neighbors")
     reading = Reading.of(adata, groupby, fates=fates, at=at, n_neighbors=n_neighbors, key=key)
     shares = reading.shares(reading.course)
 

@@ -72,7 +72,11 @@ def growth_columns(
     if growth == SCORES:
         prior = _scored(adata, parts)
     elif growth != UNBALANCED:
-        _validate.growth_column(adata, growth, METHODS)
+        if growth not in adata.obs:
+            hint = _validate.nearest(growth, [*METHODS, *adata.obs.columns])
+            raise KeyError(
+                f"growth {growth!r} is neither a column of adata.obs nor one of {', '.join(map(repr, METHODS))}.{hint}"
+            )
         prior = cell_weights(adata, growth, labels, parts, names[:-1], what="growth")
     sent, received = np.full(adata.n_obs, np.nan), np.full(adata.n_obs, np.nan)
     for before, after in zip(names, names[1:], strict=False):

@@ -98,9 +98,10 @@ def load(adata: AnnData, key: str) -> Course:
     """
     fitted = store.maps(adata, key)
     fit = fitted.fit
-    times = _validate.time_course(fit.times, key)
+    if fit.times is None:
+        raise KeyError(f"adata.uns[{key!r}] holds maps of perturbations, not of a time course: call cs.tl.trajectory.")
     fit.space(adata)
     labels = [fit.control, *fit.targets]
     last = fitted.maps[labels[-1]]
     steps = last.steps if isinstance(last, ChainMap) else [last]
-    return Course(fit, labels, list(times), steps)
+    return Course(fit, labels, list(fit.times), steps)

@@ -104,7 +104,7 @@ def transfer(
     >>> sorted(table["trained_on"].unique())
     ['all', 'fate_a', 'fate_b', 'fate_c']
     """
-    n_boot = _validate.n_boot(n_boot)
+    n_boot = _validate.whole(n_boot, 0, what="n_boot")
     seed = _validate.seed(seed)
     column = _validate.obs_key(adata, population_key, what="population_key")
     populations = np.where(column.isna(), "", column.astype(str).to_numpy(dtype=object))

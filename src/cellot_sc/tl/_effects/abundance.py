@@ -109,8 +109,8 @@ def abundance_shift(
     >>> table.groupby("source")["fraction"].sum().round(6).to_dict()
     {'observed': 1.0, 'predicted': 1.0}
     """
-    n_neighbors = _validate.positive(n_neighbors, what="n_neighbors", integer=True)
-    n_boot = _validate.n_boot(n_boot)
+    n_neighbors = _validate.whole(n_neighbors, 1, what="n_neighbors")
+    n_boot = _validate.whole(n_boot, 0, what="n_boot")
     seed = _validate.seed(seed)
     moves = displacements(adata, key, targets)
     labels = moves.fitted.fit.labels(adata)
@@ -138,7 +138,12 @@ def abundance_shift(
                 of_source = counts if source == "predicted" else resample_counts(len(treated), n_boot, seed=rng)
                 shift = _over_cells(of_control, counts, members, of_source)
             else:
-                both = _validate.some_units(sorted((set(units[control]) & set(units[treated])) - {""}), unit, name)
+                both = sorted((set(units[control]) & set(units[treated])) - {""})
+                if len(both) < 2:
+                    raise ValueError(
+                        f"{len(both)} categories of adata.obs[{unit!r}] have cells of control and of {name!r}: 2 are "
+                        "needed."
+                    )
                 shift = _over_units([(of_control[units[control] == u], members[units[rows] == u]) for u in both])
             columns = {"perturbation": name, "group": groups, "source": source, "n_cells": len(rows)}
             tables.append(pd.DataFrame(columns | shift._asdict()))

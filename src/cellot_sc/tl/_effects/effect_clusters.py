@@ -79,7 +79,10 @@ def effect_clusters(
     moves = displacements(adata, key, targets)
     _validate.not_read(key_added, [moves.fitted.fit.label_key, moves.fitted.fit.split_key], what="key_added")
     _validate.free_uns_key(key_added, moves.space.name, what="key_added")
-    _validate.not_maps(key_added, key, what="key_added")
+    if key_added == key:
+        raise ValueError(
+            f"key_added {key!r} would overwrite the fitted maps in adata.uns[{key!r}]: choose another name."
+        )
     found = _clusters(np.hstack([moves.of(name) for name in moves.names]), resolution, seed)
     clusters = [str(i) for i in range(found.max() + 1)]
     labels = np.full(adata.n_obs, None, dtype=object)

@@ -98,8 +98,8 @@ def spatial_effects(
     """
     seed = _validate.seed(seed)
     squidpy = _validate.installed("squidpy", extra="spatial", what="cs.tl.spatial_effects")
-    n_neighbors = _validate.positive(n_neighbors, what="n_neighbors", integer=True)
-    n_perms = _validate.positive(n_perms, what="n_perms", integer=True)
+    n_neighbors = _validate.whole(n_neighbors, 1, what="n_neighbors")
+    n_perms = _validate.whole(n_perms, 1, what="n_perms")
     moves = displacements(adata, key, targets)
     names = None if features is None else _validate.feature_names(features, moves.space.features)
     tissue = AnnData(obs=pd.DataFrame(index=adata.obs_names[moves.rows].astype(str)))

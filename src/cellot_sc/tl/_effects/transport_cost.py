@@ -74,7 +74,7 @@ def transport_cost(
     >>> cost.sort_values("cost", ascending=False)["perturbation"].tolist()
     ['drug_a', 'drug_b']
     """
-    n_boot = _validate.n_boot(n_boot)
+    n_boot = _validate.whole(n_boot, 0, what="n_boot")
     seed = _validate.seed(seed)
     moves = displacements(adata, key, targets)
     groups = masks_and_all(adata, groupby, moves.rows)

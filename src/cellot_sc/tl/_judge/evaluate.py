@@ -153,7 +153,7 @@ def evaluate(
     _validate.one_of(space, SPACES, what="space")
     _validate.one_of(split, _keys.SPLITS, what="split")
     solvers = SOLVERS.select([IDENTITY, *([baselines] if isinstance(baselines, str | Solver) else baselines)])
-    n_boot = _validate.n_boot(n_boot)
+    n_boot = _validate.whole(n_boot, 0, what="n_boot")
     seed = _validate.seed(seed)
     marker_sizes = None if n_markers is None else _validate.whole_numbers(n_markers, what="n_markers")
     cell_sizes = None if n_cells is None else _validate.whole_numbers(n_cells, what="n_cells")

@@ -63,7 +63,7 @@ def summarize_scores(
     (['mean'], [2])
     """
     _validate.table_columns(table, [*NEEDED, unit])
-    n_boot = _validate.n_boot(n_boot)
+    n_boot = _validate.whole(n_boot, 0, what="n_boot")
     seed = _validate.seed(seed)
     keys = [name for name in table.columns if name not in (*NOT_KEYS, unit, "model", "metric")]
     if "n_cells" in table and table.duplicated([*keys, unit, "model", "metric", *({"seed"} & {*table.columns})]).any():
