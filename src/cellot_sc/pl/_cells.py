@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from anndata import AnnData
 
-from .. import _keys, _validate
-from ..tl._fit import store
-
-if TYPE_CHECKING:
-    from anndata import AnnData
-
-    from ..pp import Space
+from .. import _keys, _validate, tl
+from ..pp import Space
 
 
 @dataclass(frozen=True)
@@ -36,7 +31,7 @@ class Cells:
         The perturbations to show.
     """
 
-    fitted: store.FittedMaps
+    fitted: tl.FittedMaps
     space: Space
     labels: np.ndarray
     parts: np.ndarray
@@ -50,10 +45,12 @@ class Cells:
 
     def rows(self, label: str, *, at_most: int, part: str | None = None) -> np.ndarray:
         """Return positions of the cells with a label in a split (the one to show with ``None``), sampled if many."""
-        rows = np.flatnonzero((self.labels == label) & (self.parts == (part or self.split)))
-        if len(rows) > at_most:
-            rows = np.sort(np.random.default_rng(0).choice(rows, at_most, replace=False))
-        return rows
+        return sample(np.flatnonzero((self.labels == label) & (self.parts == (part or self.split))), at_most)
+
+
+def sample(rows: np.ndarray, at_most: int) -> np.ndarray:
+    """Return these rows, or a random sample of them in their order if there are too many."""
+    return rows if len(rows) <= at_most else np.sort(np.random.default_rng(0).choice(rows, at_most, replace=False))
 
 
 def groups(adata: AnnData, key: str | None, *, what: str = "color") -> np.ndarray | None:
@@ -77,7 +74,7 @@ def of_split(adata: AnnData, target: str | None, *, key: str, split: str) -> Cel
     ValueError
         If the target was not fitted, the split is unknown or has too few cells.
     """
-    fitted = store.maps(adata, key)
+    fitted = tl.maps(adata, key)
     fit = fitted.fit
     space = fit.space(adata)
     names = list(fitted.maps) if target is None else [_validate.one_of(target, fitted.maps, what="target")]

@@ -11,8 +11,7 @@ from anndata import AnnData
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from .. import _keys, _validate
-from ..tl._fit import store
+from .. import _keys, _validate, tl
 from . import _canvas, _colors, _draw
 
 SELECTED = "selected"
@@ -69,7 +68,7 @@ def history(
     ['loss', 'validation']
     """
     _validate.figure_file(save)
-    fitted = store.maps(adata, key)
+    fitted = tl.maps(adata, key)
     table = fitted.history
     _validate.has_history(len(table), solver=fitted.fit.solver, key=key)
     metrics = [metric for metric in dict.fromkeys(table["metric"]) if metric != SELECTED]
