@@ -5,9 +5,10 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
+from anndata import AnnData
 
 from .. import _defaults, _keys, pl
 from ..metrics import Metric
@@ -15,9 +16,6 @@ from ..pl._evaluation import OBSERVED, in_order, model_name
 from ..tl._judge.scores import GAP_CLOSED
 from ._items import Item, figure_of
 from ._table import Cell, interval, percent, render
-
-if TYPE_CHECKING:
-    from anndata import AnnData
 
 GROUPS = ("all", "mean", "worst")
 MANY = 6
@@ -72,7 +70,8 @@ def draw(
                 figure_of(pl.evaluation(scores, metrics=shown, group="mean", show=False)),
             )
         )
-    items += [
+    return [
+        *items,
         Item(
             "scores",
             "All scores",
@@ -99,7 +98,6 @@ def draw(
             figure_of(pl.marginals(adata, key=key, split=split, show=False)),
         ),
     ]
-    return items
 
 
 def summary(scores: pd.DataFrame, solver: str) -> str:
