@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from anndata import AnnData
 
 from . import _defaults, _keys, _report, datasets, pl, pp, tl
 from ._settings import settings
 from .metrics import Metric, _bootstrap
 from .pp._represent import project
-from .tl._judge import evaluate
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from anndata import AnnData
 
 PERTURBATIONS = ("drug_a", "drug_b", "drug_c")
 GROUPBY = "cell_type"
@@ -91,19 +86,20 @@ def counterfactual_error(adata: AnnData, *, seed: int = 0) -> pd.DataFrame:
         truth = project(adata.layers[f"{_keys.COUNTERFACTUAL}_{target}"][test], adata.uns[fit.use_rep])
         for model, by_target in maps.items():
             squares = ((by_target[target].transport(x) - truth) ** 2).sum(axis=1, dtype=np.float64)
-            limits = _bootstrap.interval(np.sqrt(squares @ counts / len(squares)))
-            score = (x.shape[1], len(squares), float(np.sqrt(squares.mean())), *limits)
-            rows.append((model, TRUTH.name, target, _keys.ALL, _keys.TEST, fit.seed, *score))
-    return pd.DataFrame(rows, columns=evaluate.COLUMNS)
+            low, high = _bootstrap.interval(np.sqrt(squares @ counts / len(squares)))
+            rows.append((model, target, np.sqrt(squares.mean()), low, high))
+    table = pd.DataFrame(rows, columns=["model", "perturbation", "value", "ci_low", "ci_high"])
+    return table.assign(
+        metric=TRUTH.name, group=_keys.ALL, split=_keys.TEST, seed=fit.seed, n_features=x.shape[1], n_cells=len(x)
+    )
 
 
 def _truth(scores: pd.DataFrame) -> _report.Item:
-    axes = pl.evaluation(scores, metrics=TRUTH, show=False)
     return _report.Item(
         "truth",
         "Is the prediction right for each single cell?",
         "In real data no cell is seen both untreated and treated, but a simulation knows what would have become of "
         "each control cell. This is the distance between that state and the predicted one, for cells that the fit has "
         "never seen. Some of it is noise that no map can predict.",
-        _report.figure_of(axes),
+        _report.figure_of(pl.evaluation(scores, metrics=TRUTH, show=False)),
     )

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from anndata import AnnData
 
 from . import __version__, _defaults, _keys, _validate, datasets, pp, tl
+from .datasets import Task
 from .datasets._task import ARCHIVE_DOI
 from .ot import SOLVERS
 from .ot._solvers import registry
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
-    from anndata import AnnData
-
-    from .datasets import Task
-
-REPRESENTATIONS = ("autoencoder", "pca", "X")
+ALL_GROUPS = "all"
+"""What stands for every group that the paper holds out."""
+REPRESENTATIONS = ("autoencoder", "pca", _keys.EXPRESSION)
 N_CELLS = (100, 250, 500, 1000, 1500)
 """Numbers of cells that the paper compares."""
 VALID_FRACTION = 0.1
@@ -40,7 +38,7 @@ class Plan:
     options
         Its options. The batch size is the task's if none is given.
     baselines
-        Solvers beside it, those of the publication with ``None``.
+        Solvers beside it.
     representation
         ``"autoencoder"``, ``"pca"`` or ``"X"``; the task's with ``None``.
     holdouts
@@ -53,7 +51,7 @@ class Plan:
 
     solver: str = _defaults.SOLVER
     options: Mapping[str, Any] = field(default_factory=dict)
-    baselines: Sequence[str] | None = None
+    baselines: Sequence[str] = _defaults.PUBLISHED
     representation: str | None = None
     holdouts: Sequence[str] = ()
     targets: Sequence[str] | None = None
@@ -74,8 +72,8 @@ def run(name: str, folder: Path, out: Path, plan: Plan) -> pd.DataFrame:
         Where the unpacked archive is.
     out
         Where these are written: ``scores.csv`` (today's metrics, on all cells, in the space of the maps),
-        ``legacy.csv`` (the published metrics, on features or marker genes), ``summary.csv`` (means of both) and
-        ``run.json`` (what was run).
+        ``legacy.csv`` (the published metrics, on features or marker genes), ``summary.csv`` (means of both, over
+        held-out groups if there are several, else over perturbations) and ``run.json`` (what was run).
     plan
         How to run it.
 
@@ -92,16 +90,19 @@ def run(name: str, folder: Path, out: Path, plan: Plan) -> pd.DataFrame:
     plan = _complete(plan, task)
     adata = task.read(folder)
     scores, legacy = [], []
-    for holdout in _groups(task, adata, plan.holdouts):
+    groups = _groups(task, adata, plan.holdouts)
+    for holdout in groups:
         for twin in (None,) if holdout is None else ("ood", "iid"):
             fold = adata.copy()
             _fit(fold, task, plan, holdout, twin)
             split = _keys.TEST if holdout is None else _keys.OOD
             labels = {} if holdout is None else {"holdout": holdout, "learnt_from": "no" if twin == "ood" else "yes"}
-            scores.append(_judge(fold, plan, split).assign(space="latent", **labels))
+            judged = tl.evaluate(fold, split=split, baselines=plan.baselines, seed=plan.seed)
+            scores.append(judged.assign(space="latent", **labels))
             legacy.append(_judge_as_published(fold, task, plan, split).assign(space="features", **labels))
     tables = {"scores": pd.concat(scores, ignore_index=True), "legacy": pd.concat(legacy, ignore_index=True)}
-    summary = pd.concat([_mean(table) for table in tables.values()], ignore_index=True)
+    unit = "holdout" if len(groups) > 1 else _keys.PERTURBATION
+    summary = pd.concat([tl.summarize_scores(table, unit) for table in tables.values()], ignore_index=True)
     for name, table in {**tables, "summary": summary}.items():
         table.to_csv(out / f"{name}.csv", index=False)
     settings = {"version": __version__, "task": asdict(task), "plan": asdict(plan), "valid_fraction": VALID_FRACTION}
@@ -142,15 +143,14 @@ def catalogue() -> str:
     blocks = []
     for task in datasets.tasks.values():
         lines = [
+            task.name,
             f"{task.title} ({task.setting})",
             f"perturbations: {task.n_targets or 'all'}, features: {task.n_features}, batch size: {task.batch_size}",
+            f"held out: {task.holdout} of {task.holdout_key}" if task.holdout_key else "",
             f"file: {task.files[0]}, from doi {task.source}",
+            f"not verified: {task.not_verified}" if task.not_verified else "",
         ]
-        if task.holdout_key is not None:
-            lines.insert(2, f"held out: {task.holdout} of {task.holdout_key}")
-        if task.not_verified:
-            lines.append(f"not verified: {task.not_verified}")
-        blocks.append("\n  ".join([task.name, *lines]))
+        blocks.append("\n  ".join(filter(None, lines)))
     return "\n\n".join([*blocks, f"All files are in https://doi.org/{ARCHIVE_DOI}"])
 
 
@@ -163,7 +163,7 @@ def _complete(plan: Plan, task: Task) -> Plan:
     return replace(
         plan,
         options=options,
-        baselines=_validate.some_of(plan.baselines or _defaults.PUBLISHED, SOLVERS, what="baseline"),
+        baselines=_validate.some_of(plan.baselines, SOLVERS, what="baseline"),
         representation=_validate.one_of(
             plan.representation or task.representation, REPRESENTATIONS, what="representation"
         ),
@@ -198,12 +198,10 @@ def _fit(adata: AnnData, task: Task, plan: Plan, holdout: str | None, twin: Any)
     )
     if counted:
         _take_test_cells(adata, task, plan.seed)
-    use_rep = _keys.REP
-    if plan.representation == "X":
-        use_rep = _keys.EXPRESSION
-    else:
+    if plan.representation != _keys.EXPRESSION:
         preset: dict[str, Any] = {"preset": _defaults.PAPER} if plan.representation == "autoencoder" else {}
         pp.represent(adata, str(plan.representation), n_components=task.n_components, seed=plan.seed, **preset)
+    use_rep = _keys.EXPRESSION if plan.representation == _keys.EXPRESSION else _keys.REP
     tl.cellot(
         adata, task.perturbation_key, task.control, use_rep=use_rep, solver=plan.solver, seed=plan.seed, **plan.options
     )
@@ -219,10 +217,6 @@ def _take_test_cells(adata: AnnData, task: Task, seed: int) -> None:
     adata.obs[_keys.SPLIT] = pd.Categorical(parts, categories=list(_keys.SPLITS))
 
 
-def _judge(adata: AnnData, plan: Plan, split: str) -> pd.DataFrame:
-    return tl.evaluate(adata, split=split, baselines=plan.baselines or _defaults.PUBLISHED, seed=plan.seed)
-
-
 def _judge_as_published(adata: AnnData, task: Task, plan: Plan, split: str) -> pd.DataFrame:
     """Score with the published metrics, on so many markers and cells as were published and are there."""
     labels = adata.obs.loc[adata.obs[_keys.SPLIT] == split, task.perturbation_key].astype(str).value_counts()
@@ -232,15 +226,9 @@ def _judge_as_published(adata: AnnData, task: Task, plan: Plan, split: str) -> p
         split=split,
         metrics=_defaults.PUBLISHED_METRICS,
         space="genes",
-        baselines=plan.baselines or _defaults.PUBLISHED,
+        baselines=plan.baselines,
         n_markers=task.n_markers,
         n_cells=[n for n in N_CELLS if n <= most] or None,
         n_boot=0,
         seed=plan.seed,
     )
-
-
-def _mean(table: pd.DataFrame) -> pd.DataFrame:
-    """Average over held-out groups if there are several, else over perturbations."""
-    several = "holdout" in table and table["holdout"].nunique() > 1
-    return tl.summarize_scores(table, "holdout" if several else "perturbation")

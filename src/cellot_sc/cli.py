@@ -341,7 +341,7 @@ def reproduce(
         plan = Plan(
             solver=solver,
             options=solver_options,
-            baselines=baseline or None,
+            baselines=baseline or _defaults.PUBLISHED,
             representation=representation,
             holdouts=holdout or (),
             targets=target or None,

@@ -12,7 +12,6 @@ from matplotlib.quiver import Quiver
 import cellot_sc as cs
 from cellot_sc.ot import IdentityMap, TransportMap
 from cellot_sc.pl import _bases, _cells
-from cellot_sc.tl._fit import store
 
 
 def arrows(ax: Axes) -> Quiver:
@@ -39,9 +38,9 @@ class TestDisplacement:
         assert found.angles == "xy" and found.scale == 1
 
     def test_no_displacement_no_arrow_on_any_basis(self, placed: AnnData, monkeypatch: pytest.MonkeyPatch) -> None:
-        fitted = store.maps(placed, "cellot")
+        fitted = cs.tl.maps(placed)
         still: dict[str, TransportMap] = {name: IdentityMap(8) for name in fitted.maps}
-        monkeypatch.setattr(store, "maps", lambda adata, key: store.FittedMaps(fitted.fit, still, fitted.history))
+        monkeypatch.setattr(cs.tl, "maps", lambda adata, key: cs.tl.FittedMaps(fitted.fit, still, fitted.history))
         for basis in ("pca", "X_two"):
             found = arrows(cs.pl.displacement(placed, "drug_a", basis=basis, show=False)["drug_a"])
             np.testing.assert_allclose(np.asarray(found.U), 0, atol=1e-4)

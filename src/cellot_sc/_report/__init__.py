@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
+from anndata import AnnData
 
 from .. import _keys, _validate, tl
 from .._settings import logger
-from ..tl._fit import store
+from ..metrics import Metric
 from ..tl._judge.scores import described
 from . import _findings, _fits, _page, _scores
 from ._items import Item, figure_of
-
-if TYPE_CHECKING:
-    from anndata import AnnData
-
-    from ..metrics import Metric
 
 __all__ = ["Item", "Report", "compose", "figure_of"]
 
@@ -49,7 +44,7 @@ class Report:
     """
 
     adata: AnnData
-    fitted: store.FittedMaps
+    fitted: tl.FittedMaps
     groupby: str | None
     n_boot: int
     scores: pd.DataFrame
@@ -119,7 +114,7 @@ def compose(
     ValueError
         If the split is neither, or has no control or no treated cells.
     """
-    fitted = store.maps(adata, key)
+    fitted = tl.maps(adata, key)
     if split is None:
         split = _unseen(adata, fitted)
     _validate.one_of(split, UNSEEN, what="split")
@@ -140,7 +135,7 @@ def compose(
     return Report(adata, fitted, groupby, n_boot, scores, metrics, items)
 
 
-def _unseen(adata: AnnData, fitted: store.FittedMaps) -> str:
+def _unseen(adata: AnnData, fitted: tl.FittedMaps) -> str:
     """Return the split of cells that were held out if control cells and treated ones are in it, else that of tests."""
     fit = fitted.fit
     held_out = fit.labels(adata)[fit.parts(adata) == _keys.OOD]

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from anndata import AnnData
 
 from .. import pl, tl
 from ..pl._colors import palette
 from ._items import Item, figure_of
 from ._table import MISSING, Cell, interval, number, render
 
-if TYPE_CHECKING:
-    from anndata import AnnData
-
 ALPHA = 0.05
-SEVERITY = ("perturbation", "group", "n_cells", "cost", "ci_low", "ci_high", "distance", "null")
-"""Columns of the table of severity."""
 N_NAMED = 5
 """Features that are named in a row of the table of effects."""
 
@@ -84,18 +81,18 @@ def draw(adata: AnnData, *, groupby: str | None, key: str, seed: int) -> list[It
 
 def _severity(costs: pd.DataFrame) -> str:
     """Return the costs as a table: a row per perturbation and group."""
-    columns: list[list[Any]] = [costs[name].tolist() for name in SEVERITY]
+    records: Iterable[Any] = costs.itertuples()
     rows = [
         [
-            Cell(str(name)),
-            Cell(str(group)),
-            Cell.count(n_cells),
-            Cell.of(cost, interval(low, high)),
-            Cell.of(distance),
-            Cell.of(noise),
-            Cell("yes" if low > noise else "no"),
+            Cell(str(row.perturbation)),
+            Cell(str(row.group)),
+            Cell.count(row.n_cells),
+            Cell.of(row.cost, interval(row.ci_low, row.ci_high)),
+            Cell.of(row.distance),
+            Cell.of(row.null),
+            Cell("yes" if row.ci_low > row.null else "no"),
         ]
-        for name, group, n_cells, cost, low, high, distance, noise in zip(*columns, strict=True)
+        for row in records
     ]
     return render(["perturbation", "cells", "control cells", "cost", "distance", "noise", "more than noise"], rows)
 

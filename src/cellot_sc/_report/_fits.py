@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
+from anndata import AnnData
 
-from .. import _keys, pl
-from ..ot import AffineMap, WeightedMap
+from .. import _keys, pl, tl
+from ..ot import AffineMap, TransportMap, WeightedMap
 from ..pl._history import VALIDATION
-from ..tl._fit import store
 from ._items import Item, figure_of
 from ._table import Cell, number, render
-
-if TYPE_CHECKING:
-    from anndata import AnnData
-
-    from ..ot import TransportMap
 
 LOSS = "loss"
 
 
-def draw(adata: AnnData, fitted: store.FittedMaps, *, key: str) -> list[Item]:
+def draw(adata: AnnData, fitted: tl.FittedMaps, *, key: str) -> list[Item]:
     """Return the table of the fitted maps, and the figure of their fits where there were steps.
 
     Parameters
@@ -62,17 +57,16 @@ def draw(adata: AnnData, fitted: store.FittedMaps, *, key: str) -> list[Item]:
     return items
 
 
-def _table(adata: AnnData, fitted: store.FittedMaps) -> str:
+def _table(adata: AnnData, fitted: tl.FittedMaps) -> str:
     fit = fitted.fit
     labels, parts = fit.labels(adata), fit.parts(adata)
     shown = [part for part in _keys.SPLITS if part in set(parts)]
-    counts = pd.crosstab(labels, parts).reindex(columns=shown, fill_value=0)
-    of_control: dict[Any, int] = counts.loc[fit.control].to_dict()
+    counts = pd.crosstab(labels, parts).reindex([fit.control, *fitted.maps], columns=shown, fill_value=0)
     rows = []
     for name, fitted_map in fitted.maps.items():
         history = fitted.history[fitted.history["perturbation"] == name]
-        of_target: dict[Any, int] = counts.loc[name].to_dict() if name in counts.index else dict.fromkeys(shown, 0)
-        cells = [Cell.count(of_target[part], f"control {of_control[part]:,}") for part in shown]
+        of_both = zip(counts.loc[name], counts.loc[fit.control], strict=True)
+        cells = [Cell.count(treated, f"control {control:,}") for treated, control in of_both]
         rows.append([Cell(name), Cell(fit.solver), *cells, *_course(history, fitted_map)])
     return render(["perturbation", "solver", *shown, "how the fit went", "validation", "seconds"], rows)
 

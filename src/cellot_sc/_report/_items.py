@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -44,6 +43,4 @@ class Item:
 
 def figure_of(axes: Mapping[Any, Axes]) -> Figure:
     """Return the figure that all of the axes belong to."""
-    figure = next(iter(axes.values())).get_figure(root=True)
-    assert figure is not None
-    return figure
+    return next(iter(axes.values())).figure.get_figure(root=True)

@@ -6,27 +6,21 @@ import html
 import json
 import platform
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from anndata import AnnData
 
-from .. import __version__, _keys
+from .. import __version__, _keys, tl
+from ..metrics import Metric
 from ..ot import SOLVERS
 from ..pl._evaluation import in_order, model_name
 from ..pl._history import VALIDATION
-from ..tl._fit import store
 from ._references import Citations
-
-if TYPE_CHECKING:
-    from anndata import AnnData
-
-    from ..metrics import Metric
-    from ..tl import Fit
 
 PACKAGES = ("anndata", "scanpy", "jax", "ott-jax", "flax", "optax", "numpy", "scipy", "scikit-learn")
 """Packages whose versions belong to the methods."""
-OBSERVED = {
+CEILING = {
     _keys.TEST: "treated train cells were compared with the same treated cells",
     _keys.OOD: "random halves of these treated cells were compared with each other",
 }
@@ -36,7 +30,7 @@ OBSERVED = {
 def paragraph(
     adata: AnnData,
     scores: pd.DataFrame,
-    fitted: store.FittedMaps,
+    fitted: tl.FittedMaps,
     *,
     metrics: Sequence[Metric],
     groupby: str | None,
@@ -63,55 +57,32 @@ def paragraph(
         Version of every package.
     """
     cite, fit = Citations(), fitted.fit
-    sentences = [_of_cells(adata, fit), _of_fit(adata, fitted, cite)]
-    if fit.pair_by is not None:
-        sentences.append(f"Cells were paired only within categories of {fit.pair_by!r}.")
-    if weights := fit.growth or fit.source_weights:
-        sentences.append(f"Train cells were weighed by {weights!r}.")
-    if fit.feature_weights is not None:
-        sentences.append("The cost weighed dimensions differently.")
-    split = str(scores["split"].iloc[0])
-    judged = fit.labels(adata)[fit.parts(adata) == split]
-    by = _listed([metric.label + _in_brackets(cite(*metric.cites)) for metric in metrics])
-    within = "" if groupby is None else f", among all cells and within categories of {groupby!r}"
-    sentences.append(
-        f"The predictions for {(judged == fit.control).sum():,} control cells of the {split} split were compared "
-        f"with {np.isin(judged, fit.targets).sum():,} observed treated cells of the same split{within}, by {by}."
-    )
-    others = [name for name in in_order(list(scores["model"])) if name not in (fit.solver, _keys.OBSERVED)]
-    baselines = [f"{model_name(name).partition(' (')[0]}{_in_brackets(_method(name, cite))}" for name in others]
-    sentences.append(
-        f"Baselines fitted to the same train cells were {_listed(baselines)}; for the score of a perfect map, "
-        f"{OBSERVED[split]}."
-    )
-    if n_boot:
-        sentences.append(f"Intervals are central 95 % ranges over {n_boot} resamples of cells.")
-    sentences.append(
-        "The severity of a perturbation is the mean of half the squared displacement of control cells, beside that "
-        "under maps between random halves of the control train cells."
-    )
-    if groupby is not None:
-        sentences.append(
-            f"Effects on features within categories of {groupby!r} were tested against the same maps and, where there "
-            "were treated cells, by Welch's test between observed cells, and called at a false discovery rate of 5 % "
-            f"({cite('benjamini1995')})."
-        )
+    weights = fit.growth or fit.source_weights
     found = [f"{name} {versions[name]}" for name in PACKAGES if name in versions]
-    python = platform.python_version()
-    sentences.append(
-        f"Data were handled with anndata ({cite('virshup2024')}) and scanpy ({cite('wolf2018')}). Versions "
-        f"when this was written: Python {python}, {', '.join(found)}."
-    )
-    return " ".join(sentences), cite
+    sentences = [
+        _of_cells(adata, fit),
+        _of_fit(adata, fitted, cite),
+        f"Cells were paired only within categories of {fit.pair_by!r}." if fit.pair_by else "",
+        f"Train cells were weighed by {weights!r}." if weights else "",
+        "The cost weighed dimensions differently." if fit.feature_weights else "",
+        _of_scores(adata, scores, fit, cite, metrics=metrics, groupby=groupby),
+        f"Intervals are central 95 % ranges over {n_boot} resamples of cells." if n_boot else "",
+        "The severity of a perturbation is the mean of half the squared displacement of control cells, beside that "
+        "under maps between random halves of the control train cells.",
+        _of_groups(groupby, cite) if groupby else "",
+        f"Data were handled with anndata ({cite('virshup2024')}) and scanpy ({cite('wolf2018')}). Versions when this "
+        f"was written: Python {platform.python_version()}, {', '.join(found)}.",
+    ]
+    return " ".join(filter(None, sentences)), cite
 
 
-def _of_cells(adata: AnnData, fit: Fit) -> str:
+def _of_cells(adata: AnnData, fit: tl.Fit) -> str:
     splits = adata.obs[fit.split_key].astype(str).value_counts()
     sizes = [f"{splits[name]:,} {name}" for name in _keys.SPLITS if name in splits.index]
     return f"{adata.n_obs:,} cells with {adata.n_vars:,} features were split into {_listed(sizes)} cells."
 
 
-def _of_fit(adata: AnnData, fitted: store.FittedMaps, cite: Citations) -> str:
+def _of_fit(adata: AnnData, fitted: tl.FittedMaps, cite: Citations) -> str:
     fit, n_maps = fitted.fit, len(fitted.maps)
     space, solver = fit.space(adata), fit.solver
     how = f", {space.method} of train cells" if space.decodes else ""
@@ -124,6 +95,37 @@ def _of_fit(adata: AnnData, fitted: store.FittedMaps, cite: Citations) -> str:
         f"For {whom}, an optimal transport map from {fit.control!r} to treated cells ({cite('bunne2023')}) was "
         f"learnt from unpaired train cells{chosen}, in {space.n_dims} dimensions ({space.name}{how}), with cellot-sc "
         f"{__version__} ({details})."
+    )
+
+
+def _of_scores(
+    adata: AnnData,
+    scores: pd.DataFrame,
+    fit: tl.Fit,
+    cite: Citations,
+    *,
+    metrics: Sequence[Metric],
+    groupby: str | None,
+) -> str:
+    split = str(scores["split"].iloc[0])
+    judged = fit.labels(adata)[fit.parts(adata) == split]
+    by = _listed([metric.label + _in_brackets(cite(*metric.cites)) for metric in metrics])
+    within = "" if groupby is None else f", among all cells and within categories of {groupby!r}"
+    others = [name for name in in_order(list(scores["model"])) if name not in (fit.solver, _keys.OBSERVED)]
+    baselines = [f"{model_name(name).partition(' (')[0]}{_in_brackets(_method(name, cite))}" for name in others]
+    return (
+        f"The predictions for {(judged == fit.control).sum():,} control cells of the {split} split were compared "
+        f"with {np.isin(judged, fit.targets).sum():,} observed treated cells of the same split{within}, by {by}. "
+        f"Baselines fitted to the same train cells were {_listed(baselines)}; for the score of a perfect map, "
+        f"{CEILING[split]}."
+    )
+
+
+def _of_groups(groupby: str, cite: Citations) -> str:
+    return (
+        f"Effects on features within categories of {groupby!r} were tested against the same maps and, where there "
+        "were treated cells, by Welch's test between observed cells, and called at a false discovery rate of 5 % "
+        f"({cite('benjamini1995')})."
     )
 
 

@@ -8,18 +8,15 @@ import io
 from collections.abc import Sequence
 from importlib.resources import files
 from string import Template
-from typing import TYPE_CHECKING
 
-from ..tl._fit import store
+import pandas as pd
+from anndata import AnnData
+from matplotlib.figure import Figure
+
+from ..metrics import Metric
+from ..tl import FittedMaps
 from . import _methods, _scores
 from ._items import Item
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from anndata import AnnData
-    from matplotlib.figure import Figure
-
-    from ..metrics import Metric
 
 DPI = 120
 WIDE = 900
@@ -28,7 +25,7 @@ WIDE = 900
 
 def render(
     adata: AnnData,
-    fitted: store.FittedMaps,
+    fitted: FittedMaps,
     scores: pd.DataFrame,
     items: Sequence[Item],
     *,

@@ -5,18 +5,16 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
+from anndata import AnnData
 
 from .. import _defaults, _keys, pl
 from ..metrics import Metric
 from ..pl._evaluation import in_order, model_name
 from ._items import Item, figure_of
 from ._table import Cell, interval, percent, render
-
-if TYPE_CHECKING:
-    from anndata import AnnData
 
 GROUPS = (_keys.ALL, _keys.MEAN, _keys.WORST)
 MANY = 6
@@ -71,7 +69,8 @@ def draw(
                 figure_of(pl.evaluation(scores, metrics=shown, group=_keys.MEAN, show=False)),
             )
         )
-    items += [
+    return [
+        *items,
         Item(
             "scores",
             "All scores",
@@ -98,7 +97,6 @@ def draw(
             figure_of(pl.marginals(adata, key=key, split=split, show=False)),
         ),
     ]
-    return items
 
 
 def summary(scores: pd.DataFrame, solver: str) -> str:
@@ -157,10 +155,8 @@ def _part(fraction: float) -> str:
 def _table(scores: pd.DataFrame, metrics: Sequence[Metric], solver: str) -> str:
     """Return the scores as a table: a row per perturbation, group and metric, a column per model."""
     values = scores[scores["group"].isin(GROUPS) & ~scores["metric"].str.endswith(_keys.GAP_CLOSED)]
-    gaps = scores[scores["metric"].str.endswith(_keys.GAP_CLOSED) & (scores["model"] == solver)]
-    gaps = gaps.assign(metric=gaps["metric"].str.removesuffix(_keys.GAP_CLOSED))
     index = ["perturbation", "group", "metric"]
-    closed = gaps.set_index(index)["value"].to_dict()
+    own: dict[Any, float] = scores[scores["model"] == solver].set_index(index)["value"].to_dict()
     models = in_order(list(values["model"]))
     records = {metric.name: metric for metric in metrics}
     rows = []
@@ -168,7 +164,7 @@ def _table(scores: pd.DataFrame, metrics: Sequence[Metric], solver: str) -> str:
         by_model: dict[str, pd.Series] = {str(row["model"]): row for _, row in group.iterrows()}
         best = _best_prediction(records[str(of_row[2])], {model: row["value"] for model, row in by_model.items()})
         cells = [_score(by_model.get(model), best=model in best, own=model == solver) for model in models]
-        fraction = float(closed.get(of_row, math.nan))
+        fraction = own.get((*of_row[:2], f"{of_row[2]}{_keys.GAP_CLOSED}"), math.nan)
         rows.append([*(Cell(str(name)) for name in of_row), *cells, Cell(percent(fraction), fraction)])
     names = [model_name(model).partition(" (")[0] for model in models]
     return render(["perturbation", "cells", "metric", *names, "gap closed"], rows)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 import scanpy as sc
@@ -13,9 +12,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from .._settings import logger
 from . import _colors
-
-if TYPE_CHECKING:
-    from ._cells import ShownCells
+from ._cells import ShownCells
 
 UMAP, PRINCIPAL = "umap", "pca"
 BASES = (UMAP, PRINCIPAL)
@@ -71,14 +68,11 @@ def onto(cells: ShownCells, rows: dict[str, np.ndarray], xy: np.ndarray) -> dict
     A cell is moved by as much as the mean position of its nearest neighbours among the control and observed cells is:
     those of the predicted cell less those of the cell itself, so that a cell that stays where it is does not move.
     """
-    control = cells.space.read(rows[cells.control])
-    n_control = len(control)
+    control, start = cells.space.read(rows[cells.control]), xy[rows[cells.control]]
     found = {}
     for name in cells.targets:
         known = np.concatenate([rows[cells.control], rows[name]])
-        points = np.concatenate([control, cells.fitted.maps[name].transport(control)])
-        means = among_nearest(cells.space.read(known), xy[known])(points)
-        start = xy[rows[cells.control]]
-        ends = start + means[n_control:] - means[:n_control]
+        place = among_nearest(cells.space.read(known), xy[known])
+        ends = start + place(cells.fitted.maps[name].transport(control)) - place(control)
         found[name] = dict(zip(ROLES, (start, xy[rows[name]], ends), strict=True))
     return found

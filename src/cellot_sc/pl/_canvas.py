@@ -21,8 +21,6 @@ from matplotlib.legend import Legend
 from .. import _validate
 from .._settings import settings
 
-type Panels = Axes | Sequence[Axes] | None
-
 BAR = 1.6
 """Height of a bar of colours, in inches."""
 ROW = 0.22
@@ -60,7 +58,7 @@ class Canvas[Name: Hashable]:
     @classmethod
     def of(
         cls,
-        ax: Panels,
+        ax: Axes | Sequence[Axes] | None,
         names: Iterable[Name],
         *,
         size: tuple[float, float],

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from anndata import AnnData
 
-from .. import _keys, _validate
-from ..tl._fit import store
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from anndata import AnnData
-
-    from ..pp import Space
+from .. import _keys, _validate, tl
+from ..pp import Space
 
 
 @dataclass(frozen=True)
@@ -38,7 +32,7 @@ class ShownCells:
         The perturbations to show.
     """
 
-    fitted: store.FittedMaps
+    fitted: tl.FittedMaps
     space: Space
     labels: np.ndarray
     parts: np.ndarray
@@ -52,10 +46,12 @@ class ShownCells:
 
     def rows(self, label: str, *, at_most: int, part: str | None = None) -> np.ndarray:
         """Return positions of the cells with a label in a split (the one to show with ``None``), sampled if many."""
-        rows = np.flatnonzero((self.labels == label) & (self.parts == (part or self.split)))
-        if len(rows) > at_most:
-            rows = np.sort(np.random.default_rng(0).choice(rows, at_most, replace=False))
-        return rows
+        return sample(np.flatnonzero((self.labels == label) & (self.parts == (part or self.split))), at_most)
+
+
+def sample(rows: np.ndarray, at_most: int) -> np.ndarray:
+    """Return these rows, or a random sample of them in their order if there are too many."""
+    return rows if len(rows) <= at_most else np.sort(np.random.default_rng(0).choice(rows, at_most, replace=False))
 
 
 def groups(adata: AnnData, key: str | None, *, what: str = "color") -> np.ndarray | None:
@@ -79,7 +75,7 @@ def of_split(adata: AnnData, targets: str | Sequence[str] | None, *, key: str, s
     ValueError
         If a target was not fitted, the split is unknown or has too few cells.
     """
-    fitted = store.maps(adata, key)
+    fitted = tl.maps(adata, key)
     fit = fitted.fit
     space = fit.space(adata)
     names = _validate.some_of(targets, fitted.maps, what="target")

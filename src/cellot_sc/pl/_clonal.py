@@ -92,11 +92,9 @@ def clonal_agreement(
         shades = [colors[model] for model in models]
         panel.hlines(y, of_metric["ci_low"], of_metric["ci_high"], color=shades, linewidth=1.5)
         panel.scatter(of_metric["value"], y, color=shades, s=28, zorder=3)
-        chance = CHANCE.get(metric)
-        if metric == "accuracy" and "prior" in models:
-            chance = float(of_metric.loc["prior", "value"])
-        if chance is not None:
-            panel.axvline(chance, color=_colors.GREY, linewidth=0.8, linestyle="--", zorder=0)
+        # the accuracy of one guess for all cells depends on the fates
+        chance = CHANCE.get(metric, of_metric["value"].get("prior", np.nan))
+        panel.axvline(chance, color=_colors.GREY, linewidth=0.8, linestyle="--", zorder=0)
         _draw.name_rows(panel, [model_name(model) for model in models])
         _draw.title(panel, metric)
     canvas.name_rows_once()

@@ -18,10 +18,10 @@ TREE = 0.35
 def tree_of(rows: np.ndarray) -> np.ndarray | None:
     """Return the clustering of rows (Euclidean distance, average linkage, most alike neighbours side by side).
 
-    Fewer than three rows have no order worth a tree.
+    Instead of rows, there may be their distances, shape ``(n_rows * (n_rows - 1) / 2,)``. Fewer than three rows have no
+    order worth a tree.
     """
-    known = np.nan_to_num(rows)
-    return linkage(known, method="average", optimal_ordering=True) if len(rows) > 2 else None
+    return linkage(np.nan_to_num(rows), method="average", optimal_ordering=True) if len(rows) > 2 else None
 
 
 def leaves(tree: np.ndarray | None, n: int) -> np.ndarray:
@@ -33,8 +33,7 @@ def draw_tree(ax: Axes, tree: np.ndarray | None, side: Literal["top", "right"]) 
     """Draw a tree over the columns of a matrix, or to the right of its rows, of which the first is on top."""
     if tree is None:
         return
-    figure = ax.get_figure(root=True)
-    assert figure is not None
+    figure = ax.figure.get_figure(root=True)
     figure.draw_without_rendering()
     box = ax.get_window_extent()
     share = TREE * figure.dpi / (box.height if side == "top" else box.width)

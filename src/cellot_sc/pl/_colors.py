@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from anndata import AnnData
 from matplotlib.colors import to_rgb
 from scanpy.plotting import palettes
 
 from .. import _defaults, _keys
-
-if TYPE_CHECKING:
-    from anndata import AnnData
-
-    from ..tl import Fit
+from ..tl import Fit
 
 # Okabe and Ito, https://jfly.uni-koeln.de/color/, which differ for every kind of colour vision; but for their yellow,
 # which is lost on white
@@ -78,13 +75,12 @@ def role_colors(adata: AnnData, fit: Fit, target: str | None) -> dict[str, str]:
     """
     kept = palette(adata, fit.label_key)
     colors = {CONTROL: kept.get(fit.control, GREY), OBSERVED: kept.get(target or "", BLUE)}
-    candidates = (VERMILION, BLUE, GREEN, BLACK)
 
     def distance(candidate: str) -> float:
         return min(math.dist(to_rgb(candidate), to_rgb(color)) for color in colors.values())
 
     plain = colors == {CONTROL: GREY, OBSERVED: BLUE}
-    return colors | {PREDICTED: VERMILION if plain else max(candidates, key=distance)}
+    return colors | {PREDICTED: VERMILION if plain else max((VERMILION, BLUE, GREEN, BLACK), key=distance)}
 
 
 def model_colors(models: Sequence[str]) -> dict[str, str]:

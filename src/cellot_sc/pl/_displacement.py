@@ -104,9 +104,9 @@ def displacement(
         n_total = len(start) + len(observed)
         _draw.points(panel, observed, n_total=n_total, color=colors[_colors.OBSERVED], alpha=0.35)
         _draw.points(panel, start, n_total=n_total, c=of_cells, alpha=0.35 if of_control is None else 0.8)
-        _fields.frame(panel, limits)
         draw = _fields.streams if stream else _fields.arrows
         draw(panel, start, end, limits, n_squares, colors[_colors.PREDICTED])
+        _fields.frame(panel, limits)
         _draw.title(panel, name)
     label = f"{basis.upper()} " if plane is None else f"{basis} "
     canvas.label(x=label + "1", y=label + "2")

@@ -49,9 +49,8 @@ def matrix(ax: Axes, values: pd.DataFrame, limit: float | None = None) -> AxesIm
     The darkest colour is that of ``limit``; missing numbers are grey. Names are small where there are many.
     """
     x = values.to_numpy(dtype=float)
-    end = float(np.nanmax(np.abs(x), initial=0)) if limit is None else limit
+    end = limit or float(np.nanmax(np.abs(x), initial=0)) or 1.0
     colors = plt.get_cmap(DIVERGING).with_extremes(bad=FAINT)
-    end = end or 1.0
     image = ax.imshow(x, cmap=colors, vmin=-end, vmax=end, aspect="auto", interpolation="nearest")
     sizes = ["small" if n <= 60 else "xx-small" for n in x.shape]
     ax.set_yticks(range(x.shape[0]), [str(name) for name in values.index], fontsize=sizes[0])

@@ -14,7 +14,7 @@ from matplotlib.patheffects import withStroke
 
 from .. import _keys, _validate
 from ..tl._effects.displacements import Displacements, displacements
-from . import _bases, _canvas, _colors, _draw, _labels
+from . import _bases, _canvas, _cells, _colors, _draw, _labels
 
 MAKER = "cs.tl.effect_clusters"
 N_MARKERS = 3
@@ -91,8 +91,8 @@ def effect_clusters(
     known = np.flatnonzero(found.notna())
     _validate.at_least(len(known), 3, what="control cells with a cluster", why=f"they are made by {MAKER}")
     labels = found.astype(str).to_numpy(dtype=object)
-    categories = list(column.cat.categories) if isinstance(column.dtype, pd.CategoricalDtype) else sorted(set(column))
-    names = [str(name) for name in categories if (labels[known] == str(name)).any()]
+    categories = column.astype("category").cat.categories.astype(str)
+    names = [name for name in categories if (labels[known] == name).any()]
     colors = _colors.category_colors(adata, clusters, names)
     effects = _effects(moves, labels, names, n_features)
     effects.index = pd.Index(_titles(adata, clusters, names))
@@ -100,8 +100,7 @@ def effect_clusters(
     width = 4.4 + _canvas.room(effects.index) + _canvas.ROW * n_features
     canvas = _canvas.Canvas.of(ax, ("cells", "effects"), size=(width / 2, 3.6), n_cols=2, widths=(3.2, width - 3.2))
     panel, matrix = canvas.axes
-    if basis == _bases.UMAP and len(known) > _bases.MAX_UMAP_CELLS:
-        known = np.sort(np.random.default_rng(0).choice(known, _bases.MAX_UMAP_CELLS, replace=False))
+    known = _cells.sample(known, _bases.MAX_UMAP_CELLS if basis == _bases.UMAP else len(known))
     xy = _bases.embed(np.hstack([moves.of(name)[known] for name in moves.names]), basis)
     _draw.points(panel, xy, n_total=len(xy), c=[colors[label] for label in labels[known]])
     panel.set(xticks=[], yticks=[], xlabel=f"{basis.upper()} 1", ylabel=f"{basis.upper()} 2")
@@ -123,13 +122,10 @@ def effect_clusters(
 
 def _effects(moves: Displacements, labels: np.ndarray, names: list[str], n: int) -> pd.DataFrame:
     """Return the mean effects on clusters, of the ``n`` in which they differ most."""
-    members = [labels == name for name in names]
-    tables = []
-    for target in moves.names:
-        effects = moves.effects(target)
-        features = [feature if len(moves.names) == 1 else f"{target} · {feature}" for feature in moves.space.features]
-        tables.append(pd.DataFrame([effects[mask].mean(axis=0) for mask in members], columns=features))
-    table = pd.concat(tables, axis=1)
+    features = pd.Index(moves.space.features)
+    columns = {of: features if len(moves.names) == 1 else f"{of} · " + features for of in moves.names}
+    means = [pd.DataFrame(moves.effects(of), columns=columns[of]).groupby(labels).mean() for of in moves.names]
+    table = pd.concat(means, axis=1).loc[names]
     # of a single cluster, the strongest
     spread = table.max() - table.min() if len(names) > 1 else table.abs().max()
     return table[spread.sort_values(ascending=False, kind="stable").index[:n]]

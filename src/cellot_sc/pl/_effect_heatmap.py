@@ -104,13 +104,10 @@ def effect_heatmap(
 
 def _matrix(table: pd.DataFrame, column: str) -> pd.DataFrame:
     """Return the effects with a row per perturbation and group, named by what differs."""
-    frame = table[["feature", column]].astype({"feature": str})
     parts = [name for name in ("perturbation", "group") if name in table.columns]
     differing = [name for name in parts if table[name].nunique() > 1] or parts[:1]
-    label = table[differing[0]].astype(str)
-    for name in differing[1:]:
-        label = label + " · " + table[name].astype(str)
-    frame = frame.assign(row=label)
+    words = table[differing].astype(str)
+    frame = table.astype({"feature": str}).assign(row=words.iloc[:, 0].str.cat(words.iloc[:, 1:], sep=" · "))
     in_order = list(dict.fromkeys(frame["row"]))
     return frame.pivot_table(index="row", columns="feature", values=column, sort=False, observed=True).reindex(in_order)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,6 @@ from . import _canvas, _colors, _draw
 
 AXES = {"n_features": "number of features", "n_cells": "number of cells"}
 MARKERS = dict(zip(_defaults.BASELINES, "s^D", strict=True))
-CURVES = (3.6, 3.0)
-"""Size of a panel with curves, in inches."""
 LINE = 30
 """Letters of a title for which there is room above a panel."""
 COLUMNS = ("model", "metric", "perturbation", "group", "value", "ci_low", "ci_high")
@@ -96,43 +94,46 @@ def evaluation(
     models = in_order(list(rows["model"]))
     perturbations = list(dict.fromkeys(rows["perturbation"]))
     colors = _colors.model_colors(models)
-    if x is not None:
+    if x is None:
+        _validate.one_score_each(rows, ["model", "metric", "perturbation"])
+        row = 0.16 * len(models) if len(perturbations) <= _canvas.FEW else 0.45
+        height = max(2.0, 0.6 + row * len(perturbations))
+        styles = {model: {"color": colors[model], **_marker(model)} for model in models}
+    else:
         _validate.table_columns(table, [x])
         _validate.table_numbers(table, x, what="x")
-        canvas = _canvas.Canvas.of(ax, names, size=CURVES, n_cols=3)
-        for metric, panel in zip(records, canvas.panels.values(), strict=True):
-            _curves(panel, rows[rows["metric"] == metric.name], metric, x, models, colors)
-            _draw.title(panel, textwrap.fill(metric.label, LINE))
-        canvas.label(x=AXES.get(x, x))
-        canvas.legend(Line2D([], [], color=colors[model], label=model_name(model), **_line(model)) for model in models)
-        return canvas.finish(show=show, save=save)
-    _validate.one_score_each(rows, ["model", "metric", "perturbation"])
+        height = 3.0
+        styles = {
+            model: {"color": colors[model], "marker": MARKERS.get(model, "o"), "markersize": 4} for model in models
+        }
 
-    height = max(2.0, 0.6 + (0.16 * len(models) if len(perturbations) <= _canvas.FEW else 0.45) * len(perturbations))
     canvas = _canvas.Canvas.of(ax, names, size=(3.6, height), n_cols=3)
-    for metric, panel in zip(records, canvas.panels.values(), strict=True):
-        _forest(panel, rows[rows["metric"] == metric.name], metric, models, perturbations, colors)
+    for metric, panel in zip(records, canvas.axes, strict=True):
+        of_metric = rows[rows["metric"] == metric.name]
+        if x is None:
+            _forest(panel, of_metric, metric, perturbations, styles)
+        else:
+            _curves(panel, of_metric, metric, x, styles)
         _draw.title(panel, textwrap.fill(metric.label, LINE))
-        panel.set_xlabel(_best(metric), fontsize="small")
-    canvas.name_rows_once()
-    canvas.legend(
-        Line2D([], [], color=colors[model], linestyle="none", label=model_name(model), **_marker(model))
-        for model in models
-    )
+    if x is None:
+        canvas.name_rows_once()
+    else:
+        canvas.label(x=AXES.get(x, x))
+    canvas.legend(Line2D([], [], label=model_name(model), **style) for model, style in styles.items())
     return canvas.finish(show=show, save=save)
 
 
-def _curves(ax: Axes, rows: pd.DataFrame, metric: Metric, x: str, models: list[str], colors: dict[str, str]) -> None:
+def _curves(ax: Axes, rows: pd.DataFrame, metric: Metric, x: str, styles: Mapping[str, Any]) -> None:
     """Draw the scores of one metric as a curve per model, within intervals or the middle half of several scores."""
-    for model in models:
+    for model, style in styles.items():
         scores = rows[rows["model"] == model].groupby(x)
         curve = scores["value"].median()
         low, high = (
             scores[end].first().where(scores.size() == 1, scores["value"].quantile(part))
             for end, part in (("ci_low", 0.25), ("ci_high", 0.75))
         )
-        ax.fill_between(curve.index, low, high, color=colors[model], alpha=0.15, linewidth=0)
-        ax.plot(curve.index, curve, color=colors[model], linewidth=1.4, label=model, **_line(model))
+        ax.fill_between(curve.index, low, high, color=style["color"], alpha=0.15, linewidth=0)
+        ax.plot(curve.index, curve, linewidth=1.4, label=model, **style)
     ax.axhline(metric.best, color=_colors.GREY, linewidth=0.8, linestyle=":", zorder=0)
     at = np.sort(rows[x].unique())
     if at[0] > 0 and at[-1] >= 8 * at[0]:
@@ -141,10 +142,6 @@ def _curves(ax: Axes, rows: pd.DataFrame, metric: Metric, x: str, models: list[s
         ax.set_xticks(*_spread(at))
     ax.set_ylabel(_best(metric), fontsize="small")
     _draw.tidy(ax)
-
-
-def _line(model: str) -> dict[str, Any]:
-    return {"marker": MARKERS.get(model, "o"), "markersize": 4}
 
 
 def _spread(values: np.ndarray) -> tuple[list[float], list[str]]:
@@ -173,31 +170,25 @@ def model_name(model: str) -> str:
 
 def _marker(model: str) -> dict[str, Any]:
     if model == _keys.OBSERVED:
-        return {"marker": "|", "markersize": 8, "markeredgewidth": 2}
-    return {"marker": MARKERS.get(model, "o"), "markersize": 5, "markeredgewidth": 0}
+        return {"linestyle": "none", "marker": "|", "markersize": 8, "markeredgewidth": 2}
+    return {"linestyle": "none", "marker": MARKERS.get(model, "o"), "markersize": 5, "markeredgewidth": 0}
 
 
 def _best(metric: Metric) -> str:
     return "" if math.isnan(metric.best) else "lower is better" if metric.best == 0 else f"best: {metric.best:g}"
 
 
-def _forest(
-    ax: Axes,
-    rows: pd.DataFrame,
-    metric: Metric,
-    models: list[str],
-    perturbations: list[str],
-    colors: dict[str, str],
-) -> None:
+def _forest(ax: Axes, rows: pd.DataFrame, metric: Metric, perturbations: list[str], styles: Mapping[str, Any]) -> None:
     """Draw a row per perturbation, from the top, and in it a point with its interval per model."""
-    lanes = np.linspace(-0.34, 0.34, len(models)) if len(models) > 1 else np.zeros(1)
-    for lane, model in zip(lanes, models, strict=True):
+    lanes = np.linspace(-0.34, 0.34, len(styles)) if len(styles) > 1 else np.zeros(1)
+    for lane, (model, style) in zip(lanes, styles.items(), strict=True):
         of_model = rows[rows["model"] == model].set_index("perturbation").reindex(perturbations)
         y = np.arange(len(perturbations)) + lane
-        ax.hlines(y, of_model["ci_low"], of_model["ci_high"], color=colors[model], linewidth=1.2)
-        ax.plot(of_model["value"], y, color=colors[model], linestyle="none", label=model, **_marker(model))
+        ax.hlines(y, of_model["ci_low"], of_model["ci_high"], color=style["color"], linewidth=1.2)
+        ax.plot(of_model["value"], y, label=model, **style)
     for i in range(0, len(perturbations), 2):
         ax.axhspan(i - 0.5, i + 0.5, color=_colors.GREY, alpha=0.08, linewidth=0)
     ax.axvline(metric.best, color=_colors.GREY, linewidth=0.8, linestyle=":", zorder=0)
     ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+    ax.set_xlabel(_best(metric), fontsize="small")
     _draw.name_rows(ax, perturbations)

@@ -15,7 +15,6 @@ from .. import _keys, _validate
 from . import _canvas, _cells, _colors, _draw
 
 STYLES = BARS, SIMPLEX = ("bars", "simplex")
-EARLY = "early cells"
 
 
 def fate(
@@ -79,7 +78,7 @@ def fate(
     early = table.notna().all(axis=1).to_numpy(dtype=bool)
     shares = table.to_numpy(dtype=np.float64)[early]
     column = _cells.groups(adata, groupby, what="groupby")
-    groups = np.full(len(shares), EARLY, dtype=object) if column is None else column[early]
+    groups = np.full(len(shares), "", dtype=object) if column is None else column[early]
     colors = _colors.category_colors(adata, str(asked["groupby"]), fates)
 
     if style == BARS:
@@ -112,16 +111,12 @@ def _bars(ax: Axes, shares: np.ndarray, groups: np.ndarray, colors: list[Any]) -
         of_group = of_group[np.lexsort((-of_group.max(axis=1), likeliest))]
         x = begin + np.arange(len(of_group))
         edges = np.append(x, x[-1] + 1)
-        tops = np.column_stack([np.zeros(len(of_group)), of_group.cumsum(axis=1)])
-        tops = np.vstack([tops, tops[-1]])
-        for k, color in enumerate(colors):
-            # steps, because thousands of single bars are slow to draw and show seams
-            ax.fill_between(edges, tops[:, k], tops[:, k + 1], step="post", color=color, linewidth=0)
+        # steps, because thousands of single bars are slow to draw and show seams
+        ax.stackplot(edges, np.vstack([of_group, of_group[-1]]).T, step="post", colors=colors, linewidth=0)
         ticks.append(begin + len(of_group) / 2)
         begin += len(of_group) + gap
     ax.set(xlim=(0, begin - gap), ylim=(0, 1))
-    single = names == [EARLY]
-    ax.set_xticks([] if single else ticks, [] if single else names)
+    ax.set_xticks(ticks, names)
     ax.tick_params(axis="x", length=0)
     _draw.tidy(ax)
 

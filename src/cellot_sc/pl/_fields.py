@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 from scipy.ndimage import gaussian_filter
+from scipy.stats import binned_statistic_2d
 
 from ._draw import tidy
 
@@ -30,15 +31,11 @@ def frame(ax: Axes, limits: Limits) -> None:
 
 def arrows(ax: Axes, start: np.ndarray, end: np.ndarray, limits: Limits, n_squares: int, color: str) -> None:
     """Draw an arrow per square that has control cells, in the units of the axes."""
-    low, high = np.array(limits).T
-    square = np.floor((start - low) / (high - low) * n_squares).astype(int)
-    _, member, counts = np.unique(square @ [n_squares + 1, 1], return_inverse=True, return_counts=True)
-    means = [
-        np.stack([np.bincount(member, points[:, i]) / counts for i in range(2)], axis=-1) for points in (start, end)
-    ]
+    means = binned_statistic_2d(*start.T, [*start.T, *end.T], bins=n_squares, range=limits).statistic.reshape(4, -1)
+    x, y, to_x, to_y = means[:, np.isfinite(means[0])]
     ax.quiver(
-        *means[0].T, *(means[1] - means[0]).T, color=color, angles="xy", scale_units="xy", scale=1, units="inches",
-        width=0.016, headwidth=4.5, headlength=5, headaxislength=4.5, minlength=0.5, zorder=3,
+        x, y, to_x - x, to_y - y, color=color, angles="xy", scale_units="xy", scale=1, units="inches", width=0.016,
+        headwidth=4.5, headlength=5, headaxislength=4.5, minlength=0.5, zorder=3,
     )  # fmt: skip
 
 
@@ -59,4 +56,3 @@ def streams(ax: Axes, start: np.ndarray, end: np.ndarray, limits: Limits, n_squa
     ax.streamplot(
         middle[0], middle[1], u, v, color=color, density=n_squares / 16, linewidth=0.9, arrowsize=0.9, zorder=3
     )
-    ax.set(xlim=limits[0], ylim=limits[1])

@@ -11,8 +11,7 @@ from anndata import AnnData
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from .. import _keys, _validate
-from ..tl._fit import store
+from .. import _keys, _validate, tl
 from . import _canvas, _colors, _draw
 
 VALIDATION = "validation"
@@ -71,7 +70,7 @@ def history(
     ['loss', 'validation']
     """
     _validate.figure_file(save)
-    fitted = store.maps(adata, key)
+    fitted = tl.maps(adata, key)
     chosen = _validate.some_of(targets, fitted.maps, what="target")
     table = fitted.history[fitted.history["perturbation"].isin(chosen)]
     _validate.has_history(len(table), solver=fitted.fit.solver, key=key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 from adjustText import adjust_text
 from matplotlib.axes import Axes
@@ -29,17 +30,15 @@ def beside(ax: Axes, xy: np.ndarray, names: Sequence[str], *, others: np.ndarray
     Names come in order of importance. To be called within :meth:`Canvas.settled`, when the limits of the axes are
     final.
     """
-    figure = ax.get_figure(root=True)
-    if not len(names) or figure is None:
+    if not len(names):
         return []
+    figure = ax.figure.get_figure(root=True)
     texts = [ax.text(x, y, name, fontsize="small", zorder=5) for (x, y), name in zip(xy, names, strict=True)]
     # adjustText draws the figure anew: as good and much faster without the other panels
     hidden = [other for other in figure.axes if other is not ax and other.get_visible()]
-    for other in hidden:
-        other.set_visible(False)
+    plt.setp(hidden, visible=False)
     adjust_text(texts, x=others[:, 0], y=others[:, 1], ax=ax, iter_lim=N_ITERATIONS, **FORCES)
-    for other in hidden:
-        other.set_visible(True)
+    plt.setp(hidden, visible=True)
     inside = ax.get_window_extent()
     taken: list[Bbox] = []
     kept: list[Text] = []

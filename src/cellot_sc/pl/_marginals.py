@@ -147,9 +147,7 @@ def _densities(ax: Axes, values: dict[str, np.ndarray], colors: dict[str, str]) 
         ax.plot(middle, curve, color=colors[role], linewidth=1.8 if predicted else 1.0, label=role)
         if not predicted:
             ax.fill_between(middle, curve, color=colors[role], alpha=0.25, linewidth=0)
-    ax.set_ylim(0, 1.05 * top)
-    ax.set_xlim(start, edges[-1])
-    ax.set_yticks([])
+    ax.set(xlim=(start, edges[-1]), ylim=(0, 1.05 * top), yticks=[])
     _draw.tidy(ax)
     ax.spines["left"].set_visible(False)
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from scipy.cluster.hierarchy import linkage
 from scipy.spatial.distance import squareform
 
 from .. import _validate
@@ -58,13 +57,11 @@ def perturbation_similarity(
     """
     _validate.figure_file(save)
     _validate.square_table(table, maker="cs.tl.perturbation_similarity")
-    tree = None
-    if len(table) > 2:
-        # symmetric, and as far from itself as nothing
-        away = 1 - table.to_numpy(dtype=float)
-        distances = np.clip((away + away.T) / 2, 0, None)
-        np.fill_diagonal(distances, 0)
-        tree = linkage(squareform(np.nan_to_num(distances, nan=1.0)), method="average", optimal_ordering=True)
+    # symmetric, and as far from itself as nothing
+    away = 1 - table.to_numpy(dtype=float)
+    distances = np.clip((away + away.T) / 2, 0, None)
+    np.fill_diagonal(distances, 0)
+    tree = _clustering.tree_of(squareform(np.nan_to_num(distances, nan=1.0)))
     order = _clustering.leaves(tree, len(table))
     values = table.iloc[order, order]
 

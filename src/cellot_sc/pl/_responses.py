@@ -106,7 +106,6 @@ def _scatter(ax: Axes, xy: np.ndarray, *, n_total: int) -> None:
     for line in (ax.axhline, ax.axvline):
         line(0, color=_colors.FAINT, linewidth=0.8, zorder=0)
     _draw.points(ax, xy, n_total=n_total, color=_colors.BLUE)
-    ax.set(xlim=limits, ylim=limits)
-    ax.set_box_aspect(1)
+    ax.set(xlim=limits, ylim=limits, box_aspect=1)
     ax.locator_params(nbins=5)
     _draw.tidy(ax)

@@ -111,10 +111,8 @@ def spatial_effects(
         )
         text = f"{name} · {feature}" if several else feature
         _draw.title(panel, text, autocorrelation.get((name, feature), ""))
-        panel.set(xticks=[], yticks=[])
-        panel.set_aspect("equal")
         # cells that do not change are white
-        panel.set_facecolor(_colors.FAINT)
+        panel.set(xticks=[], yticks=[], aspect="equal", facecolor=_colors.FAINT)
         panel.spines[:].set_visible(False)
     canvas.colorbar(dots, "predicted change")
     return canvas.finish(show=show, save=save)

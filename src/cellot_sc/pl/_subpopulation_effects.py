@@ -79,14 +79,14 @@ def subpopulation_effects(
     _validate.figure_file(save)
     _validate.table_columns(table, COLUMNS, maker="cs.tl.subpopulation_effects")
     _validate.fraction(alpha, what="alpha")
-    names = list(dict.fromkeys(table["perturbation"].astype(str)))
+    table = table.astype({"perturbation": str, "group": str, "feature": str})
+    names = list(table["perturbation"].unique())
     if n_features is None:
         n_features = _canvas.by_number(len(names), 16, 10, 5)
     _validate.whole(n_features, 1, what="n_features")
-    rows = {name: table[table["perturbation"].astype(str) == name].astype({"feature": str}) for name in names}
-    known = list(dict.fromkeys(table["feature"].astype(str)))
-    asked = None if features is None else _validate.feature_names(features, known)
-    groups = list(dict.fromkeys(table["group"].astype(str)))
+    rows = {name: table[table["perturbation"] == name] for name in names}
+    asked = None if features is None else _validate.feature_names(features, list(table["feature"].unique()))
+    groups = list(table["group"].unique())
     shown = {name: asked or _strongest(of_target, n_features, alpha) for name, of_target in rows.items()}
     chosen = pd.concat([of_target[of_target["feature"].isin(shown[name])] for name, of_target in rows.items()])
     limit = float(chosen["effect"].abs().max()) or 1.0
@@ -107,7 +107,8 @@ def subpopulation_effects(
     legend = canvas.legend(_handles(alpha))
     largest = LARGEST * _distance(canvas.axes)
     for of_panel in dots.values():
-        of_panel.set_sizes(_area(of_panel.get_sizes(), largest))
+        # where no cell responds, one that can just be seen
+        of_panel.set_sizes(np.maximum(largest**2 * np.nan_to_num(of_panel.get_sizes()), 2.0))
     for handle, part in zip(legend.get_lines(), (*FRACTIONS, 0.5), strict=True):
         handle.set_markersize(largest * np.sqrt(part))
     return canvas.finish(show=show, save=save)
@@ -131,7 +132,7 @@ def _dots(
 ) -> PathCollection:
     shown = rows[rows["feature"].isin(features)]
     x = shown["feature"].map({name: i for i, name in enumerate(features)})
-    y = shown["group"].astype(str).map({name: i for i, name in enumerate(groups)})
+    y = shown["group"].map({name: i for i, name in enumerate(groups)})
     significant = shown["pvalue_adj"].to_numpy() < alpha
     dots = ax.scatter(
         x, y, s=shown["frac_responding"].to_numpy(dtype=float), c=shown["effect"], cmap=_colors.DIVERGING,
@@ -140,8 +141,7 @@ def _dots(
     )  # fmt: skip
     ax.set_xticks(range(len(features)), features, rotation=90, fontsize="small")
     ax.set_yticks(range(len(groups)), groups, fontsize="small")
-    ax.set_xlim(-0.7, len(features) - 0.3)
-    ax.set_ylim(len(groups) - 0.3, -0.7)
+    ax.set(xlim=(-0.7, len(features) - 0.3), ylim=(len(groups) - 0.3, -0.7))
     ax.tick_params(length=0)
     ax.grid(color=_colors.FAINT, linewidth=0.5)
     ax.set_axisbelow(True)
@@ -151,16 +151,10 @@ def _dots(
 
 def _distance(axes: list[Axes]) -> float:
     """Return the distance of two dots, in points, where it is least."""
-    figure = axes[0].get_figure(root=True)
-    assert figure is not None
+    figure = axes[0].figure.get_figure(root=True)
     figure.draw_without_rendering()
     ends = [ax.transData.transform([(0, 0), (1, 1)]) for ax in axes]
     return 72 / figure.dpi * float(min(np.abs(b - a).min() for a, b in ends))
-
-
-def _area(fraction: np.ndarray, largest: float) -> np.ndarray:
-    """Return the areas of dots; where no cell responds, one that can just be seen."""
-    return np.maximum(largest**2 * np.nan_to_num(fraction), 2.0)
 
 
 def _handles(alpha: float) -> list[Line2D]:

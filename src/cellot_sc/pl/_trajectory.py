@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from anndata import AnnData
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
-from matplotlib.colors import Normalize, to_rgba
-from matplotlib.lines import Line2D
+from matplotlib.colors import to_rgba
 from sklearn.decomposition import PCA
 
 from .. import _keys, _validate
@@ -100,96 +100,81 @@ def trajectory(
     cells = np.flatnonzero(taken >= 0)
     x = course.fit.space(adata).read(used=cells)
     values = None if color is None else _validate.obs_key(adata, color, what="color")
-    plane = _plane(adata, x, cells, basis)
+    xy, place = _plane(adata, x, cells, basis)
 
     canvas, panel = _canvas.single(ax, (5.0, 4.4))
-    shades = _Shades(adata, course, taken, values)
+    shades, meaning = _shades(adata, course, taken, values)
     order = np.random.default_rng(0).permutation(cells)
     pale = 0.4 if style == PATHS else 0.6
-    _draw.points(panel, plane.xy[order], n_total=len(order), c=shades.cells[order], alpha=pale)
-    limits = _fields.limits([plane.xy[cells]])
+    _draw.points(panel, xy[order], n_total=len(order), c=shades[order], alpha=pale)
+    limits = _fields.limits([xy[cells]])
     if style == PATHS:
         rows = np.flatnonzero(taken == start)
         rows = np.random.default_rng(0).permutation(rows)[:n_paths]
         moments = np.linspace(course.values[start], course.values[-1], POINTS_PER_PATH)
-        paths = [
-            plane.place(course.move(x[rows], start, moment, path=time_course.SPLINE)) for moment in moments.tolist()
-        ]
-        _paths(panel, np.stack(paths, axis=1), moments, shades, rows)
-        limits = _fields.limits([plane.xy[cells], *paths])
+        paths = [place(course.move(x[rows], start, moment, path=time_course.SPLINE)) for moment in moments.tolist()]
+        middle = (moments[:-1] + moments[1:]) / 2
+        of_moments = meaning.to_rgba(middle) if color is None and isinstance(meaning, ScalarMappable) else None
+        _paths(panel, np.stack(paths, axis=1), shades[rows], of_moments)
+        limits = _fields.limits([xy[cells], *paths])
     else:
         moving = np.flatnonzero((taken >= start) & (taken < len(course.labels) - 1))
         ends = np.empty((adata.n_obs, 2))
         for i in np.unique(taken[moving]):
             rows = moving[taken[moving] == i]
             # on a map made of neighbours, a cell that stays has to stay: only the change counts
-            ends[rows] = plane.xy[rows] + plane.place(course.steps[i].transport(x[rows])) - plane.place(x[rows])
-        _fields.streams(panel, plane.xy[moving], ends[moving], limits, N_SQUARES, _colors.BLACK)
+            ends[rows] = xy[rows] + place(course.steps[i].transport(x[rows])) - place(x[rows])
+        _fields.streams(panel, xy[moving], ends[moving], limits, N_SQUARES, _colors.BLACK)
     _fields.frame(panel, limits)
-    canvas.label(x=f"{plane.name} 1", y=f"{plane.name} 2")
-    if shades.handles:
-        canvas.legend(shades.handles)
-    if shades.scale is not None:
-        bar = panel.figure.colorbar(shades.scale, ax=panel, shrink=0.6, label=shades.name)
+    name = "PCA" if basis == _bases.PRINCIPAL else basis
+    canvas.label(x=f"{name} 1", y=f"{name} 2")
+    if isinstance(meaning, ScalarMappable):
+        bar = panel.figure.colorbar(meaning, ax=panel, shrink=0.6, label=color or course.fit.label_key)
         bar.outline.set_visible(False)
+    elif meaning:
+        canvas.legend(_draw.dots(meaning))
     canvas.finish(show=show, save=save)
     return panel
 
 
-class _Plane(NamedTuple):
-    """Two dimensions in which cells, and points between them, have a place."""
+def _plane(
+    adata: AnnData, x: np.ndarray, cells: np.ndarray, basis: str
+) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
+    """Return where cells of a course lie on a basis, and what puts points of their representation there.
 
-    name: str
-    xy: np.ndarray
-    place: Callable[[np.ndarray], np.ndarray]
-
-
-def _plane(adata: AnnData, x: np.ndarray, cells: np.ndarray, basis: str) -> _Plane:
-    """Return the plane of a basis for the cells of a course, whose representation is ``x[cells]``."""
+    Only ``x[cells]``, the representation of those cells, is known.
+    """
     if basis != _bases.PRINCIPAL:
         xy = _validate.plane(adata, basis, also=[_bases.PRINCIPAL])
-        return _Plane(basis, xy, _bases.among_nearest(x[cells], xy[cells]))
+        return xy, _bases.among_nearest(x[cells], xy[cells])
     pca = PCA(2, svd_solver="full").fit(x[cells])
     xy = np.full((len(x), 2), np.nan)
     xy[cells] = pca.transform(x[cells])
-    return _Plane("PCA", xy, pca.transform)
+    return xy, pca.transform
 
 
-class _Shades:
-    """The colour of every cell, and what explains the colours."""
-
-    def __init__(self, adata: AnnData, course: time_course.Course, taken: np.ndarray, values: pd.Series | None) -> None:
-        self.handles: list[Line2D] = []
-        self.scale: Any = None
-        self.by_time = values is None
-        self.name = course.fit.label_key if values is None else str(values.name)
-        if values is None:
-            times = np.array([*course.values, np.nan])[taken]
-            self._continuous(times, TIME_MAP, course.values[0], course.values[-1])
-        elif pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
-            numbers = values.to_numpy(dtype=np.float64)
-            known = numbers[np.isfinite(numbers)]
-            low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
-            self._continuous(numbers, VALUE_MAP, low, high)
-        else:
-            labels = np.where(values.isna(), "", values.astype(str).to_numpy(dtype=object))
-            colors = _colors.category_colors(adata, self.name, sorted(set(labels[taken >= 0]) - {""}))
-            self.cells = np.array([to_rgba(colors.get(label, _colors.FAINT)) for label in labels])
-            self.handles = _draw.dots(colors)
-
-    def _continuous(self, numbers: np.ndarray, colormap: str, low: float, high: float) -> None:
-        self.scale = ScalarMappable(Normalize(low, high), colormap)
-        self.cells = self.scale.to_rgba(numbers)
-        self.cells[~np.isfinite(numbers)] = to_rgba(_colors.FAINT)
-
-
-def _paths(ax: Axes, paths: np.ndarray, moments: np.ndarray, shades: _Shades, rows: np.ndarray) -> None:
-    """Draw paths, shape (n_cells, n_points, 2), and where they begin."""
-    segments = np.stack([paths[:, :-1], paths[:, 1:]], axis=2).reshape(-1, 2, 2)
-    if shades.by_time:
-        colors = np.tile(shades.scale.to_rgba((moments[:-1] + moments[1:]) / 2), (len(paths), 1))
+def _shades(
+    adata: AnnData, course: time_course.Course, taken: np.ndarray, values: pd.Series | None
+) -> tuple[np.ndarray, ScalarMappable | dict[str, Any]]:
+    """Return the colour of every cell, and the scale of the colours or what each of them stands for."""
+    if values is None:
+        numbers, colormap = np.array([*course.values, np.nan])[taken], TIME_MAP
+    elif pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
+        numbers, colormap = values.to_numpy(dtype=np.float64), VALUE_MAP
     else:
-        colors = np.repeat(shades.cells[rows], paths.shape[1] - 1, axis=0)
+        labels = np.where(values.isna(), "", values.astype(str).to_numpy(dtype=object))
+        colors = _colors.category_colors(adata, str(values.name), sorted(set(labels[taken >= 0]) - {""}))
+        return np.array([to_rgba(colors.get(label, _colors.FAINT)) for label in labels]), colors
+    scale = ScalarMappable(cmap=plt.get_cmap(colormap).with_extremes(bad=_colors.FAINT))
+    # from the smallest to the largest
+    return scale.to_rgba(np.ma.masked_invalid(numbers)), scale
+
+
+def _paths(ax: Axes, paths: np.ndarray, shades: np.ndarray, of_moments: np.ndarray | None) -> None:
+    """Draw paths, shape (n_cells, n_points, 2), and where they begin: of one colour each, or of one at each moment."""
+    segments = np.stack([paths[:, :-1], paths[:, 1:]], axis=2).reshape(-1, 2, 2)
+    n = paths.shape[1] - 1
+    colors = np.repeat(shades, n, axis=0) if of_moments is None else np.tile(of_moments, (len(paths), 1))
     ax.add_collection(LineCollection(segments.tolist(), colors=colors, linewidths=0.9, alpha=0.9, zorder=3))
     x, y = paths[:, 0].T
-    ax.scatter(x, y, s=14, c=shades.cells[rows], edgecolors="white", linewidths=0.5, zorder=4)
+    ax.scatter(x, y, s=14, c=shades, edgecolors="white", linewidths=0.5, zorder=4)
