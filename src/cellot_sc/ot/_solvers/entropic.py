@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import logging
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +15,7 @@ import numpy as np
 from .. import _checks, _sinkhorn
 from .._loop import criteria
 from .._loop.batches import bucket
-from .._maps.base import State, TransportMap
+from .._maps.base import TransportMap
 from .._problem import History, Problem, Progress, Solution
 from .solver import Solver
 
@@ -60,38 +59,13 @@ class EntropicMap(TransportMap):
             np.asarray(array, dtype=np.float32) for array in (source, target, source_potential, target_potential)
         )
         self.epsilon = float(epsilon)
-
-    @property
-    def n_dims(self) -> int:
-        """Number of dimensions."""
-        return self.source.shape[1]
+        self.n_dims = self.source.shape[1]
 
     def _forward(self, x: np.ndarray) -> np.ndarray:
         return _apply(x, self.target, self.target_potential, self.epsilon)
 
     def _backward(self, y: np.ndarray) -> np.ndarray:
         return _apply(y, self.source, self.source_potential, self.epsilon)
-
-    def state(self) -> State:
-        """Return the cells, their potentials, and epsilon as JSON."""
-        return {
-            "kind": self.kind,
-            "config": json.dumps({"epsilon": self.epsilon}),
-            "source": self.source,
-            "target": self.target,
-            "source_potential": self.source_potential,
-            "target_potential": self.target_potential,
-        }
-
-    @classmethod
-    def _from_state(cls, state: Mapping[str, Any]) -> Self:
-        return cls(
-            state["source"],
-            state["target"],
-            state["source_potential"],
-            state["target_potential"],
-            json.loads(state["config"])["epsilon"],
-        )
 
 
 def _apply(x: np.ndarray, anchors: np.ndarray, potential: np.ndarray, epsilon: float) -> np.ndarray:

@@ -15,6 +15,7 @@ from scipy.special import softmax
 
 from .. import _checks
 from .._maps.base import State, TransportMap
+from .._maps.networks import as_arrays
 from .._problem import History, Problem, Progress, Solution
 from .gaussian import bures_matrix, gaussian_map
 from .solver import Solver
@@ -68,17 +69,10 @@ class MixtureMap(TransportMap):
     kind = "popalign"
 
     def __init__(self, source: Mixture, target: Mixture, coupling: np.ndarray) -> None:
-        self.source, self.target = (
-            Mixture(*(np.asarray(array, dtype=np.float32) for array in mixture)) for mixture in (source, target)
-        )
-        self.coupling = np.asarray(coupling, dtype=np.float32)
+        self.source, self.target, self.coupling = as_arrays((source, target, coupling))
+        self.n_dims = self.source.means.shape[1]
         self._forth = _Aligned.of(self.source, self.target, self.coupling)
         self._back = _Aligned.of(self.target, self.source, self.coupling.T)
-
-    @property
-    def n_dims(self) -> int:
-        """Number of dimensions."""
-        return self.source.means.shape[1]
 
     def _forward(self, x: np.ndarray) -> np.ndarray:
         return self._forth.move(x)
@@ -88,17 +82,11 @@ class MixtureMap(TransportMap):
 
     def state(self) -> State:
         """Return the mixtures and the coupling."""
-        return {
-            "kind": self.kind,
-            "source": self.source._asdict(),
-            "target": self.target._asdict(),
-            "coupling": self.coupling,
-        }
+        return super().state() | {"source": self.source._asdict(), "target": self.target._asdict()}
 
     @classmethod
     def _from_state(cls, state: Mapping[str, Any]) -> Self:
-        source, target = ([state[side][name] for name in Mixture._fields] for side in ("source", "target"))
-        return cls(Mixture(*source), Mixture(*target), state["coupling"])
+        return cls(Mixture(**state["source"]), Mixture(**state["target"]), state["coupling"])
 
 
 class _Aligned(NamedTuple):
