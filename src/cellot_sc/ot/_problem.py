@@ -131,6 +131,13 @@ class History:
     metrics: dict[str, list[float]] = field(default_factory=dict)
     selected: int | None = None
 
+    def add(self, step: int, seconds: float, **metrics: float) -> None:
+        """Add a point at which the fit was looked at."""
+        self.step.append(step)
+        self.seconds.append(seconds)
+        for name, value in metrics.items():
+            self.metrics.setdefault(name, []).append(value)
+
 
 class Solution(NamedTuple):
     """A fitted map and how it came about."""

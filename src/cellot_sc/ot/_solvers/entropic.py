@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
-from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,8 +14,8 @@ from .. import _checks, _sinkhorn
 from .._loop import criteria
 from .._loop.batches import bucket
 from .._maps.base import TransportMap
-from .._problem import History, Problem, Progress, Solution
-from .solver import Solver
+from .._problem import History, Problem, Solution
+from .solver import Report, Solver, one_by_one
 
 logger = logging.getLogger("cellot_sc")
 
@@ -119,26 +117,11 @@ class EntropicConfig:
         _checks.positive(self, "threshold")
 
 
-def fit_entropic(
-    problems: Sequence[Problem], config: EntropicConfig, seed: int, progress: Progress | None
-) -> list[Solution]:
-    """Solve the regularised discrete problem of every pair of clouds, one after the other (Cuturi 2013).
+def fit_entropic(problem: Problem, config: EntropicConfig, seed: int, report: Report) -> Solution:
+    """Solve the regularised discrete problem of a pair of clouds (Cuturi 2013).
 
     Cells are not paired within groups, because the cells that a map is applied to later have none.
     """
-    total = len(problems) * len(config.epsilons)
-    fits: list[Solution] = []
-    for problem in problems:
-
-        def report(done: int, validation: float, before: int = len(fits) * len(config.epsilons)) -> None:
-            if progress is not None:
-                progress(before + done, total, {"validation": validation})
-
-        fits.append(_fit_one(problem, config, seed, report))
-    return fits
-
-
-def _fit_one(problem: Problem, config: EntropicConfig, seed: int, report: Any) -> Solution:
     start = time.perf_counter()
     rng = np.random.default_rng(seed)
     source, source_weights = _sinkhorn.sample(problem.source, problem.source_weights, config.max_cells, rng)
@@ -146,7 +129,7 @@ def _fit_one(problem: Problem, config: EntropicConfig, seed: int, report: Any) -
     clouds = _sinkhorn.paired(source, target, source_weights, target_weights)
     mean_cost = clouds.mean_cost
     judged = min(len(problem.source_valid), len(problem.target_valid)) >= 2
-    history = History(metrics={"epsilon": [], "validation": []})
+    history = History()
     candidates: list[EntropicMap] = []
     f, g = jnp.zeros(len(clouds.x)), jnp.zeros(len(clouds.y))
     for done, share in enumerate(config.epsilons, start=1):
@@ -165,11 +148,8 @@ def _fit_one(problem: Problem, config: EntropicConfig, seed: int, report: Any) -
             moved = candidates[-1].transport(problem.source_valid)
             weights = problem.source_valid_weights, problem.target_valid_weights
             validation = criteria.energy_score(moved, problem.target_valid, weights).value
-        history.step.append(done)
-        history.seconds.append(time.perf_counter() - start)
-        history.metrics["epsilon"].append(share)
-        history.metrics["validation"].append(validation)
-        report(done, validation)
+        history.add(done, time.perf_counter() - start, epsilon=share, validation=validation)
+        report(done, {"validation": validation})
     if not candidates:
         raise ValueError(
             f"Sinkhorn's iterations diverged at epsilon = {config.epsilons[0]:g} x mean cost: choose larger epsilons."
@@ -182,7 +162,7 @@ SOLVER = Solver(
     "entropic",
     "discrete optimal transport, extended to other cells",
     EntropicConfig,
-    fit_entropic,
+    one_by_one(fit_entropic, lambda config: len(config.epsilons)),
     cites=("pooladian2021", "cuturi2022"),
     weighs=True,
 )

@@ -7,7 +7,7 @@ import dataclasses
 import io
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -23,8 +23,8 @@ from .._maps.networks import as_arrays
 from .._moments import shares_of
 from .._ott import DEFAULT_CONJUGATE_SOLVER, W2NeuralDual
 from .._ott import ICNN as OttICNN
-from .._problem import History, Problem, Progress, Solution
-from .solver import Solver
+from .._problem import History, Problem, Solution
+from .solver import Report, Solver, one_by_one
 
 logger = logging.getLogger("cellot_sc")
 
@@ -103,26 +103,12 @@ def _conjugate(network: OttICNN, f: Any, g: Any, y: jax.Array) -> jax.Array:
     return jax.vmap(lambda cell, start: DEFAULT_CONJUGATE_SOLVER.solve(value, cell, x_init=start).grad)(y, starts)
 
 
-def fit_neural_dual(
-    problems: Sequence[Problem], config: NeuralDualConfig, seed: int, progress: Progress | None
-) -> list[Solution]:
-    """Fit ott's ``W2NeuralDual`` with its ``ICNN``, problem by problem (Amos 2023, arXiv 2210.12153).
+def fit_neural_dual(problem: Problem, config: NeuralDualConfig, seed: int, report: Report) -> Solution:
+    """Fit ott's ``W2NeuralDual`` with its ``ICNN`` (Amos 2023, arXiv 2210.12153).
 
     A step takes more than a second with ott's solver of the conjugate. Validation cells are not used: the last step is
     taken, as by ott. An interrupt (Ctrl-C) ends the fit of one problem with its map so far.
     """
-    fits: list[Solution] = []
-    for problem in problems:
-
-        def report(done: int, before: int = len(fits) * config.n_steps) -> None:
-            if progress is not None:
-                progress(before + done, len(problems) * config.n_steps, {})
-
-        fits.append(_fit_one(problem, config, seed, report))
-    return fits
-
-
-def _fit_one(problem: Problem, config: NeuralDualConfig, seed: int, report: Any) -> Solution:
     size = (config.width, config.depth, problem.n_dims)
     network = _network(*size)
     adam = optax.adam(config.learning_rate, b1=0.5, b2=0.9)
@@ -134,7 +120,7 @@ def _fit_one(problem: Problem, config: NeuralDualConfig, seed: int, report: Any)
 
     def after(step: int, potentials: object) -> None:
         made[0] = step + 1
-        report(made[0])
+        report(made[0], {})
 
     source = _batches(problem.source, problem.source_weights, config.batch_size, np.random.default_rng([seed, 0]))
     target = _batches(problem.target, problem.target_weights, config.batch_size, np.random.default_rng([seed, 1]))
@@ -158,7 +144,7 @@ SOLVER = Solver(
     "neural_dual",
     "ott's W2NeuralDual",
     NeuralDualConfig,
-    fit_neural_dual,
+    one_by_one(fit_neural_dual, lambda config: config.n_steps),
     cites=("makkuva2020", "amos2023", "cuturi2022"),
     weighs=True,
 )
