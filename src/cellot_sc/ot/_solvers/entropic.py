@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +15,7 @@ from .. import _checks, _sinkhorn
 from .._loop import criteria
 from .._loop.batches import bucket
 from .._maps.base import TransportMap
+from .._maps.invert import padded
 from .._problem import History, Problem, Solution
 from .solver import Report, Solver, one_by_one
 
@@ -67,17 +69,14 @@ class EntropicMap(TransportMap):
 
 
 def _apply(x: np.ndarray, anchors: np.ndarray, potential: np.ndarray, epsilon: float) -> np.ndarray:
-    size, n_anchors = max(64, 1 << (len(x) - 1).bit_length()), bucket(len(anchors))
-    centre = anchors.mean(0)
-    cells, points = np.zeros((size, len(centre)), np.float32), np.zeros((n_anchors, len(centre)), np.float32)
-    cells[: len(x)], points[: len(anchors)] = x - centre, anchors - centre
-    potentials = np.full(n_anchors, -np.inf, np.float32)
-    potentials[: len(anchors)] = potential
-    return np.asarray(_barycentres(cells, points, potentials, np.float32(epsilon)))[: len(x)] + centre
+    centre, n_more = anchors.mean(0), bucket(len(anchors)) - len(anchors)
+    points = np.pad(anchors - centre, ((0, n_more), (0, 0)))
+    potentials = np.pad(potential, (0, n_more), constant_values=-np.inf)
+    return padded(partial(_barycentres, points, potentials, np.float32(epsilon)), x - centre) + centre
 
 
 @jax.jit
-def _barycentres(x: jax.Array, anchors: jax.Array, potential: jax.Array, epsilon: jax.Array) -> jax.Array:
+def _barycentres(anchors: jax.Array, potential: jax.Array, epsilon: jax.Array, x: jax.Array) -> jax.Array:
     # 1/2 |x|^2 is the same for every anchor, so that the weights do without it
     height = potential - 0.5 * (anchors * anchors).sum(1)
 
