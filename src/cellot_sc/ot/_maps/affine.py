@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .base import TransportMap
+from .networks import as_arrays
 
 
 class IdentityMap(TransportMap):
@@ -66,9 +67,7 @@ class AffineMap(TransportMap):
     kind = "affine"
 
     def __init__(self, matrix: np.ndarray, source_mean: np.ndarray, target_mean: np.ndarray) -> None:
-        self.matrix = np.asarray(matrix, dtype=np.float32)
-        self.source_mean = np.asarray(source_mean, dtype=np.float32)
-        self.target_mean = np.asarray(target_mean, dtype=np.float32)
+        self.matrix, self.source_mean, self.target_mean = as_arrays((matrix, source_mean, target_mean))
         self.n_dims = len(self.matrix)
         self._inverse = np.linalg.inv(self.matrix.astype(np.float64)).astype(np.float32)
 

@@ -16,6 +16,7 @@ from .._loop import criteria
 from .._loop.batches import bucket
 from .._maps.base import TransportMap
 from .._maps.invert import padded
+from .._maps.networks import as_arrays
 from .._problem import History, Problem, Solution
 from .solver import Report, Solver, one_by_one
 
@@ -55,9 +56,8 @@ class EntropicMap(TransportMap):
         target_potential: np.ndarray,
         epsilon: float,
     ) -> None:
-        self.source, self.target, self.source_potential, self.target_potential = (
-            np.asarray(array, dtype=np.float32) for array in (source, target, source_potential, target_potential)
-        )
+        self.source, self.target = as_arrays((source, target))
+        self.source_potential, self.target_potential = as_arrays((source_potential, target_potential))
         self.epsilon = float(epsilon)
         self.n_dims = self.source.shape[1]
 
