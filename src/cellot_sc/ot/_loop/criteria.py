@@ -135,30 +135,21 @@ def local_score(x: np.ndarray, y: np.ndarray, view: View, weights: Weights = (No
 def _score(
     x: np.ndarray, y: np.ndarray, distance: Callable[[Points, Points], np.ndarray], weights: Weights
 ) -> Discrepancy:
-    """Return 2 E d(x, y) - E d(x, x') - E d(y, y') and its projections on single cells (Hoeffding 1948)."""
-    if any(of is not None for of in weights):
-        return _weighted_score(x, y, distance, weights)
-    n, m = len(x), len(y)
-    center = y.mean(0)
-    x, y = x - center, y - center
-    xy, xx, yy = (np.array(distance(a, b), dtype=np.float64) for a, b in ((x, y), (x, x), (y, y)))
-    np.fill_diagonal(xx, 0)
-    np.fill_diagonal(yy, 0)
-    within_x, within_y = xx.sum(1) / max(n - 1, 1), yy.sum(1) / max(m - 1, 1)
-    value = 2 * xy.mean() - within_x.mean() - within_y.mean()
-    return Discrepancy(float(value), 2 * (xy.mean(1) - within_x), 2 * (xy.mean(0) - within_y))
+    """Return 2 E d(x, y) - E d(x, x') - E d(y, y') and its projections on single cells (Hoeffding 1948).
 
-
-def _weighted_score(
-    x: np.ndarray, y: np.ndarray, distance: Callable[[Points, Points], np.ndarray], weights: Weights
-) -> Discrepancy:
-    """Return the same with cells that count differently; contributions are about 0, and scaled by how much that is."""
+    Those of cells that differ in weight are about 0, and scaled by how much each counts.
+    """
     a, b = (shares_of(np.ones(len(of)) if w is None else w) for of, w in zip((x, y), weights, strict=True))
-    center = (b @ y).astype(np.float32)
+    is_weighted = any(of is not None for of in weights)
+    center = (b @ y).astype(np.float32) if is_weighted else y.mean(0)
     x, y = x - center, y - center
     xy, xx, yy = (np.array(distance(p, q), dtype=np.float64) for p, q in ((x, y), (x, x), (y, y)))
     np.fill_diagonal(xx, 0)
     np.fill_diagonal(yy, 0)
+    if not is_weighted:
+        within_x, within_y = xx.sum(1) / max(len(x) - 1, 1), yy.sum(1) / max(len(y) - 1, 1)
+        value = float(2 * xy.mean() - within_x.mean() - within_y.mean())
+        return Discrepancy(value, 2 * (xy.mean(1) - within_x), 2 * (xy.mean(0) - within_y))
     # where one cell has all the weight there are no pairs
     within_x, within_y = xx @ a / ((1 - a @ a) or 1.0), yy @ b / ((1 - b @ b) or 1.0)
     from_x, from_y = xy @ b - within_x, a @ xy - within_y
