@@ -93,7 +93,7 @@ def counterfactual_error(adata: AnnData, *, seed: int = 0) -> pd.DataFrame:
             squares = ((by_target[target].transport(x) - truth) ** 2).sum(axis=1, dtype=np.float64)
             limits = _bootstrap.interval(np.sqrt(squares @ counts / len(squares)))
             score = (x.shape[1], len(squares), float(np.sqrt(squares.mean())), *limits)
-            rows.append((model, TRUTH.name, target, evaluate.ALL, _keys.TEST, fit.seed, *score))
+            rows.append((model, TRUTH.name, target, _keys.ALL, _keys.TEST, fit.seed, *score))
     return pd.DataFrame(rows, columns=evaluate.COLUMNS)
 
 

@@ -18,21 +18,10 @@ from ...metrics._bootstrap import interval
 from ...ot import SOLVERS, Solver
 from .._fit import store
 from .cell_eval import export_cell_eval
-from .judge import (
-    ALL,
-    IDENTITY,
-    MEAN,
-    WORST,
-    Data,
-    Judgement,
-    Protocol,
-    Scores,
-    Setting,
-    discriminate,
-    judge,
-    summarise,
-)
+from .clouds import Data
+from .judge import Judgement, Protocol, Setting, discriminate, judge
 from .markers import in_order
+from .scores import Scores, summarise
 from .summarize import summarize_scores
 
 SPACES = ("latent", "genes")
@@ -155,14 +144,18 @@ def evaluate(
     chosen = METRICS.select(metrics)
     _validate.one_of(space, SPACES, what="space")
     _validate.one_of(split, _keys.SPLITS, what="split")
-    solvers = SOLVERS.select([IDENTITY, *([baselines] if isinstance(baselines, str | Solver) else baselines)])
+    solvers = SOLVERS.select([_defaults.IDENTITY, *([baselines] if isinstance(baselines, str | Solver) else baselines)])
     n_boot = _validate.n_boot(n_boot)
     seed = _validate.seed(seed)
     marker_sizes = None if n_markers is None else _validate.whole_numbers(n_markers, what="n_markers")
     cell_sizes = None if n_cells is None else _validate.whole_numbers(n_cells, what="n_cells")
     labels = fit.labels(adata)
     parts = fit.parts(adata)
-    groups = None if groupby is None else _validate.group_labels(adata, groupby, reserved=(ALL, MEAN, WORST))
+    groups = (
+        None
+        if groupby is None
+        else _validate.group_labels(adata, groupby, reserved=(_keys.ALL, _keys.MEAN, _keys.WORST))
+    )
     over_perturbations = unit is not None and unit == fit.label_key
     units = None if unit is None or over_perturbations else _validate.group_codes(adata, unit, what="unit")
     decoded = space == "genes" and not cells.is_expression
