@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from anndata import AnnData
 
 from ... import _defaults, _keys, _validate
 from ..._settings import logger
 from ...ot import fit
-from .agreement import Agreement, averaged, single
+from .agreement import Agreement, Estimate, averaged, single
 from .fate import Reading
 from .moscot import coupled_shares
-
-if TYPE_CHECKING:
-    from anndata import AnnData
-
-    from .agreement import Estimate
 
 PRIOR, MOSCOT = "prior", "moscot"
 PEERS = (PRIOR, *_defaults.CONTROLS, MOSCOT)

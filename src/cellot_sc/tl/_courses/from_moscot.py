@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from anndata import AnnData
 
 from ... import _keys, _validate
 from ..._settings import logger
-from ...ot import EntropicMap
+from ...ot import EntropicMap, TransportMap
 from .._fit import store
 from .._fit.fit import COUPLINGS, Fit, chained
-
-if TYPE_CHECKING:
-    from anndata import AnnData
-
-    from ...ot import TransportMap
 
 KEY = "moscot"
 

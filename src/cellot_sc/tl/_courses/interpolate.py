@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -10,10 +10,8 @@ from anndata import AnnData
 
 from ... import _keys, _validate
 from ..._settings import logger
+from .._fit.predict import Cells
 from . import time_course
-
-if TYPE_CHECKING:
-    from .._fit.predict import Cells
 
 SOURCE = "source"
 """What the column begins with that names the time at which a moved cell was taken."""

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from anndata import AnnData
 from scipy.interpolate import CubicHermiteSpline
 
 from ... import _validate
-from ...ot import ChainMap
+from ...ot import ChainMap, TransportMap
 from .._fit import store
 from .._fit.fit import Fit
-
-if TYPE_CHECKING:
-    from anndata import AnnData
-
-    from ...ot import TransportMap
 
 LINEAR, SPLINE = PATHS = ("linear", "spline")
 """The ways in which cells get from one time to the next."""

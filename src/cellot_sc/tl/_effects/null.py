@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import stats
@@ -13,9 +12,7 @@ from scipy import stats
 from ... import _defaults
 from ..._settings import logger
 from ...ot import SOLVERS, Problem, TransportMap, fit
-
-if TYPE_CHECKING:
-    from .displacements import Displacements
+from .displacements import Displacements
 
 N_NULL = 50
 """Random halvings of the control train cells."""

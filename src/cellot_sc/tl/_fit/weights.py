@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from anndata import AnnData
 
 from ... import _keys, _validate
-
-if TYPE_CHECKING:
-    from anndata import AnnData
-
-    from ...pp import Space
+from ...pp import Space
 
 
 def resolve_weights(

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from ... import _keys
 from ..._settings import logger
-
-if TYPE_CHECKING:
-    from ...ot import TransportMap
-    from .resamples import Resamples
+from ...ot import TransportMap
+from .resamples import Resamples
 
 MIN_GROUP_CELLS = 10
 """A group is scored where it has at least this many control and this many treated cells."""

@@ -6,7 +6,7 @@ import zlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,12 +14,10 @@ from ... import _keys
 from ..._settings import logger
 from ...metrics import Metric, median_gammas
 from ...metrics._resampling import ObservedCells
+from ...ot import TransportMap
 from .clouds import Cloud, Data, GroupClouds, gather, groups
 from .resamples import Resamples
 from .scores import Score, Scores, mean_score
-
-if TYPE_CHECKING:
-    from ...ot import TransportMap
 
 N_SAMPLES = 10
 """Samples of every number of cells, as published."""
