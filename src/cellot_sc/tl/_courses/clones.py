@@ -12,7 +12,7 @@ from anndata import AnnData
 from ... import _defaults, _keys, _validate
 from ..._settings import logger
 from ...ot import fit
-from .agreement import Agreement, Estimate, averaged, single
+from .agreement import Agreement, Estimate, averaged, estimate
 from .fate import Reading
 from .moscot import coupled_shares
 
@@ -147,7 +147,7 @@ def _scores(agreement: Agreement, shares: np.ndarray, fates: list[str]) -> Itera
     for metric, by_fate in (("auroc", agreement.auroc(shares)), ("correlation", agreement.correlation(shares))):
         yield metric, ALL, averaged(by_fate)
         for k, values in by_fate.items():
-            yield metric, fates[k], single(values)
+            yield metric, fates[k], estimate(values)
 
 
 def _prior(reading: Reading) -> np.ndarray:

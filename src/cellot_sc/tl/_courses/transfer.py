@@ -103,8 +103,7 @@ def transfer(
     """
     n_boot = _validate.n_boot(n_boot)
     seed = _validate.seed(seed)
-    column = _validate.obs_key(adata, population_key, what="population_key")
-    populations = np.where(column.isna(), "", column.astype(str).to_numpy(dtype=object))
+    populations = _validate.group_labels(adata, population_key, what="population_key")
     names = sorted(set(populations) - {""})
     _validate.populations(names, population_key, reserved=ALL)
     times, _ = _validate.time_order(adata, time_key, order)
