@@ -183,12 +183,12 @@ class Reading:
         """Return the mean of the shares over the cells most like each early cell, leaving out NaN."""
         means = np.full_like(shares, np.nan)
         for start in range(self.end):
-            asked = np.flatnonzero(self.taken == start)
-            known = asked[~np.isnan(shares[asked, 0])]
+            early = np.flatnonzero(self.taken == start)
+            known = early[~np.isnan(shares[early, 0])]
             if len(known):
                 # where cells are few, many neighbours would be all that there are
                 n_alike = min(self._n_neighbors, max(1, len(known) // 10))
                 alike = NearestNeighbors(n_neighbors=n_alike).fit(self.x[known])
-                near = alike.kneighbors(self.x[asked], return_distance=False)
-                means[asked] = shares[known][near].mean(axis=1)
+                near = alike.kneighbors(self.x[early], return_distance=False)
+                means[early] = shares[known][near].mean(axis=1)
         return means

@@ -94,8 +94,8 @@ def interpolate(
     x = space.read(rows)
     moved = np.empty_like(x)
     for start in np.unique(taken[rows]):
-        of_start = taken[rows] == start
-        moved[of_start] = course.move(x[of_start], int(start), value, path=path)
+        cohort = taken[rows] == start
+        moved[cohort] = course.move(x[cohort], int(start), value, path=path)
 
     obs = adata.obs.iloc[rows].copy()
     obs[f"{SOURCE}_{course.fit.label_key}"] = obs[course.fit.label_key]

@@ -46,8 +46,8 @@ class Course:
     def indices(self, adata: AnnData) -> np.ndarray:
         """Return which of the times each cell was taken at, -1 for any other."""
         labels = _validate.time_labels(adata, self.fit.label_key)
-        of_label = {label: i for i, label in enumerate(self.labels)}
-        return np.array([of_label.get(label, -1) for label in labels])
+        positions = {label: i for i, label in enumerate(self.labels)}
+        return np.array([positions.get(label, -1) for label in labels])
 
     def move(self, x: np.ndarray, start: int, value: float, *, path: str) -> np.ndarray:
         """Return where cells of a time are, or were, at another.

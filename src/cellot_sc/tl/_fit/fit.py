@@ -197,9 +197,9 @@ class Fit:
             _validate.enough_cells(int((source & train).sum()), what=f"control {before!r}{where}")
             _validate.enough_cells(int((target & train).sum()), what=f"target {after!r}{where}")
             masks = (source & train, target & train, source & valid, target & valid)
-            cells, of_cells = zip(*map(cloud, masks, (0, 1, 0, 1)), strict=True)
-            of_groups = (None, None) if groups is None else (groups[masks[0]], groups[masks[1]])
-            problems.append(Problem(*cells, *of_groups, *of_cells))
+            cells, counts = zip(*map(cloud, masks, (0, 1, 0, 1)), strict=True)
+            cell_groups = (None, None) if groups is None else (groups[masks[0]], groups[masks[1]])
+            problems.append(Problem(*cells, *cell_groups, *counts))
         return problems
 
     def refit(

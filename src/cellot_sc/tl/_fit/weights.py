@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,10 +35,9 @@ def resolve_weights(
     """
     if feature_weights is None:
         return None
-    weights: Any = feature_weights
     if isinstance(feature_weights, str):
-        weights = _named_weights(feature_weights, space, rows)
-    return tuple(_validate.positive_weights(weights, space.n_dims, what="feature_weights").tolist())
+        feature_weights = _named_weights(feature_weights, space, rows)
+    return tuple(_validate.positive_weights(feature_weights, space.n_dims, what="feature_weights").tolist())
 
 
 def cell_weights(

@@ -82,7 +82,7 @@ def summarize_scores(
 def _summary(block: pd.DataFrame, unit: str, group: object, n_boot: int, seed: int) -> pd.DataFrame:
     """Summarise scores that differ in model, metric, unit and seed only."""
     scores = block.groupby([unit, "metric", "model"], sort=False, observed=True)
-    values = scores["value"].mean().unstack(["metric", "model"])
+    values: Any = scores["value"].mean().unstack(["metric", "model"])
     n_units = block[unit].nunique()
     draws = np.vstack([np.arange(n_units), np.random.default_rng(seed).integers(n_units, size=(n_boot, n_units))])
     rows = []
@@ -100,7 +100,7 @@ def _summary(block: pd.DataFrame, unit: str, group: object, n_boot: int, seed: i
         rows.append((model, metric, means[0], low, high, int(known.sum())))
     summary = pd.DataFrame(rows, columns=["model", "metric", "value", "ci_low", "ci_high", "n_units"])
     if "n_cells" in block:
-        sizes = scores["n_cells"].first().groupby(level=["metric", "model"]).sum()
+        sizes: Any = scores["n_cells"].first().groupby(level=["metric", "model"]).sum()
         summary["n_cells"] = [int(sizes[key]) for key in values]
     return summary
 
