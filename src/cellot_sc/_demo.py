@@ -83,7 +83,7 @@ def counterfactual_error(adata: AnnData, *, seed: int = 0) -> pd.DataFrame:
     fit = fitted.fit
     test = (fit.labels(adata) == fit.control) & (fit.parts(adata) == _keys.TEST)
     x = fit.space(adata).read(test)
-    maps = fit.refit(adata, _defaults.CONTROLS, fit.targets) | {fit.solver: fitted}
+    maps = fit.refit(adata, _defaults.BASELINES, fit.targets) | {fit.solver: fitted}
     # the same resamples for every model
     counts = _bootstrap.resample_counts(len(x), N_BOOT, seed=seed)
     rows = []

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from .datasets import Task
 
-ALL_GROUPS = "all"
-"""What stands for every group that the paper holds out."""
 REPRESENTATIONS = ("autoencoder", "pca", "X")
 N_CELLS = (100, 250, 500, 1000, 1500)
 """Numbers of cells that the paper compares."""
@@ -122,7 +120,7 @@ def show(summary: pd.DataFrame) -> str:
         metric in _defaults.REPRODUCED_METRICS[space]
         for space, metric in zip(summary["space"], summary["metric"], strict=True)
     ]
-    rows = summary[most & np.array(wanted) & (summary["group"] == "all")]
+    rows = summary[most & np.array(wanted) & (summary["group"] == _keys.ALL)]
     blocks = {"": rows}
     if "learnt_from" in rows:
         blocks = {
@@ -178,7 +176,7 @@ def _groups(task: Task, adata: AnnData, wanted: Sequence[str]) -> list[str] | li
         _validate.nothing_held_out(wanted, task=task.name)
         return [None]
     there = adata.obs[task.holdout_key].cat.categories.tolist()
-    if ALL_GROUPS in wanted:
+    if _keys.ALL in wanted:
         return [group for group in task.holdouts or there if group in there]
     return _validate.some_of(wanted or [str(task.holdout)], there, what=f"holdout of obs[{task.holdout_key!r}]")
 

@@ -59,6 +59,7 @@ def test_bad_new_names(names: list[str], match: str) -> None:
 def test_some_of() -> None:
     assert _validate.some_of("a", "ab", what="letter") == ["a"]
     assert _validate.some_of(iter("bab"), "abc", what="letter") == ["b", "a"]
+    assert _validate.some_of(None, iter("ab"), what="letter") == ["a", "b"]
     with pytest.raises(ValueError, match=r"letter 'd' is unknown"):
         _validate.some_of(["a", "d"], "ab", what="letter")
     with pytest.raises(ValueError, match=r"letter is empty: give at least one\. Valid: 'a', 'b'"):

@@ -91,7 +91,7 @@ def given() -> dict[str, Any]:
         "x": x,
         "y": x + 1,
         "groupby": "cell_type",
-        "feature": "gene_0",
+        "features": "gene_0",
         "population_key": "cell_type",
         "time_key": "patient",
     }

@@ -13,7 +13,6 @@ import pandas as pd
 
 from .. import __version__, _keys
 from ..ot import SOLVERS
-from ..pl._evaluation import OBSERVED as CEILING
 from ..pl._evaluation import in_order, model_name
 from ..pl._history import VALIDATION
 from ..tl._fit import store
@@ -79,10 +78,10 @@ def paragraph(
         f"The predictions for {(judged == fit.control).sum():,} control cells of the {split} split were compared "
         f"with {np.isin(judged, fit.targets).sum():,} observed treated cells of the same split{within}, by {by}."
     )
-    others = [name for name in in_order(list(scores["model"])) if name not in (fit.solver, CEILING)]
-    controls = [f"{model_name(name).partition(' (')[0]}{_in_brackets(_method(name, cite))}" for name in others]
+    others = [name for name in in_order(list(scores["model"])) if name not in (fit.solver, _keys.OBSERVED)]
+    baselines = [f"{model_name(name).partition(' (')[0]}{_in_brackets(_method(name, cite))}" for name in others]
     sentences.append(
-        f"Controls fitted to the same train cells were {_listed(controls)}; for the score of a perfect map, "
+        f"Baselines fitted to the same train cells were {_listed(baselines)}; for the score of a perfect map, "
         f"{OBSERVED[split]}."
     )
     if n_boot:

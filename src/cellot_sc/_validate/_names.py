@@ -45,16 +45,16 @@ def new_names(names: str | Sequence[str], *, reserved: str, what: str) -> list[s
     return given
 
 
-def some_of(wanted: str | Iterable[str], valid: Iterable[str], *, what: str) -> list[str]:
-    """Return the wanted names, each once, if all are among ``valid``.
+def some_of(wanted: str | Iterable[str] | None, valid: Iterable[str], *, what: str) -> list[str]:
+    """Return the wanted names, each once, if all are among ``valid``; all of these with ``None``.
 
     Raises
     ------
     ValueError
         If one is unknown, or there is none.
     """
-    names = list(dict.fromkeys([wanted] if isinstance(wanted, str) else wanted))
     options = list(valid)
+    names = list(dict.fromkeys(options if wanted is None else [wanted] if isinstance(wanted, str) else wanted))
     if not names:
         raise ValueError(f"{what} is empty: give at least one.{nearest('', options)}")
     for name in names:

@@ -133,7 +133,7 @@ def of_course(taken: np.ndarray, labels: Sequence[str]) -> None:
 def after_first(time: str, labels: Sequence[str]) -> None:
     """Raise :class:`ValueError` if no time of the course is before ``time``."""
     if time == labels[0]:
-        raise ValueError(f"target {time!r} is the first time: fates are read at a later one ({', '.join(labels[1:])}).")
+        raise ValueError(f"at {time!r} is the first time: fates are read at a later one ({', '.join(labels[1:])}).")
 
 
 def labelled(n_labels: int, groupby: str, time: str) -> None:

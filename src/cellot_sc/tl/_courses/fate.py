@@ -24,7 +24,7 @@ def fate(
     groupby: str = "cell_type",
     *,
     fates: Sequence[str] | None = None,
-    target: Any = None,
+    at: Any = None,
     n_neighbors: int = 20,
     key: str = _keys.TRAJECTORY,
     key_added: str = _keys.FATE,
@@ -45,7 +45,7 @@ def fate(
     fates
         The labels that are fates; late cells with another label, such as those that have not differentiated, are not
         looked at. With ``None``, all labels of late cells.
-    target
+    at
         The time at which fates are read; the last one with ``None``.
     n_neighbors
         Number of labelled late cells around each transported cell that count, each the same; and of the cells most like
@@ -59,7 +59,7 @@ def fate(
 
     Returns
     -------
-    ``None``, or with ``copy=True`` an AnnData, with, for cells of the times before ``target``:
+    ``None``, or with ``copy=True`` an AnnData, with, for cells of the times before ``at``:
 
     - ``obsm[key_added]``: data frame of fate probabilities, a column per fate; NaN for other cells.
     - ``obs[f"{key_added}_predicted"]``: the likeliest fate.
@@ -71,7 +71,7 @@ def fate(
     KeyError
         If there is no time course, column or representation.
     ValueError
-        If the target is the first time or no time of the course, a fate is no label of its cells, or there are no
+        If ``at`` is the first time or no time of the course, a fate is no label of its cells, or there are no
         labelled late cells.
 
     References
@@ -91,7 +91,7 @@ def fate(
     True
     """
     n_neighbors = _validate.positive(n_neighbors, what="n_neighbors", integer=True)
-    reading = Reading.of(adata, groupby, fates=fates, target=target, n_neighbors=n_neighbors, key=key)
+    reading = Reading.of(adata, groupby, fates=fates, at=at, n_neighbors=n_neighbors, key=key)
     shares = reading.shares(reading.course)
 
     out = adata.copy() if copy else adata
@@ -104,7 +104,7 @@ def fate(
     out.uns[key_added] = {
         "groupby": groupby,
         "fates": np.array(reading.fates, dtype=object),
-        "target": reading.course.labels[reading.end],
+        "at": reading.course.labels[reading.end],
         "n_neighbors": n_neighbors,
         "trajectory": key,
     }
@@ -154,11 +154,11 @@ class Reading:
 
     @classmethod
     def of(
-        cls, adata: AnnData, groupby: str, *, fates: Sequence[str] | None, target: Any, n_neighbors: int, key: str
+        cls, adata: AnnData, groupby: str, *, fates: Sequence[str] | None, at: Any, n_neighbors: int, key: str
     ) -> Reading:
         """Check what was asked for; parameters and errors are those of :func:`fate`."""
         course = time_course.load(adata, key)
-        end = len(course.labels) - 1 if target is None else course.index(target, what="target")
+        end = len(course.labels) - 1 if at is None else course.index(at, what="at")
         _validate.after_first(course.labels[end], course.labels)
         labels = _validate.group_labels(adata, groupby)
         taken = course.indices(adata)

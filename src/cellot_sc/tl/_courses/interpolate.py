@@ -10,7 +10,7 @@ from anndata import AnnData
 
 from ... import _keys, _validate
 from ..._settings import logger
-from .._fit.predict import Cells
+from .._fit.predict import CellNames
 from . import time_course
 
 SOURCE = "source"
@@ -22,7 +22,7 @@ def interpolate(
     t: Any,
     *,
     source: Any = None,
-    cells: Cells | None = None,
+    cells: CellNames | None = None,
     path: Literal["spline", "linear"] = "spline",
     key: str = _keys.TRAJECTORY,
     decode: bool = True,

@@ -1,4 +1,4 @@
-"""What moscot does: discrete couplings, as peers of the maps, and growth from genes."""
+"""What moscot does: discrete couplings, as baselines of the maps, and growth from genes."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ ALIKE = 1e-4
 
 def effect_clusters(
     adata: AnnData,
-    target: str | Sequence[str] | None = None,
+    targets: str | Sequence[str] | None = None,
     *,
     key: str = _keys.MODEL,
     resolution: float = 0.5,
@@ -36,7 +36,7 @@ def effect_clusters(
     ----------
     adata
         Annotated data with maps fitted by :func:`cellot_sc.tl.cellot`.
-    target
+    targets
         Perturbation or perturbations whose displacements, side by side, describe a cell; all fitted ones with
         ``None``.
     key
@@ -76,7 +76,7 @@ def effect_clusters(
     """
     resolution = _validate.positive(resolution, what="resolution")
     seed = _validate.seed(seed)
-    moves = displacements(adata, key, target)
+    moves = displacements(adata, key, targets)
     _validate.not_read(key_added, [moves.fitted.fit.label_key, moves.fitted.fit.split_key], what="key_added")
     _validate.free_uns_key(key_added, moves.space.name, what="key_added")
     _validate.not_maps(key_added, key, what="key_added")

@@ -23,7 +23,7 @@ def spatial_effects(
     adata: AnnData,
     features: str | Sequence[str] | None = None,
     *,
-    target: str | Sequence[str] | None = None,
+    targets: str | Sequence[str] | None = None,
     key: str = _keys.MODEL,
     spatial_key: str = "spatial",
     library_key: str | None = None,
@@ -44,7 +44,7 @@ def spatial_effects(
         Annotated data with maps fitted by :func:`cellot_sc.tl.cellot`, and the cells they were fitted to.
     features
         Genes or markers; with ``None``, the 20 that change most, by the mean of their absolute change.
-    target
+    targets
         Perturbation or perturbations, all fitted ones with ``None``.
     key
         Where in ``uns`` the maps are.
@@ -99,7 +99,7 @@ def spatial_effects(
     squidpy = _validate.installed("squidpy", extra="spatial", what="cs.tl.spatial_effects")
     n_neighbors = _validate.positive(n_neighbors, what="n_neighbors", integer=True)
     n_perms = _validate.positive(n_perms, what="n_perms", integer=True)
-    moves = displacements(adata, key, target)
+    moves = displacements(adata, key, targets)
     names = None if features is None else _validate.feature_names(features, moves.space.features)
     tissue = AnnData(obs=pd.DataFrame(index=adata.obs_names[moves.rows].astype(str)))
     tissue.obsm["spatial"] = _validate.coordinates(adata, spatial_key, moves.rows)

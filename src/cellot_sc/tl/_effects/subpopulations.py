@@ -34,8 +34,8 @@ def subpopulation_effects(
     adata: AnnData,
     groupby: str,
     *,
-    key: str = _keys.MODEL,
     targets: str | Sequence[str] | None = None,
+    key: str = _keys.MODEL,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Test the effect of each perturbation on each gene or marker within each group of cells.
@@ -46,10 +46,10 @@ def subpopulation_effects(
         Annotated data with maps fitted by :func:`cellot_sc.tl.cellot`, and the cells they were fitted to.
     groupby
         Column of ``obs``, such as the cell type. Treated cells need not have a category.
+    targets
+        Perturbation or perturbations, all fitted ones with ``None``.
     key
         Where in ``uns`` the maps are.
-    targets
-        Perturbations, all fitted ones with ``None``.
     seed
         Seed of the null.
 

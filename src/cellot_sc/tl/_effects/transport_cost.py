@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from anndata import AnnData
@@ -19,6 +21,7 @@ COLUMNS = ["perturbation", "group", "cost", "distance", "ci_low", "ci_high", "nu
 def transport_cost(
     adata: AnnData,
     *,
+    targets: str | Sequence[str] | None = None,
     key: str = _keys.MODEL,
     groupby: str | None = None,
     n_boot: int = 200,
@@ -30,6 +33,8 @@ def transport_cost(
     ----------
     adata
         Annotated data with maps fitted by :func:`cellot_sc.tl.cellot`, and the cells they were fitted to.
+    targets
+        Perturbation or perturbations, all fitted ones with ``None``.
     key
         Where in ``uns`` the maps are.
     groupby
@@ -57,7 +62,8 @@ def transport_cost(
     KeyError
         If there are no fitted maps, no such column or representation.
     ValueError
-        If the train cells that the maps were fitted to are missing, or an option has an impossible value.
+        If a target was not fitted, the train cells that the maps were fitted to are missing, or an option has an
+        impossible value.
 
     Examples
     --------
@@ -70,7 +76,7 @@ def transport_cost(
     """
     n_boot = _validate.n_boot(n_boot)
     seed = _validate.seed(seed)
-    moves = displacements(adata, key)
+    moves = displacements(adata, key, targets)
     groups = {_keys.ALL: np.ones(len(moves.rows), dtype=bool)}
     if groupby is not None:
         groups |= masks(adata, groupby, moves.rows, reserved=(_keys.ALL,))

@@ -34,7 +34,7 @@ class Setting(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Protocol:
+class EvaluationPlan:
     """What is asked of all predictions alike.
 
     Parameters
@@ -67,13 +67,13 @@ class Judgement(NamedTuple):
 
 
 def judge(
-    data: Data, protocol: Protocol, name: str, maps: dict[str, TransportMap], markers: np.ndarray | None
+    data: Data, plan: EvaluationPlan, name: str, maps: dict[str, TransportMap], markers: np.ndarray | None
 ) -> Judgement:
     """Score every model's prediction for one perturbation.
 
     Parameters
     ----------
-    data, protocol
+    data, plan
         The cells, and what is asked.
     name
         The perturbation.
@@ -82,17 +82,17 @@ def judge(
     markers
         Features in the order in which they mark it, or ``None``.
     """
-    stream = [protocol.seed, zlib.crc32(name.encode())]
+    stream = [plan.seed, zlib.crc32(name.encode())]
     judged = (data.parts == data.split) & ((data.labels == data.control) | (data.labels == name))
-    resamples = Resamples(protocol.n_boot, data.units, judged, np.random.default_rng(stream))
-    subsets = [slice(None)] if protocol.n_markers is None else [markers[:k] for k in protocol.n_markers]  # type: ignore[index]
+    resamples = Resamples(plan.n_boot, data.units, judged, np.random.default_rng(stream))
+    subsets = [slice(None)] if plan.n_markers is None else [markers[:k] for k in plan.n_markers]  # type: ignore[index]
     gammas: dict[int, np.ndarray] = {}
     judgement = Judgement(defaultdict(dict), {}, {})
     for group, members in groups(data, name):
         rng = np.random.default_rng([*stream, zlib.crc32(group.encode())])
         clouds = gather(data, name, members, maps, resamples, rng)
         judgement.effects[group], judgement.n_cells[group] = _effects(clouds), len(clouds.observed.cells)
-        sizes = [None] if protocol.n_cells is None else _possible(protocol.n_cells, clouds, name, group)
+        sizes = [None] if plan.n_cells is None else _possible(plan.n_cells, clouds, name, group)
         for columns in subsets:
             part = clouds.features(columns)
             n_features = part.observed.cells.shape[1]
@@ -100,7 +100,7 @@ def judge(
                 # all cells come first: their bandwidth serves every group
                 gammas[n_features] = median_gammas(part.control.cells, part.observed.cells)
             for n in sizes:
-                compared = (protocol.metrics, part, gammas[n_features])
+                compared = (plan.metrics, part, gammas[n_features])
                 judgement.scores[Setting(n_features, n)][group] = (
                     _scores(*compared) if n is None else _sampled_scores(*compared, n, rng)
                 )

@@ -13,10 +13,6 @@ import numpy as np
 from ... import _defaults, _keys
 from ...metrics import METRICS, Metric
 
-GAP_CLOSED = "_frac_gap_closed"
-"""What the name of a fraction of the gap ends in, after that of its distance."""
-
-
 type Scores = dict[tuple[str, str], Score]
 """By model and metric."""
 
@@ -38,7 +34,7 @@ def described(metric: str | Metric) -> Metric:
     """Return what is known of a metric of a table: of some, no more than the name, and no best value (NaN)."""
     if isinstance(metric, Metric):
         return metric
-    name = metric.removesuffix(GAP_CLOSED)
+    name = metric.removesuffix(_keys.GAP_CLOSED)
     base = METRICS.get(name) or Metric(name, lambda *clouds: math.nan, name, best=math.nan)
     if name == metric:
         return base

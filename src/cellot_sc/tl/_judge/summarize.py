@@ -86,7 +86,7 @@ def _summary(block: pd.DataFrame, unit: str, group: object, n_boot: int, seed: i
     n_units = block[unit].nunique()
     draws = np.vstack([np.arange(n_units), np.random.default_rng(seed).integers(n_units, size=(n_boot, n_units))])
     rows = []
-    for metric, model in values:
+    for metric, model in dict.fromkeys(zip(block["metric"], block["model"], strict=True)):
         base = str(metric).removesuffix(_keys.GAP_CLOSED)
         ends = [(base, name) for name in (_defaults.IDENTITY, _keys.OBSERVED, model)]
         if base != metric and group != _keys.WORST and all(end in values for end in ends):
@@ -101,7 +101,7 @@ def _summary(block: pd.DataFrame, unit: str, group: object, n_boot: int, seed: i
     summary = pd.DataFrame(rows, columns=["model", "metric", "value", "ci_low", "ci_high", "n_units"])
     if "n_cells" in block:
         sizes: Any = scores["n_cells"].first().groupby(level=["metric", "model"]).sum()
-        summary["n_cells"] = [int(sizes[key]) for key in values]
+        summary["n_cells"] = [int(sizes[metric, model]) for model, metric, *_ in rows]
     return summary
 
 
