@@ -17,7 +17,7 @@ from ...metrics._bootstrap import interval
 from ...ot import SOLVERS, Solver
 from .._fit import store
 from .clouds import Data
-from .judge import Judgement, EvaluationPlan, Setting, discriminate, judge
+from .judge import EvaluationPlan, Judgement, Setting, discriminate, judge
 from .markers import in_order
 from .scores import Scores, summarise
 from .summarize import summarize_scores
