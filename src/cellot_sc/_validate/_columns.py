@@ -197,7 +197,7 @@ def held_out(adata: AnnData, holdout: Any, *, what: str = "holdout") -> np.ndarr
     return mask
 
 
-def group_labels(adata: AnnData, key: str, *, reserved: Iterable[str]) -> np.ndarray:
+def group_labels(adata: AnnData, key: str, *, what: str = "groupby", reserved: Iterable[str] = ()) -> np.ndarray:
     """Return the group of every cell as an array of ``str``, empty where ``adata.obs[key]`` has none.
 
     Raises
@@ -207,11 +207,11 @@ def group_labels(adata: AnnData, key: str, *, reserved: Iterable[str]) -> np.nda
     ValueError
         If a category has a ``reserved`` name.
     """
-    column = obs_key(adata, key, what="groupby")
+    column = obs_key(adata, key, what=what)
     labels = np.where(column.isna(), "", column.astype(str).to_numpy(dtype=object))
     taken = sorted(set(labels) & set(reserved))
     if taken:
-        raise ValueError(f"groupby {key!r} has a category {taken[0]!r}, which names a summary of groups: rename it.")
+        raise ValueError(f"{what} {key!r} has a category {taken[0]!r}, which names a summary of groups: rename it.")
     return labels
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cellot_sc import ot
-from cellot_sc.ot._solvers.solver import NoOptions, Report, closed_form, one_by_one
+from cellot_sc.ot._solvers.solver import Meter, NoOptions, closed_form, one_by_one
 
 CELLS = np.arange(8.0).reshape(4, 2)
 PROBLEMS = [ot.Problem(CELLS, CELLS + step) for step in (1, 2, 3)]
@@ -18,7 +18,7 @@ class Options:
     n_steps: int = 2
 
 
-def fit_slowly(problem: ot.Problem, config: Options, seed: int, report: Report) -> ot.Solution:
+def fit_slowly(problem: ot.Problem, config: Options, seed: int, report: Meter) -> ot.Solution:
     """Move cells by the seed."""
     for step in range(1, config.n_steps + 1):
         report(step, {"loss": float(problem.target[0, 0])})

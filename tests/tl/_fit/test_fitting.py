@@ -9,7 +9,7 @@ import pytest
 from anndata import AnnData
 
 import cellot_sc as cs
-from cellot_sc.ot import ChainMap, Problem
+from cellot_sc.ot import ChainMap
 from cellot_sc.ot._solvers import registry
 from cellot_sc.tl import Fit
 from cellot_sc.tl._fit import fitting, store
@@ -70,7 +70,7 @@ def test_says_what_was_added(prepared: AnnData, caplog: pytest.LogCaptureFixture
     assert caplog.messages == ["added uns['maps'] with 2 mean_shift maps on 'X_cellot'"]
 
 
-def test_shows_how_far_the_fit_is_where_that_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shows_how_far_the_fit_is_where_that_is_wanted(prepared: AnnData, monkeypatch: pytest.MonkeyPatch) -> None:
     bars: list[Any] = []
 
     class Bar(fitting.tqdm):
@@ -79,11 +79,7 @@ def test_shows_how_far_the_fit_is_where_that_is_wanted(monkeypatch: pytest.Monke
             bars.append(self)
 
     monkeypatch.setattr(fitting, "tqdm", Bar)
-    x = np.random.default_rng(0).normal(size=(30, 2)).astype(np.float32)
-    solver = registry.SOLVERS["monge_gap"]
-    config = registry.configure(solver, n_steps=4, check_every=2, batch_size=8)
     with cs.settings.override(progress=True):
-        [solution] = fitting.fit_all([Problem(x, x + 1, x, x + 1)], solver, config, 0)
+        cs.tl.cellot(prepared.copy(), solver="monge_gap", n_steps=4, check_every=2, batch_size=8)
     assert (bars[0].n, bars[0].total) == (4, 4)
     assert "monge_gap" in bars[0].desc
-    assert solution.map.transport(x).shape == x.shape

@@ -11,7 +11,7 @@ from anndata import AnnData
 
 import cellot_sc as cs
 from cellot_sc.metrics import energy_distance, l2_means, legacy_mmd, median_gammas, mmd
-from cellot_sc.tl._judge import judge
+from cellot_sc.tl._judge import clouds
 
 METRICS = ("energy_distance", "mmd", "l2_means")
 
@@ -226,7 +226,7 @@ def test_intervals_surround_the_value(scores: pd.DataFrame):
 
 
 def test_many_cells_are_sampled(fitted: AnnData, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(judge, "MAX_CELLS", 30)
+    monkeypatch.setattr(clouds, "MAX_CELLS", 30)
     table = cs.tl.evaluate(fitted, metrics="energy_distance", n_boot=0)
     assert set(table["n_cells"]) == {30}
     pd.testing.assert_frame_equal(table, cs.tl.evaluate(fitted, metrics="energy_distance", n_boot=0))

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from anndata import AnnData
 
 from ... import _defaults, _keys, _validate
 from ..._settings import logger
 from ...ot import fit
-from .agreement import Agreement, averaged, single
+from .agreement import Agreement, Estimate, averaged, estimate
 from .fate import Reading
 from .moscot import coupled_shares
-
-if TYPE_CHECKING:
-    from anndata import AnnData
-
-    from .agreement import Estimate
 
 PRIOR, MOSCOT = "prior", "moscot"
 BASELINES = (PRIOR, *_defaults.BASELINES, MOSCOT)
@@ -151,7 +146,7 @@ def _scores(agreement: Agreement, shares: np.ndarray, fates: list[str]) -> Itera
     for metric, by_fate in (("auroc", agreement.auroc(shares)), ("correlation", agreement.correlation(shares))):
         yield metric, _keys.ALL, averaged(by_fate)
         for k, values in by_fate.items():
-            yield metric, fates[k], single(values)
+            yield metric, fates[k], estimate(values)
 
 
 def _prior(reading: Reading) -> np.ndarray:

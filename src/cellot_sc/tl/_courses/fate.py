@@ -160,8 +160,7 @@ class Reading:
         course = time_course.load(adata, key)
         end = len(course.labels) - 1 if at is None else course.index(at, what="at")
         _validate.after_first(course.labels[end], course.labels)
-        column = _validate.obs_key(adata, groupby, what="groupby")
-        labels = np.where(column.isna(), "", column.astype(str).to_numpy(dtype=object))
+        labels = _validate.group_labels(adata, groupby)
         taken = course.indices(adata)
         known = sorted(set(labels[taken == end]) - {""})
         names = known if fates is None else _validate.some_of(fates, known, what="fates")
@@ -184,12 +183,12 @@ class Reading:
         """Return the mean of the shares over the cells most like each early cell, leaving out NaN."""
         means = np.full_like(shares, np.nan)
         for start in range(self.end):
-            asked = np.flatnonzero(self.taken == start)
-            known = asked[~np.isnan(shares[asked, 0])]
+            early = np.flatnonzero(self.taken == start)
+            known = early[~np.isnan(shares[early, 0])]
             if len(known):
                 # where cells are few, many neighbours would be all that there are
                 n_alike = min(self._n_neighbors, max(1, len(known) // 10))
                 alike = NearestNeighbors(n_neighbors=n_alike).fit(self.x[known])
-                near = alike.kneighbors(self.x[asked], return_distance=False)
-                means[asked] = shares[known][near].mean(axis=1)
+                near = alike.kneighbors(self.x[early], return_distance=False)
+                means[early] = shares[known][near].mean(axis=1)
         return means

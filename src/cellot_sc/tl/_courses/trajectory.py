@@ -140,8 +140,8 @@ def trajectory(
         adata, time_key, names[0], use_rep=use_rep, split_key=split_key, seed=seed, key_added=key_added
     )  # fmt: skip
     parts = _validate.split_labels(cells.cells, split_key)
-    of_order = np.isin(parts, [_keys.TRAIN, _keys.VALID]) & (labels[:, None] == names).any(axis=1)
-    x = Space(cells.cells, cells.use_rep).read(used=of_order)
+    used = np.isin(parts, [_keys.TRAIN, _keys.VALID]) & (labels[:, None] == names).any(axis=1)
+    x = Space(cells.cells, cells.use_rep).read(used=used)
 
     times = dict(zip(names, values, strict=True))
     columns = growth_columns(adata, growth, firmness, x, labels, parts, times, key=key_added, seed=seed)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,16 +11,12 @@ from anndata import AnnData
 
 from ... import _defaults, _keys, _validate
 from ..._settings import logger
+from ...metrics import Metric
 from ...ot import Solver
 from ...pp import Space, split
 from .._fit.prepared import default_rep
 from .._judge.evaluate import evaluate
 from .trajectory import trajectory
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ...metrics import Metric
 
 COLUMNS = ["trained_on", "applied_to", "model", "metric", "target", "n_cells", "value", "ci_low", "ci_high"]
 
@@ -106,8 +102,7 @@ def transfer(
     """
     n_boot = _validate.whole(n_boot, 0, what="n_boot")
     seed = _validate.seed(seed)
-    column = _validate.obs_key(adata, population_key, what="population_key")
-    populations = np.where(column.isna(), "", column.astype(str).to_numpy(dtype=object))
+    populations = _validate.group_labels(adata, population_key, what="population_key")
     names = sorted(set(populations) - {""})
     _validate.populations(names, population_key, reserved=_keys.ALL)
     times, _ = _validate.time_order(adata, time_key, order)

@@ -76,20 +76,20 @@ def responders(
     moves = displacements(adata, key, targets)
     names = _validate.feature_names(features, moves.space.features)
     columns = [moves.space.features.index(name) for name in names]
-    none = null(moves, seed=seed)
-    noise, _ = spread(none, moves, {}, columns)
+    null_maps = null(moves, seed=seed)
+    noise, _ = spread(null_maps, moves, {}, columns)
     tables = []
     for perturbation in moves.names:
         effects = moves.effects(perturbation)[:, columns]
-        z = standardised(effects, none.scale[perturbation] * noise)
-        calls = responding(z, none)
+        z = standardised(effects, null_maps.scale[perturbation] * noise)
+        calls = responding(z, null_maps)
         for i, name in enumerate(names):
             table = {
                 "cell": adata.obs_names[moves.rows],
                 "perturbation": perturbation,
                 "feature": name,
                 "effect": effects[:, i],
-                "pvalue": pvalues(z[:, i], none),
+                "pvalue": pvalues(z[:, i], null_maps),
                 "responds": calls[:, i],
             }
             tables.append(pd.DataFrame(table))

@@ -55,8 +55,8 @@ def signature(
     """
     moves = displacements(adata, key, targets)
     labels = moves.fitted.fit.labels(adata)
-    seen = moves.space.observed()
-    start = sample(seen[moves.rows]).mean
+    observed = moves.space.observed()
+    start = sample(observed[moves.rows]).mean
     return pd.concat(
         [
             pd.DataFrame(
@@ -64,7 +64,7 @@ def signature(
                     "perturbation": name,
                     "feature": moves.space.features,
                     "predicted": moves.effects(name).mean(axis=0, dtype=float),
-                    "observed": sample(seen[labels == name]).mean - start,
+                    "observed": sample(observed[labels == name]).mean - start,
                 }
             )
             for name in moves.names

@@ -61,14 +61,16 @@ def perturbation_similarity(
     """
     seed = _validate.seed(seed)
     moves = displacements(adata, key, targets)
-    none = null(moves, seed=seed)
+    null_maps = null(moves, seed=seed)
     fields = np.stack([moves.field(moves.fitted.maps[name]).ravel() for name in moves.names]).astype(np.float64)
     lengths = np.sqrt((fields**2).sum(axis=1))
     units = np.divide(fields, lengths[:, None], out=np.zeros_like(fields), where=lengths[:, None] > 0)
-    noise = none.excess(moves.field) * np.sqrt(np.mean([(moves.field(fitted) ** 2).sum() for fitted in none.maps]))
+    noise = null_maps.excess(moves.field) * np.sqrt(
+        np.mean([(moves.field(fitted) ** 2).sum() for fitted in null_maps.maps])
+    )
     # of each field, the part that comes from the control cells, which all fields share
     parts = [
-        np.sqrt(none.shared[name]) * min(none.scale[name] * noise / length, 1.0) if length > 0 else 0.0
+        np.sqrt(null_maps.shared[name]) * min(null_maps.scale[name] * noise / length, 1.0) if length > 0 else 0.0
         for name, length in zip(moves.names, lengths, strict=True)
     ]
     similarity = np.clip(units @ units.T - np.outer(parts, parts), -1, 1)

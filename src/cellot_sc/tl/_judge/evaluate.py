@@ -16,18 +16,10 @@ from ...metrics import METRICS, Metric
 from ...metrics._bootstrap import interval
 from ...ot import SOLVERS, Solver
 from .._fit import store
-from .judge import (
-    IDENTITY,
-    Data,
-    Judgement,
-    Protocol,
-    Scores,
-    Setting,
-    discriminate,
-    judge,
-    summarise,
-)
+from .clouds import Data
+from .judge import EvaluationPlan, Judgement, Setting, discriminate, judge
 from .markers import in_order
+from .scores import Scores, summarise
 from .summarize import summarize_scores
 
 SPACES = ("latent", "genes")
@@ -152,7 +144,7 @@ def evaluate(
     names = _validate.some_of(targets, fitted.maps, what="target")
     _validate.one_of(space, SPACES, what="space")
     _validate.one_of(split, _keys.SPLITS, what="split")
-    solvers = SOLVERS.select([IDENTITY, *([baselines] if isinstance(baselines, str | Solver) else baselines)])
+    solvers = SOLVERS.select([_defaults.IDENTITY, *([baselines] if isinstance(baselines, str | Solver) else baselines)])
     n_boot = _validate.whole(n_boot, 0, what="n_boot")
     seed = _validate.seed(seed)
     marker_sizes = None if n_markers is None else _validate.whole_numbers(n_markers, what="n_markers")
@@ -191,7 +183,7 @@ def evaluate(
     maps = {fit.solver: fitted.maps} | fit.refit(adata, others, judgeable)
     data = Data(x, labels, parts, control, split, groups, units, cells.view if decoded else np.asarray)
     expression = None if marker_sizes is None else cells.observed()
-    protocol = Protocol(chosen, marker_sizes, cell_sizes, n_boot, seed)
+    plan = EvaluationPlan(chosen, marker_sizes, cell_sizes, n_boot, seed)
     judgements: dict[str, Judgement] = {}
     for name in tqdm(judgeable, desc="evaluate", disable=not settings.progress, leave=False):
         markers = None
@@ -199,7 +191,7 @@ def evaluate(
             train = parts == _keys.TRAIN
             markers = in_order(expression, train & (labels == name), train & (labels == control))
         of_target = {model: by_target[name] for model, by_target in maps.items()}
-        judgements[name] = judge(data, protocol, name, of_target, markers)
+        judgements[name] = judge(data, plan, name, of_target, markers)
     discriminate(judgements, chosen, n_boot)
     tables = [
         _table(scores, setting, chosen).assign(perturbation=name)
