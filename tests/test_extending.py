@@ -16,7 +16,7 @@ import cellot_sc as cs
 from cellot_sc import _report
 
 PAGE = Path(__file__).parents[1] / "docs" / "extending.md"
-NAME = "quantiles"
+NAME, METRIC = "quantiles", "largest_shift"
 
 pytestmark = pytest.mark.skipif(not PAGE.is_file(), reason="the documentation is not installed")
 
@@ -25,13 +25,15 @@ pytestmark = pytest.mark.skipif(not PAGE.is_file(), reason="the documentation is
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder as an installer leaves it: a module, and the entry points of the page's pyproject.toml."""
     text, folder = PAGE.read_text(encoding="utf-8"), tmp_path_factory.mktemp("site")
-    code = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)[0]
-    (folder / "quantile_maps.py").write_text(code, encoding="utf-8")
-    [(name, point)] = re.findall(r'^(\w+) = "(quantile_maps:\w+)"$', text, flags=re.MULTILINE)
+    blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    definitions = (block for block in blocks if "ot.Solver(" in block and "torch" not in block or "Metric(" in block)
+    (folder / "quantile_maps.py").write_text("\n".join(definitions), encoding="utf-8")
+    [points] = re.findall(r"^```toml\n.*?(\[project.entry-points.*?)```", text, flags=re.MULTILINE | re.DOTALL)
+    points = re.sub(r'^\[project.entry-points."(.*)"\]$', r"[\1]", points, flags=re.MULTILINE).replace('"', "")
     info = folder / "quantile_maps-0.1.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: quantile-maps\nVersion: 0.1\n", encoding="utf-8")
-    (info / "entry_points.txt").write_text(f"[cellot_sc.solvers]\n{name} = {point}\n", encoding="utf-8")
+    (info / "entry_points.txt").write_text(points, encoding="utf-8")
     return folder
 
 
@@ -62,7 +64,7 @@ def test_it_is_fitted_judged_drawn_and_reported(cells: Path, tmp_path: Path) -> 
     with pytest.raises(TypeError, match="solver 'quantiles' has no option 'width'. Valid: 'n_quantiles'"):
         cs.tl.cellot(adata, solver=NAME, width=3)
     cs.tl.cellot(adata, solver=NAME, n_quantiles=20)
-    scores = cs.tl.evaluate(adata, metrics="energy_distance", n_boot=0)
+    scores = cs.tl.evaluate(adata, metrics=["energy_distance", METRIC], n_boot=0)
     wide = scores[scores["metric"] == "energy_distance"].pivot(index="perturbation", columns="model", values="value")
     assert (wide[NAME] < wide["identity"]).any()
     cs.pl.evaluation(scores, show=False)
@@ -70,8 +72,11 @@ def test_it_is_fitted_judged_drawn_and_reported(cells: Path, tmp_path: Path) -> 
     cs.tl.cellot(adata, solver="mean_shift", key_added="other")
     beside = cs.tl.evaluate(adata, key="other", metrics="energy_distance", baselines=NAME, n_boot=0)
     assert NAME in set(beside["model"])
-    _report.compose(adata, n_boot=0).write(tmp_path / "page.html", title="cells")
+    shifts = scores[(scores["metric"] == METRIC) & (scores["model"] != "observed")]
+    assert shifts["value"].between(0, 10).all() and shifts["value"].nunique() > 4
+    _report.compose(adata, n_boot=0, metrics=[METRIC]).write(tmp_path / "page.html", title="cells")
     text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "largest distance of a mean" in text
     assert "solver quantiles: quantiles of every feature by itself, n_quantiles=20" in text
 
 
@@ -100,6 +105,10 @@ def test_the_shell_finds_it(site: Path, cells: Path, tmp_path: Path) -> None:
     assert "Did you mean 'quantiles'?" in unknown.stderr
     fitted = shell("fit", str(cells), "fitted.h5ad", "--solver", NAME, "--set", "n_quantiles=20")
     assert fitted.returncode == 0, fitted.stderr
-    judged = shell("evaluate", "fitted.h5ad", "scores.csv", "--n-boot", "0", "--metric", "energy_distance")
+    judged = shell("evaluate", "fitted.h5ad", "scores.csv", "--n-boot", "0", "--metric", METRIC)
     assert judged.returncode == 0, judged.stderr
-    assert NAME in set(pd.read_csv(tmp_path / "scores.csv")["model"])
+    scores = pd.read_csv(tmp_path / "scores.csv")
+    assert NAME in set(scores["model"]) and METRIC in set(scores["metric"])
+    reported = shell("report", "fitted.h5ad", "--metric", METRIC)
+    assert reported.returncode == 0, reported.stderr
+    assert "largest distance of a mean" in (tmp_path / "fitted.html").read_text(encoding="utf-8")

@@ -272,6 +272,9 @@ def report(
             help="Column of obs, such as the cell type, to look into groups by. [cell_type, if there is one]",
         ),
     ] = None,
+    metric: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Metric beside the usual ones; repeatable.")
+    ] = None,
     key: Key = _keys.MODEL,
     overwrite: Overwrite = False,
 ) -> None:
@@ -286,7 +289,7 @@ def report(
 
     from . import _report
 
-    found = _report.compose(adata, key=key, split=split, groupby=groupby)
+    found = _report.compose(adata, key=key, split=split, groupby=groupby, metrics=metric or ())
     with _files.replacing(output) as new:
         found.write(new, title="Predicted responses to perturbations", source=path.name)
     typer.echo(f"\n{_summary(found.scores)}\n\nwrote {output}")

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 from anndata import AnnData
 
-from .. import _keys, _validate, tl
+from .. import _defaults, _keys, _validate, tl
 from .._settings import logger
-from ..metrics import Metric
-from ..tl._judge.scores import described
+from ..metrics import METRICS, Metric
 from . import _findings, _fits, _page, _scores
 from ._items import Item, figure_of
 
@@ -83,6 +83,7 @@ def compose(
     key: str = _keys.MODEL,
     split: str | None = None,
     groupby: str | None = None,
+    metrics: Sequence[str | Metric] = (),
     extra: tuple[Metric, pd.DataFrame] | None = None,
     n_boot: int = 200,
     seed: int = 0,
@@ -100,6 +101,8 @@ def compose(
         treated ones were, else test cells.
     groupby
         Column of ``obs``, such as the cell type, to look into groups by. With ``None``, ``cell_type`` if there is one.
+    metrics
+        Metrics to judge by beside the usual ones.
     extra
         A further metric, and its scores in rows as :func:`cellot_sc.tl.evaluate` has them.
     n_boot
@@ -121,18 +124,18 @@ def compose(
     if groupby is None and _keys.CELL_TYPE in adata.obs:
         groupby = _keys.CELL_TYPE
     solver = fitted.fit.solver
-    scores = tl.evaluate(adata, key=key, split=split, groupby=groupby, n_boot=n_boot, seed=seed)
-    metrics = [described(name) for name in dict.fromkeys(scores["metric"]) if not name.endswith(_keys.GAP_CLOSED)]
+    shown = METRICS.select([*_defaults.METRICS, *metrics])
+    scores = tl.evaluate(adata, key=key, split=split, groupby=groupby, metrics=shown, n_boot=n_boot, seed=seed)
     if extra is not None:
-        metrics.append(extra[0])
+        shown.append(extra[0])
         scores = pd.concat([scores, extra[1]], ignore_index=True)
     logger.info("drawing figures")
     items = [
         *_fits.draw(adata, fitted, key=key),
-        *_scores.draw(adata, scores, metrics=metrics, solver=solver, key=key, split=split),
+        *_scores.draw(adata, scores, metrics=shown, solver=solver, key=key, split=split),
         *_findings.draw(adata, groupby=groupby, key=key, seed=seed),
     ]
-    return Report(adata, fitted, groupby, n_boot, scores, metrics, items)
+    return Report(adata, fitted, groupby, n_boot, scores, shown, items)
 
 
 def _unseen(adata: AnnData, fitted: tl.FittedMaps) -> str:

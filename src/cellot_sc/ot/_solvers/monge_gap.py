@@ -95,7 +95,8 @@ class MongeGapConfig(SingleConfig):
         estimator = self.estimator(x.shape[-1])
         network = estimator.state_neural_net.replace(params=state["map"], opt_state=state["optimizer"])
         network, logs = estimator.step_fn(network, {"source": x, "target": y}, None, False, 0)
-        params = optax.incremental_update(network.params, state["map"], state["damping"])
+        # optax.incremental_update rounds otherwise, which moves inverses of far cells by a hundredth of the spread
+        params = jax.tree.map(lambda a, b: a + state["damping"] * (b - a), state["map"], network.params)
         loss = logs["train"]["total_loss"]
         return {"map": params, "optimizer": network.opt_state, "damping": state["damping"]}, loss
 
