@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cellot_sc.ot import IdentityMap
+from cellot_sc.tl._judge.clouds import Data, GroupClouds, gather, groups
+from cellot_sc.tl._judge.resamples import Resamples
+
+N = 40
+"""Cells of a label and a split."""
+
+
+def data(split: str, kinds: np.ndarray | None = None) -> Data:
+    x = np.arange(4 * N * 3, dtype=np.float32).reshape(4 * N, 3)
+    labels = np.tile(np.repeat(np.array(["control", "drug"], dtype=object), N), 2)
+    parts = np.repeat(np.array(["train", split], dtype=object), 2 * N)
+    return Data(x, labels, parts, "control", split, kinds, None, np.asarray)
+
+
+def clouds(cells: Data, members: np.ndarray | None = None) -> GroupClouds:
+    members = np.ones(len(cells.x), dtype=bool) if members is None else members
+    resamples = Resamples(5, None, members, np.random.default_rng(0))
+    return gather(cells, "drug", members, {"identity": IdentityMap(3)}, resamples, np.random.default_rng(0))
+
+
+def test_train_cells_stand_in_on_the_test_split() -> None:
+    cells = data("test")
+    found = clouds(cells)
+    np.testing.assert_array_equal(found.control.cells, cells.x[2 * N : 3 * N])
+    np.testing.assert_array_equal(found.models["identity"].cells, found.control.cells)
+    assert found.models["identity"].counts is found.control.counts
+    np.testing.assert_array_equal(found.models["observed"].cells, cells.x[N : 2 * N])
+    assert found.observed.counts.shape == (N, 5)
+    assert found.halvings == []
+
+
+def test_halves_stand_in_elsewhere() -> None:
+    found = clouds(data("ood"))
+    assert list(found.models) == ["identity"]
+    assert len(found.halvings) == 10
+    for half, other in found.halvings:
+        both = np.concatenate([half.cells, other.cells])
+        np.testing.assert_array_equal(np.sort(both[:, 0]), np.sort(found.observed.cells[:, 0]))
+
+
+def test_few_train_cells_stand_in_for_nothing() -> None:
+    cells = data("test")
+    members = np.ones(4 * N, dtype=bool)
+    members[N + 9 : 2 * N] = False
+    assert list(clouds(cells, members).models) == ["identity"]
+
+
+def test_features_and_samples() -> None:
+    found = clouds(data("test"))
+    two = found.features(np.array([2, 0]))
+    np.testing.assert_array_equal(two.models["observed"].cells, found.models["observed"].cells[:, [2, 0]])
+    few = two.sample(12, np.random.default_rng(0))
+    sizes = {len(cloud.cells) for cloud in (few.control, few.observed, *few.models.values())}
+    assert sizes == {12}
+    assert few.control.counts.shape == (12, 0)
+    np.testing.assert_array_equal(few.models["identity"].cells, few.control.cells)
+    rest = clouds(data("ood")).sample(25, np.random.default_rng(0))
+    # of 40 observed cells, 15 are left to stand in for 25
+    assert list(rest.models) == ["identity"]
+
+
+def test_groups_without_enough_cells_are_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    kinds = np.full(4 * N, "b", dtype=object)
+    kinds[2 * N : 2 * N + 9] = "a"
+    kinds[3 * N : 3 * N + 20] = "a"
+    kinds[-1] = ""
+    names = [name for name, _ in groups(data("test", kinds), "drug")]
+    assert names == ["all", "b"]
+    assert "left out: ['a']" in caplog.text
