@@ -205,7 +205,7 @@ def test_cells_are_drawn_as_often_as_they_weigh(n_groups: int):
 
 def test_without_weights_nothing_more_is_computed(grouped: list[Problem]):
     gathered = one_problem(gather(grouped, [ZERO, ZERO], seed=0), 0)
-    assert gathered.share is None
+    assert gathered.alias is None
     steps = str(jax.make_jaxpr(lambda key: draw(key, gathered, 16))(jax.random.key(0)))
     assert "random_fold_in" not in steps
     problem, *_ = weighed(1)

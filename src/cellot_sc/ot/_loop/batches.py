@@ -39,10 +39,9 @@ class Clouds(NamedTuple):
     cells: jax.Array
     groups: jax.Array
     ranges: Ranges
-    share: jax.Array | None = None
-    """Where cells differ in weight: with which chance a cell that was drawn evenly is kept, shape ``(n_cells,)``."""
-    substitute: jax.Array | None = None
-    """Which cell takes its place otherwise, shape ``(n_cells,)``."""
+    alias: tuple[jax.Array, jax.Array] | None = None
+    """Where cells differ in weight: with which chance a cell that was drawn evenly is kept, and which takes its place
+    otherwise, each of shape ``(n_cells,)``."""
 
 
 class _Layout(NamedTuple):
@@ -81,8 +80,8 @@ def gather(problems: Sequence[Problem], means: Sequence[tuple[np.ndarray, np.nda
     view = criteria.View(*(jnp.asarray(np.stack(column)) for column in views))
     ranges = Ranges._make([*rows, *centres, *_valid_clouds(problems, means, seed), view])
     is_weighted = any(problem.is_weighted for problem in problems)
-    tables = _alias_tables(layout, len(cells)) if is_weighted else (None, None)
-    return Clouds(jax.device_put(cells), jax.device_put(groups), ranges, *tables)
+    alias = _alias_tables(layout, len(cells)) if is_weighted else None
+    return Clouds(jax.device_put(cells), jax.device_put(groups), ranges, alias)
 
 
 def _lay_out(problems: Sequence[Problem]) -> _Layout:
@@ -155,10 +154,11 @@ def draw(key: jax.Array, clouds: Clouds, batch_size: int) -> tuple[jax.Array, ja
 
 def _weighed(key: jax.Array, clouds: Clouds, rows: jax.Array) -> jax.Array:
     """Return cells drawn by their weights, given such as were drawn evenly."""
-    if clouds.share is None or clouds.substitute is None:
+    if clouds.alias is None:
         return rows
-    kept = jax.random.uniform(jax.random.fold_in(key, 1), rows.shape) < clouds.share[rows]
-    return jnp.where(kept, rows, clouds.substitute[rows])
+    share, substitute = clouds.alias
+    kept = jax.random.uniform(jax.random.fold_in(key, 1), rows.shape) < share[rows]
+    return jnp.where(kept, rows, substitute[rows])
 
 
 def valid_weights(problem: Problem, seed: int) -> tuple[np.ndarray | None, np.ndarray | None]:

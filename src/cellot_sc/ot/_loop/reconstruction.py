@@ -163,7 +163,7 @@ def train_autoencoders(
     # what is made of the networks is no matter of their training
     trained = train_each(dataclasses.replace(config, n_steps=n_steps, residual=True), scaled, seed, progress)
     return [
-        (frames[id(problem.source)]._replace(networks=networks).as_arrays(), history)
+        (frames[id(problem.source)]._replace(networks=networks), history)
         for problem, (networks, history) in zip(problems, trained, strict=True)
     ]
 

@@ -47,10 +47,6 @@ class Autoencoder(NamedTuple):
         """Return cells in the units in which the networks see them."""
         return (x - self.center) / self.scale
 
-    def as_arrays(self) -> Autoencoder:
-        """Return the same with all parameters as float32 arrays."""
-        return Autoencoder(as_arrays(self.networks), as_arrays(self.center), float(self.scale))
-
 
 class AutoencoderMap(TransportMap):
     """A map that moves cells as what is decoded of them changes.
@@ -64,7 +60,8 @@ class AutoencoderMap(TransportMap):
     """
 
     def __init__(self, autoencoder: Autoencoder, *, residual: bool) -> None:
-        self.autoencoder = autoencoder.as_arrays()
+        networks, center = as_arrays((autoencoder.networks, autoencoder.center))
+        self.autoencoder = Autoencoder(networks, center, float(autoencoder.scale))
         self.residual = bool(residual)
         self.n_dims = len(self.autoencoder.center)
 
