@@ -132,8 +132,7 @@ def show(summary: pd.DataFrame) -> str:
     shown = []
     for title, block in blocks.items():
         wide = block.pivot_table(index="model", columns="metric", values="value", sort=False)
-        wide = wide.loc[list(dict.fromkeys(rows["model"])), metrics]
-        wide.columns.name = wide.index.name = None
+        wide = wide.loc[rows["model"].unique(), metrics].rename_axis(index=None, columns=None)
         shown.append(title + wide.to_string(float_format="{:.3g}".format))
     return "\n\n".join(shown)
 

@@ -120,7 +120,6 @@ def compose(
     _validate.one_of(split, UNSEEN, what="split")
     if groupby is None and _keys.CELL_TYPE in adata.obs:
         groupby = _keys.CELL_TYPE
-    solver = fitted.fit.solver
     scores = tl.evaluate(adata, key=key, split=split, groupby=groupby, n_boot=n_boot, seed=seed)
     metrics = [described(name) for name in dict.fromkeys(scores["metric"]) if not name.endswith(GAP_CLOSED)]
     if extra is not None:
@@ -129,7 +128,7 @@ def compose(
     logger.info("drawing figures")
     items = [
         *_fits.draw(adata, fitted, key=key),
-        *_scores.draw(adata, scores, metrics=metrics, solver=solver, key=key, split=split),
+        *_scores.draw(adata, scores, metrics=metrics, solver=fitted.fit.solver, key=key, split=split),
         *_findings.draw(adata, groupby=groupby, key=key, seed=seed),
     ]
     return Report(adata, fitted, groupby, n_boot, scores, metrics, items)
