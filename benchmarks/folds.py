@@ -142,7 +142,7 @@ def _scores(adata: AnnData, design: Design, task: str, given: argparse.Namespace
                 for model, split_key in variants.items()
             ]
             table = pd.concat(tables, ignore_index=True)
-            # the controls that are always there are the same beside every solver
+            # the baselines that are always there are the same beside every solver
             keep = ~table.duplicated(["model", "metric", "perturbation", "group"])
             print(f"{task}, {name}, seed {seed}: {', '.join(variants)}", flush=True)
             yield table[keep].assign(fold=name, seed=seed)

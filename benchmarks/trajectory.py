@@ -214,8 +214,10 @@ def haematopoiesis(given: argparse.Namespace) -> tuple[dict[str, pd.DataFrame], 
                 cs.tl.trajectory(adata, solver=solver, seed=seed)
                 print(f"haematopoiesis, seed {seed}: {solver} took {time.perf_counter() - start:.1f} s", flush=True)
                 cs.tl.fate(adata, fates=FATES)
-                models = clones.PEERS if solver == DEFAULT else ()
-                found.append(cs.tl.clonal_agreement(adata, models=models, n_boot=25 * given.boot).assign(seed=seed))
+                baselines = clones.BASELINES if solver == DEFAULT else ()
+                found.append(
+                    cs.tl.clonal_agreement(adata, baselines=baselines, n_boot=25 * given.boot).assign(seed=seed)
+                )
     table = pd.concat(found)
     tables = {}
     for source in table["source"].unique():
@@ -289,7 +291,7 @@ def _simulated_fates(adata: AnnData, seed: int) -> Iterator[tuple[str, np.ndarra
         cs.tl.fate(adata, "cell_type")
         table = adata.obsm["fate"]
         yield solver, table.to_numpy(), list(table.columns)
-    reading = fate.Reading.of(adata, "cell_type", fates=None, target=None, n_neighbors=20, key="trajectory")
+    reading = fate.Reading.of(adata, "cell_type", fates=None, at=None, n_neighbors=20, key="trajectory")
     yield "moscot", moscot.coupled_shares(reading), reading.fates
     prior = reading.one_hot[reading.late].mean(axis=0)
     yield "prior", np.broadcast_to(prior, (adata.n_obs, len(prior))), reading.fates

@@ -68,15 +68,15 @@ def draw(folder: Path) -> None:
     # -- spatial_effects
     row, column = np.divmod(adata.obs["cell_type"].cat.codes.to_numpy(), 2)
     adata.obsm["spatial"] = np.stack([column, row], axis=-1) + np.random.default_rng(0).uniform(0, 1.2, (2000, 2))
-    cs.pl.spatial_effects(adata, target="drug_a", save=folder / "spatial_effects.png")
+    cs.pl.spatial_effects(adata, targets="drug_a", save=folder / "spatial_effects.png")
 
-    # -- drug_similarity
+    # -- perturbation_similarity
     names = [f"drug_{i:02d}" for i in range(12)]
     screen = cs.datasets.simulate(1950, 60, perturbations=names)
     cs.pp.split(screen)
     cs.pp.represent(screen, n_components=10)
     cs.tl.cellot(screen, solver="gaussian")
-    cs.pl.drug_similarity(cs.tl.drug_similarity(screen), save=folder / "drug_similarity.png")
+    cs.pl.perturbation_similarity(cs.tl.perturbation_similarity(screen), save=folder / "perturbation_similarity.png")
 
     # -- trajectory
     course = cs.datasets.simulate_branching(1500, 50)
@@ -88,7 +88,7 @@ def draw(folder: Path) -> None:
     cs.pl.fate(course, "time", save=folder / "fate.png")
 
     # -- clonal_agreement
-    agreement = cs.tl.clonal_agreement(course, models=["prior", "identity"], n_boot=100)
+    agreement = cs.tl.clonal_agreement(course, baselines=["prior", "identity"], n_boot=100)
     cs.pl.clonal_agreement(agreement, save=folder / "clonal_agreement.png")
 
     # -- end

@@ -49,6 +49,29 @@ def test_functions_take_adata_first_and_three_positional_arguments_at_most(names
         assert len(positional) <= 3, name
 
 
+@pytest.mark.parametrize("namespace", ["pl", "pp", "tl"])
+def test_parameters_have_one_name_for_one_thing(namespace: str) -> None:
+    others = {"target": "targets", "feature": "features", "models": "baselines", "kwargs": "options"}
+    for name, function in functions(namespace):
+        parameters = inspect.signature(function).parameters
+        assert not {other: word for other, word in others.items() if other in parameters}, name
+        # what may be chosen is all there is, unless one says otherwise
+        assert "targets" not in parameters or parameters["targets"].default is None, name
+        variable = [p.name for p in parameters.values() if p.kind is p.VAR_KEYWORD]
+        assert variable in ([], ["options"]), name
+
+
+def test_no_two_classes_have_the_same_name() -> None:
+    files: dict[str, list[str]] = {}
+    for file in SOURCE.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef | ast.TypeAlias):
+                name = node.name if isinstance(node, ast.ClassDef) else node.name.id
+                files.setdefault(name, []).append(file.relative_to(SOURCE).as_posix())
+    assert len(files) > 50
+    assert {name: where for name, where in files.items() if len(where) > 1} == {}
+
+
 @pytest.mark.skipif(not API.is_file(), reason="the documentation is not part of this installation")
 @pytest.mark.parametrize("namespace", NAMESPACES)
 def test_every_public_name_is_on_the_api_page(namespace: str) -> None:

@@ -159,6 +159,11 @@ class TestPredict:
         found = anndata.read_h5ad(tmp_path / "all.h5ad")
         assert found.obs["perturbation"].value_counts().to_dict() == {"drug_a": 200, "drug_b": 200, "control": 0}
 
+    def test_some_targets(self, run: Run, fitted_file: Path, tmp_path: Path) -> None:
+        run.well("predict", fitted_file, tmp_path / "two.h5ad", "--target", "drug_b", "--target", "drug_a")
+        found = anndata.read_h5ad(tmp_path / "two.h5ad")
+        assert found.obs["perturbation"].unique().tolist() == ["drug_b", "drug_a"]
+
 
 class TestEvaluate:
     def test_table(self, run: Run, fitted_file: Path, tmp_path: Path) -> None:
@@ -172,7 +177,7 @@ class TestEvaluate:
             space="genes", n_boot=5, seed=2,
         )  # fmt: skip
         pd.testing.assert_frame_equal(pd.read_csv(path), expected)
-        # the first metric is shown, beside the controls
+        # the first metric is shown, beside the baselines
         assert "mmd of valid cells:" in out
         row = expected[
             expected["group"].eq("all") & expected["metric"].eq("mmd") & expected["perturbation"].eq("drug_a")

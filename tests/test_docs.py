@@ -35,8 +35,9 @@ def pages() -> list[Any]:
 
 @pytest.fixture
 def _as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forget the solvers and maps that a page defines."""
-    monkeypatch.setattr(cs.ot.SOLVERS, "_records", dict(cs.ot.SOLVERS._records))
+    """Forget the solvers, metrics and maps that a page defines."""
+    for registry in (cs.ot.SOLVERS, cs.metrics.METRICS):
+        monkeypatch.setattr(registry, "_records", dict(registry._records))
     monkeypatch.setattr(cs.ot.TransportMap, "_kinds", dict(cs.ot.TransportMap._kinds))
 
 

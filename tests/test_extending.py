@@ -38,7 +38,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def _installed(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cs.ot.SOLVERS, "_records", dict(cs.ot.SOLVERS._records))
-    monkeypatch.setattr(cs.ot.SOLVERS, "_complete", False)
+    monkeypatch.setattr(cs.ot.SOLVERS, "_loaded", False)
     monkeypatch.setattr(cs.ot.TransportMap, "_kinds", dict(cs.ot.TransportMap._kinds))
     monkeypatch.delitem(sys.modules, "quantile_maps", raising=False)
     monkeypatch.syspath_prepend(site)

@@ -9,6 +9,7 @@ import functools
 import importlib
 import inspect
 from collections.abc import Callable
+from types import MethodType
 from typing import Any
 
 from anndata import AnnData, register_anndata_namespace
@@ -36,7 +37,7 @@ class Methods:
             raise AttributeError(
                 f"adata.cellot.{self.__dict__.get('_namespace')} has no {name!r}.{_validate.nearest(name, functions)}"
             )
-        return _bound(functions[name], self._adata)
+        return MethodType(functions[name], self._adata)
 
     def __dir__(self) -> list[str]:
         return sorted(_functions(self._namespace))
@@ -101,14 +102,3 @@ def _functions(namespace: str) -> dict[str, Callable[..., Any]]:
         for name, function in public.items()
         if inspect.isfunction(function) and next(iter(inspect.signature(function).parameters), "") == "adata"
     }
-
-
-def _bound(function: Callable[..., Any], adata: AnnData) -> Callable[..., Any]:
-    @functools.wraps(function)
-    def method(*args: Any, **kwargs: Any) -> Any:
-        return function(adata, *args, **kwargs)
-
-    signature = inspect.signature(function)
-    first, *others = signature.parameters.values()
-    method.__signature__ = signature.replace(parameters=others)  # type: ignore[attr-defined]
-    return method

@@ -78,7 +78,7 @@ def counterfactual_error(adata: AnnData, *, seed: int = 0) -> pd.DataFrame:
     fit = fitted.fit
     test = (fit.labels(adata) == fit.control) & (fit.parts(adata) == _keys.TEST)
     x = fit.space(adata).read(test)
-    maps = fit.refit(adata, _defaults.CONTROLS, fit.targets) | {fit.solver: fitted}
+    maps = fit.refit(adata, _defaults.BASELINES, fit.targets) | {fit.solver: fitted}
     # the same resamples for every model
     counts = _bootstrap.resample_counts(len(x), N_BOOT, seed=seed)
     rows = []
@@ -90,7 +90,7 @@ def counterfactual_error(adata: AnnData, *, seed: int = 0) -> pd.DataFrame:
             rows.append((model, target, np.sqrt(squares.mean()), low, high))
     table = pd.DataFrame(rows, columns=["model", "perturbation", "value", "ci_low", "ci_high"])
     return table.assign(
-        metric=TRUTH.name, group="all", split=_keys.TEST, seed=fit.seed, n_features=x.shape[1], n_cells=len(x)
+        metric=TRUTH.name, group=_keys.ALL, split=_keys.TEST, seed=fit.seed, n_features=x.shape[1], n_cells=len(x)
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import _validate
+from ._plugins import nearest
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -26,17 +27,23 @@ def read(path: Path) -> AnnData:
     Raises
     ------
     FileNotFoundError
-        If it is not there.
+        If it is not there; names the nearest one in its folder.
     ValueError
         If its name ends otherwise, or it cannot be read.
     """
-    _validate.input_file(path, ANNDATA)
+    if not path.exists():
+        beside = [p.name for p in path.parent.iterdir() if p.suffix in ANNDATA] if path.parent.is_dir() else []
+        close = difflib.get_close_matches(path.name, beside, n=1, cutoff=0.4)
+        hint = f" Did you mean {str(path.with_name(close[0]))!r}?" if close else ""
+        raise FileNotFoundError(f"{path} does not exist.{hint}")
+    _check_suffix(path, ANNDATA)
     import anndata
 
     try:
         return anndata.read_h5ad(path) if path.suffix == ".h5ad" else anndata.read_zarr(path)
-    except Exception as error:  # noqa: BLE001  a broken file fails in too many ways to name
-        _validate.unreadable(path, error)
+    except Exception as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ValueError(f"{path} cannot be read as {path.suffix}: {reason}") from error
 
 
 def write(adata: AnnData, path: Path, *, overwrite: bool) -> None:
@@ -61,10 +68,22 @@ def write(adata: AnnData, path: Path, *, overwrite: bool) -> None:
 
 def check_output(path: Path, suffixes: tuple[str, ...], *, overwrite: bool) -> None:
     """Raise if :func:`write` would, before anything is computed."""
-    _validate.output_file(path, suffixes, overwrite=overwrite)
-    if path.is_dir():
-        is_store = path.suffix == ".zarr" and any((path / mark).exists() for mark in ZARR_MARKS)
-        _validate.replaceable(path, is_store=is_store)
+    _check_suffix(path, suffixes)
+    _check_place(path, taken=path.exists(), overwrite=overwrite)
+    if path.is_dir() and not (path.suffix == ".zarr" and any((path / mark).exists() for mark in ZARR_MARKS)):
+        raise ValueError(f"{path} is a folder that is no Zarr store: it is not replaced.")
+
+
+def _check_suffix(path: Path, suffixes: tuple[str, ...]) -> None:
+    if path.suffix not in suffixes:
+        raise ValueError(f"{path} ends in {path.suffix!r}.{nearest(path.suffix, suffixes)}")
+
+
+def _check_place(path: Path, *, taken: bool, overwrite: bool) -> None:
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path}: the folder {str(path.parent)!r} does not exist.")
+    if taken and not overwrite:
+        raise FileExistsError(f"{path} exists; --overwrite replaces it.")
 
 
 @contextmanager
@@ -95,7 +114,9 @@ def filling(folder: Path, *, overwrite: bool) -> Iterator[Path]:
     FileNotFoundError
         If the folder that is to hold it is not there.
     """
-    _validate.output_folder(folder, overwrite=overwrite)
+    if folder.exists() and not folder.is_dir():
+        raise FileExistsError(f"{folder} is a file; a folder is needed.")
+    _check_place(folder, taken=folder.is_dir() and any(folder.iterdir()), overwrite=overwrite)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as stage:
         yield Path(stage)
         for file in sorted(Path(stage).rglob("*")):

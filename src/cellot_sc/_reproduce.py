@@ -121,7 +121,7 @@ def show(summary: pd.DataFrame) -> str:
         metric in _defaults.REPRODUCED_METRICS[space]
         for space, metric in zip(summary["space"], summary["metric"], strict=True)
     ]
-    rows = summary[most & np.array(wanted) & (summary["group"] == "all")]
+    rows = summary[most & np.array(wanted) & (summary["group"] == _keys.ALL)]
     blocks = {"": rows}
     if "learnt_from" in rows:
         blocks = {
@@ -172,10 +172,11 @@ def _complete(plan: Plan, task: Task) -> Plan:
 
 def _groups(task: Task, adata: AnnData, wanted: Sequence[str]) -> list[str] | list[None]:
     if task.holdout_key is None:
-        _validate.nothing_held_out(wanted, task=task.name)
+        if wanted:
+            raise ValueError(f"task {task.name!r} holds out no group: leave --holdout {wanted[0]} out.")
         return [None]
     there = adata.obs[task.holdout_key].cat.categories.tolist()
-    if ALL_GROUPS in wanted:
+    if _keys.ALL in wanted:
         return [group for group in task.holdouts or there if group in there]
     return _validate.some_of(wanted or [str(task.holdout)], there, what=f"holdout of obs[{task.holdout_key!r}]")
 

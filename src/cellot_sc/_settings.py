@@ -88,15 +88,10 @@ def use_device(name: Device | None = None) -> None:
         jax.config.update("jax_default_device", device)
 
 
-def _configure_logger() -> None:
-    if logger.handlers:
-        return
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    logger.addHandler(handler)
-    logger.propagate = False
-
-
 settings = Settings()
-_configure_logger()
+if not logger.handlers:
+    _handler = logging.StreamHandler()
+    _handler.setFormatter(logging.Formatter("%(message)s"))
+    logger.addHandler(_handler)
+    logger.propagate = False
 logger.setLevel(settings.verbosity.upper())

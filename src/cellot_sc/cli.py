@@ -154,8 +154,8 @@ def fit(
 
     from . import pp, tl
 
-    if groups:
-        _validate.absent(adata, split_key, why="--holdout makes a new split")
+    if groups and split_key in adata.obs:
+        raise ValueError(f"adata.obs[{split_key!r}] exists, but --holdout makes a new split: give another --split-key.")
     if groups or (n_components is not None and split_key not in adata.obs):
         pp.split(adata, perturbation_key, control=control, holdout=groups or None, seed=seed, key_added=split_key)
     if n_components is not None:
@@ -183,7 +183,7 @@ def predict(
     path: Input,
     output: Output,
     target: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Perturbation to predict. [every fitted one]")
+        list[str] | None, typer.Option(metavar="NAME", help="Perturbation to predict; repeatable. [all fitted ones]")
     ] = None,
     key: Key = _keys.MODEL,
     overwrite: Overwrite = False,
@@ -194,15 +194,18 @@ def predict(
 
     from . import tl
 
-    predicted = tl.predict(adata, target, key=key)
+    predicted = tl.predict(adata, target or None, key=key)
     _files.write(predicted, output, overwrite=overwrite)
     typer.echo(f"wrote {output}")
 
 
-@app.command(short_help="Score predictions beside simple controls.")
+@app.command(short_help="Score predictions beside simple baselines.")
 def evaluate(
     path: Input,
     output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="Table to write, .csv.")],
+    target: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Perturbation to judge; repeatable. [all fitted ones]")
+    ] = None,
     split: Annotated[
         str, typer.Option(metavar="NAME", help="Cells to judge by: test, ood, valid or train.")
     ] = _keys.TEST,
@@ -238,14 +241,14 @@ def evaluate(
     key: Key = _keys.MODEL,
     overwrite: Overwrite = False,
 ) -> None:
-    """Score the predictions of a file that fit has written, beside simple controls and the noise ceiling."""
+    """Score the predictions of a file that fit has written, beside simple baselines and the noise ceiling."""
     _files.check_output(output, (".csv",), overwrite=overwrite)
     adata = _files.read(path)
 
     from . import tl
 
-    given = {"metrics": metric, "baselines": baseline, "n_markers": n_markers, "n_cells": n_cells, "unit": unit}
-    options: dict[str, Any] = {name: value for name, value in given.items() if value}
+    given = {"targets": target, "metrics": metric, "baselines": baseline, "n_markers": n_markers, "n_cells": n_cells}
+    options: dict[str, Any] = {name: value for name, value in (given | {"unit": unit}).items() if value}
     table = tl.evaluate(adata, key=key, split=split, groupby=groupby, space=space, n_boot=n_boot, seed=seed, **options)
     with _files.replacing(output) as new:
         table.to_csv(new, index=False)
@@ -274,7 +277,7 @@ def report(
 ) -> None:
     """Write what the maps of a file that fit has written are worth, and what they say, as one web page.
 
-    The page needs no network and no other file. It has the fitted maps, scores beside simple controls, the severity of
+    The page needs no network and no other file. It has the fitted maps, scores beside simple baselines, the severity of
     perturbations, their effects on groups of cells, and the methods in words, ready to paste.
     """
     output = output or path.with_suffix(".html")
@@ -351,7 +354,7 @@ def reproduce(
 def _summary(scores: pd.DataFrame) -> str:
     """Return the first metric of a table, a row per perturbation and a column per model."""
     metric = scores["metric"].iloc[0]
-    every = scores[(scores["metric"] == metric) & (scores["group"] == "all")]
+    every = scores[(scores["metric"] == metric) & (scores["group"] == _keys.ALL)]
     # of several numbers of markers or of cells, the first
     rows = every.drop_duplicates(["perturbation", "model"])
     first = "" if len(rows) == len(every) else ", the first numbers of features and of cells"

@@ -12,7 +12,7 @@ from cellot_sc._report._table import number
 from cellot_sc.tl._judge.scores import described
 
 
-def test_table_has_every_score_beside_its_controls(page: Any, report: _report.Report) -> None:
+def test_table_has_every_score_beside_the_baselines(page: Any, report: _report.Report) -> None:
     head, *rows = page.table("gap closed")
     assert head == [
         "perturbation", "cells", "metric", "identity", "mean shift", "Gaussian map", "observed", "gap closed",

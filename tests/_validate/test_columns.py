@@ -54,7 +54,7 @@ class TestTargets:
         [
             pytest.param(["c"], "target 'c' is unknown", id="unknown"),
             pytest.param("control", "target 'control' is unknown", id="control"),
-            pytest.param(["a", "a"], "names a perturbation twice", id="twice"),
+            pytest.param(["a", "a"], "targets names one twice", id="twice"),
             pytest.param([], "targets is empty", id="none"),
         ],
     )

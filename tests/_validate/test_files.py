@@ -7,11 +7,11 @@ import pytest
 from cellot_sc import _validate
 
 
-def test_writable(tmp_path: Path) -> None:
-    path = tmp_path / "out.h5ad"
-    assert _validate.writable(path, overwrite=False) == path
-    path.write_text("old")
-    assert _validate.writable(path, overwrite=True) == path
-    with pytest.raises(FileExistsError, match=r"out\.h5ad exists; --overwrite replaces it"):
-        _validate.writable(path, overwrite=False)
-    assert path.read_text() == "old"
+def test_figure_file(tmp_path: Path) -> None:
+    for path in (None, tmp_path / "map.PNG", str(tmp_path / "map.pdf")):
+        _validate.figure_file(path)
+    with pytest.raises(ValueError, match=r"save '.*map\.pgn' is no figure's file\. Did you mean '\.png'\?"):
+        _validate.figure_file(tmp_path / "map.pgn")
+    with pytest.raises(ValueError, match=r"save '.*map\.png': the folder '.*absent' does not exist"):
+        _validate.figure_file(tmp_path / "absent" / "map.png")
+    assert list(tmp_path.iterdir()) == []

@@ -24,11 +24,11 @@ def test_representation_key(adata: AnnData) -> None:
 
 
 @pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix, sparse.csc_array])
-def test_finite_expression(kind: type) -> None:
+def test_finite_of_dense_and_sparse(kind: type) -> None:
     good = kind(np.array([[0.0, 1.0], [2.0, 0.0]]))
-    assert _validate.finite_expression(good, what="X") is good
+    assert _validate.finite(good, what="X") is good
     with pytest.raises(ValueError, match="X holds NaN or inf in 1 of 2 cells"):
-        _validate.finite_expression(kind(np.array([[0.0, 1.0], [np.nan, np.inf]])), what="X")
+        _validate.finite(kind(np.array([[0.0, 1.0], [np.nan, np.inf]])), what="X")
 
 
 class TestLogExpression:

@@ -45,13 +45,14 @@ def test_new_names() -> None:
     [
         pytest.param([], "perturbations is empty", id="none"),
         pytest.param(["a", ""], "has '': a name is text", id="empty"),
+        pytest.param("", "has '': a name is text", id="nothing but one empty"),
         pytest.param(["a/b"], "has 'a/b': a name is text", id="slash"),
         pytest.param([1], "has 1: a name is text", id="number"),
         pytest.param(["control"], "has 'control', which names the other cells", id="reserved"),
         pytest.param(["a", "a"], "names one twice", id="twice"),
     ],
 )
-def test_bad_new_names(names: list[str], match: str) -> None:
+def test_bad_new_names(names: str | list[str], match: str) -> None:
     with pytest.raises(ValueError, match=match):
         _validate.new_names(names, reserved="control", what="perturbations")
 
@@ -59,6 +60,7 @@ def test_bad_new_names(names: list[str], match: str) -> None:
 def test_some_of() -> None:
     assert _validate.some_of("a", "ab", what="letter") == ["a"]
     assert _validate.some_of(iter("bab"), "abc", what="letter") == ["b", "a"]
+    assert _validate.some_of(None, iter("ab"), what="letter") == ["a", "b"]
     with pytest.raises(ValueError, match=r"letter 'd' is unknown"):
         _validate.some_of(["a", "d"], "ab", what="letter")
     with pytest.raises(ValueError, match=r"letter is empty: give at least one\. Valid: 'a', 'b'"):

@@ -70,7 +70,7 @@ def test_no_value() -> None:
 def test_ends_of_a_course() -> None:
     _validate.after_first("2", LABELS)
     _validate.before_last("2", LABELS)
-    with pytest.raises(ValueError, match=r"target '0' is the first time: .* \(2, 6\)"):
+    with pytest.raises(ValueError, match=r"at '0' is the first time: .* \(2, 6\)"):
         _validate.after_first("0", LABELS)
     with pytest.raises(ValueError, match=r"source '6' is the last time: .* \(0, 2\)"):
         _validate.before_last("6", LABELS)

@@ -110,10 +110,12 @@ def test_no_validation_cells():
 class Tensor:
     """Stands for the tensors of other libraries, of which numpy makes arrays by asking them."""
 
-    def __init__(self, values: np.ndarray) -> None:
+    def __init__(self, values: np.ndarray | None) -> None:
         self.values = values
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if self.values is None:
+            raise RuntimeError("It is elsewhere.")
         return self.values if dtype is None else self.values.astype(dtype)
 
 
@@ -144,6 +146,7 @@ def test_float32_arrays_are_kept_as_they_are():
 
 def test_weights_keep_their_precision_and_may_be_lists():
     lists: dict[str, Any] = {"source_weights": [1, 2, 3, 4, 5, 6], "source_groups": [0, 1, 0, 1, 0, 1]}
+    lists["target_groups"] = lists["source_groups"]
     made = ot.Problem(CELLS, CELLS, **lists)
     assert made.source_weights is not None
     assert made.source_weights.tolist() == [1, 2, 3, 4, 5, 6]
@@ -164,6 +167,18 @@ def spoilt(value: float) -> np.ndarray:
         ({"source": CELLS.astype(str)}, TypeError, "source is made of <U.*: cells of real numbers are needed"),
         ({"target": CELLS + 1j}, TypeError, "target is made of complex128"),
         ({"source_valid": [None, 1]}, TypeError, "source_valid is made of object"),
+        ({"source": None}, TypeError, "source is made of object: cells of real numbers are needed"),
+        ({"source": [[1, 2], [3]]}, TypeError, "source is a list that numpy makes no array of: pass one of numbers"),
+        ({"target": Tensor(None)}, TypeError, "target is a Tensor that numpy makes no array of: .* It is elsewhere"),
+        ({"target": np.ma.masked_greater(CELLS, 5)}, ValueError, "target is an array of which some numbers are masked"),
+        ({"source_weights": [[1], [2, 3]]}, TypeError, "source_weights is a list that numpy makes no array of"),
+        ({"source_weights": sp.csr_array(CELLS)}, TypeError, "source_weights is a sparse csr_array"),
+        ({"source_groups": [0] * 6}, ValueError, "source_groups and target_groups are needed both or neither"),
+        (
+            {"source_groups": [0, 1, 2, 2, 3, 0], "target_groups": [0, 1, 1, 1, 1, 4]},
+            ValueError,
+            r"source_groups has \[2, 3\], of which target_groups has no cell",
+        ),
         ({"source": CELLS[:, 0]}, ValueError, r"source has shape \(6,\); \(n_cells, n_dims\) is needed.*reshape"),
         ({"target": CELLS[None]}, ValueError, r"target has shape \(1, 6, 2\)"),
         ({"source": CELLS[:, :0]}, ValueError, r"source has shape \(6, 0\)"),

@@ -186,7 +186,7 @@ def draw(name: str, adata: AnnData, tables: type[Tables], n: int, **kwargs: Any)
     functions: dict[str, Callable[[], Any]] = {
         "displacement": lambda: cs.pl.displacement(adata, basis="pca", **kwargs),
         "displacement_stream": lambda: cs.pl.displacement(adata, basis="pca", stream=True, color="cell_type", **kwargs),
-        "drug_similarity": lambda: cs.pl.drug_similarity(tables.similarity(n), **kwargs),
+        "perturbation_similarity": lambda: cs.pl.perturbation_similarity(tables.similarity(n), **kwargs),
         "effect_clusters": lambda: cs.pl.effect_clusters(adata, basis="pca", **kwargs),
         "effect_heatmap": lambda: cs.pl.effect_heatmap(
             tables.subpopulations(n) if n < 34 else tables.signature(n), **kwargs
@@ -209,8 +209,8 @@ def draw(name: str, adata: AnnData, tables: type[Tables], n: int, **kwargs: Any)
 
 @pytest.fixture(
     params=[
-        "displacement", "displacement_stream", "drug_similarity", "effect_clusters", "effect_heatmap", "embedding",
-        "evaluation", "evaluation_curves", "history", "marginals", "responses", "spatial_effects",
+        "displacement", "displacement_stream", "effect_clusters", "effect_heatmap", "embedding", "evaluation",
+        "evaluation_curves", "history", "marginals", "perturbation_similarity", "responses", "spatial_effects",
         "subpopulation_effects", "transport_cost",
     ]
 )  # fmt: skip
@@ -251,4 +251,4 @@ def course(_course: AnnData) -> AnnData:
 @pytest.fixture(scope="session")
 def agreement(_course: AnnData) -> pd.DataFrame:
     """How well two models agree with the clones."""
-    return cs.tl.clonal_agreement(_course, models=["prior", "identity"], n_boot=30)
+    return cs.tl.clonal_agreement(_course, baselines=["prior", "identity"], n_boot=30)

@@ -19,7 +19,7 @@ def test_cells_of_a_split(fitted: AnnData) -> None:
 
 
 def test_a_sample_is_the_same_each_time(fitted: AnnData) -> None:
-    cells = _cells.of_split(fitted, "drug_a", key="cellot", split="test")
+    cells = _cells.of_split(fitted, ["drug_a"], key="cellot", split="test")
     rows = cells.rows("control", at_most=5)
     assert len(set(rows)) == 5
     np.testing.assert_array_equal(rows, cells.rows("control", at_most=5))
@@ -27,7 +27,7 @@ def test_a_sample_is_the_same_each_time(fitted: AnnData) -> None:
 
 
 def test_what_can_be_decoded_is_seen_as_genes(fitted: AnnData) -> None:
-    cells = _cells.of_split(fitted, "drug_a", key="cellot", split="test")
+    cells = _cells.of_split(fitted, ["drug_a"], key="cellot", split="test")
     points = cells.space.read(cells.rows("drug_a", at_most=3))
     assert cells.space.features == list(fitted.var_names)
     assert cells.space.view(points).shape == (3, fitted.n_vars)
@@ -48,7 +48,7 @@ def test_groups(fitted: AnnData) -> None:
 @pytest.mark.parametrize(
     ("kwargs", "error", "words"),
     [
-        ({"target": "drug_c"}, ValueError, "target 'drug_c' is unknown"),
+        ({"targets": "drug_c"}, ValueError, "target 'drug_c' is unknown"),
         ({"split": "tset"}, ValueError, "split 'tset' is unknown. Did you mean 'test'"),
         ({"split": "ood"}, ValueError, "split 'ood' has 0 of 'control'"),
         ({"key": "celot"}, KeyError, "celot"),
@@ -56,4 +56,4 @@ def test_groups(fitted: AnnData) -> None:
 )
 def test_errors(fitted: AnnData, kwargs: dict[str, str], error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
-        _cells.of_split(fitted, **{"target": None, "key": "cellot", "split": "test"} | kwargs)  # type: ignore[arg-type]
+        _cells.of_split(fitted, **{"targets": None, "key": "cellot", "split": "test"} | kwargs)  # type: ignore[arg-type]

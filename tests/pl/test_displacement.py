@@ -76,7 +76,7 @@ class TestDisplacement:
             ({"basis": "umpa"}, KeyError, "basis 'umpa' is not in adata.obsm. Did you mean 'umap'"),
             ({"basis": "one"}, ValueError, r"shape \(600, 1\): two columns are needed"),
             ({"basis": "pca", "color": "celltype"}, KeyError, "Did you mean 'cell_type'"),
-            ({"basis": "pca", "target": "drug_aa"}, ValueError, "Did you mean 'drug_a'"),
+            ({"basis": "pca", "targets": "drug_aa"}, ValueError, "Did you mean 'drug_a'"),
         ],
     )
     def test_errors(self, placed: AnnData, kwargs: Any, error: type[Exception], words: str) -> None:

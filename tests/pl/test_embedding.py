@@ -120,7 +120,7 @@ def test_a_umap_of_many_cells_is_made_of_a_sample(
         ({"basis": "umpa"}, ValueError, "basis 'umpa' is unknown. Did you mean 'umap'"),
         ({"color": "cell_typ"}, KeyError, "color 'cell_typ' is not in adata.obs. Did you mean 'cell_type'"),
         ({"color": "cell_type", "overlay": True}, ValueError, "color 'cell_type' needs overlay=False"),
-        ({"target": "drug_c"}, ValueError, "target 'drug_c' is unknown"),
+        ({"targets": "drug_c"}, ValueError, "target 'drug_c' is unknown"),
         ({"split": "ood"}, ValueError, "split 'ood' has 0"),
     ],
 )

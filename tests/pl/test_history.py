@@ -48,6 +48,14 @@ def test_lines_are_those_of_the_table(iterated: AnnData) -> None:
     assert {ax.get_xlim() for ax in axes.values()} == {(0, 300 * 1.03)}
 
 
+def test_some_targets(iterated: AnnData) -> None:
+    axes = cs.pl.history(iterated, "drug_b", show=False)
+    assert curves(axes["loss"]) == {"drug_b": ([100, 200, 300], [8, 7, 6])}
+    assert dots(axes["loss"]) == [(200, 7)]
+    with pytest.raises(ValueError, match="target 'drug_c' is unknown"):
+        cs.pl.history(iterated, "drug_c", show=False)
+
+
 def test_one_perturbation(simulated: AnnData) -> None:
     adata = simulated[simulated.obs["perturbation"] != "drug_b"].copy()
     cs.pp.split(adata)

@@ -27,20 +27,20 @@ def draw(name: str, adata: AnnData, **kwargs: Any) -> dict[Any, Axes]:
         drawn = function(cs.tl.subpopulation_effects(adata, "cell_type"), **kwargs)
     elif name == "transport_cost":
         drawn = function(cs.tl.transport_cost(adata), **kwargs)
-    elif name == "drug_similarity":
-        drawn = function(cs.tl.drug_similarity(adata), **kwargs)
+    elif name == "perturbation_similarity":
+        drawn = function(cs.tl.perturbation_similarity(adata), **kwargs)
     elif name == "effect_clusters":
         drawn = function(adata, clusters="cell_type", basis="pca", **kwargs)
     elif name == "spatial_effects":
         with_places = adata.copy()
         with_places.obsm["spatial"] = np.random.default_rng(0).uniform(size=(adata.n_obs, 2))
-        drawn = function(with_places, target="drug_a", features="gene_00", **kwargs)
+        drawn = function(with_places, targets="drug_a", features="gene_00", **kwargs)
     elif name in ("displacement", "embedding"):
         drawn = function(adata, "drug_a", basis="pca", **kwargs)
     elif name == "history":
         drawn = function(adata, **kwargs)
     elif name == "clonal_agreement":
-        drawn = function(cs.tl.clonal_agreement(adata, models=["prior", "identity"], n_boot=5), **kwargs)
+        drawn = function(cs.tl.clonal_agreement(adata, baselines=["prior", "identity"], n_boot=5), **kwargs)
     elif name == "trajectory":
         drawn = function(adata, **{"color": "fate"} | kwargs)
     elif name == "fate":
@@ -52,8 +52,8 @@ def draw(name: str, adata: AnnData, **kwargs: Any) -> dict[Any, Axes]:
 
 OF_COURSES = ("clonal_agreement", "fate", "trajectory")
 FIGURES = [
-    "displacement", "drug_similarity", "effect_clusters", "effect_heatmap", "embedding", "evaluation", "history",
-    "marginals", "responses", "spatial_effects", "subpopulation_effects", "transport_cost", *OF_COURSES,
+    "displacement", "effect_clusters", "effect_heatmap", "embedding", "evaluation", "history", "marginals",
+    "perturbation_similarity", "responses", "spatial_effects", "subpopulation_effects", "transport_cost", *OF_COURSES,
 ]  # fmt: skip
 WITH_LEGEND = [
     "displacement", "embedding", "evaluation", "fate", "history", "marginals", "subpopulation_effects", "trajectory",

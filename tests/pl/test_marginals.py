@@ -155,7 +155,7 @@ def test_nothing_below_zero_is_drawn_of_what_cannot_be(fitted: AnnData) -> None:
         ({"features": "gene_3"}, KeyError, "feature 'gene_3' is not there. Did you mean 'gene_"),
         ({"features": []}, ValueError, "features is empty"),
         ({"features": ["gene_03", "gene_03"]}, ValueError, "names one twice"),
-        ({"target": "drug_aa"}, ValueError, "target 'drug_aa' is unknown. Did you mean 'drug_a'"),
+        ({"targets": "drug_aa"}, ValueError, "target 'drug_aa' is unknown. Did you mean 'drug_a'"),
         ({"split": "tset"}, ValueError, "split 'tset' is unknown. Did you mean 'test'"),
         ({"split": "ood"}, ValueError, "split 'ood' has 0 of 'control'"),
         ({"key": "cello"}, KeyError, "holds no fitted maps.* Did you mean 'cellot'"),

@@ -22,7 +22,7 @@ import cellot_sc as cs
         ("effect_heatmap", "signature", {"n_features": 0}, ValueError, "n_features is 0"),
         ("subpopulation_effects", "signature", {}, KeyError, "one made by cs.tl.subpopulation_effects"),
         ("subpopulation_effects", "subpopulations", {"alpha": 2}, ValueError, "alpha is 2"),
-        ("drug_similarity", "costs", {}, ValueError, "one made by cs.tl.drug_similarity"),
+        ("perturbation_similarity", "costs", {}, ValueError, "one made by cs.tl.perturbation_similarity"),
         ("evaluation", "scores", {"x": "n_feature"}, KeyError, "no column 'n_feature'.*Did you mean 'n_features'"),
         ("evaluation", "scores", {"x": "model"}, ValueError, "x 'model' holds what is no finite number"),
     ],

@@ -18,14 +18,14 @@ class TestSpatialEffects:
         return pd.DataFrame(rows, columns=["perturbation", "feature", "moran_i", "pvalue_adj"])
 
     def test_the_most_patterned_with_their_autocorrelation(self, placed: AnnData) -> None:
-        axes = cs.pl.spatial_effects(placed, self.table(), target="drug_a", show=False)
+        axes = cs.pl.spatial_effects(placed, self.table(), targets="drug_a", show=False)
         assert list(axes) == [("drug_a", f"gene_{i:02d}") for i in (4, 3, 2)]
         assert [ax.texts[0].get_text() for ax in axes.values()] == [
             "Moran's I = 0.40 *", "Moran's I = 0.30 *", "Moran's I = 0.20 *",
         ]  # fmt: skip
 
     def test_places_and_changes(self, placed: AnnData) -> None:
-        [ax] = cs.pl.spatial_effects(placed, target="drug_a", features="gene_03", show=False).values()
+        [ax] = cs.pl.spatial_effects(placed, targets="drug_a", features="gene_03", show=False).values()
         control = (placed.obs["perturbation"] == "control").to_numpy()
         drawn: Any = ax.collections[0]
         before = cs.pp.decode(placed, placed.obsm["X_cellot"][control])

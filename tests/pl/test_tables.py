@@ -30,7 +30,7 @@ def test_columns(name: str, fitted: AnnData, tables: Any) -> None:
 
 
 def test_names_of_similarities(fitted: AnnData, tables: Any) -> None:
-    made, drawn = cs.tl.drug_similarity(fitted), tables.similarity(2)
+    made, drawn = cs.tl.perturbation_similarity(fitted), tables.similarity(2)
     for table in (made, drawn):
         assert list(table.index) == list(table.columns)
         assert table.to_numpy().diagonal() == pytest.approx(1)

@@ -11,7 +11,7 @@ from anndata import AnnData
 from .. import _keys, _validate, tl
 from .._settings import logger
 from ..metrics import Metric
-from ..tl._judge.scores import GAP_CLOSED, described
+from ..tl._judge.scores import described
 from . import _findings, _fits, _page, _scores
 from ._items import Item, figure_of
 
@@ -36,7 +36,7 @@ class Report:
     n_boot
         Number of resamples behind the intervals.
     scores
-        How good predictions are, beside the controls.
+        How good predictions are, beside the baselines.
     metrics
         The metrics of the scores.
     items
@@ -121,7 +121,7 @@ def compose(
     if groupby is None and _keys.CELL_TYPE in adata.obs:
         groupby = _keys.CELL_TYPE
     scores = tl.evaluate(adata, key=key, split=split, groupby=groupby, n_boot=n_boot, seed=seed)
-    metrics = [described(name) for name in dict.fromkeys(scores["metric"]) if not name.endswith(GAP_CLOSED)]
+    metrics = [described(name) for name in dict.fromkeys(scores["metric"]) if not name.endswith(_keys.GAP_CLOSED)]
     if extra is not None:
         metrics.append(extra[0])
         scores = pd.concat([scores, extra[1]], ignore_index=True)

@@ -10,7 +10,7 @@ from anndata import AnnData
 
 from .. import _keys, pl, tl
 from ..ot import AffineMap, TransportMap, WeightedMap
-from ..pl._history import SELECTED, VALIDATION
+from ..pl._history import VALIDATION
 from ._items import Item, figure_of
 from ._table import Cell, number, render
 
@@ -29,7 +29,7 @@ def draw(adata: AnnData, fitted: tl.FittedMaps, *, key: str) -> list[Item]:
     key
         Where in ``uns`` they are.
     """
-    looks = fitted.history[fitted.history["metric"] != SELECTED]
+    looks = fitted.history[fitted.history["metric"] != _keys.SELECTED]
     in_steps = set(looks["perturbation"])
     items = [
         Item(
@@ -73,8 +73,8 @@ def _table(adata: AnnData, fitted: tl.FittedMaps) -> str:
 
 def _course(history: pd.DataFrame, fitted: TransportMap) -> list[Cell]:
     """Return how a fit went, what validation cells said of the map that was kept and at first, and the seconds."""
-    selected = history.loc[history["metric"] == SELECTED, "step"]
-    looks = history[history["metric"] != SELECTED].pivot_table(index="step", columns="metric", values="value")
+    selected = history.loc[history["metric"] == _keys.SELECTED, "step"]
+    looks = history[history["metric"] != _keys.SELECTED].pivot_table(index="step", columns="metric", values="value")
     if looks.empty:
         text = "affine map: it explains the cells" if len(selected) else "closed form: no steps"
         return [Cell(text), *[Cell.of(math.nan)] * 2]

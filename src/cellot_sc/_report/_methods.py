@@ -14,7 +14,7 @@ from anndata import AnnData
 from .. import __version__, _keys, tl
 from ..metrics import Metric
 from ..ot import SOLVERS
-from ..pl._evaluation import OBSERVED, in_order, model_name
+from ..pl._evaluation import in_order, model_name
 from ..pl._history import VALIDATION
 from ._references import Citations
 
@@ -111,12 +111,12 @@ def _of_scores(
     judged = fit.labels(adata)[fit.parts(adata) == split]
     by = _listed([metric.label + _in_brackets(cite(*metric.cites)) for metric in metrics])
     within = "" if groupby is None else f", among all cells and within categories of {groupby!r}"
-    others = [name for name in in_order(list(scores["model"])) if name not in (fit.solver, OBSERVED)]
-    controls = [f"{model_name(name).partition(' (')[0]}{_in_brackets(_method(name, cite))}" for name in others]
+    others = [name for name in in_order(list(scores["model"])) if name not in (fit.solver, _keys.OBSERVED)]
+    baselines = [f"{model_name(name).partition(' (')[0]}{_in_brackets(_method(name, cite))}" for name in others]
     return (
         f"The predictions for {(judged == fit.control).sum():,} control cells of the {split} split were compared "
         f"with {np.isin(judged, fit.targets).sum():,} observed treated cells of the same split{within}, by {by}. "
-        f"Controls fitted to the same train cells were {_listed(controls)}; for the score of a perfect map, "
+        f"Baselines fitted to the same train cells were {_listed(baselines)}; for the score of a perfect map, "
         f"{CEILING[split]}."
     )
 

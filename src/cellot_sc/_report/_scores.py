@@ -12,12 +12,11 @@ from anndata import AnnData
 
 from .. import _defaults, _keys, pl
 from ..metrics import Metric
-from ..pl._evaluation import OBSERVED, in_order, model_name
-from ..tl._judge.scores import GAP_CLOSED
+from ..pl._evaluation import in_order, model_name
 from ._items import Item, figure_of
 from ._table import Cell, interval, percent, render
 
-GROUPS = ("all", "mean", "worst")
+GROUPS = (_keys.ALL, _keys.MEAN, _keys.WORST)
 MANY = 6
 """Of more perturbations than this, a summary has one sentence."""
 
@@ -60,14 +59,14 @@ def draw(
             figure_of(pl.evaluation(scores, metrics=shown, show=False)),
         )
     ]
-    if "mean" in set(scores["group"]):
+    if _keys.MEAN in set(scores["group"]):
         items.append(
             Item(
                 "evaluation_groups",
                 "And within each group of cells?",
                 "The same, computed within each group and averaged over groups. A map that moves all cells alike can "
                 "look good on all cells together and still be wrong for every cell type: this figure shows it.",
-                figure_of(pl.evaluation(scores, metrics=shown, group="mean", show=False)),
+                figure_of(pl.evaluation(scores, metrics=shown, group=_keys.MEAN, show=False)),
             )
         )
     return [
@@ -75,7 +74,7 @@ def draw(
         Item(
             "scores",
             "All scores",
-            "Every score beside its controls, with its 95 % interval: of all cells, and where there are groups, the "
+            "Every score beside the baselines, with its 95 % interval: of all cells, and where there are groups, the "
             "mean over them and the worst of them. The fitted model is shaded; bold is the best prediction.",
             table=_table(scores, metrics, solver),
             note="“Gap closed” is how far the fitted model goes from no effect (0 %; less is worse than assuming "
@@ -105,12 +104,12 @@ def summary(scores: pd.DataFrame, solver: str) -> str:
 
     Of many perturbations, the sentences are put away behind one on all of them.
     """
-    values = scores[(scores["metric"] == _defaults.SUMMARY_METRIC) & (scores["group"] == "all")]
-    grouped = "mean" in set(scores["group"])
+    values = scores[(scores["metric"] == _defaults.SUMMARY_METRIC) & (scores["group"] == _keys.ALL)]
+    grouped = _keys.MEAN in set(scores["group"])
     items, with_effect = [], []
     for name, rows in values.groupby("perturbation", sort=False):
         by_model = rows.set_index("model")
-        nothing, ceiling = by_model.loc[_defaults.IDENTITY], by_model.loc[OBSERVED]
+        nothing, ceiling = by_model.loc[_defaults.IDENTITY], by_model.loc[_keys.OBSERVED]
         # without resamples there are no intervals, and the value stands for itself
         least: float = nothing["value"] if pd.isna(nothing["ci_low"]) else nothing["ci_low"]
         if least > max(ceiling["value"], 0):
@@ -122,7 +121,7 @@ def summary(scores: pd.DataFrame, solver: str) -> str:
     sentences = f"<ul>{''.join(items)}</ul>"
     if len(items) <= MANY:
         return sentences
-    text = f"{len(with_effect)} of {len(items)} perturbations have an effect: treated cells can be told from controls."
+    text = f"{len(with_effect)} of {len(items)} perturbations have an effect: treated cells differ from control cells."
     if with_effect:
         text += _closing(" For these, the median prediction closes", scores, with_effect, solver, grouped=grouped) + "."
     return f"<p>{text}</p><details><summary>Each perturbation</summary>{sentences}</details>"
@@ -130,16 +129,16 @@ def summary(scores: pd.DataFrame, solver: str) -> str:
 
 def _closing(begin: str, scores: pd.DataFrame, names: Sequence[object], solver: str, *, grouped: bool) -> str:
     """Return how much of the distance to treated cells predictions close, the median over several perturbations."""
-    own, others = _closed(scores, names, "all", solver)
+    own, others = _closed(scores, names, _keys.ALL, solver)
     text = f"{begin} {own} of the distance between control and treated cells{others}"
     if grouped:
-        text += "; within groups of cells {}{}".format(*_closed(scores, names, "mean", solver))
+        text += "; within groups of cells {}{}".format(*_closed(scores, names, _keys.MEAN, solver))
     return text
 
 
 def _closed(scores: pd.DataFrame, names: Sequence[object], group: str, solver: str) -> tuple[str, str]:
-    """Return how much of the gap the solver closes and, in brackets, how much the controls do."""
-    rows = scores[(scores["metric"] == _defaults.SUMMARY_METRIC + GAP_CLOSED) & (scores["group"] == group)]
+    """Return how much of the gap the solver closes and, in brackets, how much the baselines do."""
+    rows = scores[(scores["metric"] == _defaults.SUMMARY_METRIC + _keys.GAP_CLOSED) & (scores["group"] == group)]
     rows = rows[rows["perturbation"].isin(names)]
     closed: dict[Any, float] = rows.groupby("model")["value"].median().to_dict()
     models = [model for model in in_order(list(rows["model"])) if model != solver]
@@ -155,7 +154,7 @@ def _part(fraction: float) -> str:
 
 def _table(scores: pd.DataFrame, metrics: Sequence[Metric], solver: str) -> str:
     """Return the scores as a table: a row per perturbation, group and metric, a column per model."""
-    values = scores[scores["group"].isin(GROUPS) & ~scores["metric"].str.endswith(GAP_CLOSED)]
+    values = scores[scores["group"].isin(GROUPS) & ~scores["metric"].str.endswith(_keys.GAP_CLOSED)]
     index = ["perturbation", "group", "metric"]
     own: dict[Any, float] = scores[scores["model"] == solver].set_index(index)["value"].to_dict()
     models = in_order(list(values["model"]))
@@ -165,7 +164,7 @@ def _table(scores: pd.DataFrame, metrics: Sequence[Metric], solver: str) -> str:
         by_model: dict[str, pd.Series] = {str(row["model"]): row for _, row in group.iterrows()}
         best = _best_prediction(records[str(of_row[2])], {model: row["value"] for model, row in by_model.items()})
         cells = [_score(by_model.get(model), best=model in best, own=model == solver) for model in models]
-        fraction = own.get((*of_row[:2], f"{of_row[2]}{GAP_CLOSED}"), math.nan)
+        fraction = own.get((*of_row[:2], f"{of_row[2]}{_keys.GAP_CLOSED}"), math.nan)
         rows.append([*(Cell(str(name)) for name in of_row), *cells, Cell(percent(fraction), fraction)])
     names = [model_name(model).partition(" (")[0] for model in models]
     return render(["perturbation", "cells", "metric", *names, "gap closed"], rows)
@@ -181,7 +180,9 @@ def _score(score: pd.Series | None, *, best: bool, own: bool) -> Cell:
 def _best_prediction(metric: Metric, values: Mapping[str, float]) -> set[str]:
     """Return the models, the observed cells aside, whose value is as near to a perfect one as any."""
     known = {
-        model: metric.badness(value) for model, value in values.items() if model != OBSERVED and not math.isnan(value)
+        model: metric.badness(value)
+        for model, value in values.items()
+        if model != _keys.OBSERVED and not math.isnan(value)
     }
     return {model for model, bad in known.items() if bad == min(known.values())}
 

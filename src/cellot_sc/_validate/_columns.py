@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _keys
-from ._names import nearest, one_of
+from ._names import distinct, nearest, one_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +22,22 @@ def obs_key(adata: AnnData, key: str, *, what: str = "column") -> pd.Series:
     return adata.obs[key]
 
 
+def complete(adata: AnnData, key: str, *, what: str, owner: str = "adata") -> pd.Series:
+    """Return ``adata.obs[key]``, in which every cell has a label.
+
+    Raises
+    ------
+    KeyError
+        If there is no such column.
+    ValueError
+        If a cell has no label.
+    """
+    column = obs_key(adata, key, what=what)
+    if column.isna().any():
+        raise ValueError(f"{owner}.obs[{key!r}] is missing for {int(column.isna().sum())} cells: drop or label them.")
+    return column
+
+
 def perturbation_labels(adata: AnnData, perturbation_key: str, control: str) -> np.ndarray:
     """Return the label of every cell as an array of ``str``, of which ``control`` is one.
 
@@ -32,12 +48,7 @@ def perturbation_labels(adata: AnnData, perturbation_key: str, control: str) -> 
     ValueError
         If a label is missing, or no cell carries ``control``.
     """
-    column = obs_key(adata, perturbation_key, what="perturbation_key")
-    if column.isna().any():
-        raise ValueError(
-            f"adata.obs[{perturbation_key!r}] is missing for {int(column.isna().sum())} cells: drop or label them."
-        )
-    labels = column.astype(str).to_numpy(dtype=object)
+    labels = complete(adata, perturbation_key, what="perturbation_key").astype(str).to_numpy(dtype=object)
     if control not in set(labels):
         hint = nearest(control, sorted(set(labels)))
         raise ValueError(f"control {control!r} is not a category of adata.obs[{perturbation_key!r}].{hint}")
@@ -57,13 +68,9 @@ def targets(labels: np.ndarray, control: str, wanted: str | Sequence[str] | None
         raise ValueError(f"Every cell is {control!r}: there is no perturbation to learn.")
     if wanted is None:
         return others
-    names = [wanted] if isinstance(wanted, str) else [str(w) for w in wanted]
-    if not names:
-        raise ValueError("targets is empty: give at least one perturbation, or None for all of them.")
+    names = distinct(wanted, what="targets", otherwise=" perturbation, or None for all of them")
     for name in names:
         one_of(name, others, what="target")
-    if len(set(names)) < len(names):
-        raise ValueError(f"targets names a perturbation twice: {names}.")
     return names
 
 
@@ -105,10 +112,7 @@ def group_codes(adata: AnnData, key: str, *, what: str) -> np.ndarray:
     ValueError
         If a cell has no category.
     """
-    column = obs_key(adata, key, what=what)
-    if column.isna().any():
-        raise ValueError(f"adata.obs[{key!r}] is missing for {int(column.isna().sum())} cells: drop or label them.")
-    return column.astype("category").cat.codes.to_numpy(dtype=np.int64)
+    return complete(adata, key, what=what).astype("category").cat.codes.to_numpy(dtype=np.int64)
 
 
 def cell_positions(adata: AnnData, cells: Any) -> np.ndarray:
@@ -152,9 +156,7 @@ def categories(adata: AnnData, key: str, *, what: str) -> tuple[list[str], np.nd
     ValueError
         If a cell has none.
     """
-    column = adata.obs[key]
-    if column.isna().any():
-        raise ValueError(f"{what}.obs[{key!r}] is missing for {int(column.isna().sum())} cells: drop or label them.")
+    column = complete(adata, key, what="column", owner=what)
     labels, codes = np.unique(column.astype(str).to_numpy(dtype=object), return_inverse=True)
     return [str(label) for label in labels], codes
 
@@ -195,13 +197,7 @@ def held_out(adata: AnnData, holdout: Any, *, what: str = "holdout") -> np.ndarr
     return mask
 
 
-def has_holdout(holdout: Any) -> None:
-    """Raise :class:`ValueError` if no group is held out, so that a split has no twin."""
-    if not holdout:
-        raise ValueError("twin needs holdout: two splits that hold nothing out do not differ.")
-
-
-def group_labels(adata: AnnData, key: str, *, reserved: Iterable[str]) -> np.ndarray:
+def group_labels(adata: AnnData, key: str, *, what: str = "groupby", reserved: Iterable[str] = ()) -> np.ndarray:
     """Return the group of every cell as an array of ``str``, empty where ``adata.obs[key]`` has none.
 
     Raises
@@ -211,11 +207,11 @@ def group_labels(adata: AnnData, key: str, *, reserved: Iterable[str]) -> np.nda
     ValueError
         If a category has a ``reserved`` name.
     """
-    column = obs_key(adata, key, what="groupby")
+    column = obs_key(adata, key, what=what)
     labels = np.where(column.isna(), "", column.astype(str).to_numpy(dtype=object))
     taken = sorted(set(labels) & set(reserved))
     if taken:
-        raise ValueError(f"groupby {key!r} has a category {taken[0]!r}, which names a summary of groups: rename it.")
+        raise ValueError(f"{what} {key!r} has a category {taken[0]!r}, which names a summary of groups: rename it.")
     return labels
 
 
@@ -258,15 +254,6 @@ def cell_weights(adata: AnnData, key: str, clouds: Mapping[str, np.ndarray], *, 
     return weights
 
 
-def growth_column(adata: AnnData, key: str, methods: Sequence[str]) -> None:
-    """Raise :class:`KeyError` if growth is neither a column of ``adata.obs`` nor one of the methods."""
-    if key not in adata.obs:
-        raise KeyError(
-            f"growth {key!r} is neither a column of adata.obs nor one of {', '.join(map(repr, methods))}."
-            f"{nearest(key, [*methods, *adata.obs.columns])}"
-        )
-
-
 def table_columns(table: pd.DataFrame, needed: Iterable[str], *, maker: str = "cs.tl.evaluate") -> None:
     """Raise :class:`KeyError` if a table, such as ``maker`` makes, lacks a column, ValueError if it is empty."""
     for column in needed:
@@ -294,15 +281,6 @@ def some_groups[T](groups: Mapping[str, T], key: str) -> Mapping[str, T]:
     if not groups:
         raise ValueError(f"adata.obs[{key!r}] is missing for every control cell: there is no group to look at.")
     return groups
-
-
-def some_units(units: Sequence[str], key: str, target: str) -> Sequence[str]:
-    """Return the units with control and treated cells; raise :class:`ValueError` if there are fewer than two."""
-    if len(units) < 2:
-        raise ValueError(
-            f"{len(units)} categories of adata.obs[{key!r}] have cells of control and of {target!r}: 2 are needed."
-        )
-    return units
 
 
 def table_numbers(table: pd.DataFrame, column: str, *, what: str) -> None:

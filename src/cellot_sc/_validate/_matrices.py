@@ -15,20 +15,15 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 
-def matrix(x: Any, *, what: str) -> Any:
-    """Return ``x``; raise :class:`ValueError` if it is not of shape (n_cells, n_dims)."""
-    if len(x.shape) != 2 or x.shape[1] == 0:
-        raise ValueError(f"{what} has shape {tuple(x.shape)}; (n_cells, n_dims) is needed.")
-    return x
-
-
-def finite(x: np.ndarray, *, what: str) -> np.ndarray:
-    """Return ``x``; raise :class:`ValueError` if it holds NaN or inf."""
-    bad = ~np.isfinite(x)
-    if bad.any():
-        raise ValueError(
-            f"{what} holds NaN or inf in {int(bad.any(axis=-1).sum())} of {x.shape[0]} cells: remove or impute them."
-        )
+def finite[Matrix](x: Matrix, *, what: str) -> Matrix:
+    """Return the dense or sparse matrix ``x``; raise :class:`ValueError` if it holds NaN or inf."""
+    given: Any = x
+    if hasattr(x, "tocoo"):
+        rows = np.unique(given.tocoo().row[~np.isfinite(given.data)])
+    else:
+        rows = np.flatnonzero(~np.isfinite(given).all(axis=1))
+    if len(rows):
+        raise ValueError(f"{what} holds NaN or inf in {len(rows)} of {given.shape[0]} cells: remove or impute them.")
     return x
 
 
@@ -66,12 +61,6 @@ def free_uns_key(key: str, use_rep: str, *, what: str) -> None:
         )
 
 
-def not_maps(key: str, maps: str, *, what: str) -> None:
-    """Raise :class:`ValueError` if ``key``, which is to be written to ``uns``, is where the maps are kept."""
-    if key == maps:
-        raise ValueError(f"{what} {key!r} would overwrite the fitted maps in adata.uns[{maps!r}]: choose another name.")
-
-
 def positive_weights(weights: Any, n_dims: int, *, what: str) -> np.ndarray:
     """Return the weights as float32; raise :class:`ValueError` if they are not a positive number per dimension."""
     try:
@@ -81,18 +70,6 @@ def positive_weights(weights: Any, n_dims: int, *, what: str) -> np.ndarray:
     if array.shape != (n_dims,) or not np.isfinite(array).all() or (array <= 0).any():
         raise ValueError(f"{what} of shape {array.shape}: {n_dims} positive finite numbers are needed.")
     return array
-
-
-def finite_expression(x: Any, *, what: str) -> Any:
-    """Return the dense or sparse matrix ``x``; raise :class:`ValueError` if it holds NaN or inf."""
-    if hasattr(x, "tocoo"):
-        bad = ~np.isfinite(x.data)
-        rows = np.unique(x.tocoo().row[bad]) if bad.any() else ()
-    else:
-        rows = np.flatnonzero(~np.isfinite(x).all(axis=1))
-    if len(rows):
-        raise ValueError(f"{what} holds NaN or inf in {len(rows)} of {x.shape[0]} cells: remove or impute them.")
-    return x
 
 
 def log_expression(adata: AnnData, *, what: str) -> tuple[Any, pd.Index]:
@@ -109,7 +86,7 @@ def log_expression(adata: AnnData, *, what: str) -> tuple[Any, pd.Index]:
         raise ValueError(
             f"{what} has no expression without negative values in X or raw.X: log1p of normalised counts is needed."
         )
-    x = finite_expression(source.X, what=f"{what}.X")
+    x = finite(source.X, what=f"{what}.X")
     if not ((x.data if hasattr(x, "tocoo") else x) % 1).any():
         raise ValueError(f"{what}.X holds whole numbers only, as counts do: normalise it and take log1p.")
     return x, source.var_names
@@ -131,14 +108,7 @@ def expression(adata: AnnData, layer: str | None) -> Any:
     x: Any = adata.X if layer is None else adata.layers[layer]
     if x is None:
         raise ValueError("adata.X is None: give the layer that holds the expression.")
-    return finite_expression(x, what="adata.X" if layer is None else f"adata.layers[{layer!r}]")
-
-
-def not_constant(x: Any, *, what: str) -> None:
-    """Raise :class:`ValueError` if all rows of the dense or sparse matrix ``x`` are the same."""
-    low, high = (m.toarray() if hasattr(m, "toarray") else m for m in (x.min(axis=0), x.max(axis=0)))
-    if (low == high).all():
-        raise ValueError(f"{what} is the same in all of them: there is nothing to represent.")
+    return finite(x, what="adata.X" if layer is None else f"adata.layers[{layer!r}]")
 
 
 def has_decoder(adata: AnnData, key: str) -> bool:
@@ -188,12 +158,6 @@ def points(x: Any, *, n_dims: int, what: str) -> np.ndarray:
             f"{what} has shape {array.shape}; (n_cells, {n_dims}) is needed, as its decoder has {n_dims} dimensions."
         )
     return finite(array, what=what)
-
-
-def absent(adata: AnnData, key: str, *, why: str) -> None:
-    """Raise :class:`ValueError` if ``adata.obs`` already has a column that would be written."""
-    if key in adata.obs:
-        raise ValueError(f"adata.obs[{key!r}] exists, but {why}: give another --split-key.")
 
 
 def coordinates(adata: AnnData, key: str, rows: np.ndarray) -> np.ndarray:

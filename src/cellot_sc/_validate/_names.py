@@ -24,6 +24,16 @@ def no_unknown(given: Mapping[str, Any], valid: Iterable[str], *, what: str) -> 
             raise TypeError(f"{what} has no option {name!r}.{nearest(name, options)}")
 
 
+def distinct(names: str | Iterable[object], *, what: str, otherwise: str = "") -> list[str]:
+    """Return one name or several as text; raise :class:`ValueError` if there is none, or one is given twice."""
+    texts = [names] if isinstance(names, str) else [str(name) for name in names]
+    if not texts:
+        raise ValueError(f"{what} is empty: give at least one{otherwise}.")
+    if len(set(texts)) < len(texts):
+        raise ValueError(f"{what} names one twice: {texts}.")
+    return texts
+
+
 def new_names(names: str | Sequence[str], *, reserved: str, what: str) -> list[str]:
     """Return the names to be given to something new: ``names``, or the one name it is.
 
@@ -32,29 +42,25 @@ def new_names(names: str | Sequence[str], *, reserved: str, what: str) -> list[s
     ValueError
         If there is none, one is given twice, is ``reserved``, or cannot be part of a key of an AnnData.
     """
-    given = [names] if isinstance(names, str) else list(names)
-    if not given:
-        raise ValueError(f"{what} is empty: give at least one name.")
-    for name in given:
+    for name in [names] if isinstance(names, str) else names:
         if not isinstance(name, str) or not name or "/" in name:
             raise ValueError(f"{what} has {name!r}: a name is text that is not empty and has no '/'.")
-    if reserved in given:
+    texts = distinct(names, what=what)
+    if reserved in texts:
         raise ValueError(f"{what} has {reserved!r}, which names the other cells: choose another name.")
-    if len(set(given)) < len(given):
-        raise ValueError(f"{what} names one twice: {given}.")
-    return given
+    return texts
 
 
-def some_of(wanted: str | Iterable[str], valid: Iterable[str], *, what: str) -> list[str]:
-    """Return the wanted names, each once, if all are among ``valid``.
+def some_of(wanted: str | Iterable[str] | None, valid: Iterable[str], *, what: str) -> list[str]:
+    """Return the wanted names, each once, if all are among ``valid``; all of these with ``None``.
 
     Raises
     ------
     ValueError
         If one is unknown, or there is none.
     """
-    names = list(dict.fromkeys([wanted] if isinstance(wanted, str) else wanted))
     options = list(valid)
+    names = list(dict.fromkeys(options if wanted is None else [wanted] if isinstance(wanted, str) else wanted))
     if not names:
         raise ValueError(f"{what} is empty: give at least one.{nearest('', options)}")
     for name in names:
@@ -72,14 +78,10 @@ def feature_names(wanted: str | Sequence[str], valid: Sequence[str]) -> list[str
     ValueError
         If none is wanted, or one twice.
     """
-    names = [wanted] if isinstance(wanted, str) else [str(name) for name in wanted]
-    if not names:
-        raise ValueError("features is empty: give at least one, or None for the most changed ones.")
+    names = distinct(wanted, what="features", otherwise=", or None for the most changed ones")
     for name in names:
         if name not in set(valid):
             raise KeyError(f"feature {name!r} is not there.{nearest(name, valid)}")
-    if len(set(names)) < len(names):
-        raise ValueError(f"features names one twice: {names}.")
     return names
 
 
@@ -96,12 +98,6 @@ def not_both(given: Mapping[str, object]) -> None:
     names = [name for name, value in given.items() if value]
     if len(names) > 1:
         raise ValueError(f"{' and '.join(names)} exclude each other: give one.")
-
-
-def nothing_held_out(groups: Sequence[str], *, task: str) -> None:
-    """Raise :class:`ValueError` if groups are to be held out in a task that has none."""
-    if groups:
-        raise ValueError(f"task {task!r} holds out no group: leave --holdout {groups[0]} out.")
 
 
 def given[T](value: T | None, *, what: str, why: str) -> T:

@@ -17,11 +17,10 @@ def enough_cells(n_cells: int, *, what: str) -> None:
         raise ValueError(f"{what} has {n_cells} train cells; at least {MIN_TRAIN_CELLS} are needed.")
 
 
-def positive(value: float, *, what: str, integer: bool = False) -> Any:
-    """Return ``value`` if it is a positive number (a whole one if ``integer``); raise :class:`ValueError` otherwise."""
-    ok = isinstance(value, int | np.integer) if integer else isinstance(value, int | float | np.number)
-    if isinstance(value, bool) or not ok or not value > 0:
-        raise ValueError(f"{what} is {value!r}; a positive {'whole ' if integer else ''}number is needed.")
+def positive(value: float, *, what: str) -> float:
+    """Return ``value`` if it is a positive number; raise :class:`ValueError` otherwise."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not value > 0:
+        raise ValueError(f"{what} is {value!r}; a positive number is needed.")
     return value
 
 
@@ -54,30 +53,6 @@ def at_least(value: int, least: int, *, what: str, why: str) -> int:
     if value < least:
         raise ValueError(f"{what} is {value}; at least {least} are needed: {why}.")
     return value
-
-
-def seed(value: int) -> int:
-    """Return ``value`` if it is a whole number, 0 or more; raise :class:`ValueError` otherwise."""
-    return _from_zero(value, what="seed")
-
-
-def n_boot(value: int) -> int:
-    """Return ``value`` if it is a number of resamples, 0 for none; raise :class:`ValueError` otherwise."""
-    return _from_zero(value, what="n_boot")
-
-
-def _from_zero(value: int, *, what: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
-        raise ValueError(f"{what} is {value!r}; a whole number, 0 or more, is needed.")
-    return int(value)
-
-
-def leaves_some(test_fraction: float, valid_fraction: float) -> None:
-    """Raise :class:`ValueError` if the two fractions leave nothing to train on."""
-    if test_fraction + valid_fraction >= 1:
-        raise ValueError(
-            f"test_fraction {test_fraction} and valid_fraction {valid_fraction} leave no cell to train on."
-        )
 
 
 def whole_numbers(given: Any, *, what: str) -> list[int]:

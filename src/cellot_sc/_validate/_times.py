@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ._columns import obs_key
+from ._columns import complete
 from ._names import nearest, one_of
 
 if TYPE_CHECKING:
@@ -33,12 +33,7 @@ def time_labels(adata: AnnData, time_key: str) -> np.ndarray:
     ValueError
         If a cell has no time.
     """
-    column = obs_key(adata, time_key, what="time_key")
-    if column.isna().any():
-        raise ValueError(
-            f"adata.obs[{time_key!r}] is missing for {int(column.isna().sum())} cells: drop or label them."
-        )
-    return column.astype(str).to_numpy(dtype=object)
+    return complete(adata, time_key, what="time_key").astype(str).to_numpy(dtype=object)
 
 
 def time_order(adata: AnnData, time_key: str, order: Sequence[Any] | None) -> tuple[list[str], list[float]]:
@@ -114,13 +109,6 @@ def time_value(t: Any, labels: Sequence[str], values: Sequence[float]) -> float:
     return number
 
 
-def time_course(times: Sequence[float] | None, key: str) -> Sequence[float]:
-    """Return the times; raise :class:`KeyError` if fitted maps are not those between consecutive times."""
-    if times is None:
-        raise KeyError(f"adata.uns[{key!r}] holds maps of perturbations, not of a time course: call cs.tl.trajectory.")
-    return times
-
-
 def of_course(taken: np.ndarray, labels: Sequence[str]) -> None:
     """Raise :class:`ValueError` if a cell was taken at a time that is not of the course (index -1)."""
     others = int((taken < 0).sum())
@@ -133,7 +121,7 @@ def of_course(taken: np.ndarray, labels: Sequence[str]) -> None:
 def after_first(time: str, labels: Sequence[str]) -> None:
     """Raise :class:`ValueError` if no time of the course is before ``time``."""
     if time == labels[0]:
-        raise ValueError(f"target {time!r} is the first time: fates are read at a later one ({', '.join(labels[1:])}).")
+        raise ValueError(f"at {time!r} is the first time: fates are read at a later one ({', '.join(labels[1:])}).")
 
 
 def labelled(n_labels: int, groupby: str, time: str) -> None:

@@ -12,8 +12,8 @@ from anndata import AnnData
 from cellot_sc import _keys, _validate
 from cellot_sc._settings import logger
 
-COUNTS_PER_GENE = 20
-"""Expected counts of a cell, per gene; also what every cell is normalised to."""
+from ._populations import COUNTS_PER_GENE, log_normalised, numbered
+
 CELLS_PER_CLONE = 6
 """Cells that share a barcode, on average over the whole time course."""
 KINSHIP = 0.8
@@ -88,7 +88,7 @@ def simulate_branching(
     """
     names = _validate.new_names(fates, reserved=PROGENITOR, what="fates")
     for what, size in {"n_cells": n_cells, "n_genes": n_genes, "n_times": n_times}.items():
-        _validate.positive(size, what=what, integer=True)
+        _validate.whole(size, 1, what=what)
     _validate.at_least(n_times, 2, what="n_times", why="a course has a beginning and an end")
     _validate.at_least(n_cells, n_times, what="n_cells", why="one for each time")
     for name, rate in (growth or {}).items():
@@ -117,12 +117,10 @@ def simulate_branching(
     library = COUNTS_PER_GENE * n_genes * rng.lognormal(0, 0.3, (n_cells, 1))
     dispersion = 0.05
     counts = rng.poisson(library * share_of_gene * rng.gamma(1 / dispersion, dispersion, share_of_gene.shape))
-    scale = COUNTS_PER_GENE * n_genes / np.maximum(counts.sum(axis=1, keepdims=True), 1)
 
     seen = np.where(time < n_times / 2, len(names), fate)
-    width = len(str(n_genes - 1))
     adata = AnnData(
-        sp.csr_matrix(np.log1p(counts * scale).astype(np.float32)),
+        sp.csr_matrix(log_normalised(counts)),
         obs=pd.DataFrame(
             {
                 _keys.TIME: time,
@@ -134,7 +132,7 @@ def simulate_branching(
             },
             index=[f"cell_{i}" for i in range(n_cells)],
         ),
-        var=pd.DataFrame(index=[f"gene_{i:0{width}d}" for i in range(n_genes)]),
+        var=pd.DataFrame(index=numbered("gene", n_genes)),
         layers={"counts": sp.csr_matrix(counts.astype(np.float32))},
     )
     barcodes = (np.ones(n_cells, dtype=bool), (np.arange(n_cells), clone))

@@ -14,7 +14,6 @@ import requests
 from scverse_misc.datasets import DatasetEntry
 from tqdm.auto import tqdm
 
-from cellot_sc import _validate
 from cellot_sc._settings import logger, settings
 
 TIMEOUT = (10, 60)
@@ -68,7 +67,12 @@ def fetch(entry: DatasetEntry) -> Path:
             else:
                 logger.info("downloaded %s to %s", file.name, path.parent)
                 return path
-    _validate.not_downloaded(path, file.resolve_url(), reasons, megabytes=entry.metadata.get("megabytes"))
+    size = f" ({entry.metadata['megabytes']} MB)" if "megabytes" in entry.metadata else ""
+    raise FileNotFoundError(
+        f"{path.name} is not in {path.parent}, and was not downloaded: {'; '.join(dict.fromkeys(reasons))}. "
+        f"Download {file.resolve_url()}{size} where there is a network and put it there as {path.name}, or point "
+        "cs.settings.dataset_dir (CELLOT_SC_DATASET_DIR) to a folder that has it."
+    )
 
 
 class _Resumable:

@@ -18,14 +18,22 @@ type Role = Literal["all_types", "one_type", "inert"]
 
 @dataclass(frozen=True)
 class Effect:
-    """The effect of one perturbation."""
+    """The effect of one perturbation.
+
+    Parameters
+    ----------
+    perturbation, role
+        Its name, and on whom it acts.
+    log_fold_change
+        Natural log fold change of the rate of each gene in each cell type, shape ``(n_cell_types, n_genes)``.
+    patient_strength
+        What the log fold changes are multiplied by in each patient, shape ``(n_patients,)``.
+    """
 
     perturbation: str
     role: Role
     log_fold_change: np.ndarray
-    """Natural log fold change of the rate of each gene in each cell type, shape (n_cell_types, n_genes)."""
     patient_strength: np.ndarray
-    """What the log fold changes are multiplied by in each patient, shape (n_patients,)."""
 
     def of(self, cells: Cells) -> np.ndarray:
         """Return the log fold changes of given cells, shape (n_cells, n_genes)."""

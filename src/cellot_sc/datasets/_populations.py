@@ -21,14 +21,32 @@ TYPE_COLUMNS = ("cell_type", "bulk_labels", "louvain", "leiden")
 """Columns of a baseline AnnData in which cell types are looked for, in this order."""
 
 
+def numbered(stem: str, n: int) -> list[str]:
+    """Return names that sort as their numbers do."""
+    width = len(str(n - 1))
+    return [f"{stem}_{i:0{width}d}" for i in range(n)]
+
+
+def log_normalised(counts: np.ndarray) -> np.ndarray:
+    """Return log1p of counts normalised to :data:`COUNTS_PER_GENE` a gene, float32, shape ``(n_cells, n_genes)``."""
+    scale = COUNTS_PER_GENE * counts.shape[1] / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    return np.log1p(counts * scale).astype(np.float32)
+
+
 @dataclass(frozen=True)
 class Cells(ABC):
-    """Unperturbed cells, with all that is random about them settled."""
+    """Unperturbed cells, with all that is random about them settled.
+
+    Parameters
+    ----------
+    types
+        Index of the cell type of each cell, shape ``(n_cells,)``.
+    patients
+        Index of the patient of each cell, shape ``(n_cells,)``.
+    """
 
     types: np.ndarray
-    """Index of the cell type of each cell, shape (n_cells,)."""
     patients: np.ndarray
-    """Index of the patient of each cell, shape (n_cells,)."""
 
     @abstractmethod
     def express(self, log_fold_change: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
@@ -37,15 +55,23 @@ class Cells(ABC):
 
 @dataclass(frozen=True)
 class Population(ABC):
-    """A population that cells can be drawn from."""
+    """A population that cells can be drawn from.
+
+    Parameters
+    ----------
+    genes, cell_types, patients
+        Their names.
+    abundance
+        Share of each cell type, shape ``(n_cell_types,)``.
+    mean_expression
+        Mean expression of each gene in each cell type, shape ``(n_cell_types, n_genes)``.
+    """
 
     genes: list[str]
     cell_types: list[str]
     patients: list[str]
     abundance: np.ndarray
-    """Share of each cell type, shape (n_cell_types,)."""
     mean_expression: np.ndarray
-    """Mean expression of each gene in each cell type, shape (n_cell_types, n_genes)."""
 
     @abstractmethod
     def draw(self, n_cells: int, rng: np.random.Generator) -> Cells:
@@ -54,34 +80,47 @@ class Population(ABC):
 
 @dataclass(frozen=True)
 class CountedCells(Cells):
-    """Cells whose counts are Poisson quantiles, so that each can be seen elsewhere with its chance kept."""
+    """Cells whose counts are Poisson quantiles, so that each can be seen elsewhere with its chance kept.
+
+    Parameters
+    ----------
+    rates
+        Expected count of each cell and gene, shape ``(n_cells, n_genes)``.
+    quantiles
+        Quantile of each count, shape ``(n_cells, n_genes)``.
+    counts
+        Counts without a perturbation, shape ``(n_cells, n_genes)``.
+    """
 
     rates: np.ndarray
-    """Expected count of each cell and gene, shape (n_cells, n_genes)."""
     quantiles: np.ndarray
-    """Quantile of each count, shape (n_cells, n_genes)."""
     counts: np.ndarray
-    """Counts without a perturbation, shape (n_cells, n_genes)."""
 
     def express(self, log_fold_change: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Return log1p of counts normalised to :data:`COUNTS_PER_GENE` a gene, and the counts."""
         counts = self.counts.copy()
         changed = log_fold_change != 0
         counts[changed] = poisson.ppf(self.quantiles[changed], self.rates[changed] * np.exp(log_fold_change[changed]))
-        scale = COUNTS_PER_GENE * counts.shape[1] / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-        return np.log1p(counts * scale).astype(np.float32), counts.astype(np.float32)
+        return log_normalised(counts), counts.astype(np.float32)
 
 
 @dataclass(frozen=True)
 class CountPopulation(Population):
-    """Counts: Poisson at the rate library_c gamma_cg exp(type_kg + patient_pg + activity_c . loading_g)."""
+    """Counts: Poisson at the rate library_c gamma_cg exp(type_kg + patient_pg + activity_c . loading_g).
+
+    Parameters
+    ----------
+    type_log_rate
+        Log share of each gene in the counts of each cell type, shape ``(n_cell_types, n_genes)``.
+    patient_log_rate
+        What each patient adds to it, shape ``(n_patients, n_genes)``.
+    loading
+        What one unit of each of two activities within a type adds to it, shape ``(2, n_genes)``.
+    """
 
     type_log_rate: np.ndarray
-    """Log share of each gene in the counts of each cell type, shape (n_cell_types, n_genes)."""
     patient_log_rate: np.ndarray
-    """What each patient adds to it, shape (n_patients, n_genes)."""
     loading: np.ndarray
-    """What one unit of each of two activities within a type adds to it, shape (2, n_genes)."""
 
     @classmethod
     def random(cls, n_genes: int, n_cell_types: int, n_patients: int, rng: np.random.Generator) -> CountPopulation:
@@ -94,9 +133,9 @@ class CountPopulation(Population):
         # library size is drawn on its own, so every type gets the same total
         log_rate -= np.log(np.exp(log_rate).sum(axis=1, keepdims=True))
         return cls(
-            genes=_names("gene", n_genes),
-            cell_types=_names("type", n_cell_types),
-            patients=_names("patient", n_patients),
+            genes=numbered("gene", n_genes),
+            cell_types=numbered("type", n_cell_types),
+            patients=numbered("patient", n_patients),
             abundance=np.full(n_cell_types, 1 / n_cell_types),
             mean_expression=np.exp(log_rate),
             type_log_rate=log_rate,
@@ -120,10 +159,15 @@ class CountPopulation(Population):
 
 @dataclass(frozen=True)
 class SampledCells(Cells):
-    """Cells of an AnnData."""
+    """Cells of an AnnData.
+
+    Parameters
+    ----------
+    x
+        Their log1p expression, shape ``(n_cells, n_genes)``.
+    """
 
     x: np.ndarray
-    """Their log1p expression, shape (n_cells, n_genes)."""
 
     def express(self, log_fold_change: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Return log1p expression; a gene that was not seen in a cell stays unseen."""
@@ -135,14 +179,21 @@ class SampledCells(Cells):
 
 @dataclass(frozen=True)
 class SampledPopulation(Population):
-    """The cells of an AnnData, to be drawn with replacement."""
+    """The cells of an AnnData, to be drawn with replacement.
+
+    Parameters
+    ----------
+    x
+        Log1p expression of the cells there are, shape ``(n_cells, n_genes)``.
+    types
+        Index of the cell type of each, shape ``(n_cells,)``.
+    known_patients
+        Index of the patient of each, shape ``(n_cells,)``.
+    """
 
     x: sp.csr_array
-    """Log1p expression of the cells there are, shape (n_cells, n_genes)."""
     types: np.ndarray
-    """Index of the cell type of each, shape (n_cells,)."""
     known_patients: np.ndarray | None
-    """Index of the patient of each, shape (n_cells,)."""
 
     @classmethod
     def of(cls, baseline: AnnData, n_patients: int) -> SampledPopulation:
@@ -159,7 +210,7 @@ class SampledPopulation(Population):
         cell_types, types = ["all"], np.zeros(baseline.n_obs, dtype=np.int64)
         if column is not None:
             cell_types, types = _validate.categories(baseline, column, what="baseline")
-        patients, known_patients = _names("patient", n_patients), None
+        patients, known_patients = numbered("patient", n_patients), None
         if "patient" in baseline.obs:
             patients, known_patients = _validate.categories(baseline, "patient", what="baseline")
         means = [np.asarray(x[types == k].mean(axis=0)).ravel() for k in range(len(cell_types))]
@@ -181,8 +232,3 @@ class SampledPopulation(Population):
         if self.known_patients is not None:
             patients = self.known_patients[rows]
         return SampledCells(self.types[rows], patients, self.x[rows].toarray())
-
-
-def _names(stem: str, n: int) -> list[str]:
-    width = len(str(n - 1))
-    return [f"{stem}_{i:0{width}d}" for i in range(n)]

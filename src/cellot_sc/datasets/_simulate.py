@@ -96,8 +96,8 @@ def simulate(
     """
     names = _validate.new_names(perturbations, reserved=_keys.CONTROL, what="perturbations")
     for what, size in {"n_cells": n_cells, "n_genes": n_genes, "n_cell_types": n_cell_types}.items():
-        _validate.positive(size, what=what, integer=True)
-    _validate.positive(n_patients, what="n_patients", integer=True)
+        _validate.whole(size, 1, what=what)
+    _validate.whole(n_patients, 1, what="n_patients")
     _validate.seed(seed)
     conditions = [_keys.CONTROL, *names]
     groups = {"conditions": len(conditions)}

@@ -159,7 +159,11 @@ class Task:
         return file
 
     def _missing(self, folder: Path, file: str) -> NoReturn:
-        _validate.not_in_archive(folder, file, doi=ARCHIVE_DOI, task=self.name, open_question=self.not_verified)
+        known = f" Not verified: {self.not_verified}." if self.not_verified else ""
+        raise FileNotFoundError(
+            f"task {self.name!r} needs {file}, which is not in {folder}. Download the archive of the CellOT paper, "
+            f"https://doi.org/{ARCHIVE_DOI}, and unpack it there, so that {folder / file} exists.{known}"
+        )
 
     def _targets(self, path: Path) -> tuple[str, ...] | None:
         if self.targets_file is not None and (file := path.with_name(self.targets_file)).is_file():

@@ -44,13 +44,6 @@ def clouds(**given: ArrayLike) -> list[np.ndarray]:
     return [array.astype(np.float64) for array in arrays.values()]
 
 
-def seed(value: int) -> int:
-    """Return a seed; raise :class:`ValueError` if it is no whole number, 0 or more."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
-        raise ValueError(f"seed is {value!r}; a whole number, 0 or more, is needed.")
-    return int(value)
-
-
 def bandwidths(gamma: float | ArrayLike) -> np.ndarray:
     """Return kernel parameters as a float64 array of shape ``(n_gammas,)``.
 
@@ -67,9 +60,3 @@ def bandwidths(gamma: float | ArrayLike) -> np.ndarray:
             f"gamma holds {gammas[~(np.isfinite(gammas) & (gammas > 0))][0]}: positive finite numbers are needed."
         )
     return gammas.astype(np.float64)
-
-
-def whole(value: int, least: int, *, what: str) -> None:
-    """Raise :class:`ValueError` if ``value`` is no whole number, or below ``least``."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise ValueError(f"{what} is {value!r}: a whole number, {least} or more, is needed.")

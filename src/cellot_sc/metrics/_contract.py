@@ -76,7 +76,7 @@ def check_metric(metric: Metric) -> None:
     )
     of_two = metric(*(cloud[:2] for cloud in clouds))
     assert not math.isinf(of_two), f"{what} is {of_two} of two cells: a number is needed, or NaN if it is unknown."
-    _check_resamples(metric, what, simulated)
+    _check_resamples(metric, what, simulated, value)
     for cloud, copy in zip(clouds, copies, strict=True):
         assert np.array_equal(cloud, copy), f"{what} changes the cells that it is given: it has to work on a copy."
 
@@ -106,12 +106,11 @@ def _check_across(metric: Metric, what: str) -> None:
     assert np.array_equal(effects, copy), f"{what} changes the effects that it is given: it has to work on a copy."
 
 
-def _check_resamples(metric: Metric, what: str, simulated: list[np.ndarray]) -> None:
+def _check_resamples(metric: Metric, what: str, simulated: list[np.ndarray], value: float) -> None:
     """Check that the resamples in the way that the metric states are its own, and scatter around its value."""
     name = type(metric.resampling).__name__
     clouds = tuple(simulated[: 3 if metric.with_control else 2])
     once = tuple(np.ones((len(cloud), 1), dtype=np.int64) for cloud in clouds)
-    value = metric(*clouds)
     [again] = metric.resampling.resamples(metric.function, clouds, once)
     assert math.isnan(again) or math.isclose(again, value, rel_tol=1e-4, abs_tol=1e-6), (
         f"{what} is {value}, and {again} by {name} of every cell once: it depends on more than that looks at."

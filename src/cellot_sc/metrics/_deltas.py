@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from .. import _numbers
 from . import _check
 from ._metric import Metric, register
 from ._resampling import MomentResampling
@@ -336,7 +337,7 @@ def _deltas(x: np.ndarray, y: np.ndarray, control: np.ndarray) -> tuple[np.ndarr
 
 
 def _top(score: np.ndarray, k: int) -> np.ndarray:
-    _check.whole(k, 1, what="k")
+    _numbers.whole(k, 1, what="k")
     return np.argsort(-np.abs(score), kind="stable")[:k]
 
 

@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .. import _numbers
 from . import _check
 from ._metric import Metric, register
 from ._mmd import mmd
@@ -261,9 +262,9 @@ def knn_enrichment(x: ArrayLike, y: ArrayLike, *, k: int = 50, seed: int = 0) ->
     0.5
     """
     x, y = _check.clouds(x=x, y=y)
-    _check.whole(k, 1, what="k")
+    _numbers.whole(k, 1, what="k")
     n = min(len(x), len(y))
-    rng = np.random.default_rng(_check.seed(seed))
+    rng = np.random.default_rng(_numbers.seed(seed))
     x, y = (cloud if len(cloud) == n else cloud[rng.choice(len(cloud), n, replace=False)] for cloud in (x, y))
     k = min(k, n - 1)
     joint = np.concatenate([x, y])

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .. import _numbers
 from . import _check
 from ._metric import Metric, register
 from ._pairwise import pair_forms, pair_sums, squared_distances
@@ -182,10 +183,10 @@ def mmd_test(
     """
     x, y = _check.clouds(x=x, y=y)
     gammas = resolve_gammas(gamma, x, y)
-    _check.whole(n_permutations, 1, what="n_permutations")
+    _numbers.whole(n_permutations, 1, what="n_permutations")
     m, n = len(x), len(y)
     pooled = np.concatenate([x, y])
-    rng = np.random.default_rng(_check.seed(seed))
+    rng = np.random.default_rng(_numbers.seed(seed))
     labels = np.arange(m + n) < m
     values: list[np.ndarray] = []
     for start in range(0, n_permutations + 1, PERMUTATIONS_AT_ONCE):

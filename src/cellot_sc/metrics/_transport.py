@@ -57,9 +57,7 @@ def sinkhorn_divergence(x: ArrayLike, y: ArrayLike, *, epsilon: float = 0.05) ->
     >>> round(sinkhorn_divergence(x, x + 1), 2)
     2.0
     """
-    x, y = _check.clouds(x=x, y=y)
-    scale = _scale(x, y, epsilon)
-    return float(_divergence(*_weighted(x, y), scale))
+    return float(_divergence(*_problem(x, y, epsilon)))
 
 
 def entropic_wasserstein2(x: ArrayLike, y: ArrayLike, *, epsilon: float = 0.01) -> float:
@@ -99,9 +97,7 @@ def entropic_wasserstein2(x: ArrayLike, y: ArrayLike, *, epsilon: float = 0.01) 
     >>> round(entropic_wasserstein2(x, x + 3), 1)
     4.3
     """
-    x, y = _check.clouds(x=x, y=y)
-    scale = _scale(x, y, epsilon)
-    return float(np.sqrt(_plan_cost(*_weighted(x, y), scale)))
+    return float(np.sqrt(_plan_cost(*_problem(x, y, epsilon))))
 
 
 def wasserstein2(x: ArrayLike, y: ArrayLike) -> float:
@@ -143,27 +139,25 @@ def wasserstein2(x: ArrayLike, y: ArrayLike) -> float:
     return float(np.sqrt(cost[linear_sum_assignment(cost)].mean()))
 
 
-def _scale(x: np.ndarray, y: np.ndarray, epsilon: float) -> float:
-    """Return the regularisation in the unit of the cost."""
+def _problem(
+    x: ArrayLike, y: ArrayLike, epsilon: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, float]:
+    """Return both clouds, each centred and padded and with the weights of its cells, and epsilon as a cost."""
+    x, y = _check.clouds(x=x, y=y)
     if not isinstance(epsilon, int | float | np.number) or not 0 < epsilon < np.inf:
         raise ValueError(f"epsilon is {epsilon!r}: a positive finite number is needed.")
-    center = x.mean(axis=0) - y.mean(axis=0)
-    mean_cost = x.var(axis=0).sum() + y.var(axis=0).sum() + center @ center
-    return epsilon * float(mean_cost) if mean_cost > 0 else epsilon
-
-
-def _weighted(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return both clouds, centred and padded, and the weights of their cells."""
+    shift = x.mean(axis=0) - y.mean(axis=0)
+    mean_cost = float(x.var(axis=0).sum() + y.var(axis=0).sum() + shift @ shift)
     center = (x.mean(axis=0) + y.mean(axis=0)) / 2
+    return *_padded(x - center), *_padded(y - center), epsilon * mean_cost if mean_cost > 0 else epsilon
 
-    def padded(cloud: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        n = -(-len(cloud) // PADDING) * PADDING
-        cells, weights = np.zeros((n, cloud.shape[1]), np.float32), np.zeros(n, np.float32)
-        cells[: len(cloud)], weights[: len(cloud)] = cloud - center, 1 / len(cloud)
-        return cells, weights
 
-    (xs, a), (ys, b) = padded(x), padded(y)
-    return xs, a, ys, b
+def _padded(cloud: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the cells, and others without weight after them, and the weight of each."""
+    n = -(-len(cloud) // PADDING) * PADDING
+    cells, weights = np.zeros((n, cloud.shape[1]), np.float32), np.zeros(n, np.float32)
+    cells[: len(cloud)], weights[: len(cloud)] = cloud, 1 / len(cloud)
+    return cells, weights
 
 
 @jax.jit

@@ -1,4 +1,4 @@
-"""Checks of solvers' options and of seeds, and the words of their errors: what was got, and what is needed."""
+"""Checks of solvers' options, and the words of their errors: what was got, and what is needed."""
 
 from __future__ import annotations
 
@@ -20,12 +20,6 @@ def positive(config: Any, *names: str, or_zero: bool = False) -> None:
     for name in names:
         value = getattr(config, name)
         _require(name, value, _is_finite(value) and (value > 0 or (or_zero and value == 0)), kind)
-
-
-def seed(value: Any) -> int:
-    """Return a seed; raise :class:`ValueError` if it is no whole number, 0 or more."""
-    _require("seed", value, _is_whole(value) and value >= 0, "a whole number, 0 or more,")
-    return int(value)
 
 
 def several(config: Any, name: str, *, whole: bool = False) -> tuple[Any, ...]:

@@ -36,8 +36,8 @@ class Problem:
     Raises
     ------
     ValueError
-        If a cloud is no matrix, holds NaN or inf or has dimensions of its own, there are no train cells, or groups or
-        weights are not one number, 0 or more, per cell.
+        If a cloud is no matrix, holds NaN or inf or has dimensions of its own, there are no train cells, groups or
+        weights are not one number, 0 or more, per cell, or some source cells are in a group without target cells.
     TypeError
         If cells are sparse, or no real numbers.
 
@@ -63,7 +63,8 @@ class Problem:
         """Make arrays of what was given, check them, and drop weights that are all alike."""
         for name in ("source", "target", "source_valid", "target_valid"):
             given = getattr(self, name)
-            cells = np.empty((0, self.n_dims), dtype=np.float32) if given is None else _cells(name, given)
+            none = given is None and name.endswith("valid")
+            cells = np.empty((0, self.n_dims), dtype=np.float32) if none else _cells(name, given)
             object.__setattr__(self, name, cells)
             if cells.shape[1] != self.n_dims:
                 raise ValueError(
@@ -77,6 +78,15 @@ class Problem:
             raise ValueError(
                 f"source has {len(self.source)} cells and target {len(self.target)}: both need some to learn from."
             )
+        if self.source_groups is None or self.target_groups is None:
+            if self.source_groups is not self.target_groups:
+                raise ValueError(
+                    "source_groups and target_groups are needed both or neither: cells are paired by them."
+                )
+        elif (alone := np.setdiff1d(self.source_groups, self.target_groups)).size:
+            raise ValueError(
+                f"source_groups has {alone.tolist()}, of which target_groups has no cell: leave these cells out."
+            )
 
     @property
     def is_weighted(self) -> bool:
@@ -89,10 +99,21 @@ class Problem:
         return self.source.shape[1]
 
 
-def _cells(name: str, given: Any) -> np.ndarray:
+def _array(name: str, given: Any) -> np.ndarray:
     if hasattr(given, "toarray") and not isinstance(given, np.ndarray):
-        raise TypeError(f"{name} is a sparse {type(given).__name__}: pass dense cells, such as {name}.toarray().")
-    cells = np.asarray(given)
+        raise TypeError(f"{name} is a sparse {type(given).__name__}: pass dense numbers, such as {name}.toarray().")
+    if np.ma.is_masked(given):
+        raise ValueError(f"{name} is an array of which some numbers are masked: leave these cells out.")
+    try:
+        return np.asarray(given)
+    # what tensors on another device raise, or lists of unequal length
+    except (TypeError, ValueError, RuntimeError) as error:
+        kind = type(given).__name__
+        raise TypeError(f"{name} is a {kind} that numpy makes no array of: pass one of numbers. {error}") from error
+
+
+def _cells(name: str, given: Any) -> np.ndarray:
+    cells = _array(name, given)
     if cells.dtype.kind in "OSUMmc":
         raise TypeError(f"{name} is made of {cells.dtype}: cells of real numbers are needed.")
     if cells.ndim != 2 or not cells.shape[1]:
@@ -111,7 +132,7 @@ def _cells(name: str, given: Any) -> np.ndarray:
 
 def _per_cell(name: str, given: Any, n_cells: int) -> np.ndarray | None:
     """Return the group or the weight of each cell, or ``None`` for weights that are all alike."""
-    values = np.asarray(given)
+    values = _array(name, given)
     is_weight = name.endswith("weights")
     kinds, needed = ("fiub", "numbers, none negative or all 0,") if is_weight else ("iub", "whole numbers, 0 or more,")
     ok = values.shape == (n_cells,) and (values.dtype.kind in kinds or not n_cells)
@@ -130,6 +151,13 @@ class History:
     seconds: list[float] = field(default_factory=list)
     metrics: dict[str, list[float]] = field(default_factory=dict)
     selected: int | None = None
+
+    def add(self, step: int, seconds: float, **metrics: float) -> None:
+        """Add a point at which the fit was looked at."""
+        self.step.append(step)
+        self.seconds.append(seconds)
+        for name, value in metrics.items():
+            self.metrics.setdefault(name, []).append(value)
 
 
 class Solution(NamedTuple):

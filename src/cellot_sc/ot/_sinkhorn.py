@@ -65,10 +65,10 @@ def paired(
 
 
 def _padded(cells: np.ndarray, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    padded = np.zeros((bucket(len(cells)), cells.shape[1]), dtype=np.float32)
-    shares = np.zeros(len(padded), dtype=np.float32)
-    padded[: len(cells)], shares[: len(cells)] = cells, 1 / len(cells) if weights is None else shares_of(weights)
-    return padded, shares
+    n_more = bucket(len(cells)) - len(cells)
+    shares = np.full(len(cells), 1 / len(cells)) if weights is None else shares_of(weights)
+    padded, shares = np.pad(cells, ((0, n_more), (0, 0))), np.pad(shares, (0, n_more))
+    return padded.astype(np.float32), shares.astype(np.float32)
 
 
 @partial(jax.jit, static_argnames=("max_iterations", "tau"))

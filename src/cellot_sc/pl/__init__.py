@@ -2,7 +2,6 @@
 
 from ._clonal import clonal_agreement
 from ._displacement import displacement
-from ._drug_similarity import drug_similarity
 from ._effect_clusters import effect_clusters
 from ._effect_heatmap import effect_heatmap
 from ._embedding import embedding
@@ -10,6 +9,7 @@ from ._evaluation import evaluation
 from ._fate import fate
 from ._history import history
 from ._marginals import marginals
+from ._perturbation_similarity import perturbation_similarity
 from ._responses import responses
 from ._spatial_effects import spatial_effects
 from ._subpopulation_effects import subpopulation_effects
@@ -19,7 +19,6 @@ from ._transport_cost import transport_cost
 __all__ = [
     "clonal_agreement",
     "displacement",
-    "drug_similarity",
     "effect_clusters",
     "effect_heatmap",
     "embedding",
@@ -27,6 +26,7 @@ __all__ = [
     "fate",
     "history",
     "marginals",
+    "perturbation_similarity",
     "responses",
     "spatial_effects",
     "subpopulation_effects",

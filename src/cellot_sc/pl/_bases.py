@@ -12,7 +12,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from .._settings import logger
 from . import _colors
-from ._cells import Cells
+from ._cells import ShownCells
 
 UMAP, PRINCIPAL = "umap", "pca"
 BASES = (UMAP, PRINCIPAL)
@@ -39,7 +39,7 @@ def among_nearest(points: np.ndarray, xy: np.ndarray) -> Callable[[np.ndarray], 
     return lambda others: xy[nearest.kneighbors(others, return_distance=False)].mean(axis=1)
 
 
-def rows_of(cells: Cells, basis: str) -> dict[str, np.ndarray]:
+def rows_of(cells: ShownCells, basis: str) -> dict[str, np.ndarray]:
     """Return the positions of the cells to show, by perturbation: all of them, or a sample that UMAP can cope with."""
     at_most = MAX_UMAP_CELLS // (1 + 2 * len(cells.targets)) if basis == UMAP else len(cells.labels)
     rows = {name: cells.rows(name, at_most=at_most) for name in [cells.control, *cells.targets]}
@@ -48,7 +48,7 @@ def rows_of(cells: Cells, basis: str) -> dict[str, np.ndarray]:
     return rows
 
 
-def together(cells: Cells, rows: dict[str, np.ndarray], basis: str) -> dict[str, dict[str, np.ndarray]]:
+def together(cells: ShownCells, rows: dict[str, np.ndarray], basis: str) -> dict[str, dict[str, np.ndarray]]:
     """Return the positions of control, observed and predicted cells on one map, by perturbation and role."""
     control = cells.space.read(rows[cells.control])
     clouds = [control]
@@ -62,7 +62,7 @@ def together(cells: Cells, rows: dict[str, np.ndarray], basis: str) -> dict[str,
     }
 
 
-def onto(cells: Cells, rows: dict[str, np.ndarray], xy: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
+def onto(cells: ShownCells, rows: dict[str, np.ndarray], xy: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
     """Return the positions of control, observed and predicted cells on a map of all cells, shape (n_cells, 2).
 
     A cell is moved by as much as the mean position of its nearest neighbours among the control and observed cells is:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ from ..pp import Space
 
 
 @dataclass(frozen=True)
-class Cells:
+class ShownCells:
     """The cells of an AnnData with fitted maps.
 
     Parameters
@@ -64,22 +65,22 @@ def groups(adata: AnnData, key: str | None, *, what: str = "color") -> np.ndarra
     return None if key is None else _validate.obs_key(adata, key, what=what).astype(str).to_numpy(dtype=object)
 
 
-def of_split(adata: AnnData, target: str | None, *, key: str, split: str) -> Cells:
-    """Return the cells of a split for one perturbation, or for every one that has cells there.
+def of_split(adata: AnnData, targets: str | Sequence[str] | None, *, key: str, split: str) -> ShownCells:
+    """Return the cells of a split for some perturbations, all fitted ones with ``None``, that have cells there.
 
     Raises
     ------
     KeyError
         If there are no fitted maps, or no such representation or split.
     ValueError
-        If the target was not fitted, the split is unknown or has too few cells.
+        If a target was not fitted, the split is unknown or has too few cells.
     """
     fitted = tl.maps(adata, key)
     fit = fitted.fit
     space = fit.space(adata)
-    names = list(fitted.maps) if target is None else [_validate.one_of(target, fitted.maps, what="target")]
+    names = _validate.some_of(targets, fitted.maps, what="target")
     _validate.one_of(split, _keys.SPLITS, what="split")
     labels, parts = fit.labels(adata), fit.parts(adata)
     counts = {name: int(((labels == name) & (parts == split)).sum()) for name in [fit.control, *names]}
     shown = _validate.cells_to_judge(counts, fit.control, split=split)
-    return Cells(fitted, space, labels, parts, split, shown)
+    return ShownCells(fitted, space, labels, parts, split, shown)

@@ -9,21 +9,20 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from .. import _defaults, _validate
+from .. import _keys, _validate
+from ..tl._courses.clones import BASELINES
 from . import _canvas, _colors, _draw
 from ._evaluation import model_name
 
 COLUMNS = ("model", "metric", "source", "fate", "n_cells", "n_clones", "value", "ci_low", "ci_high")
 CHANCE = {"auroc": 0.5, "correlation": 0.0}
-PEERS = ("prior", *_defaults.CONTROLS, "moscot")
-ALL = "all"
 
 
 def clonal_agreement(
     table: pd.DataFrame,
     *,
     source: str | None = None,
-    fate: str = ALL,
+    fate: str = _keys.ALL,
     ax: Axes | Sequence[Axes] | None = None,
     show: bool | None = None,
     save: str | Path | None = None,
@@ -66,7 +65,7 @@ def clonal_agreement(
     >>> adata = cs.datasets.simulate_branching(600, 30)
     >>> cs.tl.trajectory(adata, solver="gaussian")
     >>> cs.tl.fate(adata, "cell_type")
-    >>> table = cs.tl.clonal_agreement(adata, models=["prior", "identity"], n_boot=50)
+    >>> table = cs.tl.clonal_agreement(adata, baselines=["prior", "identity"], n_boot=50)
     >>> list(cs.pl.clonal_agreement(table, show=False))
     ['accuracy', 'auroc', 'correlation']
     """
@@ -74,17 +73,17 @@ def clonal_agreement(
     _validate.table_columns(table, COLUMNS, maker="cs.tl.clonal_agreement")
     sources = list(dict.fromkeys(table["source"]))
     if source is None:
-        source = ALL if ALL in sources else sources[0]
+        source = _keys.ALL if _keys.ALL in sources else sources[0]
     _validate.one_of(source, sources, what="source")
     _validate.one_of(fate, list(dict.fromkeys(table["fate"])), what="fate")
     rows = table[(table["source"] == source) & (table["fate"] == fate)]
     metrics = list(dict.fromkeys(rows["metric"]))
     models = list(dict.fromkeys(rows["model"]))
-    fitted = [model for model in models if model not in PEERS]
-    peers = [model for model in PEERS if model in models]
-    models = [*peers, *fitted]
+    fitted = [model for model in models if model not in BASELINES]
+    baselines = [model for model in BASELINES if model in models]
+    models = [*baselines, *fitted]
     # the first that has no colour of its own is the one that stands out
-    colors = _colors.model_colors([*fitted, *peers])
+    colors = _colors.model_colors([*fitted, *baselines])
 
     canvas = _canvas.Canvas.of(ax, metrics, size=(2.9, 0.9 + 0.3 * len(models)), n_cols=3)
     y = np.arange(len(models))

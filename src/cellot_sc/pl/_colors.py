@@ -13,7 +13,7 @@ from anndata import AnnData
 from matplotlib.colors import to_rgb
 from scanpy.plotting import palettes
 
-from .. import _defaults
+from .. import _defaults, _keys
 from ..tl import Fit
 
 # Okabe and Ito, https://jfly.uni-koeln.de/color/, which differ for every kind of colour vision; but for their yellow,
@@ -30,8 +30,8 @@ BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK = COLORS = (
 GREY = "#8C8C8C"
 FAINT = "#DDDDDD"
 
-CONTROL, OBSERVED, PREDICTED = "control", "observed", "predicted"
-MODEL_COLORS = dict(zip((*_defaults.CONTROLS, OBSERVED), (GREY, PURPLE, GREEN, BLUE), strict=True))
+CONTROL, OBSERVED, PREDICTED = "control", _keys.OBSERVED, "predicted"
+MODEL_COLORS = dict(zip((*_defaults.BASELINES, OBSERVED), (GREY, PURPLE, GREEN, BLUE), strict=True))
 """Colours of what a model is compared with."""
 
 DIVERGING = "RdBu_r"
@@ -84,7 +84,7 @@ def role_colors(adata: AnnData, fit: Fit, target: str | None) -> dict[str, str]:
 
 
 def model_colors(models: Sequence[str]) -> dict[str, str]:
-    """Return a colour per model: the controls have their own, and the first other one stands out."""
+    """Return a colour per model: baselines have their own, and the first other one stands out."""
     others = [model for model in models if model not in MODEL_COLORS]
     free = [VERMILION, ORANGE, SKY, BLACK]
     return MODEL_COLORS | {model: free[i % len(free)] for i, model in enumerate(others)}

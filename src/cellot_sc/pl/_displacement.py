@@ -17,7 +17,7 @@ from . import _bases, _canvas, _cells, _colors, _draw, _fields
 
 def displacement(
     adata: AnnData,
-    target: str | None = None,
+    targets: str | Sequence[str] | None = None,
     *,
     basis: str = _bases.UMAP,
     color: str | None = None,
@@ -42,8 +42,8 @@ def displacement(
     ----------
     adata
         Annotated data with maps fitted by :func:`cellot_sc.tl.cellot`.
-    target
-        Perturbation to show, every fitted one with ``None``.
+    targets
+        Perturbation or perturbations to show, all fitted ones with ``None``.
     basis
         ``"umap"``, ``"pca"``, or the key of ``obsm`` of any other map, such as ``"X_umap"``; its first two columns are
         shown.
@@ -71,7 +71,7 @@ def displacement(
     KeyError
         If there are no fitted maps, no such representation, split, basis or column.
     ValueError
-        If the target was not fitted, the split is unknown or has too few cells, the basis has fewer than two columns or
+        If a target was not fitted, the split is unknown or has too few cells, the basis has fewer than two columns or
         holds NaN or inf, there are more or fewer axes than perturbations, or no figure can be saved to the file.
 
     Examples
@@ -84,7 +84,7 @@ def displacement(
     """
     _validate.figure_file(save)
     plane = None if basis in _bases.BASES else _validate.plane(adata, basis, also=_bases.BASES)
-    cells = _cells.of_split(adata, target, key=key, split=split)
+    cells = _cells.of_split(adata, targets, key=key, split=split)
     groups = _cells.groups(adata, color)
     rows = _bases.rows_of(cells, basis)
     xy = _bases.together(cells, rows, basis) if plane is None else _bases.onto(cells, rows, plane)

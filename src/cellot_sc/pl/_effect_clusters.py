@@ -23,7 +23,7 @@ N_MARKERS = 3
 
 def effect_clusters(
     adata: AnnData,
-    target: str | Sequence[str] | None = None,
+    targets: str | Sequence[str] | None = None,
     *,
     clusters: str = "effect_cluster",
     basis: Literal["umap", "pca"] = "umap",
@@ -43,7 +43,7 @@ def effect_clusters(
     adata
         Annotated data with maps fitted by :func:`cellot_sc.tl.cellot` and clusters found by
         :func:`cellot_sc.tl.effect_clusters`.
-    target
+    targets
         Perturbation or perturbations whose displacements describe a cell, as they were clustered; all fitted ones with
         ``None``.
     clusters
@@ -84,9 +84,9 @@ def effect_clusters(
     """
     _validate.figure_file(save)
     _validate.one_of(basis, _bases.BASES, what="basis")
-    _validate.positive(n_features, what="n_features", integer=True)
+    _validate.whole(n_features, 1, what="n_features")
     column = _validate.obs_key(adata, clusters, what="clusters")
-    moves = displacements(adata, key, target)
+    moves = displacements(adata, key, targets)
     found = column.iloc[moves.rows]
     known = np.flatnonzero(found.notna())
     _validate.at_least(len(known), 3, what="control cells with a cluster", why=f"they are made by {MAKER}")

@@ -76,7 +76,7 @@ def effect_heatmap(
     _validate.table_columns(
         table, ("perturbation", "feature", column), maker="cs.tl.subpopulation_effects or cs.tl.signature"
     )
-    _validate.positive(n_features, what="n_features", integer=True)
+    _validate.whole(n_features, 1, what="n_features")
     matrix = _matrix(table, column)
     if features is None:
         chosen = list(matrix.abs().max().nlargest(n_features).index)

@@ -18,7 +18,7 @@ OVERLAY = "overlay"
 
 def embedding(
     adata: AnnData,
-    target: str | None = None,
+    targets: str | Sequence[str] | None = None,
     *,
     basis: Literal["umap", "pca"] = "umap",
     color: str | None = None,
@@ -38,8 +38,8 @@ def embedding(
     ----------
     adata
         Annotated data with maps fitted by :func:`cellot_sc.tl.cellot`.
-    target
-        Perturbation to show, every fitted one with ``None``.
+    targets
+        Perturbation or perturbations to show, all fitted ones with ``None``.
     basis
         ``"umap"``, computed by scanpy with its defaults, or ``"pca"``, the first two principal components.
     color
@@ -68,7 +68,7 @@ def embedding(
     KeyError
         If there are no fitted maps, no such representation, split or column.
     ValueError
-        If the target was not fitted, the split is unknown or has too few cells, the basis is unknown, a column is to
+        If a target was not fitted, the split is unknown or has too few cells, the basis is unknown, a column is to
         colour overlaid cells, there are more or fewer axes than panels, or no figure can be saved to the file.
 
     Examples
@@ -81,7 +81,7 @@ def embedding(
     """
     _validate.figure_file(save)
     _validate.one_of(basis, _bases.BASES, what="basis")
-    cells = _cells.of_split(adata, target, key=key, split=split)
+    cells = _cells.of_split(adata, targets, key=key, split=split)
     if overlay is None:
         overlay = len(cells.targets) > _canvas.FEW and color is None
     if color is not None:

@@ -14,15 +14,14 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullLocator
 
-from .. import _defaults, _validate
+from .. import _defaults, _keys, _validate
 from ..metrics import Metric
 from ..ot import SOLVERS
-from ..tl._judge.scores import GAP_CLOSED, described
+from ..tl._judge.scores import described
 from . import _canvas, _colors, _draw
 
-OBSERVED = "observed"
 AXES = {"n_features": "number of features", "n_cells": "number of cells"}
-MARKERS = dict(zip(_defaults.CONTROLS, "s^D", strict=True))
+MARKERS = dict(zip(_defaults.BASELINES, "s^D", strict=True))
 LINE = 30
 """Letters of a title for which there is room above a panel."""
 COLUMNS = ("model", "metric", "perturbation", "group", "value", "ci_low", "ci_high")
@@ -32,13 +31,13 @@ def evaluation(
     table: pd.DataFrame,
     *,
     metrics: str | Metric | Sequence[str | Metric] | None = None,
-    group: str = "all",
+    group: str = _keys.ALL,
     x: str | None = None,
     ax: Axes | Sequence[Axes] | None = None,
     show: bool | None = None,
     save: str | Path | None = None,
 ) -> dict[str, Axes]:
-    """Draw the scores of every model and control with their intervals: a panel per metric, a row per perturbation.
+    """Draw the scores of every model and baseline with their intervals: a panel per metric, a row per perturbation.
 
     Or draw them as curves against a number, such as that of features or of cells that were compared. Of one
     perturbation, a curve has the intervals of its scores; of several, it is their median, within their middle half.
@@ -87,7 +86,7 @@ def evaluation(
     _validate.table_columns(table, COLUMNS)
     known = list(dict.fromkeys(table["metric"]))
     if metrics is None:
-        metrics = [name for name in known if not name.endswith(GAP_CLOSED)]
+        metrics = [name for name in known if not name.endswith(_keys.GAP_CLOSED)]
     records = [described(metric) for metric in ([metrics] if isinstance(metrics, str | Metric) else metrics)]
     names = [_validate.one_of(metric.name, known, what="metric") for metric in records]
     _validate.one_of(group, list(dict.fromkeys(table["group"])), what="group")
@@ -158,19 +157,19 @@ def _spread(values: np.ndarray) -> tuple[list[float], list[str]]:
 def in_order(models: Sequence[str]) -> list[str]:
     """Return the models, from no effect to the ceiling, with what was fitted between them."""
     found = list(dict.fromkeys(models))
-    fitted = [model for model in found if model not in (*_defaults.CONTROLS, OBSERVED)]
-    return [model for model in (*_defaults.CONTROLS, *fitted, OBSERVED) if model in found]
+    fitted = [model for model in found if model not in (*_defaults.BASELINES, _keys.OBSERVED)]
+    return [model for model in (*_defaults.BASELINES, *fitted, _keys.OBSERVED) if model in found]
 
 
 def model_name(model: str) -> str:
     """Return what a model is called where there is room for it."""
-    if model == OBSERVED:
+    if model == _keys.OBSERVED:
         return "observed (ceiling)"
     return SOLVERS[model].label if model in SOLVERS else model
 
 
 def _marker(model: str) -> dict[str, Any]:
-    if model == OBSERVED:
+    if model == _keys.OBSERVED:
         return {"linestyle": "none", "marker": "|", "markersize": 8, "markeredgewidth": 2}
     return {"linestyle": "none", "marker": MARKERS.get(model, "o"), "markersize": 5, "markeredgewidth": 0}
 

@@ -14,7 +14,6 @@ from matplotlib.lines import Line2D
 from .. import _keys, _validate, tl
 from . import _canvas, _colors, _draw
 
-SELECTED = "selected"
 VALIDATION = "validation"
 MAX_NAMED = len(_colors.COLORS)
 """With more perturbations than this, only the worst are named."""
@@ -23,6 +22,7 @@ N_WORST = 3
 
 def history(
     adata: AnnData,
+    targets: str | Sequence[str] | None = None,
     *,
     key: str = _keys.MODEL,
     ax: Axes | Sequence[Axes] | None = None,
@@ -38,6 +38,8 @@ def history(
     ----------
     adata
         Annotated data with maps fitted by :func:`cellot_sc.tl.cellot`.
+    targets
+        Perturbation or perturbations to show, all fitted ones with ``None``.
     key
         Where in ``uns`` the maps are.
     ax
@@ -56,8 +58,8 @@ def history(
     KeyError
         If there are no fitted maps.
     ValueError
-        If the maps were not fitted step by step, there are more or fewer axes than metrics, or no figure can be saved
-        to the file.
+        If a target was not fitted, the maps were not fitted step by step, there are more or fewer axes than metrics, or
+        no figure can be saved to the file.
 
     Examples
     --------
@@ -69,12 +71,13 @@ def history(
     """
     _validate.figure_file(save)
     fitted = tl.maps(adata, key)
-    table = fitted.history
+    chosen = _validate.some_of(targets, fitted.maps, what="target")
+    table = fitted.history[fitted.history["perturbation"].isin(chosen)]
     _validate.has_history(len(table), solver=fitted.fit.solver, key=key)
-    metrics = [metric for metric in dict.fromkeys(table["metric"]) if metric != SELECTED]
+    metrics = [metric for metric in dict.fromkeys(table["metric"]) if metric != _keys.SELECTED]
     curves = table[table["metric"].isin(metrics) & table["value"].notna()]
-    names = [name for name in fitted.maps if name in set(curves["perturbation"])]
-    selected = table[table["metric"] == SELECTED].set_index("perturbation")["step"].to_dict()
+    names = [name for name in chosen if name in set(curves["perturbation"])]
+    selected = table[table["metric"] == _keys.SELECTED].set_index("perturbation")["step"].to_dict()
     few = len(names) <= MAX_NAMED
     if few:
         colors = _colors.category_colors(adata, fitted.fit.label_key, names)

@@ -26,7 +26,7 @@ PEAK_AT_BORDER = 4
 
 def marginals(
     adata: AnnData,
-    target: str | None = None,
+    targets: str | Sequence[str] | None = None,
     *,
     features: str | Sequence[str] | None = None,
     key: str = _keys.MODEL,
@@ -46,8 +46,8 @@ def marginals(
     ----------
     adata
         Annotated data with maps fitted by :func:`cellot_sc.tl.cellot`.
-    target
-        Perturbation to show, every fitted one with ``None``.
+    targets
+        Perturbation or perturbations to show, all fitted ones with ``None``.
     features
         Names of genes or dimensions. With ``None``, those in which treated and control cells of the training set are
         furthest apart: six for one perturbation, three each for up to six, one each for more.
@@ -72,7 +72,7 @@ def marginals(
     KeyError
         If there are no fitted maps, no such representation, split or feature.
     ValueError
-        If the target was not fitted, the split is unknown or has too few cells, there are more or fewer axes than
+        If a target was not fitted, the split is unknown or has too few cells, there are more or fewer axes than
         panels, or no figure can be saved to the file.
 
     References
@@ -89,7 +89,7 @@ def marginals(
     [('drug_a', 'gene_00'), ('drug_a', 'gene_01')]
     """
     _validate.figure_file(save)
-    cells = _cells.of_split(adata, target, key=key, split=split)
+    cells = _cells.of_split(adata, targets, key=key, split=split)
     several = len(cells.targets) > 1
     names = cells.space.features
     asked = None if features is None else _validate.feature_names(features, names)
@@ -120,7 +120,7 @@ def marginals(
     return canvas.finish(show=show, save=save)
 
 
-def _furthest_apart(cells: _cells.Cells, target: str, n: int) -> list[str]:
+def _furthest_apart(cells: _cells.ShownCells, target: str, n: int) -> list[str]:
     """Return the features in which treated and control cells differ most."""
     # in train cells, as a difference by chance would otherwise be chosen and shown
     part = _keys.TRAIN if len(cells.rows(target, at_most=2, part=_keys.TRAIN)) == 2 else cells.split

@@ -25,7 +25,7 @@ def spatial_effects(
     adata: AnnData,
     table: pd.DataFrame | None = None,
     *,
-    target: str | Sequence[str] | None = None,
+    targets: str | Sequence[str] | None = None,
     features: str | Sequence[str] | None = None,
     spatial_key: str = "spatial",
     key: str = _keys.MODEL,
@@ -45,7 +45,7 @@ def spatial_effects(
         Annotated data with maps fitted by :func:`cellot_sc.tl.cellot` and with coordinates.
     table
         Autocorrelations, as :func:`cellot_sc.tl.spatial_effects` returns them. ``None`` for none.
-    target
+    targets
         Perturbation or perturbations to show, all fitted ones with ``None``.
     features
         Names of genes or dimensions. With ``None``, those of the table with the largest Moran's I, or without a table
@@ -80,13 +80,13 @@ def spatial_effects(
     >>> adata = cs.datasets.simulate(600, 50)
     >>> adata.obsm["spatial"] = np.random.default_rng(0).uniform(size=(600, 2))
     >>> cs.tl.cellot(adata, solver="gaussian")
-    >>> list(cs.pl.spatial_effects(adata, target="drug_a", features="gene_38", show=False))
+    >>> list(cs.pl.spatial_effects(adata, targets="drug_a", features="gene_38", show=False))
     [('drug_a', 'gene_38')]
     """
     _validate.figure_file(save)
     if table is not None:
         _validate.table_columns(table, COLUMNS, maker="cs.tl.spatial_effects")
-    moves = displacements(adata, key, target)
+    moves = displacements(adata, key, targets)
     xy = _validate.coordinates(adata, spatial_key, moves.rows)[:, :2]
     asked = None if features is None else _validate.feature_names(features, moves.space.features)
     n, size, n_cols = _canvas.by_number(len(moves.names), ROOMY, ROOMY, (1, (1.9, 2.15), 6))

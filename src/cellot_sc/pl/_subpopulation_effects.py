@@ -83,7 +83,7 @@ def subpopulation_effects(
     names = list(table["perturbation"].unique())
     if n_features is None:
         n_features = _canvas.by_number(len(names), 16, 10, 5)
-    _validate.positive(n_features, what="n_features", integer=True)
+    _validate.whole(n_features, 1, what="n_features")
     rows = {name: table[table["perturbation"] == name] for name in names}
     asked = None if features is None else _validate.feature_names(features, list(table["feature"].unique()))
     groups = list(table["group"].unique())

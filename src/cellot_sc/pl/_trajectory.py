@@ -92,7 +92,7 @@ def trajectory(
     """
     _validate.figure_file(save)
     _validate.one_of(style, STYLES, what="style")
-    n_paths = _validate.positive(n_paths, what="n_paths", integer=True)
+    n_paths = _validate.whole(n_paths, 1, what="n_paths")
     course = time_course.load(adata, key)
     start = 0 if source is None else course.index(source, what="source")
     _validate.before_last(course.labels[start], course.labels)

@@ -13,11 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from .. import _validate
+from .. import _keys, _validate
 from . import _canvas, _colors, _draw
 
 COLUMNS = ("perturbation", "group", "cost", "ci_low", "ci_high", "null")
-ALL = "all"
 VALUES = ("distance", "cost")
 
 
@@ -74,12 +73,14 @@ def transport_cost(
     _validate.one_of(value, VALUES, what="value")
     _validate.table_columns(table, COLUMNS, maker="cs.tl.transport_cost")
     rows = table.astype({"perturbation": str, "group": str})
-    groups = sorted(dict.fromkeys(rows["group"]), key=lambda group: group != ALL)
+    groups = sorted(dict.fromkeys(rows["group"]), key=lambda group: group != _keys.ALL)
     shown = rows.pivot_table(index="perturbation", columns="group", values="cost", sort=False, observed=True)
-    rank = shown[ALL] if ALL in groups else shown.mean(axis=1)
+    rank = shown[_keys.ALL] if _keys.ALL in groups else shown.mean(axis=1)
     names = list(rank.sort_values(ascending=False, kind="stable").index)
-    others = [group for group in groups if group != ALL]
-    colors = dict(zip(others, _colors.distinct(len(others)), strict=True)) | {ALL: _colors.BLACK} | dict(palette or {})
+    others = [group for group in groups if group != _keys.ALL]
+    colors = (
+        dict(zip(others, _colors.distinct(len(others)), strict=True)) | {_keys.ALL: _colors.BLACK} | dict(palette or {})
+    )
 
     lane = max(0.09, _canvas.ROW / len(groups))
     height = max(1.4, 0.9 + (len(groups) * lane + 0.06) * len(names))
@@ -106,7 +107,7 @@ def _forest(
         )
         ax.barh(y, null, height=0.9 * step, color=_colors.FAINT, linewidth=0, zorder=1)
         ax.hlines(y, low, high, color=colors[group], linewidth=1.4, zorder=2)
-        size = 5 if group == ALL or len(groups) == 1 else 3.5
+        size = 5 if group == _keys.ALL or len(groups) == 1 else 3.5
         # not cut in two at zero
         ax.plot(point, y, "o", color=colors[group], markersize=size, clip_on=False, zorder=3, label=group)
     ax.set_xlim(left=0)
@@ -116,7 +117,7 @@ def _forest(
 
 def _handles(groups: list[str], colors: Mapping[str, Any]) -> list[Artist]:
     points = [
-        Line2D([], [], color=colors[group], marker="o", markersize=5, label=f"{group} cells" if group == ALL else group)
+        Line2D([], [], color=colors[group], marker="o", markersize=5, label=group + " cells" * (group == _keys.ALL))
         for group in groups
     ]
     return [*points, Patch(color=_colors.FAINT, label="control against control")]

@@ -7,7 +7,6 @@ before and after.
 from __future__ import annotations
 
 import dataclasses
-import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -142,14 +141,13 @@ def _log(fitted: Mapping[str, Any], principal: Mapping[str, Any], valid: Any) ->
     truth = dense(valid)
     total = np.square(truth - principal["mean"]).sum()
 
-    def explained(method: Any, decoder: Mapping[str, Any]) -> float:
-        there_and_back = method.reconstruct(method.project(valid, decoder), decoder)
+    def explained(there_and_back: np.ndarray) -> float:
         return 100 * float(1 - np.square(there_and_back - truth).sum() / total)
 
     logger.info(
         "the autoencoder, taken at step %d, explains %.1f %% of the variance of validation cells; "
         "as many principal components, %.1f %%",
         fitted["step"],
-        explained(sys.modules[__name__], fitted),
-        explained(_pca, principal),
+        explained(reconstruct(project(valid, fitted), fitted)),
+        explained(_pca.reconstruct(_pca.project(valid, principal), principal)),
     )

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import numpy as np
+from anndata import AnnData
 
 from cellot_sc import _keys, _validate
 
 from ._methods import METHODS
-
-if TYPE_CHECKING:
-    import numpy as np
-    from anndata import AnnData
 
 
 def decode(adata: AnnData, latent: np.ndarray, *, key: str = _keys.REP) -> np.ndarray:

@@ -84,19 +84,17 @@ def leave_one_group_out(
     """
     _validate.no_unknown(options, OPTIONS, what="cs.pp.split")
     labels = _validate.perturbation_labels(adata, perturbation_key, control)
-    column = _validate.obs_key(adata, groupby, what="groupby")
-    known = column.notna().to_numpy(dtype=bool)
-    of_cells = column.astype(str).to_numpy(dtype=object)
-    names = sorted(set(of_cells[known]))
+    cell_groups = _validate.group_labels(adata, groupby)
+    names = sorted(set(cell_groups) - {""})
     if groups is None:
-        wanted = [name for name in names if _can_be_judged(labels[known & (of_cells == name)], control)]
-        if left_out := sorted(set(names) - set(wanted)):
+        held_out = [name for name in names if _can_be_judged(labels[cell_groups == name], control)]
+        if left_out := sorted(set(names) - set(held_out)):
             logger.info("groups of obs[%r] with too few cells to be judged by: %s", groupby, ", ".join(left_out))
-        _validate.at_least(len(wanted), 1, what=f"The number of groups of adata.obs[{groupby!r}]", why="one a fold")
+        _validate.at_least(len(held_out), 1, what=f"The number of groups of adata.obs[{groupby!r}]", why="one a fold")
     else:
-        wanted = _validate.some_of([groups] if isinstance(groups, str) else map(str, groups), names, what="group")
+        held_out = _validate.some_of([groups] if isinstance(groups, str) else map(str, groups), names, what="group")
     # a generator of its own, so that errors come with the call and not with the first fold
-    return _folds(adata, groupby, wanted, {"perturbation_key": perturbation_key, "control": control, **options})
+    return _folds(adata, groupby, held_out, {"perturbation_key": perturbation_key, "control": control, **options})
 
 
 def _can_be_judged(labels: np.ndarray, control: str) -> bool:

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from sklearn.decomposition import PCA
 
-from cellot_sc import _validate
 from cellot_sc._settings import logger
 
 from ._rows import by_row
@@ -46,7 +45,9 @@ def fit(x: Any, n_components: int, *, valid: Any = None, seed: int = 0) -> dict[
         why = f"{n_cells} train cells, {n_genes} genes"
         logger.warning("n_components lowered from %d to %d: %s", n_components, most, why)
         n_components = most
-    _validate.not_constant(x, what="The expression of train cells")
+    low, high = (m.toarray() if hasattr(m, "toarray") else m for m in (x.min(axis=0), x.max(axis=0)))
+    if (low == high).all():
+        raise ValueError("The expression of train cells is the same in all of them: there is nothing to represent.")
     # squares of single-precision values cancel when the mean is taken off
     cells = by_row(x).astype(np.float64)
     exact = n_genes <= MAX_EXACT_GENES or n_components == n_genes

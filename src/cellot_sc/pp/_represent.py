@@ -95,7 +95,7 @@ def represent(
     (300, 10)
     """
     _validate.one_of(method, METHODS, what="method")
-    n_components = _validate.positive(n_components, what="n_components", integer=True)
+    n_components = _validate.whole(n_components, 1, what="n_components")
     _validate.no_unknown(options, METHODS[method].options(), what=f"method {method!r}")
     seed = _validate.seed(seed)
     x = _validate.expression(adata, layer)

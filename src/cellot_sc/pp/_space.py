@@ -170,4 +170,6 @@ class Space:
         """Return what is kept in ``X`` or ``obsm``, dense or sparse."""
         values: Any = self.adata.X if self.is_expression else self.adata.obsm[self.name]
         values = values.to_numpy() if hasattr(values, "to_numpy") else values
-        return _validate.matrix(values, what=f"use_rep {self.name!r}")
+        if len(values.shape) != 2 or values.shape[1] == 0:
+            raise ValueError(f"use_rep {self.name!r} has shape {values.shape}; (n_cells, n_dims) is needed.")
+        return values

@@ -115,20 +115,25 @@ def split(
     labels = _validate.perturbation_labels(adata, perturbation_key, control)
     test_fraction = _validate.fraction(test_fraction, what="test_fraction")
     valid_fraction = _validate.fraction(valid_fraction, what="valid_fraction")
-    if valid_groups is None:
-        _validate.leaves_some(test_fraction, valid_fraction)
+    if valid_groups is None and test_fraction + valid_fraction >= 1:
+        raise ValueError(
+            f"test_fraction {test_fraction} and valid_fraction {valid_fraction} leave no cell to train on."
+        )
     if twin is not None:
         _validate.one_of(twin, TWINS, what="twin")
-        _validate.has_holdout(holdout)
+        if not holdout:
+            raise ValueError("twin needs holdout: two splits that hold nothing out do not differ.")
     strata_keys = [stratify_by] if isinstance(stratify_by, str) else list(stratify_by or ())
-    _validate.not_read(
-        key_added, [perturbation_key, *strata_keys, *(holdout or ()), *_columns(valid_groups)], what="key_added"
-    )
+    valid_keys = [valid_groups] if isinstance(valid_groups, str) else valid_groups or ()
+    _validate.not_read(key_added, [perturbation_key, *strata_keys, *(holdout or ()), *valid_keys], what="key_added")
     ood = _validate.held_out(adata, holdout)
     strata = _strata(adata, strata_keys)
     seed = _validate.seed(seed)
 
-    valid = _valid_cells(adata, valid_groups, valid_fraction, ood, labels == control, seed) & ~ood
+    if isinstance(valid_groups, str):
+        drawn = _drawn_groups(adata, valid_groups, valid_fraction, ood, labels == control, seed)
+        valid_groups = {valid_groups: drawn}
+    valid = _validate.held_out(adata, valid_groups, what="valid_groups") & ~ood
     if valid_groups is not None:
         valid_fraction = 0.0
 
@@ -155,31 +160,12 @@ def split(
     return out if copy else None
 
 
-def _columns(valid_groups: str | Mapping[str, Any] | None) -> list[str]:
-    return [valid_groups] if isinstance(valid_groups, str) else list(valid_groups or ())
-
-
-def _valid_cells(
-    adata: AnnData,
-    valid_groups: str | Mapping[str, Any] | None,
-    fraction: float,
-    ood: np.ndarray,
-    control: np.ndarray,
-    seed: int,
-) -> np.ndarray:
-    """Return which cells are in a validation group, drawing the groups where only their column is given."""
-    if isinstance(valid_groups, str):
-        valid_groups = {valid_groups: _drawn_groups(adata, valid_groups, fraction, ood, control, seed)}
-    return _validate.held_out(adata, valid_groups, what="valid_groups")
-
-
 def _drawn_groups(
     adata: AnnData, key: str, fraction: float, ood: np.ndarray, control: np.ndarray, seed: int
 ) -> list[str]:
-    column = _validate.obs_key(adata, key, what="valid_groups")
-    groups = column.astype(str).to_numpy(dtype=object)
-    usable = column.notna().to_numpy(dtype=bool) & ~ood
-    names = sorted(set(groups[usable & control]) & set(groups[usable & ~control]))
+    """Return the groups of a column that are drawn for validation, of those with control and treated cells."""
+    groups = _validate.group_labels(adata, key, what="valid_groups")
+    names = sorted((set(groups[control & ~ood]) & set(groups[~control & ~ood])) - {""})
     what = f"The number of groups of adata.obs[{key!r}] with control and treated cells that are not held out"
     _validate.at_least(len(names), 2, what=what, why="one to select on, one to learn from")
     n_valid = min(max(1, round(fraction * len(names))), len(names) - 1)

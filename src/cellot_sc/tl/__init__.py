@@ -10,7 +10,7 @@ from ._effects.abundance import abundance_shift
 from ._effects.effect_clusters import effect_clusters
 from ._effects.responders import responders
 from ._effects.signature import signature
-from ._effects.similarity import drug_similarity
+from ._effects.similarity import perturbation_similarity
 from ._effects.spatial import spatial_effects
 from ._effects.subpopulations import subpopulation_effects
 from ._effects.transport_cost import transport_cost
@@ -29,7 +29,6 @@ __all__ = [
     "abundance_shift",
     "cellot",
     "clonal_agreement",
-    "drug_similarity",
     "effect_clusters",
     "evaluate",
     "export_cell_eval",
@@ -38,6 +37,7 @@ __all__ = [
     "interpolate",
     "maps",
     "mmd",
+    "perturbation_similarity",
     "predict",
     "responders",
     "signature",

@@ -95,7 +95,7 @@ def test_fingerprint_is_of_cells_options_and_seed(tmp_path: Path):
             "source_valid": x[:4],
             "target_valid": y[5:10],
             "source_groups": 1 - groups,
-            "target_groups": None,
+            "target_groups": 1 - groups,
         }.items()
     ]
     others += [fingerprint([problem], seed=1), fingerprint([problem], width=4), fingerprint([problem, problem])]

@@ -101,14 +101,14 @@ def test_state_rebuilds_the_map_to_the_bit(maps: dict[str, TransportMap], name: 
 
 
 @pytest.mark.parametrize("name", MAPS)
-def test_state_is_arrays_and_text(maps: dict[str, TransportMap], name: str):
+def test_state_is_arrays_and_plain_values(maps: dict[str, TransportMap], name: str):
     def check(value: object) -> None:
         if isinstance(value, dict):
             for key, part in value.items():
                 assert isinstance(key, str)
                 check(part)
         else:
-            assert isinstance(value, str | np.ndarray)
+            assert isinstance(value, str | int | np.ndarray)
 
     check(maps[name].state())
 

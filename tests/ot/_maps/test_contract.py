@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
+import anndata
 import jax
 import numpy as np
 import pytest
 
 from cellot_sc import ot
 from cellot_sc.ot._maps.autoencoder import random_networks
-from cellot_sc.ot._maps.contract import check_map
+from cellot_sc.ot._maps.contract import check_map, leaves, same
 from cellot_sc.ot._maps.networks import ICNN
 from cellot_sc.ot._solvers.cae import CaeMap
 from cellot_sc.ot._solvers.neural_dual import NeuralDualMap, _network
@@ -45,8 +47,8 @@ def potential() -> ot.PotentialMap:
 
 
 def neural_dual() -> NeuralDualMap:
-    params = _network((4, 4), N_DIMS).init(jax.random.key(0), np.ones(N_DIMS))["params"]
-    return NeuralDualMap(params, params, (4, 4), N_DIMS)
+    params = _network(4, 2, N_DIMS).init(jax.random.key(0), np.ones(N_DIMS))["params"]
+    return NeuralDualMap(params, params, 4, 2, N_DIMS)
 
 
 MAPS: list[ot.TransportMap] = [
@@ -83,6 +85,19 @@ def test_every_kind_keeps_the_contract(transport: ot.TransportMap) -> None:
     check_map(transport, CELLS)
 
 
+@pytest.mark.parametrize("suffix", ["h5ad", "zarr"])
+def test_every_kind_survives_a_file_to_the_bit(tmp_path: Path, suffix: str) -> None:
+    adata = anndata.AnnData(CELLS, uns={transport.kind: transport.state() for transport in MAPS})
+    path = tmp_path / f"maps.{suffix}"
+    getattr(adata, f"write_{suffix}")(path)
+    read = getattr(anndata, f"read_{suffix}")(path).uns
+    for transport in MAPS:
+        again = ot.TransportMap.from_state(read[transport.kind])
+        assert type(again) is type(transport)
+        assert same(dict(leaves(again.state())), dict(leaves(transport.state())))
+        np.testing.assert_array_equal(again.transport(CELLS), transport.transport(CELLS))
+
+
 class Shifted:
     """What a map has to have, to be broken in one way or other."""
 
@@ -103,8 +118,8 @@ class Shifted:
         return cls()
 
 
-def stores_numbers(self: Any) -> dict[str, Any]:
-    return {"kind": self.kind, "shift": 1.0}
+def stores_nothing(self: Any) -> dict[str, Any]:
+    return {"kind": self.kind, "shift": None}
 
 
 def adds_to_its_cells(self: Any, x: np.ndarray) -> np.ndarray:
@@ -122,7 +137,7 @@ BROKEN: dict[str, dict[str, Any]] = {
     "is not implemented": {"transport": lambda self, x: self.absent()},
     "view of the cells": {"transport": lambda self, x: x},
     "otherwise alone than with others": {"_forward": lambda self, x: x + len(x)},
-    "is a float: arrays, texts and dicts": {"state": stores_numbers},
+    "is a NoneType: arrays, numbers, texts and dicts": {"state": stores_nothing},
     "changes the cells that it is given": {"_forward": adds_to_its_cells},
     "changes its state when it is rebuilt": {"state": forgets},
     "has n_dims 4, not 3": {"n_dims": 4},

@@ -28,7 +28,7 @@ def fitted(toy: ot.Problem) -> ot.Solution:
 @pytest.fixture(scope="module")
 def by_ott(toy: ot.Problem) -> W2NeuralDual:
     """The same fit as a user of ott writes it."""
-    network, adam = _network((4, 4), 2), None
+    network, adam = _network(4, 2, 2), None
     dual = W2NeuralDual(2, network, network, adam, adam, num_train_iters=3, rng=jax.random.key(2))
     clouds = [
         itertools.islice(_batches(cells, None, 16, np.random.default_rng([2, i])), 3)
@@ -65,7 +65,7 @@ def test_the_inverse_undoes_the_map(toy: ot.Problem, fitted: ot.Solution) -> Non
 
 
 def test_the_defaults_are_those_of_ott() -> None:
-    config, theirs = NeuralDualConfig(), W2NeuralDual(3, _network((64,) * 4, 3), _network((64,) * 4, 3))
+    config, theirs = NeuralDualConfig(), W2NeuralDual(3, _network(64, 4, 3), _network(64, 4, 3))
     assert config.n_steps == theirs.num_train_iters
     assert (config.width,) * config.depth == (64,) * 4
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from cellot_sc.tl._courses.agreement import Agreement, averaged, single
+from cellot_sc.tl._courses.agreement import Agreement, averaged, estimate
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_clones_are_drawn_as_a_whole(shares: np.ndarray) -> None:
     noisy = np.clip(shares + np.random.default_rng(1).normal(0, 0.3, (20, 2)).repeat(3, axis=0), 0, 1)
     spans = []
     for clones in (np.arange(20).repeat(3), np.arange(60)):
-        _, low, high = single(Agreement(shares, clones, n_boot=500, seed=0).auroc(noisy)[0])
+        _, low, high = estimate(Agreement(shares, clones, n_boot=500, seed=0).auroc(noisy)[0])
         spans.append(high - low)
     # 60 clones of one cell say more than 20 of three
     assert spans[1] < spans[0]

@@ -37,7 +37,7 @@ def value(table: pd.DataFrame, model: str, metric: str, source: str = "all") -> 
 
 
 def test_table(cells: AnnData) -> None:
-    table = cs.tl.clonal_agreement(cells, models=["prior", "identity", "mean_shift"], n_boot=50)
+    table = cs.tl.clonal_agreement(cells, baselines=["prior", "identity", "mean_shift"], n_boot=50)
     assert set(table["model"]) == {"gaussian", "prior", "identity", "mean_shift"}
     assert set(table["source"]) == {"0", "1", "all"}
     judged = table[table["model"] != "prior"]
@@ -48,7 +48,7 @@ def test_table(cells: AnnData) -> None:
 
 
 def test_values_against_plain_computation(cells: AnnData) -> None:
-    table = cs.tl.clonal_agreement(cells, models=[], n_boot=0)
+    table = cs.tl.clonal_agreement(cells, baselines=[], n_boot=0)
     clone = np.asarray(cells.obsm["X_clone"].argmax(axis=1)).ravel()
     late = (cells.obs["time"] == 2).to_numpy()
     shares = pd.crosstab(clone[late], cells.obs["cell_type"][late].to_numpy(), normalize="index")
@@ -66,15 +66,15 @@ def test_values_against_plain_computation(cells: AnnData) -> None:
 
 def test_a_column_of_clones_is_the_same(cells: AnnData) -> None:
     cells.obs["clone"] = np.asarray(cells.obsm["X_clone"].argmax(axis=1)).ravel().astype(str)
-    a, b = (cs.tl.clonal_agreement(cells, key, models=[], n_boot=0) for key in ("X_clone", "clone"))
+    a, b = (cs.tl.clonal_agreement(cells, key, baselines=[], n_boot=0) for key in ("X_clone", "clone"))
     pd.testing.assert_frame_equal(a, b)
 
 
 def test_cells_without_a_clone_are_left_out(cells: AnnData) -> None:
-    whole = cs.tl.clonal_agreement(cells, models=[], n_boot=0)
+    whole = cs.tl.clonal_agreement(cells, baselines=[], n_boot=0)
     kept = np.random.default_rng(0).random(cells.n_obs) < 0.5
     cells.obsm["X_clone"] = sparse.csr_matrix(cells.obsm["X_clone"].toarray() * kept[:, None])
-    half = cs.tl.clonal_agreement(cells, models=[], n_boot=0)
+    half = cs.tl.clonal_agreement(cells, baselines=[], n_boot=0)
     assert half["n_cells"].max() < whole["n_cells"].max()
 
 
@@ -83,14 +83,14 @@ def test_a_cell_in_two_clones_has_the_relatives_of_both(cells: AnnData) -> None:
     early = int(np.flatnonzero(cells.obs["time"] == 0)[0])
     clones[early] = True
     cells.obsm["X_clone"] = sparse.csr_matrix(clones)
-    assert cs.tl.clonal_agreement(cells, models=[], n_boot=0)["n_cells"].max() >= 1
+    assert cs.tl.clonal_agreement(cells, baselines=[], n_boot=0)["n_cells"].max() >= 1
 
 
 def test_few_clones_give_wide_intervals(cells: AnnData, caplog: pytest.LogCaptureFixture) -> None:
     clones = cells.obsm["X_clone"].toarray()
     cells.obsm["few"] = sparse.csr_matrix(clones[:, :12])
-    many = cs.tl.clonal_agreement(cells, models=[], n_boot=200)
-    few = cs.tl.clonal_agreement(cells, "few", models=[], n_boot=200)
+    many = cs.tl.clonal_agreement(cells, baselines=[], n_boot=200)
+    few = cs.tl.clonal_agreement(cells, "few", baselines=[], n_boot=200)
 
     def width(table: pd.DataFrame) -> float:
         row = table[(table["metric"] == "accuracy") & (table["source"] == "all")].iloc[0]
@@ -109,7 +109,7 @@ def test_clones_are_drawn_as_a_whole() -> None:
 
 
 def test_moscot_on_a_branching_process(cells: AnnData) -> None:
-    table = cs.tl.clonal_agreement(cells, models="moscot", n_boot=20)
+    table = cs.tl.clonal_agreement(cells, baselines="moscot", n_boot=20)
     # far from chance: its default regularisation is so weak that it matches single cells
     assert value(table, "moscot", "accuracy") > 0.6
     assert value(table, "moscot", "auroc") > 0.7
@@ -125,7 +125,7 @@ def test_haematopoiesis(test_data: Path) -> None:
     cs.pp.represent(adata, n_components=20)
     cs.tl.trajectory(adata, solver="gaussian")
     cs.tl.fate(adata, fates=["Baso", "Mast", "Monocyte", "Neutrophil"])
-    table = cs.tl.clonal_agreement(adata, models=["prior", "identity"])
+    table = cs.tl.clonal_agreement(adata, baselines=["prior", "identity"])
     assert value(table, "gaussian", "auroc", "4") > 0.75
     rows = table[(table["model"] == "gaussian") & (table["source"] == "4")]
     assert rows["n_clones"].iloc[0] > 80
@@ -136,7 +136,7 @@ def test_haematopoiesis(test_data: Path) -> None:
     [
         ({"clone_key": "X_clones"}, KeyError, "neither in adata.obsm nor in adata.obs. Did you mean 'X_clone'"),
         ({"key": "fates"}, KeyError, "There are no fates under 'fates': call cs.tl.fate first. Did you mean 'fate'"),
-        ({"models": "mosco"}, ValueError, "models 'mosco' is unknown. Did you mean 'moscot'"),
+        ({"baselines": "mosco"}, ValueError, "baselines 'mosco' is unknown. Did you mean 'moscot'"),
     ],
 )
 def test_errors(cells: AnnData, kwargs: dict[str, Any], error: type[Exception], words: str) -> None:
@@ -147,7 +147,7 @@ def test_errors(cells: AnnData, kwargs: dict[str, Any], error: type[Exception], 
 def test_no_clone_spans_times(cells: AnnData) -> None:
     cells.obsm["none"] = sparse.eye_array(cells.n_obs, format="csr")
     with pytest.raises(ValueError, match="No early cell shares a clone of 'none'"):
-        cs.tl.clonal_agreement(cells, "none", models=[])
+        cs.tl.clonal_agreement(cells, "none", baselines=[])
     cells.obsm["bad"] = np.full((cells.n_obs, 2), np.nan)
     with pytest.raises(ValueError, match="holds NaN or negative values"):
-        cs.tl.clonal_agreement(cells, "bad", models=[])
+        cs.tl.clonal_agreement(cells, "bad", baselines=[])

@@ -88,8 +88,8 @@ def test_chosen_fates_only(cells: AnnData) -> None:
     np.testing.assert_allclose(cells.obsm["two"][cells.obs["time"] == 0].sum(axis=1), 1)
 
 
-def test_an_earlier_target(cells: AnnData) -> None:
-    cs.tl.fate(cells, "fate", target=1, key_added="soon")
+def test_an_earlier_time(cells: AnnData) -> None:
+    cs.tl.fate(cells, "fate", at=1, key_added="soon")
     known = cells.obsm["soon"].notna().all(axis=1)
     assert (known == (cells.obs["time"] == 0)).all()
 
@@ -109,7 +109,7 @@ def test_copy_and_disk(cells: AnnData, tmp_path: Path) -> None:
     assert "fate" not in cells.obsm
     made.write_h5ad(tmp_path / "cells.h5ad")
     again = read_h5ad(tmp_path / "cells.h5ad")
-    a, b = (cs.tl.clonal_agreement(data, models="prior", n_boot=0) for data in (made, again))
+    a, b = (cs.tl.clonal_agreement(data, baselines="prior", n_boot=0) for data in (made, again))
     assert a.equals(b)
 
 
@@ -134,8 +134,8 @@ def test_potency_of_one_fate_is_0(cells: AnnData) -> None:
         ({"groupby": "celltype"}, KeyError, "groupby 'celltype' is not in adata.obs. Did you mean 'cell_type'"),
         ({"fates": ["fate_d"]}, ValueError, "fates 'fate_d' is unknown. Did you mean"),
         ({"fates": []}, ValueError, "fates is empty"),
-        ({"target": 0}, ValueError, "target '0' is the first time"),
-        ({"target": 9}, ValueError, "target 9 is unknown"),
+        ({"at": 0}, ValueError, "at '0' is the first time"),
+        ({"at": 9}, ValueError, "at 9 is unknown"),
         ({"n_neighbors": 0}, ValueError, "n_neighbors is 0; a positive whole number"),
         ({"key": "cellot"}, KeyError, "holds no fitted maps"),
     ],

@@ -63,7 +63,7 @@ def test_is_a_time_course(cells: AnnData) -> None:
     assert (fit.kind, fit.solver, fit.times) == ("couplings", "moscot", (0.0, 1.0, 2.0))
     assert cs.tl.interpolate(cells, 1.5, source=0, key="moscot").n_obs == 100
     cs.tl.fate(cells, key="moscot")
-    table = cs.tl.clonal_agreement(cells, models="prior", n_boot=0)
+    table = cs.tl.clonal_agreement(cells, baselines="prior", n_boot=0)
     assert set(table["model"]) == {"moscot", "prior"}
     scores = cs.tl.evaluate(cells, key="moscot", metrics="energy_distance", n_boot=0)
     assert set(scores["model"]) == {"moscot", "identity", "mean_shift", "gaussian", "observed"}

@@ -182,10 +182,10 @@ def test_peers_of_a_weighed_course_are_weighed(cells: AnnData) -> None:
     cells.obsm["X_clone"] = np.eye(30, dtype=bool)[np.arange(len(cells)) % 30]
     cs.tl.trajectory(cells, solver="identity", growth="descendants")
     cs.tl.fate(cells, "kind")
-    table = cs.tl.clonal_agreement(cells, models="mean_shift", n_boot=0)
+    table = cs.tl.clonal_agreement(cells, baselines="mean_shift", n_boot=0)
     cs.tl.trajectory(cells, solver="mean_shift", growth="descendants")
     cs.tl.fate(cells, "kind")
-    own = cs.tl.clonal_agreement(cells, models="prior", n_boot=0)
+    own = cs.tl.clonal_agreement(cells, baselines="prior", n_boot=0)
     for metric in ("accuracy", "auroc"):
         a, b = (
             t[(t["model"] == "mean_shift") & (t["metric"] == metric) & (t["fate"] == "all")]["value"]

@@ -81,7 +81,7 @@ def test_written_and_read(clustered: AnnData, tmp_path: Path):
         ({"key_added": "perturbation"}, "would overwrite a column of adata.obs that is read"),
         ({"key_added": "cellot"}, r"would overwrite the fitted maps in adata.uns\['cellot'\]"),
         ({"key_added": "X_cellot"}, "would overwrite the decoder"),
-        ({"target": "drug_c"}, "target 'drug_c' is unknown"),
+        ({"targets": "drug_c"}, "target 'drug_c' is unknown"),
     ],
 )
 def test_errors(fitted: AnnData, options: dict, message: str):

@@ -22,15 +22,11 @@ def test_masks(cells: AnnData) -> None:
     }
 
 
-def test_all_cells_come_first(cells: AnnData) -> None:
-    rows = np.array([0, 2])
-    assert {name: mask.tolist() for name, mask in groups.masks_and_all(cells, None, rows).items()} == {
-        "all": [True, True]
-    }
-    assert list(groups.masks_and_all(cells, "kind", rows)) == ["all", "b"]
+def test_reserved_names(cells: AnnData) -> None:
+    assert list(groups.masks(cells, "kind", np.arange(5), reserved=("all",))) == ["a", "b", "c"]
     cells.obs["kind"] = cells.obs["kind"].cat.rename_categories({"a": "all"})
     with pytest.raises(ValueError, match="category 'all', which names a summary"):
-        groups.masks_and_all(cells, "kind", rows)
+        groups.masks(cells, "kind", np.arange(5), reserved=("all",))
 
 
 def test_missing_column(cells: AnnData) -> None:

@@ -16,11 +16,11 @@ def moves(fitted: AnnData) -> Displacements:
 
 
 def test_halves_are_scaled_to_the_numbers_of_train_cells(moves: Displacements):
-    none = null(moves, seed=0)
+    null_maps = null(moves, seed=0)
     # 140 control and 140 treated train cells: twice as many as in two halves of 70
-    assert none.scale == pytest.approx({"drug_a": 2**-0.5, "drug_b": 2**-0.5})
-    assert none.shared == pytest.approx({"drug_a": 0.5, "drug_b": 0.5})
-    assert none.own is None
+    assert null_maps.scale == pytest.approx({"drug_a": 2**-0.5, "drug_b": 2**-0.5})
+    assert null_maps.shared == pytest.approx({"drug_a": 0.5, "drug_b": 0.5})
+    assert null_maps.own is None
 
 
 def test_same_seed_same_null(moves: Displacements):
@@ -33,12 +33,12 @@ def test_spread_of_means_is_their_standard_error(prepared: AnnData):
     adata = prepared.copy()
     cs.tl.cellot(adata, solver="mean_shift", targets="drug_a")
     moves = displacements(adata, "cellot")
-    none = null(moves, seed=0)
-    of_cells, of_groups = spread(none, moves, {"all": np.ones(len(moves.x), dtype=bool)}, slice(None))
+    null_maps = null(moves, seed=0)
+    of_cells, of_groups = spread(null_maps, moves, {"all": np.ones(len(moves.x), dtype=bool)}, slice(None))
     train = (adata.obs["split"] == "train").to_numpy()[moves.rows]
     # of the difference of two means of 140 cells; 50 halvings know it to 10 %
     expected = np.sqrt(moves.space.view(moves.x[train]).var(axis=0, ddof=1) * 2 / 140)
-    found = none.scale["drug_a"] * of_groups["all"]
+    found = null_maps.scale["drug_a"] * of_groups["all"]
     assert np.median(found / expected) == pytest.approx(1, abs=0.15)
     assert of_cells.shape == (200, 60)
 
@@ -47,10 +47,10 @@ def test_solver_that_is_not_affine_is_fitted_to_a_halving(prepared: AnnData):
     adata = prepared.copy()
     cs.tl.cellot(adata, solver="entropic", targets="drug_b")
     moves = displacements(adata, "cellot")
-    none = null(moves, seed=0)
-    assert none.own is not None
-    assert none.excess(moves.field) > 1
-    assert none.scale == {"drug_b": 1.0}
+    null_maps = null(moves, seed=0)
+    assert null_maps.own is not None
+    assert null_maps.excess(moves.field) > 1
+    assert null_maps.scale == {"drug_b": 1.0}
 
 
 def test_weights_of_the_cost(prepared: AnnData):
@@ -60,8 +60,8 @@ def test_weights_of_the_cost(prepared: AnnData):
     moves = displacements(adata, "cellot")
     cost = moves.fitted.maps["drug_a"].cost(moves.x)
     np.testing.assert_allclose(0.5 * (moves.field(moves.fitted.maps["drug_a"]) ** 2).sum(axis=1), cost, rtol=1e-4)
-    none = null(moves, seed=0)
-    np.testing.assert_array_equal(none.maps[0].weights, weights)  # type: ignore[attr-defined]
+    null_maps = null(moves, seed=0)
+    np.testing.assert_array_equal(null_maps.maps[0].weights, weights)  # type: ignore[attr-defined]
 
 
 def test_weights_of_cells(prepared: AnnData):
@@ -72,16 +72,16 @@ def test_weights_of_cells(prepared: AnnData):
     adata.obsm["X_cellot"][left_out] *= 50
     cs.tl.cellot(adata, solver="mean_shift", weights="weight", targets="drug_a")
     moves = displacements(adata, "cellot")
-    none = null(moves, seed=0)
+    null_maps = null(moves, seed=0)
     # cells that do not count are no part of the noise
     x = adata.obsm["X_cellot"][control & ~left_out]
-    shifts = np.concatenate([fitted.transport(moves.x[:1]) - moves.x[:1] for fitted in none.maps])
+    shifts = np.concatenate([fitted.transport(moves.x[:1]) - moves.x[:1] for fitted in null_maps.maps])
     train = control & (adata.obs["split"] == "train").to_numpy()
     n_control, n_treated = int((train & ~left_out).sum()), 140
     np.testing.assert_allclose(shifts.std(axis=0), x.std(axis=0) * np.sqrt(4 / n_control), rtol=0.4)
     expected = np.sqrt((1 / n_control + 1 / n_treated) / (4 / n_control))
-    assert none.scale["drug_a"] == pytest.approx(expected, rel=0.1)
-    assert none.shared["drug_a"] == pytest.approx(n_treated / (n_control + n_treated))
+    assert null_maps.scale["drug_a"] == pytest.approx(expected, rel=0.1)
+    assert null_maps.shared["drug_a"] == pytest.approx(n_treated / (n_control + n_treated))
 
 
 def test_without_the_cells_of_the_fit(fitted: AnnData):
@@ -96,9 +96,9 @@ def test_standardised():
 
 
 def test_responding_is_the_procedure_of_benjamini_and_hochberg(moves: Displacements):
-    none = null(moves, seed=0)
+    null_maps = null(moves, seed=0)
     z = np.abs(np.random.default_rng(0).normal(size=(300, 4)) * np.array([1.0, 2.0, 3.0, 0.1]))
-    pvalues = 2 * stats.t.sf(z, none.n_maps)
+    pvalues = 2 * stats.t.sf(z, null_maps.n_maps)
     expected = np.stack([stats.false_discovery_control(p) <= 0.05 for p in pvalues.T], axis=1)
-    np.testing.assert_array_equal(responding(z, none), expected)
+    np.testing.assert_array_equal(responding(z, null_maps), expected)
     assert expected[:, 2].any() and not expected[:, 3].any()

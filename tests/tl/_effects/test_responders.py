@@ -28,11 +28,11 @@ def test_cells_of_the_type_that_responds_are_called(fitted: AnnData, gene: str):
 
 
 def test_calls_are_adjusted_p_values(fitted: AnnData, gene: str):
-    calls = cs.tl.responders(fitted, [gene, fitted.var_names[0]], target="drug_a")
+    calls = cs.tl.responders(fitted, [gene, fitted.var_names[0]], targets="drug_a")
     for _, rows in calls.groupby("feature"):
         expected = stats.false_discovery_control(rows["pvalue"]) <= 0.05
         np.testing.assert_array_equal(rows["responds"], expected)
-    alone = cs.tl.responders(fitted, gene, target="drug_a")
+    alone = cs.tl.responders(fitted, gene, targets="drug_a")
     pd.testing.assert_frame_equal(calls[calls["feature"] == gene].reset_index(drop=True), alone)
 
 
@@ -40,4 +40,4 @@ def test_errors(fitted: AnnData):
     with pytest.raises(KeyError, match="feature 'gene_99' is not there. Did you mean 'gene_"):
         cs.tl.responders(fitted, "gene_99")
     with pytest.raises(ValueError, match="target 'drug_c' is unknown"):
-        cs.tl.responders(fitted, "gene_01", target="drug_c")
+        cs.tl.responders(fitted, "gene_01", targets="drug_c")

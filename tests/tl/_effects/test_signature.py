@@ -22,7 +22,7 @@ def test_means_of_predicted_and_observed(fitted: AnnData):
 
 def test_one_target_whose_cells_are_gone(fitted: AnnData):
     adata = fitted[fitted.obs["perturbation"] != "drug_a"].copy()
-    table = cs.tl.signature(adata, target="drug_a")
+    table = cs.tl.signature(adata, targets="drug_a")
     assert table["perturbation"].unique().tolist() == ["drug_a"]
     assert table["observed"].isna().all() and table["predicted"].notna().all()
 
@@ -33,7 +33,7 @@ def test_layer_that_was_represented(simulated: AnnData):
     cs.pp.split(adata)
     cs.pp.represent(adata, layer="half", n_components=8)
     cs.tl.cellot(adata, solver="mean_shift")
-    table = cs.tl.signature(adata, target="drug_a")
+    table = cs.tl.signature(adata, targets="drug_a")
     whole = np.asarray(adata[adata.obs["perturbation"] == "drug_a"].X.mean(axis=0)).ravel()
     whole -= np.asarray(adata[adata.obs["perturbation"] == "control"].X.mean(axis=0)).ravel()
     np.testing.assert_allclose(table["observed"], whole / 2, atol=1e-5)
@@ -41,6 +41,6 @@ def test_layer_that_was_represented(simulated: AnnData):
 
 def test_errors(fitted: AnnData):
     with pytest.raises(ValueError, match="target 'drug_c' is unknown"):
-        cs.tl.signature(fitted, target="drug_c")
+        cs.tl.signature(fitted, targets="drug_c")
     with pytest.raises(KeyError, match="holds no fitted maps"):
         cs.tl.signature(fitted, key="other")

@@ -25,7 +25,7 @@ def test_modes_of_action():
         rows = np.flatnonzero(labels == drug)
         labels[rows] = [f"{drug}_{i % 2}" for i in range(len(rows))]
     adata.obs["perturbation"] = pd.Categorical(labels)
-    similarity: Any = cs.tl.drug_similarity(fitted_to(adata))
+    similarity: Any = cs.tl.perturbation_similarity(fitted_to(adata))
     assert similarity.index.tolist() == similarity.columns.tolist()
     np.testing.assert_allclose(similarity, similarity.T)
     assert np.diag(similarity).tolist() == [1.0] * 4
@@ -34,6 +34,8 @@ def test_modes_of_action():
     # the two that act alike are side by side
     names = similarity.index.tolist()
     assert abs(names.index("drug_a_0") - names.index("drug_a_1")) == 1
+    two: Any = cs.tl.perturbation_similarity(adata, targets=["drug_a_0", "drug_b_1"])
+    pd.testing.assert_frame_equal(two, similarity.loc[two.index, two.index])
 
 
 def test_inert_drugs_are_not_alike_for_their_common_control():
@@ -42,7 +44,7 @@ def test_inert_drugs_are_not_alike_for_their_common_control():
         adata = cs.datasets.simulate(900, 40, seed=seed)
         adata = adata[adata.obs["perturbation"] != "drug_a"].copy()
         adata.obs["perturbation"] = np.random.default_rng(seed).permutation(["control", "x", "y"] * 200)
-        corrected.append(cs.tl.drug_similarity(fitted_to(adata)).to_numpy()[0, 1])
+        corrected.append(cs.tl.perturbation_similarity(fitted_to(adata)).to_numpy()[0, 1])
         moves = displacements(adata, "cellot")
         x, y = (moves.of(name).ravel() for name in ("x", "y"))
         cosines.append(x @ y / np.sqrt((x @ x) * (y @ y)))
@@ -54,11 +56,11 @@ def test_inert_drugs_are_not_alike_for_their_common_control():
 def test_one_drug_and_one_that_does_not_move(prepared: AnnData):
     adata = prepared.copy()
     cs.tl.cellot(adata, targets="drug_a", solver="gaussian")
-    assert cs.tl.drug_similarity(adata).values.tolist() == [[1.0]]
+    assert cs.tl.perturbation_similarity(adata).values.tolist() == [[1.0]]
     cs.tl.cellot(adata, solver="identity")
-    np.testing.assert_array_equal(cs.tl.drug_similarity(adata), np.eye(2))
+    np.testing.assert_array_equal(cs.tl.perturbation_similarity(adata), np.eye(2))
 
 
 def test_errors(fitted: AnnData):
     with pytest.raises(ValueError, match="seed is -1"):
-        cs.tl.drug_similarity(fitted, seed=-1)
+        cs.tl.perturbation_similarity(fitted, seed=-1)

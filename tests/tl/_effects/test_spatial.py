@@ -51,17 +51,17 @@ class TestTissue:
     def test_scattered_cells_have_no_pattern(self, tissue: AnnData, genes: list[str]):
         adata = tissue.copy()
         adata.obsm["elsewhere"] = np.random.default_rng(1).random((adata.n_obs, 2))
-        table = cs.tl.spatial_effects(adata, genes, target="drug_a", spatial_key="elsewhere", n_perms=100)
+        table = cs.tl.spatial_effects(adata, genes, targets="drug_a", spatial_key="elsewhere", n_perms=100)
         assert (table["moran_i"].abs() < 0.1).all() and (table["enrichment"].abs() < 3).all()
 
     def test_samples_of_their_own(self, tissue: AnnData, genes: list[str]):
         adata = tissue.copy()
         adata.obs["slide"] = np.arange(adata.n_obs) % 2
-        table = cs.tl.spatial_effects(adata, genes, target="drug_a", library_key="slide", n_perms=100)
+        table = cs.tl.spatial_effects(adata, genes, targets="drug_a", library_key="slide", n_perms=100)
         assert (table["moran_i"] > 0.2).all()
 
     def test_most_changed_features(self, tissue: AnnData):
-        table = cs.tl.spatial_effects(tissue, target="drug_a", n_perms=20)
+        table = cs.tl.spatial_effects(tissue, targets="drug_a", n_perms=20)
         assert len(table) == 20
         truth = set(tissue.uns["simulation"]["effects"]["gene"])
         assert len(set(table["feature"][:8]) & truth) >= 6

@@ -28,6 +28,11 @@ def test_cost_is_the_mean_of_the_map(fitted: AnnData, costs: Any):
     assert (costs["ci_low"] <= costs["cost"]).all() and (costs["cost"] <= costs["ci_high"]).all()
 
 
+def test_cost_of_one_perturbation(fitted: AnnData, costs: Any):
+    table = cs.tl.transport_cost(fitted, targets="drug_b", groupby="cell_type").set_index(["perturbation", "group"])
+    pd.testing.assert_frame_equal(table, costs.loc[["drug_b"]], check_exact=True)
+
+
 def test_what_acts_costs_more_than_control_against_control(costs: Any):
     responder = costs.loc["drug_a", "type_0"]
     assert responder["ci_low"] > 5 * responder["null"]

@@ -297,7 +297,7 @@ class TestWeights:
         ({"control": "contrl"}, ValueError, "Did you mean 'control'"),
         ({"targets": "drug_c"}, ValueError, "target 'drug_c' is unknown. Did you mean 'drug_"),
         ({"targets": []}, ValueError, "targets is empty"),
-        ({"targets": ["drug_a", "drug_a"]}, ValueError, "names a perturbation twice"),
+        ({"targets": ["drug_a", "drug_a"]}, ValueError, "targets names one twice"),
         ({"use_rep": "X_celot"}, KeyError, "Did you mean 'X_cellot'"),
         ({"solver": "icn"}, ValueError, "Did you mean 'icnn'"),
         ({"pair_by": "patent"}, KeyError, "Did you mean 'patient'"),

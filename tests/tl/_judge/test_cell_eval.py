@@ -40,6 +40,14 @@ def test_files_hold_the_cells_of_the_split(fitted: AnnData, tmp_path: Path):
     np.testing.assert_allclose(predicted[predicted.obs["perturbation"] == "drug_b"].X, expected, atol=1e-6)
 
 
+def test_files_of_one_perturbation(fitted: AnnData, tmp_path: Path):
+    files = cs.tl.export_cell_eval(fitted, tmp_path, targets="drug_b")
+    for data in map(ad.read_h5ad, files):
+        assert data.obs["perturbation"].unique().tolist() == ["control", "drug_b"]
+    with pytest.raises(ValueError, match="target 'drug_c' is unknown"):
+        cs.tl.export_cell_eval(fitted, tmp_path, targets="drug_c")
+
+
 def test_control_cells_make_the_same_round_trip_as_predictions(fitted: AnnData, tmp_path: Path):
     predicted = ad.read_h5ad(cs.tl.export_cell_eval(fitted, tmp_path).predicted)
     round_trip = cs.pp.decode(fitted, fitted.obsm["X_cellot"][cells(fitted, "control")])

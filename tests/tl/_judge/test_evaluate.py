@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from anndata import AnnData
 
 import cellot_sc as cs
 from cellot_sc.metrics import energy_distance, l2_means, legacy_mmd, median_gammas, mmd
-from cellot_sc.tl._judge import judge
+from cellot_sc.tl._judge import clouds
 
 METRICS = ("energy_distance", "mmd", "l2_means")
 
@@ -226,7 +226,7 @@ def test_intervals_surround_the_value(scores: pd.DataFrame):
 
 
 def test_many_cells_are_sampled(fitted: AnnData, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(judge, "MAX_CELLS", 30)
+    monkeypatch.setattr(clouds, "MAX_CELLS", 30)
     table = cs.tl.evaluate(fitted, metrics="energy_distance", n_boot=0)
     assert set(table["n_cells"]) == {30}
     pd.testing.assert_frame_equal(table, cs.tl.evaluate(fitted, metrics="energy_distance", n_boot=0))
@@ -307,9 +307,24 @@ def test_perturbations_are_units_too(fitted: AnnData, scores: pd.DataFrame):
     assert mean["seed"] == 7
 
 
-def test_files_for_cell_eval(fitted: AnnData, tmp_path: Path):
-    cs.tl.evaluate(fitted, metrics="l2_means", n_boot=0, cell_eval=tmp_path / "new")
-    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["predicted.h5ad", "real.h5ad"]
+def test_some_targets_have_the_scores_that_they_have_among_all(
+    fitted: AnnData, scores: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+):
+    refitted: list[list[str]] = []
+    refit = cs.tl.Fit.refit
+
+    def noted(fit: cs.tl.Fit, adata: AnnData, solvers: Any, targets: Any) -> Any:
+        refitted.append(list(targets))
+        return refit(fit, adata, solvers, targets)
+
+    monkeypatch.setattr(cs.tl.Fit, "refit", noted)
+    table = cs.tl.evaluate(fitted, targets="drug_b", metrics=METRICS, groupby="cell_type", n_boot=50)
+    expected = scores[scores["perturbation"] == "drug_b"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(table, expected, check_exact=True)
+    assert refitted == [["drug_b"]]
+    both = cs.tl.evaluate(fitted, targets=["drug_b", "drug_a"], metrics="l2_means", n_boot=0)
+    assert both["perturbation"].unique().tolist() == ["drug_b", "drug_a"]
+    assert cs.tl.mmd(fitted, targets="drug_a", n_boot=0)["perturbation"].unique().tolist() == ["drug_a"]
 
 
 def test_nothing_is_written(fitted: AnnData):
@@ -374,7 +389,7 @@ def _no_column(adata: AnnData) -> AnnData:
         ({"n_boot": -1}, None, ValueError, "n_boot is -1"),
         ({"n_boot": 2.5}, None, ValueError, "n_boot is 2.5"),
         ({"seed": -1}, None, ValueError, "seed is -1"),
-        ({"baselines": "gausian"}, None, ValueError, "baseline 'gausian' is unknown.*Did you mean 'gaussian'"),
+        ({"baselines": "gausian"}, None, ValueError, "solver 'gausian' is unknown.*Did you mean 'gaussian'"),
         ({"n_markers": 5}, None, ValueError, "n_markers needs genes to choose from"),
         ({"n_markers": [5, 0], "space": "genes"}, None, ValueError, r"n_markers is \[5, 0\]; a positive whole number"),
         ({"n_cells": 2.5}, None, ValueError, "n_cells is 2.5"),

@@ -206,10 +206,8 @@ def bucket(size: int) -> int:
 
 
 def _padded(clouds: Sequence[np.ndarray], weights: Sequence[np.ndarray | None]) -> tuple[jax.Array, jax.Array]:
-    size = bucket(max(len(cloud) for cloud in clouds))
-    cells = np.zeros((len(clouds), size, clouds[0].shape[1]), dtype=np.float32)
-    mask = np.zeros((len(clouds), size), dtype=np.float32)
-    for i, (cloud, cell_weights) in enumerate(zip(clouds, weights, strict=True)):
-        cells[i, : len(cloud)] = cloud
-        mask[i, : len(cloud)] = 1 if cell_weights is None else cell_weights
-    return jnp.asarray(cells), jnp.asarray(mask)
+    size = bucket(max(map(len, clouds)))
+    cells = [np.pad(cloud, ((0, size - len(cloud)), (0, 0))) for cloud in clouds]
+    masks = [np.ones(len(cloud)) if of is None else of for cloud, of in zip(clouds, weights, strict=True)]
+    mask = np.stack([np.pad(of, (0, size - len(of))) for of in masks])
+    return jnp.asarray(np.stack(cells), jnp.float32), jnp.asarray(mask, jnp.float32)

@@ -11,19 +11,19 @@ import numpy as np
 
 from .._moments import moments, shares_of
 
-type Cells = np.ndarray | jax.Array
+type Points = np.ndarray | jax.Array
 
 PAPER_GAMMAS = (2.0, 1.0, 0.5, 0.1, 0.01, 0.005)
 """Kernel widths whose mean the CellOT publication selects its checkpoint by."""
 
 
-def _squared_distances(x: Cells, y: Cells) -> Any:
+def _squared_distances(x: Points, y: Points) -> Any:
     # numpy where nothing is traced: jax would compile every operation on its own
     xp = x.__array_namespace__()
     return xp.maximum((x * x).sum(1)[:, None] + (y * y).sum(1)[None] - 2 * x @ y.T, 0.0)
 
 
-def _distances(x: Cells, y: Cells) -> Any:
+def _distances(x: Points, y: Points) -> Any:
     return x.__array_namespace__().sqrt(_squared_distances(x, y))
 
 
@@ -41,7 +41,7 @@ def energy(x: jax.Array, y: jax.Array, x_mask: jax.Array, y_mask: jax.Array) -> 
 
 
 def _unbiased(
-    x: jax.Array, y: jax.Array, x_mask: jax.Array, y_mask: jax.Array, distance: Callable[[Cells, Cells], jax.Array]
+    x: jax.Array, y: jax.Array, x_mask: jax.Array, y_mask: jax.Array, distance: Callable[[Points, Points], jax.Array]
 ) -> jax.Array:
     """Return 2 E d(x, y) - E d(x, x') - E d(y, y') of two padded clouds, over pairs of different cells."""
     center = (y * y_mask[:, None]).sum(0) / jnp.maximum(y_mask.sum(), 1)
@@ -75,9 +75,9 @@ class View(NamedTuple):
     cloud, in the leading few, sees whether every subpopulation has arrived.
     """
 
-    basis: Cells
+    basis: Points
     """Shape ``(n_dims, n_leading)``."""
-    gammas: Cells
+    gammas: Points
     """Inverse squared widths, shape ``(3,)``."""
 
 
@@ -99,7 +99,7 @@ def view_of(cells: np.ndarray) -> View:
     return View(basis, np.array(NARROWNESS, dtype=np.float32) / (median or 1.0))
 
 
-def local_kernel(x: Cells, y: Cells, view: View) -> Any:
+def local_kernel(x: Points, y: Points, view: View) -> Any:
     """Return the mean kernel of every pair of cells, shape ``(n, m)``."""
     squared = _squared_distances(x @ view.basis, y @ view.basis)
     return x.__array_namespace__().exp(-view.gammas[:, None, None] * squared).mean(0)
@@ -110,7 +110,7 @@ def local_mmd(x: jax.Array, y: jax.Array, x_mask: jax.Array, y_mask: jax.Array, 
     return _unbiased(x, y, x_mask, y_mask, lambda a, b: -local_kernel(a, b, view))
 
 
-class Score(NamedTuple):
+class Discrepancy(NamedTuple):
     """A distance between two clouds, and how much each cell of either contributes to it."""
 
     value: float
@@ -122,48 +122,41 @@ type Weights = tuple[np.ndarray | None, np.ndarray | None]
 """How much the cells of either cloud count, or ``None`` where they count alike."""
 
 
-def energy_score(x: np.ndarray, y: np.ndarray, weights: Weights = (None, None)) -> Score:
+def energy_score(x: np.ndarray, y: np.ndarray, weights: Weights = (None, None)) -> Discrepancy:
     """Return the unbiased energy distance and its contributions."""
     return _score(x, y, _distances, weights)
 
 
-def local_score(x: np.ndarray, y: np.ndarray, view: View, weights: Weights = (None, None)) -> Score:
+def local_score(x: np.ndarray, y: np.ndarray, view: View, weights: Weights = (None, None)) -> Discrepancy:
     """Return the unbiased squared MMD in a view and its contributions."""
     return _score(x, y, lambda a, b: -local_kernel(a, b, view), weights)
 
 
-def _score(x: np.ndarray, y: np.ndarray, distance: Callable[[Cells, Cells], np.ndarray], weights: Weights) -> Score:
-    """Return 2 E d(x, y) - E d(x, x') - E d(y, y') and its projections on single cells (Hoeffding 1948)."""
-    if any(of is not None for of in weights):
-        return _weighted_score(x, y, distance, weights)
-    n, m = len(x), len(y)
-    center = y.mean(0)
-    x, y = x - center, y - center
-    xy, xx, yy = (np.array(distance(a, b), dtype=np.float64) for a, b in ((x, y), (x, x), (y, y)))
-    np.fill_diagonal(xx, 0)
-    np.fill_diagonal(yy, 0)
-    within_x, within_y = xx.sum(1) / max(n - 1, 1), yy.sum(1) / max(m - 1, 1)
-    value = 2 * xy.mean() - within_x.mean() - within_y.mean()
-    return Score(float(value), 2 * (xy.mean(1) - within_x), 2 * (xy.mean(0) - within_y))
+def _score(
+    x: np.ndarray, y: np.ndarray, distance: Callable[[Points, Points], np.ndarray], weights: Weights
+) -> Discrepancy:
+    """Return 2 E d(x, y) - E d(x, x') - E d(y, y') and its projections on single cells (Hoeffding 1948).
 
-
-def _weighted_score(
-    x: np.ndarray, y: np.ndarray, distance: Callable[[Cells, Cells], np.ndarray], weights: Weights
-) -> Score:
-    """Return the same with cells that count differently; contributions are about 0, and scaled by how much that is."""
+    Those of cells that differ in weight are about 0, and scaled by how much each counts.
+    """
     a, b = (shares_of(np.ones(len(of)) if w is None else w) for of, w in zip((x, y), weights, strict=True))
-    center = (b @ y).astype(np.float32)
+    is_weighted = any(of is not None for of in weights)
+    center = (b @ y).astype(np.float32) if is_weighted else y.mean(0)
     x, y = x - center, y - center
     xy, xx, yy = (np.array(distance(p, q), dtype=np.float64) for p, q in ((x, y), (x, x), (y, y)))
     np.fill_diagonal(xx, 0)
     np.fill_diagonal(yy, 0)
+    if not is_weighted:
+        within_x, within_y = xx.sum(1) / max(len(x) - 1, 1), yy.sum(1) / max(len(y) - 1, 1)
+        value = float(2 * xy.mean() - within_x.mean() - within_y.mean())
+        return Discrepancy(value, 2 * (xy.mean(1) - within_x), 2 * (xy.mean(0) - within_y))
     # where one cell has all the weight there are no pairs
     within_x, within_y = xx @ a / ((1 - a @ a) or 1.0), yy @ b / ((1 - b @ b) or 1.0)
     from_x, from_y = xy @ b - within_x, a @ xy - within_y
     value = float(a @ from_x + b @ from_y)
-    return Score(value, 2 * len(a) * a * (from_x - a @ from_x), 2 * len(b) * b * (from_y - b @ from_y))
+    return Discrepancy(value, 2 * len(a) * a * (from_x - a @ from_x), 2 * len(b) * b * (from_y - b @ from_y))
 
 
-def standard_error(a: Score, b: Score) -> float:
+def standard_error(a: Discrepancy, b: Discrepancy) -> float:
     """Return the standard error of the difference of two scores of the same cells, transported by two maps."""
     return float(np.sqrt((a.from_x - b.from_x).var() / len(a.from_x) + (a.from_y - b.from_y).var() / len(a.from_y)))

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from ... import _numbers
 from .. import _checks
 from .._maps.autoencoder import Autoencoder, conditioned, decode, encode, random_networks
 from .._maps.networks import Params
@@ -285,6 +286,7 @@ def fit_autoencoder(
     >>> autoencoder.encode(x).shape
     (100, 2)
     """
+    seed = _numbers.seed(seed)
     n_cells, n_dims = x.shape
     n_valid = 0 if valid is None else valid.shape[0]
     batch_size = min(config.batch_size, n_cells)

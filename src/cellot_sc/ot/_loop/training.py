@@ -134,7 +134,7 @@ def train(
     start = time.perf_counter()
     criterion = np.asarray(_look(config, state, clouds.ranges))
     n_problems = len(criterion)
-    histories = [History(metrics={"loss": [], "validation": []}) for _ in range(n_problems)]
+    histories = [History() for _ in range(n_problems)]
     run = _Run(state, config.params(state), criterion, np.zeros(n_problems, dtype=np.int64))
     done = 0
     before = 0.0
@@ -188,10 +188,7 @@ def train(
 
 def _record(histories: Sequence[History], step: int, seconds: float, losses: Any, criterion: Any) -> None:
     for history, loss, value in zip(histories, np.asarray(losses), np.asarray(criterion), strict=True):
-        history.step.append(step)
-        history.seconds.append(seconds)
-        history.metrics["loss"].append(float(loss.mean()))
-        history.metrics["validation"].append(float(value.min()))
+        history.add(step, seconds, loss=float(loss.mean()), validation=float(value.min()))
 
 
 def train_each(

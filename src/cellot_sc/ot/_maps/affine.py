@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from typing import Any, Self
-
 import numpy as np
 
-from .base import State, TransportMap
+from .base import TransportMap
+from .networks import as_arrays
 
 
 class IdentityMap(TransportMap):
@@ -23,26 +20,13 @@ class IdentityMap(TransportMap):
     kind = "unmoved"
 
     def __init__(self, n_dims: int) -> None:
-        self._n_dims = int(n_dims)
-
-    @property
-    def n_dims(self) -> int:
-        """Number of dimensions."""
-        return self._n_dims
+        self.n_dims = int(n_dims)
 
     def _forward(self, x: np.ndarray) -> np.ndarray:
         return x
 
     def _backward(self, y: np.ndarray) -> np.ndarray:
         return y
-
-    def state(self) -> State:
-        """Return the number of dimensions."""
-        return {"kind": self.kind, "config": json.dumps({"n_dims": self.n_dims})}
-
-    @classmethod
-    def _from_state(cls, state: Mapping[str, Any]) -> Self:
-        return cls(json.loads(state["config"])["n_dims"])
 
 
 class MeanShiftMap(TransportMap):
@@ -58,25 +42,13 @@ class MeanShiftMap(TransportMap):
 
     def __init__(self, shift: np.ndarray) -> None:
         self.shift = np.asarray(shift, dtype=np.float32)
-
-    @property
-    def n_dims(self) -> int:
-        """Number of dimensions."""
-        return self.shift.shape[0]
+        self.n_dims = len(self.shift)
 
     def _forward(self, x: np.ndarray) -> np.ndarray:
         return x + self.shift
 
     def _backward(self, y: np.ndarray) -> np.ndarray:
         return y - self.shift
-
-    def state(self) -> State:
-        """Return the displacement."""
-        return {"kind": self.kind, "shift": self.shift}
-
-    @classmethod
-    def _from_state(cls, state: Mapping[str, Any]) -> Self:
-        return cls(state["shift"])
 
 
 class AffineMap(TransportMap):
@@ -95,31 +67,12 @@ class AffineMap(TransportMap):
     kind = "affine"
 
     def __init__(self, matrix: np.ndarray, source_mean: np.ndarray, target_mean: np.ndarray) -> None:
-        self.matrix = np.asarray(matrix, dtype=np.float32)
-        self.source_mean = np.asarray(source_mean, dtype=np.float32)
-        self.target_mean = np.asarray(target_mean, dtype=np.float32)
+        self.matrix, self.source_mean, self.target_mean = as_arrays((matrix, source_mean, target_mean))
+        self.n_dims = len(self.matrix)
         self._inverse = np.linalg.inv(self.matrix.astype(np.float64)).astype(np.float32)
-
-    @property
-    def n_dims(self) -> int:
-        """Number of dimensions."""
-        return self.matrix.shape[0]
 
     def _forward(self, x: np.ndarray) -> np.ndarray:
         return (x - self.source_mean) @ self.matrix + self.target_mean
 
     def _backward(self, y: np.ndarray) -> np.ndarray:
         return (y - self.target_mean) @ self._inverse + self.source_mean
-
-    def state(self) -> State:
-        """Return the matrix and the two means."""
-        return {
-            "kind": self.kind,
-            "matrix": self.matrix,
-            "source_mean": self.source_mean,
-            "target_mean": self.target_mean,
-        }
-
-    @classmethod
-    def _from_state(cls, state: Mapping[str, Any]) -> Self:
-        return cls(state["matrix"], state["source_mean"], state["target_mean"])

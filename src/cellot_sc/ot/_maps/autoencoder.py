@@ -1,15 +1,16 @@
-"""An autoencoder of cells: networks to few dimensions and back, and the units in which they see cells."""
+"""An autoencoder of cells, networks to few dimensions and back with their units, and the maps that go through one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
+from .base import State, TransportMap
 from .mlp import perceptron
 from .networks import Params, as_arrays
 
@@ -48,7 +49,39 @@ class Autoencoder(NamedTuple):
 
     def as_arrays(self) -> Autoencoder:
         """Return the same with all parameters as float32 arrays."""
-        return self._replace(networks=as_arrays(self.networks), center=as_arrays(self.center))
+        return Autoencoder(as_arrays(self.networks), as_arrays(self.center), float(self.scale))
+
+
+class AutoencoderMap(TransportMap):
+    """A map that moves cells as what is decoded of them changes.
+
+    Parameters
+    ----------
+    autoencoder
+        Encoder and decoder.
+    residual
+        Whether what the autoencoder loses of a cell is kept.
+    """
+
+    def __init__(self, autoencoder: Autoencoder, *, residual: bool) -> None:
+        self.autoencoder = autoencoder.as_arrays()
+        self.residual = bool(residual)
+        self.n_dims = len(self.autoencoder.center)
+
+    def _changed(
+        self, x: np.ndarray, before: Autoencoder, after: Autoencoder, shift: np.ndarray | float = 0.0
+    ) -> np.ndarray:
+        """Return cells that are decoded by another autoencoder, with a shift of their latent."""
+        moved = after.rebuild(x, shift)
+        return x + (moved - before.rebuild(x)) if self.residual else moved
+
+    def state(self) -> State:
+        """Return the arguments of the constructor, the autoencoder by its fields."""
+        return super().state() | {"autoencoder": self.autoencoder._asdict()}
+
+    @classmethod
+    def _from_state(cls, state: Mapping[str, Any]) -> Self:
+        return super()._from_state({**state, "autoencoder": Autoencoder(**state["autoencoder"])})
 
 
 def encode(networks: Mapping[str, Any], x: Any, relu: Callable[[Any], Any] = jax.nn.relu) -> Any:

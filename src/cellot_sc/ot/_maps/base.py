@@ -6,6 +6,7 @@ All arrays are float32 of shape ``(n_cells, n_dims)``. A map knows nothing of An
 from __future__ import annotations
 
 import abc
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self
 
@@ -20,12 +21,15 @@ type State = dict[str, Any]
 class TransportMap(abc.ABC):
     """A map from untreated cells to their treated state, and back.
 
-    Subclasses implement :attr:`n_dims`, ``_forward``, ``_backward``, :meth:`state` and ``_from_state``, and name a
-    :attr:`kind` that no other map has.
+    Subclasses implement ``_forward`` and ``_backward``, set :attr:`n_dims`, and name a :attr:`kind` that no other map
+    has. They keep the arguments of their constructor as attributes of the same names, or say themselves what they are
+    rebuilt from, in :meth:`state` and ``_from_state``.
     """
 
     kind: ClassVar[str]
     """Name under which the map is stored."""
+    n_dims: int
+    """Number of dimensions of the space the map acts on."""
     _kinds: ClassVar[dict[str, type[TransportMap]]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -42,11 +46,6 @@ class TransportMap(abc.ABC):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__} in {self.n_dims:,} dimension{'s' * (self.n_dims != 1)}"
-
-    @property
-    @abc.abstractmethod
-    def n_dims(self) -> int:
-        """Number of dimensions of the space the map acts on."""
 
     @abc.abstractmethod
     def _forward(self, x: np.ndarray) -> np.ndarray:
@@ -91,9 +90,12 @@ class TransportMap(abc.ABC):
         x = self._checked(x)
         return 0.5 * ((self.transport(x) - x) ** 2).sum(axis=1)
 
-    @abc.abstractmethod
     def state(self) -> State:
-        """Return arrays and strings from which :meth:`from_state` rebuilds the map, bit for bit."""
+        """Return arrays, numbers, texts and dicts of them from which :meth:`from_state` rebuilds the map, bit for bit.
+
+        They are the arguments of the constructor, and the :attr:`kind`.
+        """
+        return {"kind": self.kind} | {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> TransportMap:
@@ -114,9 +116,9 @@ class TransportMap(abc.ABC):
         return cls._kinds[kind]._from_state(state)
 
     @classmethod
-    @abc.abstractmethod
     def _from_state(cls, state: Mapping[str, Any]) -> Self:
         """Rebuild a map of this kind."""
+        return cls(**{name: value for name, value in state.items() if name != "kind"})
 
     def _checked(self, x: np.ndarray) -> np.ndarray:
         x = np.asarray(x, dtype=np.float32)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -43,14 +42,10 @@ class ChainMap(TransportMap):
             raise ValueError(
                 f"steps have {n_dims} dimensions: at least one step is needed, and all of the same number."
             )
+        self.n_dims = n_dims[0]
 
     def __repr__(self) -> str:
         return f"{super().__repr__()} of {len(self.steps)} steps"
-
-    @property
-    def n_dims(self) -> int:
-        """Number of dimensions."""
-        return self.steps[0].n_dims
 
     def _forward(self, x: np.ndarray) -> np.ndarray:
         for step in self.steps:
@@ -63,14 +58,10 @@ class ChainMap(TransportMap):
         return y
 
     def state(self) -> State:
-        """Return the number of steps and the state of each."""
-        return {
-            "kind": self.kind,
-            "config": json.dumps({"n_steps": len(self.steps)}),
-            "steps": {str(i): step.state() for i, step in enumerate(self.steps)},
-        }
+        """Return the state of each step, by its number."""
+        return {"kind": self.kind, "steps": {str(i): step.state() for i, step in enumerate(self.steps)}}
 
     @classmethod
     def _from_state(cls, state: Mapping[str, Any]) -> Self:
-        n_steps = json.loads(state["config"])["n_steps"]
-        return cls([TransportMap.from_state(state["steps"][str(i)]) for i in range(n_steps)])
+        steps = state["steps"]
+        return cls([TransportMap.from_state(steps[str(i)]) for i in range(len(steps))])

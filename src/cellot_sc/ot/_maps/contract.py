@@ -60,14 +60,14 @@ def check_map(transport: TransportMap, cells: np.ndarray) -> None:
     need(fine, f"cost of {name} is no float32 of 0 or more for each cell.")
 
 
-def leaves(state: Any, path: str = "state") -> Iterator[tuple[str, str | np.ndarray]]:
-    """Yield the arrays and texts of a state with where they are; raise :class:`AssertionError` if it holds others."""
+def leaves(state: Any, path: str = "state") -> Iterator[tuple[str, Any]]:
+    """Yield what a state holds, with where it is; raise :class:`AssertionError` if files do not keep it."""
     if isinstance(state, dict):
         for key, part in state.items():
             yield from leaves(part, f"{path}[{key!r}]")
         return
-    held = f"{path} is a {type(state).__name__}: arrays, texts and dicts of them are kept, other things as JSON."
-    need(isinstance(state, str | np.ndarray), held)
+    held = f"{path} is a {type(state).__name__}: arrays, numbers, texts and dicts of them are kept."
+    need(isinstance(state, str | bool | int | float | np.ndarray), held)
     yield path, state
 
 

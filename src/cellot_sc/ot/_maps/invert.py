@@ -64,9 +64,7 @@ def newton(function: Callable[[jax.Array], jax.Array], y: jax.Array, *, symmetri
 def padded(function: Callable[[np.ndarray], jax.Array], x: np.ndarray, size: int | None = None) -> np.ndarray:
     """Apply a compiled function to cells, padded to a few numbers of them, so that others do not compile anew."""
     size = size or max(64, 1 << (len(x) - 1).bit_length())
-    cells = np.zeros((size, x.shape[1]), dtype=np.float32)
-    cells[: len(x)] = x
-    return np.asarray(function(cells))[: len(x)]
+    return np.asarray(function(np.pad(x, ((0, size - len(x)), (0, 0)))))[: len(x)]
 
 
 def in_chunks(function: Callable[[np.ndarray], jax.Array], y: np.ndarray) -> np.ndarray:

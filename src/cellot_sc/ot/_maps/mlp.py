@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Self
 
 import jax
 import numpy as np
 
-from .base import State, TransportMap
+from .base import TransportMap
 from .invert import in_chunks, newton, padded
 from .networks import Params, as_arrays
 
@@ -30,25 +29,13 @@ class DualMLPMap(TransportMap):
 
     def __init__(self, f: Mapping[str, Mapping[str, np.ndarray]], g: Mapping[str, Mapping[str, np.ndarray]]) -> None:
         self.f, self.g = as_arrays((f, g))
-
-    @property
-    def n_dims(self) -> int:
-        """Number of dimensions."""
-        return self.f["Dense_0"]["kernel"].shape[0]
+        self.n_dims = len(self.f["Dense_0"]["kernel"])
 
     def _forward(self, x: np.ndarray) -> np.ndarray:
         return padded(partial(descend, self.f), x)
 
     def _backward(self, y: np.ndarray) -> np.ndarray:
         return padded(partial(descend, self.g), y)
-
-    def state(self) -> State:
-        """Return the parameters of both potentials."""
-        return {"kind": self.kind, "f": self.f, "g": self.g}
-
-    @classmethod
-    def _from_state(cls, state: Mapping[str, Any]) -> Self:
-        return cls(state["f"], state["g"])
 
 
 class MLPMap(TransportMap):
@@ -67,25 +54,13 @@ class MLPMap(TransportMap):
 
     def __init__(self, params: Mapping[str, Mapping[str, np.ndarray]]) -> None:
         self.params = as_arrays(params)
-
-    @property
-    def n_dims(self) -> int:
-        """Number of dimensions."""
-        return self.params["Dense_0"]["kernel"].shape[0]
+        self.n_dims = len(self.params["Dense_0"]["kernel"])
 
     def _forward(self, x: np.ndarray) -> np.ndarray:
         return padded(partial(displace, self.params), x)
 
     def _backward(self, y: np.ndarray) -> np.ndarray:
         return in_chunks(partial(_solve, self.params), y)
-
-    def state(self) -> State:
-        """Return the parameters."""
-        return {"kind": self.kind, "params": self.params}
-
-    @classmethod
-    def _from_state(cls, state: Mapping[str, Any]) -> Self:
-        return cls(state["params"])
 
 
 def perceptron(params: Params, x: jax.Array, activation: Callable[[jax.Array], jax.Array]) -> jax.Array:

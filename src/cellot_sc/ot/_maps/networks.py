@@ -133,8 +133,8 @@ class PaperICNN(BasePotential):
 
 
 def as_arrays(params: Any) -> Any:
-    """Return parameters, however nested, as float32 arrays of numpy."""
-    return jax.tree.map(lambda leaf: np.asarray(leaf, dtype=np.float32), params)
+    """Return parameters, in whatever dicts and tuples, as float32 arrays of numpy."""
+    return jax.tree.map(lambda leaf: np.asarray(leaf, dtype=np.float32), params, is_leaf=lambda p: isinstance(p, list))
 
 
 def value(network: BasePotential, params: Params, x: jax.Array) -> jax.Array:

@@ -26,15 +26,11 @@ class WeightedMap(TransportMap):
     def __init__(self, inner: TransportMap, weights: np.ndarray) -> None:
         self.inner = inner
         self.weights = np.asarray(weights, dtype=np.float32)
+        self.n_dims = inner.n_dims
         self._scale = np.sqrt(self.weights)
 
     def __repr__(self) -> str:
         return f"{super().__repr__()} by {type(self.inner).__name__}"
-
-    @property
-    def n_dims(self) -> int:
-        """Number of dimensions."""
-        return self.inner.n_dims
 
     def _forward(self, x: np.ndarray) -> np.ndarray:
         return self.inner._forward(x * self._scale) / self._scale
@@ -49,7 +45,7 @@ class WeightedMap(TransportMap):
 
     def state(self) -> State:
         """Return the weights and the state of the inner map."""
-        return {"kind": self.kind, "weights": self.weights, "inner": self.inner.state()}
+        return super().state() | {"inner": self.inner.state()}
 
     @classmethod
     def _from_state(cls, state: Mapping[str, Any]) -> Self:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self
+from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 
 from .._loop.reconstruction import SOURCE, TARGET, ReconstructionConfig, train_autoencoders
-from .._maps.autoencoder import Autoencoder, conditioned
-from .._maps.base import State, TransportMap
+from .._maps.autoencoder import Autoencoder, AutoencoderMap, conditioned
 from .._problem import Problem, Progress, Solution
 from .solver import Solver
 
@@ -23,7 +21,7 @@ class CaeConfig(ReconstructionConfig):
     n_labels: ClassVar[int] = 2
 
 
-class CaeMap(TransportMap):
+class CaeMap(AutoencoderMap):
     """The map x -> x + D(E(x, 0), 1) - D(E(x, 0), 0) with networks that are told the condition of a cell.
 
     As published, it is x -> D(E(x, 0), 1). :meth:`inverse` does the same with the conditions exchanged: as E does not
@@ -39,40 +37,15 @@ class CaeMap(TransportMap):
 
     kind = "cae"
 
-    def __init__(self, autoencoder: Autoencoder, *, residual: bool) -> None:
-        self.autoencoder = autoencoder.as_arrays()
-        self.residual = residual
-
-    @property
-    def n_dims(self) -> int:
-        """Number of dimensions."""
-        return self.autoencoder.center.shape[0]
-
     def _forward(self, x: np.ndarray) -> np.ndarray:
-        return self._switched(x, SOURCE, TARGET)
+        return self._changed(x, self._told(SOURCE, SOURCE), self._told(SOURCE, TARGET))
 
     def _backward(self, y: np.ndarray) -> np.ndarray:
-        return self._switched(y, TARGET, SOURCE)
+        return self._changed(y, self._told(TARGET, TARGET), self._told(TARGET, SOURCE))
 
-    def _switched(self, x: np.ndarray, before: int, after: int) -> np.ndarray:
-        networks = self.autoencoder.networks
-        same, switched = (
-            self.autoencoder._replace(networks=conditioned(networks, before, label)) for label in (before, after)
-        )
-        moved = switched.rebuild(x)
-        return x + (moved - same.rebuild(x)) if self.residual else moved
-
-    def state(self) -> State:
-        """Return the parameters and the units."""
-        networks, center, scale = self.autoencoder
-        config = json.dumps({"scale": scale, "residual": self.residual})
-        return {"kind": self.kind, "config": config, "center": center, "networks": networks}
-
-    @classmethod
-    def _from_state(cls, state: Mapping[str, Any]) -> Self:
-        config = json.loads(state["config"])
-        autoencoder = Autoencoder(state["networks"], state["center"], config["scale"])
-        return cls(autoencoder, residual=config["residual"])
+    def _told(self, encode_as: int, decode_as: int) -> Autoencoder:
+        networks = conditioned(self.autoencoder.networks, encode_as, decode_as)
+        return self.autoencoder._replace(networks=networks)
 
 
 def fit_cae(problems: Sequence[Problem], config: CaeConfig, seed: int, progress: Progress | None) -> list[Solution]:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import logging
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -16,9 +14,11 @@ import numpy as np
 from .. import _checks, _sinkhorn
 from .._loop import criteria
 from .._loop.batches import bucket
-from .._maps.base import State, TransportMap
-from .._problem import History, Problem, Progress, Solution
-from .solver import Solver
+from .._maps.base import TransportMap
+from .._maps.invert import padded
+from .._maps.networks import as_arrays
+from .._problem import History, Problem, Solution
+from .solver import Meter, Solver, one_by_one
 
 logger = logging.getLogger("cellot_sc")
 
@@ -56,15 +56,10 @@ class EntropicMap(TransportMap):
         target_potential: np.ndarray,
         epsilon: float,
     ) -> None:
-        self.source, self.target, self.source_potential, self.target_potential = (
-            np.asarray(array, dtype=np.float32) for array in (source, target, source_potential, target_potential)
-        )
+        self.source, self.target = as_arrays((source, target))
+        self.source_potential, self.target_potential = as_arrays((source_potential, target_potential))
         self.epsilon = float(epsilon)
-
-    @property
-    def n_dims(self) -> int:
-        """Number of dimensions."""
-        return self.source.shape[1]
+        self.n_dims = self.source.shape[1]
 
     def _forward(self, x: np.ndarray) -> np.ndarray:
         return _apply(x, self.target, self.target_potential, self.epsilon)
@@ -72,40 +67,16 @@ class EntropicMap(TransportMap):
     def _backward(self, y: np.ndarray) -> np.ndarray:
         return _apply(y, self.source, self.source_potential, self.epsilon)
 
-    def state(self) -> State:
-        """Return the cells, their potentials, and epsilon as JSON."""
-        return {
-            "kind": self.kind,
-            "config": json.dumps({"epsilon": self.epsilon}),
-            "source": self.source,
-            "target": self.target,
-            "source_potential": self.source_potential,
-            "target_potential": self.target_potential,
-        }
-
-    @classmethod
-    def _from_state(cls, state: Mapping[str, Any]) -> Self:
-        return cls(
-            state["source"],
-            state["target"],
-            state["source_potential"],
-            state["target_potential"],
-            json.loads(state["config"])["epsilon"],
-        )
-
 
 def _apply(x: np.ndarray, anchors: np.ndarray, potential: np.ndarray, epsilon: float) -> np.ndarray:
-    size, n_anchors = max(64, 1 << (len(x) - 1).bit_length()), bucket(len(anchors))
-    centre = anchors.mean(0)
-    cells, points = np.zeros((size, len(centre)), np.float32), np.zeros((n_anchors, len(centre)), np.float32)
-    cells[: len(x)], points[: len(anchors)] = x - centre, anchors - centre
-    potentials = np.full(n_anchors, -np.inf, np.float32)
-    potentials[: len(anchors)] = potential
-    return np.asarray(_barycentres(cells, points, potentials, np.float32(epsilon)))[: len(x)] + centre
+    centre, n_more = anchors.mean(0), bucket(len(anchors)) - len(anchors)
+    points = np.pad(anchors - centre, ((0, n_more), (0, 0)))
+    potentials = np.pad(potential, (0, n_more), constant_values=-np.inf)
+    return padded(partial(_barycentres, points, potentials, np.float32(epsilon)), x - centre) + centre
 
 
 @jax.jit
-def _barycentres(x: jax.Array, anchors: jax.Array, potential: jax.Array, epsilon: jax.Array) -> jax.Array:
+def _barycentres(anchors: jax.Array, potential: jax.Array, epsilon: jax.Array, x: jax.Array) -> jax.Array:
     # 1/2 |x|^2 is the same for every anchor, so that the weights do without it
     height = potential - 0.5 * (anchors * anchors).sum(1)
 
@@ -145,26 +116,11 @@ class EntropicConfig:
         _checks.positive(self, "threshold")
 
 
-def fit_entropic(
-    problems: Sequence[Problem], config: EntropicConfig, seed: int, progress: Progress | None
-) -> list[Solution]:
-    """Solve the regularised discrete problem of every pair of clouds, one after the other (Cuturi 2013).
+def fit_entropic(problem: Problem, config: EntropicConfig, seed: int, report: Meter) -> Solution:
+    """Solve the regularised discrete problem of a pair of clouds (Cuturi 2013).
 
     Cells are not paired within groups, because the cells that a map is applied to later have none.
     """
-    total = len(problems) * len(config.epsilons)
-    fits: list[Solution] = []
-    for problem in problems:
-
-        def report(done: int, validation: float, before: int = len(fits) * len(config.epsilons)) -> None:
-            if progress is not None:
-                progress(before + done, total, {"validation": validation})
-
-        fits.append(_fit_one(problem, config, seed, report))
-    return fits
-
-
-def _fit_one(problem: Problem, config: EntropicConfig, seed: int, report: Any) -> Solution:
     start = time.perf_counter()
     rng = np.random.default_rng(seed)
     source, source_weights = _sinkhorn.sample(problem.source, problem.source_weights, config.max_cells, rng)
@@ -172,7 +128,7 @@ def _fit_one(problem: Problem, config: EntropicConfig, seed: int, report: Any) -
     clouds = _sinkhorn.paired(source, target, source_weights, target_weights)
     mean_cost = clouds.mean_cost
     judged = min(len(problem.source_valid), len(problem.target_valid)) >= 2
-    history = History(metrics={"epsilon": [], "validation": []})
+    history = History()
     candidates: list[EntropicMap] = []
     f, g = jnp.zeros(len(clouds.x)), jnp.zeros(len(clouds.y))
     for done, share in enumerate(config.epsilons, start=1):
@@ -191,11 +147,8 @@ def _fit_one(problem: Problem, config: EntropicConfig, seed: int, report: Any) -
             moved = candidates[-1].transport(problem.source_valid)
             weights = problem.source_valid_weights, problem.target_valid_weights
             validation = criteria.energy_score(moved, problem.target_valid, weights).value
-        history.step.append(done)
-        history.seconds.append(time.perf_counter() - start)
-        history.metrics["epsilon"].append(share)
-        history.metrics["validation"].append(validation)
-        report(done, validation)
+        history.add(done, time.perf_counter() - start, epsilon=share, validation=validation)
+        report(done, {"validation": validation})
     if not candidates:
         raise ValueError(
             f"Sinkhorn's iterations diverged at epsilon = {config.epsilons[0]:g} x mean cost: choose larger epsilons."
@@ -208,7 +161,7 @@ SOLVER = Solver(
     "entropic",
     "discrete optimal transport, extended to other cells",
     EntropicConfig,
-    fit_entropic,
+    one_by_one(fit_entropic, lambda config: len(config.epsilons)),
     cites=("pooladian2021", "cuturi2022"),
     weighs=True,
 )

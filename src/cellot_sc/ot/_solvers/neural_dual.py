@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 import io
-import json
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Self
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,17 +17,16 @@ import numpy as np
 import optax
 
 from .. import _checks
-from .._maps.base import State, TransportMap
+from .._maps.base import TransportMap
+from .._maps.invert import in_chunks
+from .._maps.networks import as_arrays
 from .._moments import shares_of
 from .._ott import DEFAULT_CONJUGATE_SOLVER, W2NeuralDual
 from .._ott import ICNN as OttICNN
-from .._problem import History, Problem, Progress, Solution
-from .solver import Solver
+from .._problem import History, Problem, Solution
+from .solver import Meter, Solver, one_by_one
 
 logger = logging.getLogger("cellot_sc")
-
-CHUNK = 256
-"""Cells that are moved at a time."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,87 +66,51 @@ class NeuralDualMap(TransportMap):
     ----------
     f, g
         Parameters of the potential and of what was trained to be its conjugate.
-    layers
-        Units of every layer of the networks.
+    width, depth
+        Units per layer and layers of each network.
     n_dims
         Number of dimensions.
     """
 
     kind = "neural_dual"
 
-    def __init__(self, f: Mapping[str, Any], g: Mapping[str, Any], layers: Sequence[int], n_dims: int) -> None:
-        self.f, self.g = (jax.tree.map(lambda leaf: np.asarray(leaf, dtype=np.float32), dict(p)) for p in (f, g))
-        self.layers, self._n_dims = tuple(layers), int(n_dims)
-
-    @property
-    def n_dims(self) -> int:
-        """Number of dimensions."""
-        return self._n_dims
+    def __init__(self, f: Mapping[str, Any], g: Mapping[str, Any], width: int, depth: int, n_dims: int) -> None:
+        self.f, self.g = as_arrays((dict(f), dict(g)))
+        self.width, self.depth, self.n_dims = int(width), int(depth), int(n_dims)
+        self._network = _network(self.width, self.depth, self.n_dims)
 
     def _forward(self, x: np.ndarray) -> np.ndarray:
-        return self._padded(_gradient, x)
+        return in_chunks(partial(_gradient, self._network, self.f), x)
 
     def _backward(self, y: np.ndarray) -> np.ndarray:
-        return self._padded(_conjugate, y)
-
-    def _padded(self, function: Any, cells: np.ndarray) -> np.ndarray:
-        # always as many at a time: nothing compiles anew, and where a search ends does not depend on the others
-        n_chunks = -(-len(cells) // CHUNK)
-        padded = np.zeros((n_chunks, CHUNK, self.n_dims), dtype=np.float32)
-        padded.reshape(-1, self.n_dims)[: len(cells)] = cells
-        moved = [function(self.layers, self.f, self.g, chunk) for chunk in padded]
-        return np.concatenate(moved)[: len(cells)]
-
-    def state(self) -> State:
-        """Return the parameters of both networks and their layers."""
-        config = json.dumps({"layers": self.layers, "n_dims": self.n_dims})
-        return {"kind": self.kind, "config": config, "f": self.f, "g": self.g}
-
-    @classmethod
-    def _from_state(cls, state: Mapping[str, Any]) -> Self:
-        return cls(state["f"], state["g"], **json.loads(state["config"]))
+        return in_chunks(partial(_conjugate, self._network, self.f, self.g), y)
 
 
-def _network(layers: tuple[int, ...], n_dims: int) -> OttICNN:
-    return OttICNN(dim_data=n_dims, dim_hidden=layers, pos_weights=True)
+def _network(width: int, depth: int, n_dims: int) -> OttICNN:
+    return OttICNN(dim_data=n_dims, dim_hidden=(width,) * depth, pos_weights=True)
 
 
-@functools.partial(jax.jit, static_argnames="layers")
-def _gradient(layers: tuple[int, ...], f: Any, g: Any, x: jax.Array) -> jax.Array:
+@partial(jax.jit, static_argnames="network")
+def _gradient(network: OttICNN, f: Any, x: jax.Array) -> jax.Array:
     # ``DualPotentials.transport`` of ott 0.6.0 moves cells half the way: ``to_dual_potentials`` pairs potentials of the
     # cost 1/2 |x - y|^2 with the cost |x - y|^2
-    return _network(layers, x.shape[1]).potential_gradient_fn(f)(x)
+    return network.potential_gradient_fn(f)(x)
 
 
-@functools.partial(jax.jit, static_argnames="layers")
-def _conjugate(layers: tuple[int, ...], f: Any, g: Any, y: jax.Array) -> jax.Array:
-    network = _network(layers, y.shape[1])
+@partial(jax.jit, static_argnames="network")
+def _conjugate(network: OttICNN, f: Any, g: Any, y: jax.Array) -> jax.Array:
     value, starts = network.potential_value_fn(f), network.potential_gradient_fn(g)(y)
     return jax.vmap(lambda cell, start: DEFAULT_CONJUGATE_SOLVER.solve(value, cell, x_init=start).grad)(y, starts)
 
 
-def fit_neural_dual(
-    problems: Sequence[Problem], config: NeuralDualConfig, seed: int, progress: Progress | None
-) -> list[Solution]:
-    """Fit ott's ``W2NeuralDual`` with its ``ICNN``, problem by problem (Amos 2023, arXiv 2210.12153).
+def fit_neural_dual(problem: Problem, config: NeuralDualConfig, seed: int, report: Meter) -> Solution:
+    """Fit ott's ``W2NeuralDual`` with its ``ICNN`` (Amos 2023, arXiv 2210.12153).
 
     A step takes more than a second with ott's solver of the conjugate. Validation cells are not used: the last step is
     taken, as by ott. An interrupt (Ctrl-C) ends the fit of one problem with its map so far.
     """
-    fits: list[Solution] = []
-    for problem in problems:
-
-        def report(done: int, before: int = len(fits) * config.n_steps) -> None:
-            if progress is not None:
-                progress(before + done, len(problems) * config.n_steps, {})
-
-        fits.append(_fit_one(problem, config, seed, report))
-    return fits
-
-
-def _fit_one(problem: Problem, config: NeuralDualConfig, seed: int, report: Any) -> Solution:
-    layers = (config.width,) * config.depth
-    network = _network(layers, problem.n_dims)
+    size = (config.width, config.depth, problem.n_dims)
+    network = _network(*size)
     adam = optax.adam(config.learning_rate, b1=0.5, b2=0.9)
     dual = W2NeuralDual(
         problem.n_dims, network, network, adam, adam, config.n_steps,
@@ -158,7 +120,7 @@ def _fit_one(problem: Problem, config: NeuralDualConfig, seed: int, report: Any)
 
     def after(step: int, potentials: object) -> None:
         made[0] = step + 1
-        report(made[0])
+        report(made[0], {})
 
     source = _batches(problem.source, problem.source_weights, config.batch_size, np.random.default_rng([seed, 0]))
     target = _batches(problem.target, problem.target_weights, config.batch_size, np.random.default_rng([seed, 1]))
@@ -169,7 +131,7 @@ def _fit_one(problem: Problem, config: NeuralDualConfig, seed: int, report: Any)
         except KeyboardInterrupt:
             logger.warning("interrupted after step %d: the map so far is kept", made[0])
     history = History(made, [time.perf_counter() - start], selected=made[0])
-    return Solution(NeuralDualMap(dual.state_f.params, dual.state_g.params, layers, problem.n_dims), history)
+    return Solution(NeuralDualMap(dual.state_f.params, dual.state_g.params, *size), history)
 
 
 def _batches(cells: np.ndarray, weights: np.ndarray | None, size: int, rng: np.random.Generator) -> Iterator[jax.Array]:
@@ -182,7 +144,7 @@ SOLVER = Solver(
     "neural_dual",
     "ott's W2NeuralDual",
     NeuralDualConfig,
-    fit_neural_dual,
+    one_by_one(fit_neural_dual, lambda config: config.n_steps),
     cites=("makkuva2020", "amos2023", "cuturi2022"),
     weighs=True,
 )

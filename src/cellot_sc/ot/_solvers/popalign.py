@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
@@ -15,14 +14,14 @@ from scipy.special import softmax
 
 from .. import _checks
 from .._maps.base import State, TransportMap
-from .._problem import History, Problem, Progress, Solution
+from .._maps.networks import as_arrays
+from .._problem import History, Problem, Solution
+from .._sinkhorn import sample
 from .gaussian import bures_matrix, gaussian_map
-from .solver import Solver
+from .solver import Meter, Solver, one_by_one
 
 if TYPE_CHECKING:
     from sklearn.mixture import GaussianMixture
-
-logger = logging.getLogger("cellot_sc")
 
 STARTS = 5
 """Starts of the mixture of source cells, of which the likeliest is kept."""
@@ -68,17 +67,10 @@ class MixtureMap(TransportMap):
     kind = "popalign"
 
     def __init__(self, source: Mixture, target: Mixture, coupling: np.ndarray) -> None:
-        self.source, self.target = (
-            Mixture(*(np.asarray(array, dtype=np.float32) for array in mixture)) for mixture in (source, target)
-        )
-        self.coupling = np.asarray(coupling, dtype=np.float32)
+        self.source, self.target, self.coupling = as_arrays((source, target, coupling))
+        self.n_dims = self.source.means.shape[1]
         self._forth = _Aligned.of(self.source, self.target, self.coupling)
         self._back = _Aligned.of(self.target, self.source, self.coupling.T)
-
-    @property
-    def n_dims(self) -> int:
-        """Number of dimensions."""
-        return self.source.means.shape[1]
 
     def _forward(self, x: np.ndarray) -> np.ndarray:
         return self._forth.move(x)
@@ -88,17 +80,11 @@ class MixtureMap(TransportMap):
 
     def state(self) -> State:
         """Return the mixtures and the coupling."""
-        return {
-            "kind": self.kind,
-            "source": self.source._asdict(),
-            "target": self.target._asdict(),
-            "coupling": self.coupling,
-        }
+        return super().state() | {"source": self.source._asdict(), "target": self.target._asdict()}
 
     @classmethod
     def _from_state(cls, state: Mapping[str, Any]) -> Self:
-        source, target = ([state[side][name] for name in Mixture._fields] for side in ("source", "target"))
-        return cls(Mixture(*source), Mixture(*target), state["coupling"])
+        return cls(Mixture(**state["source"]), Mixture(**state["target"]), state["coupling"])
 
 
 class _Aligned(NamedTuple):
@@ -159,10 +145,8 @@ class PopAlignConfig:
         _checks.counts(self, "max_cells")
 
 
-def fit_popalign(
-    problems: Sequence[Problem], config: PopAlignConfig, seed: int, progress: Progress | None
-) -> list[Solution]:
-    """Fit a map per problem, as PopAlign aligns populations (Chen et al. 2020, doi 10.1073/pnas.2005990117).
+def fit_popalign(problem: Problem, config: PopAlignConfig, seed: int, report: Meter) -> Solution:
+    """Fit a map as PopAlign aligns populations (Chen et al. 2020, doi 10.1073/pnas.2005990117).
 
     Mixtures are fitted to source and target cells, their components coupled by optimal transport between the mixtures
     (with the squared Bures-Wasserstein distance as the cost), and each cell is moved by the map of its components.
@@ -170,42 +154,39 @@ def fit_popalign(
 
     Validation cells are not used, nor are groups: components are coupled, and not cells.
     """
-    total, fits = len(problems) * len(config.n_components), []
-    for problem in problems:
-        fits.append(_fit_one(problem, config, seed))
-        if progress is not None:
-            progress(len(fits) * len(config.n_components), total, {})
-    return fits
-
-
-def _fit_one(problem: Problem, config: PopAlignConfig, seed: int) -> Solution:
     begin = time.perf_counter()
     rng = np.random.default_rng(seed)
-    x, y = (_sample(cells, config.max_cells, rng).astype(np.float64) for cells in (problem.source, problem.target))
+    x, y = (
+        sample(cells, None, config.max_cells, rng)[0].astype(np.float64) for cells in (problem.source, problem.target)
+    )
     # cells of the target where the affine map says they came from: there, the components of the source know them
     origins = gaussian_map(x, y).inverse(y).astype(np.float64)
     most = max(1, min(len(x), len(y)) // (2 * MIN_CELLS))
-    history = History(metrics={"n_components": [], "bic": []})
+    history = History()
     candidates = []
     for step, n_components in enumerate(sorted({min(n, most) for n in config.n_components}), start=1):
-        source_mixture = _mixture(x, n_init=STARTS, n_components=n_components, seed=seed)
-        target_mixture = _mixture_from(y, source_mixture.predict_proba(origins), seed=seed)
-        candidates.append((source_mixture, target_mixture))
-        history.step.append(step)
-        history.seconds.append(time.perf_counter() - begin)
-        history.metrics["n_components"].append(n_components)
-        history.metrics["bic"].append(float(source_mixture.bic(x) + target_mixture.bic(y)))
+        source_model = _mixture(x, n_init=STARTS, n_components=n_components, seed=seed)
+        # that of the target starts from the components that its cells are of where they came from
+        start = _moments(y, source_model.predict_proba(origins), shared=None)
+        target_model = _mixture(
+            y,
+            seed=seed,
+            n_components=len(start.weights),
+            weights_init=start.weights,
+            means_init=start.means,
+            precisions_init=np.linalg.inv(start.shared),
+        )
+        candidates.append((source_model, target_model))
+        bic = float(source_model.bic(x) + target_model.bic(y))
+        history.add(step, time.perf_counter() - begin, n_components=n_components, bic=bic)
+    report(len(config.n_components), {})
     chosen = int(np.argmin(history.metrics["bic"]))
-    source, target = (_gaussians(cells, of) for cells, of in zip((x, y), candidates[chosen], strict=True))
+    source, target = (
+        _moments(cells, model.predict_proba(cells), shared=model.covariances_)
+        for cells, model in zip((x, y), candidates[chosen], strict=True)
+    )
     transport = MixtureMap(source, target, _coupling(source, target))
     return Solution(transport, dataclasses.replace(history, selected=history.step[chosen]))
-
-
-def _sample(cells: np.ndarray, max_cells: int, rng: np.random.Generator) -> np.ndarray:
-    if len(cells) <= max_cells:
-        return cells
-    logger.info("a random sample of %d of %d cells is used: raise max_cells to use more", max_cells, len(cells))
-    return cells[np.sort(rng.choice(len(cells), max_cells, replace=False))]
 
 
 def _mixture(cells: np.ndarray, *, seed: int, **options: Any) -> GaussianMixture:
@@ -222,23 +203,6 @@ def _mixture(cells: np.ndarray, *, seed: int, **options: Any) -> GaussianMixture
         # one that would still improve, or copies of cells that make for fewer components, do no harm
         warnings.simplefilter("ignore", ConvergenceWarning)
         return model.fit(cells)
-
-
-def _mixture_from(cells: np.ndarray, membership: np.ndarray, *, seed: int) -> GaussianMixture:
-    """Fit a mixture that starts where cells are known to be of certain components."""
-    start = _moments(cells, membership, shared=None)
-    return _mixture(
-        cells,
-        seed=seed,
-        n_components=len(start.weights),
-        weights_init=start.weights,
-        means_init=start.means,
-        precisions_init=np.linalg.inv(start.shared),
-    )
-
-
-def _gaussians(cells: np.ndarray, model: GaussianMixture) -> Mixture:
-    return _moments(cells, model.predict_proba(cells), shared=model.covariances_)
 
 
 def _moments(cells: np.ndarray, membership: np.ndarray, *, shared: np.ndarray | None) -> Mixture:
@@ -289,7 +253,7 @@ SOLVER = Solver(
     "popalign",
     "aligned components of Gaussian mixtures",
     PopAlignConfig,
-    fit_popalign,
+    one_by_one(fit_popalign, lambda config: len(config.n_components)),
     cites=("chen2020",),
     pairs=True,
 )

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ... import _defaults
+from ... import _defaults, _numbers
 from ..._plugins import Registry, nearest
-from .. import _checks
 from .._problem import Problem, Progress, Solution
 from . import (
     cae,
@@ -127,7 +126,7 @@ def fit(
     >>> fit.map.shift.round(3).tolist()
     [1.0, 1.0]
     """
-    return run(SOLVERS.resolve(solver), problems, configure(solver, **options), _checks.seed(seed), progress)
+    return run(SOLVERS.resolve(solver), problems, configure(solver, **options), _numbers.seed(seed), progress)
 
 
 def run(

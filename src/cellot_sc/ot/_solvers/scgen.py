@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from collections.abc import Sequence
 
 import numpy as np
 
 from .._loop.reconstruction import ReconstructionConfig, train_autoencoders
-from .._maps.autoencoder import Autoencoder
-from .._maps.base import State, TransportMap
+from .._maps.autoencoder import Autoencoder, AutoencoderMap
 from .._problem import Problem, Progress, Solution
 from .solver import Solver
 
@@ -21,7 +18,7 @@ class ScgenConfig(ReconstructionConfig):
     """Options of the solver ``"scgen"``: those of :class:`.ReconstructionConfig`."""
 
 
-class ScgenMap(TransportMap):
+class ScgenMap(AutoencoderMap):
     """The map x -> x + D(E(x) + s) - D(E(x)) with an encoder E, a decoder D and a shift s of the latent.
 
     As published, it is x -> D(E(x) + s). :meth:`inverse` does the same with -s: as E does not undo D, it is no
@@ -40,36 +37,14 @@ class ScgenMap(TransportMap):
     kind = "scgen"
 
     def __init__(self, autoencoder: Autoencoder, shift: np.ndarray, *, residual: bool) -> None:
-        self.autoencoder = autoencoder.as_arrays()
+        super().__init__(autoencoder, residual=residual)
         self.shift = np.asarray(shift, dtype=np.float32)
-        self.residual = residual
-
-    @property
-    def n_dims(self) -> int:
-        """Number of dimensions."""
-        return self.autoencoder.center.shape[0]
 
     def _forward(self, x: np.ndarray) -> np.ndarray:
-        return self._moved(x, self.shift)
+        return self._changed(x, self.autoencoder, self.autoencoder, self.shift)
 
     def _backward(self, y: np.ndarray) -> np.ndarray:
-        return self._moved(y, -self.shift)
-
-    def _moved(self, x: np.ndarray, shift: np.ndarray) -> np.ndarray:
-        moved = self.autoencoder.rebuild(x, shift)
-        return x + (moved - self.autoencoder.rebuild(x)) if self.residual else moved
-
-    def state(self) -> State:
-        """Return the parameters, the shift and the units."""
-        networks, center, scale = self.autoencoder
-        config = json.dumps({"scale": scale, "residual": self.residual})
-        return {"kind": self.kind, "config": config, "center": center, "shift": self.shift, "networks": networks}
-
-    @classmethod
-    def _from_state(cls, state: Mapping[str, Any]) -> Self:
-        config = json.loads(state["config"])
-        autoencoder = Autoencoder(state["networks"], state["center"], config["scale"])
-        return cls(autoencoder, state["shift"], residual=config["residual"])
+        return self._changed(y, self.autoencoder, self.autoencoder, -self.shift)
 
 
 def fit_scgen(problems: Sequence[Problem], config: ScgenConfig, seed: int, progress: Progress | None) -> list[Solution]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -11,6 +12,8 @@ from .._maps.base import TransportMap
 from .._problem import History, Problem, Progress, Solution
 
 type Run = Callable[[Sequence[Problem], Any, int, Progress | None], list[Solution]]
+type Meter = Callable[[int, dict[str, float]], None]
+"""What is told of one problem: the steps that are made, and the latest metrics."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,9 +72,27 @@ class NoOptions:
     """The options of a solver that has none."""
 
 
+def one_by_one(fit: Callable[[Problem, Any, int, Meter], Solution], n_steps: Callable[[Any], int]) -> Run:
+    """Return how to fit several problems, given how to fit one, and how many steps that takes with its options."""
+
+    @functools.wraps(fit)
+    def run(problems: Sequence[Problem], config: Any, seed: int, progress: Progress | None) -> list[Solution]:
+        def report(before: int, done: int, metrics: dict[str, float]) -> None:
+            if progress is not None:
+                progress(before + done, len(problems) * n_steps(config), metrics)
+
+        return [
+            fit(problem, config, seed, functools.partial(report, i * n_steps(config)))
+            for i, problem in enumerate(problems)
+        ]
+
+    return run
+
+
 def closed_form(function: Callable[[Problem], TransportMap]) -> Run:
     """Return how to fit several problems, given the map of one in closed form."""
 
+    @functools.wraps(function)
     def run(problems: Sequence[Problem], config: NoOptions, seed: int, progress: Progress | None) -> list[Solution]:
         return [Solution(function(problem), History()) for problem in problems]
 

@@ -42,22 +42,22 @@ class Agreement:
     def accuracy(self, predicted: np.ndarray) -> Estimate:
         """Return the share of cells whose likeliest fate is the one, or one of those, that their clone has most of."""
         right = self.modal[np.arange(len(predicted)), predicted.argmax(axis=1)]
-        return _estimate(self._weights @ right / np.maximum(self._weights.sum(axis=1), 1))
+        return estimate(self._weights @ right / np.maximum(self._weights.sum(axis=1), 1))
 
     def auroc(self, predicted: np.ndarray) -> dict[int, np.ndarray]:
         """Return, by fate, how often a cell whose clone has it most gets more of it than one whose clone has not.
 
         With its resamples, shape ``(1 + n_boot,)``, for the fates that can be judged.
         """
-        found = {}
+        by_fate = {}
         for k in self.judged:
             has = self.modal[:, k]
             order = np.sign(predicted[has, k][:, None] - predicted[~has, k])
             with_fate, without = self._weights[:, has], self._weights[:, ~has]
             pairs = with_fate.sum(axis=1) * without.sum(axis=1)
             wins = ((with_fate @ order) * without).sum(axis=1)
-            found[k] = 0.5 + 0.5 * np.divide(wins, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
-        return found
+            by_fate[k] = 0.5 + 0.5 * np.divide(wins, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
+        return by_fate
 
     def correlation(self, predicted: np.ndarray) -> dict[int, np.ndarray]:
         """Return, by fate, Pearson's correlation of predicted and observed shares, with its resamples."""
@@ -66,13 +66,13 @@ class Agreement:
         def mean(values: np.ndarray) -> np.ndarray:
             return self._weights @ values / total
 
-        found = {}
+        by_fate = {}
         for k in self.judged:
             x, y = predicted[:, k] - predicted[:, k].mean(), self.observed[:, k] - self.observed[:, k].mean()
             covariance = mean(x * y) - mean(x) * mean(y)
             spread = np.sqrt(np.maximum((mean(x * x) - mean(x) ** 2) * (mean(y * y) - mean(y) ** 2), 0))
-            found[k] = np.divide(covariance, spread, out=np.full(len(total), np.nan), where=spread > 1e-12)
-        return found
+            by_fate[k] = np.divide(covariance, spread, out=np.full(len(total), np.nan), where=spread > 1e-12)
+        return by_fate
 
     @property
     def judged(self) -> list[int]:
@@ -83,13 +83,9 @@ class Agreement:
 
 def averaged(by_fate: dict[int, np.ndarray]) -> Estimate:
     """Return the mean over fates, each counting alike; NaN if there are none."""
-    return _estimate(np.mean(list(by_fate.values()), axis=0)) if by_fate else (float("nan"),) * 3
+    return estimate(np.mean(list(by_fate.values()), axis=0)) if by_fate else (float("nan"),) * 3
 
 
-def single(values: np.ndarray) -> Estimate:
-    """Return the value of one fate and its interval."""
-    return _estimate(values)
-
-
-def _estimate(values: np.ndarray) -> Estimate:
+def estimate(values: np.ndarray) -> Estimate:
+    """Return a value and its interval, given the value and its resamples."""
     return float(values[0]), *interval(values[1:])

@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from anndata import AnnData
 
 from ... import _defaults, _keys, _validate
 from ..._settings import logger
 from ...ot import fit
-from .agreement import Agreement, averaged, single
+from .agreement import Agreement, Estimate, averaged, estimate
 from .fate import Reading
 from .moscot import coupled_shares
 
-if TYPE_CHECKING:
-    from anndata import AnnData
-
-    from .agreement import Estimate
-
 PRIOR, MOSCOT = "prior", "moscot"
-PEERS = (PRIOR, *_defaults.CONTROLS, MOSCOT)
+BASELINES = (PRIOR, *_defaults.BASELINES, MOSCOT)
 """What predicted fates are compared with."""
-ALL = "all"
 FEW_CLONES = 30
 COLUMNS = ["model", "metric", "source", "fate", "n_cells", "n_clones", "value", "ci_low", "ci_high"]
 
@@ -34,7 +28,7 @@ def clonal_agreement(
     clone_key: str = _keys.CLONE,
     *,
     key: str = _keys.FATE,
-    models: str | Sequence[str] = PEERS,
+    baselines: str | Sequence[str] = BASELINES,
     n_boot: int = 500,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -51,7 +45,7 @@ def clonal_agreement(
         Which cells belong to which clone: a cell x clone matrix in ``obsm``, or a column of ``obs``.
     key
         Where the fates are.
-    models
+    baselines
         What to compare with:
 
         - ``"prior"``: the shares of fates among labelled late cells, the same for every cell.
@@ -69,7 +63,7 @@ def clonal_agreement(
     -------
     Tidy table with a row per model, metric, source and fate:
 
-    - ``model``: the solver of the time course, or one of ``models``.
+    - ``model``: the solver of the time course, or one of ``baselines``.
     - ``metric``: ``accuracy``, the share of cells whose likeliest fate is that of most late cells of their clone;
       ``auroc``, how well the probability of a fate tells cells of whose clone it is the commonest from the others;
       ``correlation``, Pearson's, of the probability of a fate with its share in the clone.
@@ -85,7 +79,7 @@ def clonal_agreement(
     KeyError
         If there are no fates or clones.
     ValueError
-        If a model is unknown, ``n_boot`` or ``seed`` is not a number it can be, the matrix of clones holds NaN or
+        If a baseline is unknown, ``n_boot`` or ``seed`` is not a number it can be, the matrix of clones holds NaN or
         negative values, or no early cell has a relative among the labelled late cells.
 
     References
@@ -98,19 +92,19 @@ def clonal_agreement(
     >>> adata = cs.datasets.simulate_branching(600, 30)
     >>> cs.tl.trajectory(adata, solver="gaussian")
     >>> cs.tl.fate(adata, "cell_type")
-    >>> table = cs.tl.clonal_agreement(adata, models=["prior", "identity"], n_boot=50)
+    >>> table = cs.tl.clonal_agreement(adata, baselines=["prior", "identity"], n_boot=50)
     >>> table["model"].unique().tolist()
     ['gaussian', 'prior', 'identity']
     """
-    n_boot = _validate.n_boot(n_boot)
+    n_boot = _validate.whole(n_boot, 0, what="n_boot")
     seed = _validate.seed(seed)
     asked = _validate.fates(adata, key)
-    names = _validate.some_of(models, PEERS, what="models") if len(models) else []
+    names = _validate.some_of(baselines, BASELINES, what="baselines") if len(baselines) else []
     reading = Reading.of(
         adata,
         str(asked["groupby"]),
         fates=[str(name) for name in asked["fates"]],
-        target=str(asked["target"]),
+        at=str(asked["at"]),
         n_neighbors=int(asked["n_neighbors"]),
         key=str(asked["trajectory"]),
     )
@@ -130,7 +124,7 @@ def clonal_agreement(
     rows: list[tuple[object, ...]] = []
     sources = {reading.course.labels[i]: judged & (reading.taken == i) for i in range(reading.end)}
     if len(sources) > 1:
-        sources[ALL] = judged
+        sources[_keys.ALL] = judged
     for source, chosen in sources.items():
         if not chosen.any():
             continue
@@ -148,11 +142,11 @@ def clonal_agreement(
 
 def _scores(agreement: Agreement, shares: np.ndarray, fates: list[str]) -> Iterator[tuple[str, str, Estimate]]:
     """Yield every metric, the fate or fates that it is of, and its value."""
-    yield "accuracy", ALL, agreement.accuracy(shares)
+    yield "accuracy", _keys.ALL, agreement.accuracy(shares)
     for metric, by_fate in (("auroc", agreement.auroc(shares)), ("correlation", agreement.correlation(shares))):
-        yield metric, ALL, averaged(by_fate)
+        yield metric, _keys.ALL, averaged(by_fate)
         for k, values in by_fate.items():
-            yield metric, fates[k], single(values)
+            yield metric, fates[k], estimate(values)
 
 
 def _prior(reading: Reading) -> np.ndarray:
@@ -161,7 +155,7 @@ def _prior(reading: Reading) -> np.ndarray:
 
 
 def _predicted(adata: AnnData, reading: Reading, model: str) -> np.ndarray:
-    """Return the fate probabilities of a peer, shape ``(n_obs, n_fates)``."""
+    """Return the fate probabilities of a baseline, shape ``(n_obs, n_fates)``."""
     if model == PRIOR:
         return np.broadcast_to(_prior(reading), (adata.n_obs, len(reading.fates)))
     if model == MOSCOT:

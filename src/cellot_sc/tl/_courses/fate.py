@@ -24,7 +24,7 @@ def fate(
     groupby: str = "cell_type",
     *,
     fates: Sequence[str] | None = None,
-    target: Any = None,
+    at: Any = None,
     n_neighbors: int = 20,
     key: str = _keys.TRAJECTORY,
     key_added: str = _keys.FATE,
@@ -45,7 +45,7 @@ def fate(
     fates
         The labels that are fates; late cells with another label, such as those that have not differentiated, are not
         looked at. With ``None``, all labels of late cells.
-    target
+    at
         The time at which fates are read; the last one with ``None``.
     n_neighbors
         Number of labelled late cells around each transported cell that count, each the same; and of the cells most like
@@ -59,7 +59,7 @@ def fate(
 
     Returns
     -------
-    ``None``, or with ``copy=True`` an AnnData, with, for cells of the times before ``target``:
+    ``None``, or with ``copy=True`` an AnnData, with, for cells of the times before ``at``:
 
     - ``obsm[key_added]``: data frame of fate probabilities, a column per fate; NaN for other cells.
     - ``obs[f"{key_added}_predicted"]``: the likeliest fate.
@@ -71,7 +71,7 @@ def fate(
     KeyError
         If there is no time course, column or representation.
     ValueError
-        If the target is the first time or no time of the course, a fate is no label of its cells, or there are no
+        If ``at`` is the first time or no time of the course, a fate is no label of its cells, or there are no
         labelled late cells.
 
     References
@@ -90,8 +90,8 @@ def fate(
     >>> bool((adata.obs.loc[early, "fate_predicted"].astype(str) == adata.obs.loc[early, "fate"]).mean() > 0.8)
     True
     """
-    n_neighbors = _validate.positive(n_neighbors, what="n_neighbors", integer=True)
-    reading = Reading.of(adata, groupby, fates=fates, target=target, n_neighbors=n_neighbors, key=key)
+    n_neighbors = _validate.whole(n_neighbors, 1, what="n_neighbors")
+    reading = Reading.of(adata, groupby, fates=fates, at=at, n_neighbors=n_neighbors, key=key)
     shares = reading.shares(reading.course)
 
     out = adata.copy() if copy else adata
@@ -104,7 +104,7 @@ def fate(
     out.uns[key_added] = {
         "groupby": groupby,
         "fates": np.array(reading.fates, dtype=object),
-        "target": reading.course.labels[reading.end],
+        "at": reading.course.labels[reading.end],
         "n_neighbors": n_neighbors,
         "trajectory": key,
     }
@@ -154,14 +154,13 @@ class Reading:
 
     @classmethod
     def of(
-        cls, adata: AnnData, groupby: str, *, fates: Sequence[str] | None, target: Any, n_neighbors: int, key: str
+        cls, adata: AnnData, groupby: str, *, fates: Sequence[str] | None, at: Any, n_neighbors: int, key: str
     ) -> Reading:
         """Check what was asked for; parameters and errors are those of :func:`fate`."""
         course = time_course.load(adata, key)
-        end = len(course.labels) - 1 if target is None else course.index(target, what="target")
+        end = len(course.labels) - 1 if at is None else course.index(at, what="at")
         _validate.after_first(course.labels[end], course.labels)
-        column = _validate.obs_key(adata, groupby, what="groupby")
-        labels = np.where(column.isna(), "", column.astype(str).to_numpy(dtype=object))
+        labels = _validate.group_labels(adata, groupby)
         taken = course.indices(adata)
         known = sorted(set(labels[taken == end]) - {""})
         names = known if fates is None else _validate.some_of(fates, known, what="fates")
@@ -184,12 +183,12 @@ class Reading:
         """Return the mean of the shares over the cells most like each early cell, leaving out NaN."""
         means = np.full_like(shares, np.nan)
         for start in range(self.end):
-            asked = np.flatnonzero(self.taken == start)
-            known = asked[~np.isnan(shares[asked, 0])]
+            early = np.flatnonzero(self.taken == start)
+            known = early[~np.isnan(shares[early, 0])]
             if len(known):
                 # where cells are few, many neighbours would be all that there are
                 n_alike = min(self._n_neighbors, max(1, len(known) // 10))
                 alike = NearestNeighbors(n_neighbors=n_alike).fit(self.x[known])
-                near = alike.kneighbors(self.x[asked], return_distance=False)
-                means[asked] = shares[known][near].mean(axis=1)
+                near = alike.kneighbors(self.x[early], return_distance=False)
+                means[early] = shares[known][near].mean(axis=1)
         return means

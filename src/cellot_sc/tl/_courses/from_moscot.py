@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from anndata import AnnData
 
 from ... import _keys, _validate
 from ..._settings import logger
-from ...ot import EntropicMap
+from ...ot import EntropicMap, TransportMap
 from .._fit import store
 from .._fit.fit import COUPLINGS, Fit, chained
-
-if TYPE_CHECKING:
-    from anndata import AnnData
-
-    from ...ot import TransportMap
 
 KEY = "moscot"
 
@@ -86,12 +82,12 @@ def from_moscot(
     100
     """
     label_key = _validate.moscot_problem(problem)
-    found = problem.adata
-    out = found if adata is None else adata
+    solved = problem.adata
+    out = solved if adata is None else adata
     pairs = list(problem.problems)
     first = problem[pairs[0]]
     if use_rep is None:
-        use_rep = _space(found, first)
+        use_rep = _space(solved, first)
     _validate.representation_key(out, use_rep)
     _validate.free_uns_key(key_added, use_rep, what="key_added")
     maps: dict[tuple[Any, Any], TransportMap] = {pair: _entropic(problem[pair], pair) for pair in pairs}
@@ -102,7 +98,7 @@ def from_moscot(
     order = [names[0][0], *(target for _, target in names)]
     fitted, times = list(maps.values()), None
     if hasattr(problem, "temporal_key"):
-        times = tuple(_validate.time_order(found, label_key, order)[1])
+        times = tuple(_validate.time_order(solved, label_key, order)[1])
         fitted = chained(fitted)
     fit = Fit(
         kind=COUPLINGS,
@@ -123,10 +119,10 @@ def from_moscot(
 def _space(adata: AnnData, solved: Any) -> str:
     """Return the key of ``obsm`` that holds what a problem was solved in."""
     rows = adata.obs_names.get_indexer(solved.adata_src.obs_names)
-    given = np.asarray(solved.xy.data_src)
+    points = np.asarray(solved.xy.data_src)
     for key in adata.obsm:
         values = np.asarray(adata.obsm[key]) if hasattr(adata.obsm[key], "shape") else None
-        if values is not None and values.shape[1:] == given.shape[1:] and np.allclose(values[rows], given, atol=1e-5):
+        if values is not None and values.shape[1:] == points.shape[1:] and np.allclose(values[rows], points, atol=1e-5):
             return str(key)
     return _validate.solved_elsewhere(adata)
 

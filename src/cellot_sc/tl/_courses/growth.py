@@ -72,24 +72,28 @@ def growth_columns(
     if growth == SCORES:
         prior = _scored(adata, parts)
     elif growth != UNBALANCED:
-        _validate.growth_column(adata, growth, METHODS)
+        if growth not in adata.obs:
+            hint = _validate.nearest(growth, [*METHODS, *adata.obs.columns])
+            raise KeyError(
+                f"growth {growth!r} is neither a column of adata.obs nor one of {', '.join(map(repr, METHODS))}.{hint}"
+            )
         prior = cell_weights(adata, growth, labels, parts, names[:-1], what="growth")
     sent, received = np.full(adata.n_obs, np.nan), np.full(adata.n_obs, np.nan)
     for before, after in zip(names, names[1:], strict=False):
         source, target = labels == before, labels == after
         # what one cell becomes grows by the same factor in every unit of time
-        here = None if prior is None else prior[source] ** (times[after] - times[before])
+        expected = None if prior is None else prior[source] ** (times[after] - times[before])
         train, late = (parts[mask] == _keys.TRAIN for mask in (source, target))
         if growth in METHODS:
             early, later = x[source], x[target]
-            of_train = None if here is None else here[train]
             _validate.enough_cells(int(train.sum()), what=f"time {before!r}")
             _validate.enough_cells(int(late.sum()), what=f"time {after!r}")
-            of_source, of_target = unbalanced_marginals(early[train], later[late], prior=of_train, tau=tau, seed=seed)
-            sent[source] = _relative(of_source.log_mass(early, here), train)
-            received[target] = _relative(of_target.log_mass(later), late)
-        elif here is not None:
-            sent[source] = here / here[train].mean()
+            train_prior = None if expected is None else expected[train]
+            sources, targets = unbalanced_marginals(early[train], later[late], prior=train_prior, tau=tau, seed=seed)
+            sent[source] = _relative(sources.log_mass(early, expected), train)
+            received[target] = _relative(targets.log_mass(later), late)
+        elif expected is not None:
+            sent[source] = expected / expected[train].mean()
     weighs_late = growth in METHODS and tau[1] < 1
     return {f"{key}_{GROWTH}": sent} | ({f"{key}_{RECEIVED}": received} if weighs_late else {})
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -10,10 +10,8 @@ from anndata import AnnData
 
 from ... import _keys, _validate
 from ..._settings import logger
+from .._fit.predict import CellNames
 from . import time_course
-
-if TYPE_CHECKING:
-    from .._fit.predict import Cells
 
 SOURCE = "source"
 """What the column begins with that names the time at which a moved cell was taken."""
@@ -24,7 +22,7 @@ def interpolate(
     t: Any,
     *,
     source: Any = None,
-    cells: Cells | None = None,
+    cells: CellNames | None = None,
     path: Literal["spline", "linear"] = "spline",
     key: str = _keys.TRAJECTORY,
     decode: bool = True,
@@ -96,8 +94,8 @@ def interpolate(
     x = space.read(rows)
     moved = np.empty_like(x)
     for start in np.unique(taken[rows]):
-        of_start = taken[rows] == start
-        moved[of_start] = course.move(x[of_start], int(start), value, path=path)
+        cohort = taken[rows] == start
+        moved[cohort] = course.move(x[cohort], int(start), value, path=path)
 
     obs = adata.obs.iloc[rows].copy()
     obs[f"{SOURCE}_{course.fit.label_key}"] = obs[course.fit.label_key]

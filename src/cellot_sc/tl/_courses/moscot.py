@@ -1,21 +1,18 @@
-"""What moscot does: discrete couplings, as peers of the maps, and growth from genes."""
+"""What moscot does: discrete couplings, as baselines of the maps, and growth from genes."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from anndata import AnnData
 
 from ... import _validate
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from .fate import Reading
+from .fate import Reading
 
 ORGANISMS: tuple[Literal["human"], Literal["mouse"]] = ("human", "mouse")
 """Those of which moscot knows genes of division and death."""

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from anndata import AnnData
 from scipy.interpolate import CubicHermiteSpline
 
 from ... import _validate
-from ...ot import ChainMap
+from ...ot import ChainMap, TransportMap
 from .._fit import store
 from .._fit.fit import Fit
-
-if TYPE_CHECKING:
-    from anndata import AnnData
-
-    from ...ot import TransportMap
 
 LINEAR, SPLINE = PATHS = ("linear", "spline")
 """The ways in which cells get from one time to the next."""
@@ -50,8 +46,8 @@ class Course:
     def indices(self, adata: AnnData) -> np.ndarray:
         """Return which of the times each cell was taken at, -1 for any other."""
         labels = _validate.time_labels(adata, self.fit.label_key)
-        of_label = {label: i for i, label in enumerate(self.labels)}
-        return np.array([of_label.get(label, -1) for label in labels])
+        positions = {label: i for i, label in enumerate(self.labels)}
+        return np.array([positions.get(label, -1) for label in labels])
 
     def move(self, x: np.ndarray, start: int, value: float, *, path: str) -> np.ndarray:
         """Return where cells of a time are, or were, at another.
@@ -98,9 +94,10 @@ def load(adata: AnnData, key: str) -> Course:
     """
     fitted = store.maps(adata, key)
     fit = fitted.fit
-    times = _validate.time_course(fit.times, key)
+    if fit.times is None:
+        raise KeyError(f"adata.uns[{key!r}] holds maps of perturbations, not of a time course: call cs.tl.trajectory.")
     fit.space(adata)
     labels = [fit.control, *fit.targets]
     last = fitted.maps[labels[-1]]
     steps = last.steps if isinstance(last, ChainMap) else [last]
-    return Course(fit, labels, list(times), steps)
+    return Course(fit, labels, list(fit.times), steps)

@@ -31,7 +31,7 @@ def trajectory(
     seed: int = 0,
     key_added: str = _keys.TRAJECTORY,
     copy: bool = False,
-    **solver_kwargs: Any,
+    **options: Any,
 ) -> AnnData | None:
     """Learn the optimal transport map from every time to the next.
 
@@ -79,7 +79,7 @@ def trajectory(
         Where in ``uns`` the maps are written.
     copy
         Whether to return a copy instead of writing to ``adata``.
-    **solver_kwargs
+    **options
         Options of the solver.
 
     Returns
@@ -132,7 +132,7 @@ def trajectory(
     labels = _validate.time_labels(adata, time_key)
     names, values = _validate.time_order(adata, time_key, order)
     solver = SOLVERS.resolve(solver)
-    config = registry.configure(solver, **solver_kwargs)
+    config = registry.configure(solver, **options)
     firmness = _validate.taus(tau)
     if growth is not None:
         _validate.not_read(f"{key_added}_{GROWTH}", [growth, time_key, split_key], what="key_added")
@@ -140,8 +140,8 @@ def trajectory(
         adata, time_key, names[0], use_rep=use_rep, split_key=split_key, seed=seed, key_added=key_added
     )  # fmt: skip
     parts = _validate.split_labels(cells.cells, split_key)
-    of_order = np.isin(parts, [_keys.TRAIN, _keys.VALID]) & (labels[:, None] == names).any(axis=1)
-    x = Space(cells.cells, cells.use_rep).read(used=of_order)
+    used = np.isin(parts, [_keys.TRAIN, _keys.VALID]) & (labels[:, None] == names).any(axis=1)
+    x = Space(cells.cells, cells.use_rep).read(used=used)
 
     times = dict(zip(names, values, strict=True))
     columns = growth_columns(adata, growth, firmness, x, labels, parts, times, key=key_added, seed=seed)
@@ -155,7 +155,7 @@ def trajectory(
         use_rep=cells.use_rep,
         split_key=split_key,
         solver=solver.name,
-        options=solver_kwargs,
+        options=options,
         seed=seed,
         times=tuple(values),
         source_weights=sent if sent in columns else None,

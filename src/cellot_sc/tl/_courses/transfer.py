@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,18 +11,13 @@ from anndata import AnnData
 
 from ... import _defaults, _keys, _validate
 from ..._settings import logger
+from ...metrics import Metric
 from ...ot import Solver
 from ...pp import Space, split
 from .._fit.prepared import default_rep
 from .._judge.evaluate import evaluate
 from .trajectory import trajectory
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ...metrics import Metric
-
-ALL = "all"
 COLUMNS = ["trained_on", "applied_to", "model", "metric", "target", "n_cells", "value", "ci_low", "ci_high"]
 
 
@@ -38,7 +33,7 @@ def transfer(
     split_key: str = _keys.SPLIT,
     n_boot: int = 200,
     seed: int = 0,
-    **solver_kwargs: Any,
+    **options: Any,
 ) -> pd.DataFrame:
     """Train a time course on each population alone, and judge it by the test cells of every population.
 
@@ -68,7 +63,7 @@ def transfer(
         Number of resamples of the cells behind the intervals; 0 for none.
     seed
         Seed of everything random.
-    **solver_kwargs
+    **options
         Options of the solver.
 
     Returns
@@ -78,7 +73,7 @@ def transfer(
     - ``trained_on``: the population whose train and validation cells were used, or ``all``.
     - ``applied_to``: the population whose test cells are transported from the first time, and compared with its own
       test cells of ``target``.
-    - ``model``: the solver, the controls of :func:`cellot_sc.tl.evaluate` fitted to the same cells, and ``observed``,
+    - ``model``: the solver, the baselines of :func:`cellot_sc.tl.evaluate` fitted to the same cells, and ``observed``,
       where there are train cells of the population.
     - ``metric``, ``target``, ``n_cells``, ``value``, ``ci_low``, ``ci_high``: as there.
 
@@ -105,12 +100,11 @@ def transfer(
     >>> sorted(table["trained_on"].unique())
     ['all', 'fate_a', 'fate_b', 'fate_c']
     """
-    n_boot = _validate.n_boot(n_boot)
+    n_boot = _validate.whole(n_boot, 0, what="n_boot")
     seed = _validate.seed(seed)
-    column = _validate.obs_key(adata, population_key, what="population_key")
-    populations = np.where(column.isna(), "", column.astype(str).to_numpy(dtype=object))
+    populations = _validate.group_labels(adata, population_key, what="population_key")
     names = sorted(set(populations) - {""})
-    _validate.populations(names, population_key, reserved=ALL)
+    _validate.populations(names, population_key, reserved=_keys.ALL)
     times, _ = _validate.time_order(adata, time_key, order)
     if use_rep is None:
         use_rep = default_rep(adata) or _keys.REP
@@ -124,12 +118,12 @@ def transfer(
     parts = _validate.split_labels(cells, split_key)
 
     def tables() -> Iterator[pd.DataFrame]:
-        for name in [*names, ALL]:
-            hidden = (populations != name) & (name != ALL) & np.isin(parts, [_keys.TRAIN, _keys.VALID])
+        for name in [*names, _keys.ALL]:
+            hidden = (populations != name) & (name != _keys.ALL) & np.isin(parts, [_keys.TRAIN, _keys.VALID])
             cells.obs[split_key] = pd.Categorical(np.where(hidden, _keys.OOD, parts), categories=list(_keys.SPLITS))
             trajectory(
                 cells, time_key, order=order, use_rep=_keys.REP, solver=solver, split_key=split_key, seed=seed,
-                **solver_kwargs,
+                **options,
             )  # fmt: skip
             table = evaluate(
                 cells, key=_keys.TRAJECTORY, groupby=population_key, metrics=metrics, n_boot=n_boot, seed=seed

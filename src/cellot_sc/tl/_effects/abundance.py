@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from anndata import AnnData
 from scipy import stats
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neighbors import NearestNeighbors
 
 from ... import _keys, _validate
 from ..._settings import logger
@@ -17,17 +17,6 @@ from ...metrics._bootstrap import interval, resample_counts
 from .displacements import displacements
 from .groups import masks
 
-COLUMNS = [
-    "perturbation",
-    "group",
-    "source",
-    "fraction_control",
-    "fraction",
-    "log2_fold",
-    "ci_low",
-    "ci_high",
-    "n_cells",
-]
 HALF_A_CELL = 0.5
 """Added to the number of cells of every group, so that one without any has a logarithm."""
 
@@ -109,67 +98,54 @@ def abundance_shift(
     >>> table.groupby("source")["fraction"].sum().round(6).to_dict()
     {'observed': 1.0, 'predicted': 1.0}
     """
-    n_neighbors = _validate.positive(n_neighbors, what="n_neighbors", integer=True)
-    n_boot = _validate.n_boot(n_boot)
+    n_neighbors = _validate.whole(n_neighbors, 1, what="n_neighbors")
+    n_boot = _validate.whole(n_boot, 0, what="n_boot")
     seed = _validate.seed(seed)
     moves = displacements(adata, key, targets)
-    labels = moves.fitted.fit.labels(adata)
-    states = _validate.group_labels(adata, groupby, reserved=())
-    units = None if unit is None else _validate.group_labels(adata, unit, reserved=())
-    _validate.some_groups(masks(adata, groupby, moves.rows), groupby)
-    compared = np.isin(labels, [moves.fitted.fit.control, *moves.names])
+    fit, control = moves.fitted.fit, moves.rows
+    labels = fit.labels(adata)
+    states = _validate.group_labels(adata, groupby)
+    units = None if unit is None else _validate.group_labels(adata, unit, what="unit")
+    _validate.some_groups(masks(adata, groupby, control), groupby)
+    compared = np.isin(labels, [fit.control, *moves.names])
     groups = sorted(set(states[compared]) - {""})
-    x = moves.fitted.fit.scaled(moves.space.read(used=compared))
-    control = moves.rows
+    members = (states[:, None] == np.array(groups, dtype=object)).astype(np.float64)
+    x = fit.scaled(moves.space.read(used=compared))
     tables = []
     for name in moves.names:
         treated = np.flatnonzero(labels == name)
         _validate.at_least(len(treated), 1, what=f"The number of cells of {name!r}", why="they are what is compared")
-        reference = np.concatenate([control, treated])
-        reference = reference[states[reference] != ""]
-        vote = _voters(x[reference], states[reference], groups, n_neighbors)
-        of_control, of_treated = (_membership(x[rows], states[rows], groups, vote) for rows in (control, treated))
-        of_predicted = vote(moves.fitted.fit.scaled(moves.fitted.maps[name].transport(moves.x)))
-        for source, rows, members in (("observed", treated, of_treated), ("predicted", control, of_predicted)):
+        either = np.concatenate([control, treated])
+        reference, unknown = either[states[either] != ""], either[states[either] == ""]
+        neighbors = NearestNeighbors(n_neighbors=min(n_neighbors, len(reference))).fit(x[reference])
+        shares = members.copy()
+        if len(unknown):
+            shares[unknown] = _shares(x[unknown], neighbors, members[reference])
+        predicted = _shares(fit.scaled(moves.fitted.maps[name].transport(moves.x)), neighbors, members[reference])
+        for source, rows, others in (("observed", treated, shares[treated]), ("predicted", control, predicted)):
             if unit is None or units is None:
                 rng = np.random.default_rng(seed)
                 counts = resample_counts(len(control), n_boot, seed=rng)
                 # predicted cells are the control cells once more, and so resampled with them
-                of_source = counts if source == "predicted" else resample_counts(len(treated), n_boot, seed=rng)
-                shift = _over_cells(of_control, counts, members, of_source)
+                other_counts = counts if source == "predicted" else resample_counts(len(treated), n_boot, seed=rng)
+                shift = _over_cells(shares[control], counts, others, other_counts)
             else:
-                both = _validate.some_units(sorted((set(units[control]) & set(units[treated])) - {""}), unit, name)
-                shift = _over_units([(of_control[units[control] == u], members[units[rows] == u]) for u in both])
-            columns = {"perturbation": name, "group": groups, "source": source, "n_cells": len(rows)}
-            tables.append(pd.DataFrame(columns | shift._asdict()))
+                both = sorted((set(units[control]) & set(units[treated])) - {""})
+                if len(both) < 2:
+                    raise ValueError(
+                        f"{len(both)} categories of adata.obs[{unit!r}] have cells of control and of {name!r}: 2 are "
+                        "needed."
+                    )
+                shift = _over_units([(shares[control[units[control] == u]], others[units[rows] == u]) for u in both])
+            columns = {"perturbation": name, "group": groups, "source": source, **shift._asdict(), "n_cells": len(rows)}
+            tables.append(pd.DataFrame(columns))
     logger.info("compared the abundance of %d groups under %d perturbations", len(groups), len(moves.names))
-    return pd.concat(tables, ignore_index=True)[COLUMNS]
+    return pd.concat(tables, ignore_index=True)
 
 
-def _voters(
-    x: np.ndarray, states: np.ndarray, groups: list[str], n_neighbors: int
-) -> Callable[[np.ndarray], np.ndarray]:
-    """Return what gives cells their share in every group, shape ``(n_cells, n_groups)``, by their neighbours in x."""
-    classifier = KNeighborsClassifier(min(n_neighbors, len(x))).fit(x, states.astype(str))
-    columns = [groups.index(state) for state in classifier.classes_]
-
-    def vote(cells: np.ndarray) -> np.ndarray:
-        shares = np.zeros((len(cells), len(groups)))
-        shares[:, columns] = classifier.predict_proba(cells)
-        return shares
-
-    return vote
-
-
-def _membership(
-    x: np.ndarray, states: np.ndarray, groups: list[str], vote: Callable[[np.ndarray], np.ndarray]
-) -> np.ndarray:
-    """Return the group of every cell as indicators, or its neighbours' where it has none, ``(n_cells, n_groups)``."""
-    shares = (states[:, None] == np.array(groups, dtype=object)).astype(np.float64)
-    unknown = states == ""
-    if unknown.any():
-        shares[unknown] = vote(x[unknown])
-    return shares
+def _shares(points: np.ndarray, neighbors: NearestNeighbors, members: np.ndarray) -> np.ndarray:
+    """Return the share of each group among the neighbours of every point, shape ``(n_points, n_groups)``."""
+    return members[neighbors.kneighbors(points, return_distance=False)].mean(axis=1)
 
 
 def _log2_fold(control: np.ndarray, n_control: int, other: np.ndarray, n_other: int) -> np.ndarray:
@@ -182,7 +158,7 @@ def _log2_fold(control: np.ndarray, n_control: int, other: np.ndarray, n_other: 
 def _over_cells(control: np.ndarray, counts: np.ndarray, other: np.ndarray, other_counts: np.ndarray) -> Shift:
     """Return the shift between cells, each with its shares in the groups, and its interval over their resamples."""
     resamples = _log2_fold(counts.T @ control, len(control), other_counts.T @ other, len(other))
-    bounds = np.array([interval(of_group) for of_group in resamples.T])
+    bounds = np.array([interval(group_resamples) for group_resamples in resamples.T])
     value = _log2_fold(control.sum(axis=0), len(control), other.sum(axis=0), len(other))
     return Shift(control.mean(axis=0), other.mean(axis=0), value, bounds[:, 0], bounds[:, 1])
 

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from anndata import AnnData
 
 from ... import _validate
+from ...ot import TransportMap
+from ...pp import Space
 from .._fit import store
-
-if TYPE_CHECKING:
-    from anndata import AnnData
-
-    from ...ot import TransportMap
-    from ...pp import Space
-    from .._fit.store import FittedMaps
 
 
 @dataclass(frozen=True)
@@ -37,7 +32,7 @@ class Displacements:
         Their representation, shape ``(n_control, n_dims)``.
     """
 
-    fitted: FittedMaps
+    fitted: store.FittedMaps
     space: Space
     names: list[str]
     rows: np.ndarray
@@ -79,7 +74,7 @@ def displacements(adata: AnnData, key: str, targets: str | Sequence[str] | None 
         If a target was not fitted, no cell is a control, or its representation holds NaN or inf.
     """
     fitted = store.maps(adata, key)
-    names = list(fitted.maps) if targets is None else _validate.some_of(targets, fitted.maps, what="target")
+    names = _validate.some_of(targets, fitted.maps, what="target")
     rows, space = fitted.fit.controls(adata), fitted.fit.space(adata)
     return Displacements(fitted, space, names, rows, space.read(rows))
 

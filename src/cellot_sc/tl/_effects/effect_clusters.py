@@ -22,7 +22,7 @@ ALIKE = 1e-4
 
 def effect_clusters(
     adata: AnnData,
-    target: str | Sequence[str] | None = None,
+    targets: str | Sequence[str] | None = None,
     *,
     key: str = _keys.MODEL,
     resolution: float = 0.5,
@@ -36,7 +36,7 @@ def effect_clusters(
     ----------
     adata
         Annotated data with maps fitted by :func:`cellot_sc.tl.cellot`.
-    target
+    targets
         Perturbation or perturbations whose displacements, side by side, describe a cell; all fitted ones with
         ``None``.
     key
@@ -76,24 +76,27 @@ def effect_clusters(
     """
     resolution = _validate.positive(resolution, what="resolution")
     seed = _validate.seed(seed)
-    moves = displacements(adata, key, target)
+    moves = displacements(adata, key, targets)
     _validate.not_read(key_added, [moves.fitted.fit.label_key, moves.fitted.fit.split_key], what="key_added")
     _validate.free_uns_key(key_added, moves.space.name, what="key_added")
-    _validate.not_maps(key_added, key, what="key_added")
-    found = _clusters(np.hstack([moves.of(name) for name in moves.names]), resolution, seed)
-    clusters = [str(i) for i in range(found.max() + 1)]
+    if key_added == key:
+        raise ValueError(
+            f"key_added {key!r} would overwrite the fitted maps in adata.uns[{key!r}]: choose another name."
+        )
+    codes = _clusters(np.hstack([moves.of(name) for name in moves.names]), resolution, seed)
+    clusters = [str(i) for i in range(codes.max() + 1)]
     labels = np.full(adata.n_obs, None, dtype=object)
-    labels[moves.rows] = np.array(clusters, dtype=object)[found]
+    labels[moves.rows] = np.array(clusters, dtype=object)[codes]
 
-    seen = moves.space.observed()[moves.rows]
+    observed = moves.space.observed()[moves.rows]
     changes = {name: moves.effects(name) for name in moves.names}
     table = pd.DataFrame(
         [
             (
                 cluster,
-                int((found == i).sum()),
-                ", ".join(_markers(seen, found == i, moves.space.features)),
-                "; ".join(_strongest(changes, found == i, moves.space.features)),
+                int((codes == i).sum()),
+                ", ".join(_markers(observed, codes == i, moves.space.features)),
+                "; ".join(_strongest(changes, codes == i, moves.space.features)),
             )
             for i, cluster in enumerate(clusters)
         ],
@@ -123,11 +126,11 @@ def _clusters(fields: np.ndarray, resolution: float, seed: int) -> np.ndarray:
     return cells.obs["cluster"].astype(int).to_numpy()
 
 
-def _markers(seen: Any, members: np.ndarray, features: list[str]) -> list[str]:
+def _markers(observed: Any, members: np.ndarray, features: list[str]) -> list[str]:
     """Return the features in which a cluster exceeds other cells most, in units of the standard deviation within."""
     if members.all():
         return []
-    inside, outside = sample(seen[members]), sample(seen[~members])
+    inside, outside = sample(observed[members]), sample(observed[~members])
     spread = np.sqrt(np.nan_to_num(inside.variance) + np.nan_to_num(outside.variance))
     excess = np.divide(inside.mean - outside.mean, spread, out=np.zeros_like(spread), where=spread > 0)
     return [features[i] for i in np.argsort(-excess)[:N_NAMED] if excess[i] > 0]

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from anndata import AnnData
 
 from ... import _validate
 
-ALL = "all"
-"""The group of all cells."""
 
-
-def masks(adata: AnnData, groupby: str, rows: np.ndarray) -> dict[str, np.ndarray]:
+def masks(adata: AnnData, groupby: str, rows: np.ndarray, *, reserved: Sequence[str] = ()) -> dict[str, np.ndarray]:
     """Return the cells of every category of ``obs[groupby]`` that has any, as masks of shape ``(len(rows),)``.
 
     Parameters
@@ -22,28 +21,15 @@ def masks(adata: AnnData, groupby: str, rows: np.ndarray) -> dict[str, np.ndarra
         Column of ``obs``. Cells without a category are in no group.
     rows
         Positions of the cells in question.
-
-    Raises
-    ------
-    KeyError
-        If the column is missing.
-    """
-    labels = _validate.group_labels(adata, groupby, reserved=())[rows]
-    return {str(name): labels == name for name in sorted(set(labels) - {""})}
-
-
-def masks_and_all(adata: AnnData, groupby: str | None, rows: np.ndarray) -> dict[str, np.ndarray]:
-    """Return all cells as the group :data:`ALL`, and then what :func:`masks` returns, if there is a column.
+    reserved
+        Names that no category may have.
 
     Raises
     ------
     KeyError
         If the column is missing.
     ValueError
-        If a category is named like the group of all cells.
+        If a category has a reserved name.
     """
-    found = {ALL: np.ones(len(rows), dtype=bool)}
-    if groupby is not None:
-        _validate.group_labels(adata, groupby, reserved=(ALL,))
-        found |= masks(adata, groupby, rows)
-    return found
+    labels = _validate.group_labels(adata, groupby, reserved=reserved)[rows]
+    return {str(name): labels == name for name in sorted(set(labels) - {""})}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import stats
@@ -13,9 +12,7 @@ from scipy import stats
 from ... import _defaults
 from ..._settings import logger
 from ...ot import SOLVERS, Problem, TransportMap, fit
-
-if TYPE_CHECKING:
-    from .displacements import Displacements
+from .displacements import Displacements
 
 N_NULL = 50
 """Random halvings of the control train cells."""
@@ -110,14 +107,14 @@ def null(moves: Displacements, *, seed: int) -> Null:
         logger.info("fitting %s to control cells against control cells", solver.name)
         [solution] = fit(halvings[-1:], solver, seed=repeated.seed, **options)
         own = repeated.unscaled(solution.map)
-    of_halving = sum(_inverse_sizes(halvings[0]))
+    halving_size = sum(_inverse_sizes(halvings[0]))
     sizes = {name: _inverse_sizes(problem) for name, problem in zip(moves.names, problems, strict=True)}
     # what a solver that is not affine adds need not shrink with the number of cells
     least = 0.0 if own is None else 1.0
     return Null(
         maps=maps[:-1],
-        scale={name: max(least, float(np.sqrt(sum(sizes[name]) / of_halving))) for name in moves.names},
-        shared={name: of_control / (of_control + of_target) for name, (of_control, of_target) in sizes.items()},
+        scale={name: max(least, float(np.sqrt(sum(sizes[name]) / halving_size))) for name in moves.names},
+        shared={name: control / (control + target) for name, (control, target) in sizes.items()},
         own=own,
         twin=maps[-1],
     )
@@ -127,17 +124,17 @@ def _halving(whole: Problem, rng: np.random.Generator) -> Problem:
     """Return one random half of the control cells as the source and the other as the target."""
     a, b = np.array_split(rng.permutation(len(whole.source)), 2)
     c, d = np.array_split(rng.permutation(len(whole.source_valid)), 2)
-    weights, of_valid = whole.source_weights, whole.source_valid_weights
+    weights, valid_weights = whole.source_weights, whole.source_valid_weights
     return Problem(
         *(whole.source[a], whole.source[b], whole.source_valid[c], whole.source_valid[d]),
-        source_weights=_taken(weights, a),
-        target_weights=_taken(weights, b),
-        source_valid_weights=_taken(of_valid, c),
-        target_valid_weights=_taken(of_valid, d),
+        source_weights=_some_weights(weights, a),
+        target_weights=_some_weights(weights, b),
+        source_valid_weights=_some_weights(valid_weights, c),
+        target_valid_weights=_some_weights(valid_weights, d),
     )
 
 
-def _taken(weights: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
+def _some_weights(weights: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
     """Return the weights of some cells, ``None`` if they have none or none of them counts."""
     return None if weights is None or not weights[rows].any() else weights[rows]
 
@@ -145,15 +142,15 @@ def _taken(weights: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
 def _inverse_sizes(problem: Problem) -> tuple[float, float]:
     """Return one over the effective number (Kish 1965) of source and of target cells: their weights' share of noise."""
     clouds = (problem.source, problem.source_weights), (problem.target, problem.target_weights)
-    of_source, of_target = (
+    source, target = (
         1 / len(cells) if weights is None else float((weights**2).sum() / weights.sum() ** 2)
         for cells, weights in clouds
     )
-    return of_source, of_target
+    return source, target
 
 
 def spread(
-    none: Null, moves: Displacements, groups: Mapping[str, np.ndarray], features: slice | list[int]
+    null_maps: Null, moves: Displacements, groups: Mapping[str, np.ndarray], features: slice | list[int]
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Return how far the null moves features: the root mean square change of cells and of means over groups.
 
@@ -161,7 +158,7 @@ def spread(
 
     Parameters
     ----------
-    none
+    null_maps
         The null.
     moves
         The cells.
@@ -180,18 +177,18 @@ def spread(
         return moves.space.view(fitted.transport(moves.x))[:, features] - start
 
     def means(changed: np.ndarray) -> np.ndarray:
-        found = [changed[mask].mean(axis=0, dtype=np.float64) for mask in groups.values()]
-        return np.reshape(found, (len(groups), start.shape[1]))
+        group_means = [changed[mask].mean(axis=0, dtype=np.float64) for mask in groups.values()]
+        return np.reshape(group_means, (len(groups), start.shape[1]))
 
-    of_cells = np.zeros(start.shape, dtype=np.float32)
-    of_groups = np.zeros((len(groups), start.shape[1]))
-    for fitted in none.maps:
+    cell_spread = np.zeros(start.shape, dtype=np.float32)
+    group_spread = np.zeros((len(groups), start.shape[1]))
+    for fitted in null_maps.maps:
         changed = change(fitted)
-        of_groups += means(changed) ** 2 / none.n_maps
-        of_cells += np.square(changed, out=changed) / none.n_maps
-    of_cells = np.sqrt(of_cells) * np.float32(none.excess(change))
-    of_groups = np.sqrt(of_groups) * (none.excess(lambda fitted: means(change(fitted))) if groups else 1.0)
-    return of_cells, dict(zip(groups, of_groups, strict=True))
+        group_spread += means(changed) ** 2 / null_maps.n_maps
+        cell_spread += np.square(changed, out=changed) / null_maps.n_maps
+    cell_spread = np.sqrt(cell_spread) * np.float32(null_maps.excess(change))
+    group_spread = np.sqrt(group_spread) * (null_maps.excess(lambda fitted: means(change(fitted))) if groups else 1.0)
+    return cell_spread, dict(zip(groups, group_spread, strict=True))
 
 
 def standardised(effect: np.ndarray, se: np.ndarray) -> np.ndarray:
@@ -200,12 +197,12 @@ def standardised(effect: np.ndarray, se: np.ndarray) -> np.ndarray:
     return np.divide(size, se, out=np.where(size > 0, np.inf, 0.0).astype(size.dtype), where=se > 0)
 
 
-def pvalues(z: np.ndarray, none: Null) -> np.ndarray:
+def pvalues(z: np.ndarray, null_maps: Null) -> np.ndarray:
     """Return two-sided p-values of standardised effects, whose error was estimated from the maps of the null."""
-    return 2 * stats.t.sf(z, none.n_maps)
+    return 2 * stats.t.sf(z, null_maps.n_maps)
 
 
-def responding(z: np.ndarray, none: Null) -> np.ndarray:
+def responding(z: np.ndarray, null_maps: Null) -> np.ndarray:
     """Return which cells respond, at a false discovery rate among the cells, feature by feature.
 
     The procedure of Benjamini and Hochberg (1995, doi 10.1111/j.2517-6161.1995.tb02031.x), on the scale of ``z``.
@@ -214,11 +211,11 @@ def responding(z: np.ndarray, none: Null) -> np.ndarray:
     ----------
     z
         Standardised effects, shape ``(n_cells, n_features)``.
-    none
+    null_maps
         The null.
     """
     n_cells = len(z)
-    critical = stats.t.isf(LEVEL * np.arange(1, n_cells + 1) / (2 * n_cells), none.n_maps)
+    critical = stats.t.isf(LEVEL * np.arange(1, n_cells + 1) / (2 * n_cells), null_maps.n_maps)
     ordered = -np.sort(-z, axis=0)
     n_called = np.where(ordered >= critical[:, None], np.arange(1, n_cells + 1)[:, None], 0).max(axis=0)
     least = np.take_along_axis(ordered, np.maximum(n_called - 1, 0)[None], axis=0)[0]

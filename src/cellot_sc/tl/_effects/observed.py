@@ -59,7 +59,7 @@ def compare(control: Sample, treated: Sample) -> Observed:
         return Observed(effect, np.full_like(effect, np.nan), None)
     variance = control.variance / control.n_cells + treated.variance / treated.n_cells
     with np.errstate(invalid="ignore", divide="ignore"):
-        found = stats.ttest_ind_from_stats(
+        test = stats.ttest_ind_from_stats(
             control.mean,
             np.sqrt(control.variance),
             control.n_cells,
@@ -68,18 +68,18 @@ def compare(control: Sample, treated: Sample) -> Observed:
             treated.n_cells,
             equal_var=False,
         )
-    return Observed(effect, variance, np.nan_to_num(found.pvalue, nan=1.0))
+    return Observed(effect, variance, np.nan_to_num(test.pvalue, nan=1.0))
 
 
-def squared_errors(predicted: Mapping[str, np.ndarray], seen: Mapping[str, Observed]) -> dict[str, np.ndarray]:
+def squared_errors(predicted: Mapping[str, np.ndarray], observed: Mapping[str, Observed]) -> dict[str, np.ndarray]:
     """Return by how much the predicted effect on each group is off, squared, beyond the sampling error of the observed.
 
     Where the observed effect was not tested, the mean over the groups in which it was, and 0 if there is none.
     """
     known = {
-        group: np.maximum((predicted[group] - found.effect) ** 2 - found.variance, 0)
-        for group, found in seen.items()
-        if found.pvalue is not None
+        group: np.maximum((predicted[group] - effect.effect) ** 2 - effect.variance, 0)
+        for group, effect in observed.items()
+        if effect.pvalue is not None
     }
     elsewhere = np.mean(list(known.values()), axis=0) if known else np.zeros(len(next(iter(predicted.values()))))
     return {group: known.get(group, elsewhere) for group in predicted}

@@ -15,9 +15,9 @@ from .null import null, pvalues, responding, spread, standardised
 
 def responders(
     adata: AnnData,
-    feature: str | Sequence[str],
+    features: str | Sequence[str],
     *,
-    target: str | Sequence[str] | None = None,
+    targets: str | Sequence[str] | None = None,
     key: str = _keys.MODEL,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -30,9 +30,9 @@ def responders(
     ----------
     adata
         Annotated data with maps fitted by :func:`cellot_sc.tl.cellot`, and the cells they were fitted to.
-    feature
+    features
         Gene or marker, or several; a dimension such as ``"X_pca_0"`` where there is no way back to genes.
-    target
+    targets
         Perturbation or perturbations, all fitted ones with ``None``.
     key
         Where in ``uns`` the maps are.
@@ -67,29 +67,29 @@ def responders(
     >>> import cellot_sc as cs
     >>> adata = cs.datasets.simulate(600, 50)
     >>> cs.tl.cellot(adata, solver="gaussian")
-    >>> calls = cs.tl.responders(adata, "gene_38", target="drug_a")
+    >>> calls = cs.tl.responders(adata, "gene_38", targets="drug_a")
     >>> in_type_0 = (adata.obs["cell_type"] == "type_0")[calls["cell"]].to_numpy()
     >>> bool(calls["responds"][in_type_0].mean() > 2 * calls["responds"][~in_type_0].mean())
     True
     """
     seed = _validate.seed(seed)
-    moves = displacements(adata, key, target)
-    names = _validate.feature_names(feature, moves.space.features)
+    moves = displacements(adata, key, targets)
+    names = _validate.feature_names(features, moves.space.features)
     columns = [moves.space.features.index(name) for name in names]
-    none = null(moves, seed=seed)
-    noise, _ = spread(none, moves, {}, columns)
+    null_maps = null(moves, seed=seed)
+    noise, _ = spread(null_maps, moves, {}, columns)
     tables = []
     for perturbation in moves.names:
         effects = moves.effects(perturbation)[:, columns]
-        z = standardised(effects, none.scale[perturbation] * noise)
-        calls = responding(z, none)
+        z = standardised(effects, null_maps.scale[perturbation] * noise)
+        calls = responding(z, null_maps)
         for i, name in enumerate(names):
             table = {
                 "cell": adata.obs_names[moves.rows],
                 "perturbation": perturbation,
                 "feature": name,
                 "effect": effects[:, i],
-                "pvalue": pvalues(z[:, i], none),
+                "pvalue": pvalues(z[:, i], null_maps),
                 "responds": calls[:, i],
             }
             tables.append(pd.DataFrame(table))

@@ -15,8 +15,8 @@ from .observed import sample
 def signature(
     adata: AnnData,
     *,
+    targets: str | Sequence[str] | None = None,
     key: str = _keys.MODEL,
-    target: str | Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """Return the mean effect of each perturbation on each gene or marker, as predicted and as observed.
 
@@ -24,10 +24,10 @@ def signature(
     ----------
     adata
         Annotated data with maps fitted by :func:`cellot_sc.tl.cellot`.
+    targets
+        Perturbation or perturbations, all fitted ones with ``None``.
     key
         Where in ``uns`` the maps are.
-    target
-        Perturbation or perturbations, all fitted ones with ``None``.
 
     Returns
     -------
@@ -49,14 +49,14 @@ def signature(
     >>> import cellot_sc as cs
     >>> adata = cs.datasets.simulate(600, 50)
     >>> cs.tl.cellot(adata, solver="gaussian")
-    >>> table = cs.tl.signature(adata, target="drug_a")
+    >>> table = cs.tl.signature(adata, targets="drug_a")
     >>> bool(table["predicted"].corr(table["observed"]) > 0.9)
     True
     """
-    moves = displacements(adata, key, target)
+    moves = displacements(adata, key, targets)
     labels = moves.fitted.fit.labels(adata)
-    seen = moves.space.observed()
-    start = sample(seen[moves.rows]).mean
+    observed = moves.space.observed()
+    start = sample(observed[moves.rows]).mean
     return pd.concat(
         [
             pd.DataFrame(
@@ -64,7 +64,7 @@ def signature(
                     "perturbation": name,
                     "feature": moves.space.features,
                     "predicted": moves.effects(name).mean(axis=0, dtype=float),
-                    "observed": sample(seen[labels == name]).mean - start,
+                    "observed": sample(observed[labels == name]).mean - start,
                 }
             )
             for name in moves.names

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from anndata import AnnData
@@ -14,7 +16,9 @@ from .displacements import displacements
 from .null import null
 
 
-def drug_similarity(adata: AnnData, *, key: str = _keys.MODEL, seed: int = 0) -> pd.DataFrame:
+def perturbation_similarity(
+    adata: AnnData, *, targets: str | Sequence[str] | None = None, key: str = _keys.MODEL, seed: int = 0
+) -> pd.DataFrame:
     """Compare how perturbations displace the same control cells.
 
     The similarity of two perturbations is the cosine of their displacement fields, ``sum_i d_i . e_i`` over the root of
@@ -28,6 +32,8 @@ def drug_similarity(adata: AnnData, *, key: str = _keys.MODEL, seed: int = 0) ->
     ----------
     adata
         Annotated data with maps fitted by :func:`cellot_sc.tl.cellot`.
+    targets
+        Perturbations to compare, all fitted ones with ``None``.
     key
         Where in ``uns`` the maps are.
     seed
@@ -43,26 +49,28 @@ def drug_similarity(adata: AnnData, *, key: str = _keys.MODEL, seed: int = 0) ->
     KeyError
         If there are no fitted maps, no such column or representation.
     ValueError
-        If the train cells that the maps were fitted to are missing.
+        If a target was not fitted, or the train cells that the maps were fitted to are missing.
 
     Examples
     --------
     >>> import cellot_sc as cs
     >>> adata = cs.datasets.simulate(600, 50, perturbations=("a", "b", "c"))
     >>> cs.tl.cellot(adata, solver="gaussian")
-    >>> cs.tl.drug_similarity(adata).shape
+    >>> cs.tl.perturbation_similarity(adata).shape
     (3, 3)
     """
     seed = _validate.seed(seed)
-    moves = displacements(adata, key)
-    none = null(moves, seed=seed)
+    moves = displacements(adata, key, targets)
+    null_maps = null(moves, seed=seed)
     fields = np.stack([moves.field(moves.fitted.maps[name]).ravel() for name in moves.names]).astype(np.float64)
     lengths = np.sqrt((fields**2).sum(axis=1))
     units = np.divide(fields, lengths[:, None], out=np.zeros_like(fields), where=lengths[:, None] > 0)
-    noise = none.excess(moves.field) * np.sqrt(np.mean([(moves.field(fitted) ** 2).sum() for fitted in none.maps]))
+    noise = null_maps.excess(moves.field) * np.sqrt(
+        np.mean([(moves.field(fitted) ** 2).sum() for fitted in null_maps.maps])
+    )
     # of each field, the part that comes from the control cells, which all fields share
     parts = [
-        np.sqrt(none.shared[name]) * min(none.scale[name] * noise / length, 1.0) if length > 0 else 0.0
+        np.sqrt(null_maps.shared[name]) * min(null_maps.scale[name] * noise / length, 1.0) if length > 0 else 0.0
         for name, length in zip(moves.names, lengths, strict=True)
     ]
     similarity = np.clip(units @ units.T - np.outer(parts, parts), -1, 1)

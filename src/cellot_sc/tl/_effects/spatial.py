@@ -17,14 +17,13 @@ from .null import null, pvalues, responding, spread, standardised
 
 N_CHANGED = 20
 """Features that are looked at if none is named."""
-COLUMNS = ["perturbation", "feature", "moran_i", "pvalue", "pvalue_adj", "frac_responding", "enrichment", "n_cells"]
 
 
 def spatial_effects(
     adata: AnnData,
     features: str | Sequence[str] | None = None,
     *,
-    target: str | Sequence[str] | None = None,
+    targets: str | Sequence[str] | None = None,
     key: str = _keys.MODEL,
     spatial_key: str = "spatial",
     library_key: str | None = None,
@@ -45,7 +44,7 @@ def spatial_effects(
         Annotated data with maps fitted by :func:`cellot_sc.tl.cellot`, and the cells they were fitted to.
     features
         Genes or markers; with ``None``, the 20 that change most, by the mean of their absolute change.
-    target
+    targets
         Perturbation or perturbations, all fitted ones with ``None``.
     key
         Where in ``uns`` the maps are.
@@ -98,9 +97,9 @@ def spatial_effects(
     """
     seed = _validate.seed(seed)
     squidpy = _validate.installed("squidpy", extra="spatial", what="cs.tl.spatial_effects")
-    n_neighbors = _validate.positive(n_neighbors, what="n_neighbors", integer=True)
-    n_perms = _validate.positive(n_perms, what="n_perms", integer=True)
-    moves = displacements(adata, key, target)
+    n_neighbors = _validate.whole(n_neighbors, 1, what="n_neighbors")
+    n_perms = _validate.whole(n_perms, 1, what="n_perms")
+    moves = displacements(adata, key, targets)
     names = None if features is None else _validate.feature_names(features, moves.space.features)
     tissue = AnnData(obs=pd.DataFrame(index=adata.obs_names[moves.rows].astype(str)))
     tissue.obsm["spatial"] = _validate.coordinates(adata, spatial_key, moves.rows)
@@ -109,26 +108,26 @@ def spatial_effects(
         tissue.obs["library"] = pd.Categorical(codes)
     library = None if library_key is None else "library"
     squidpy.gr.spatial_neighbors_knn(tissue, n_neighs=n_neighbors, library_key=library)
-    none = null(moves, seed=seed)
-    noise, _ = spread(none, moves, {}, slice(None))
+    null_maps = null(moves, seed=seed)
+    noise, _ = spread(null_maps, moves, {}, slice(None))
     tables = []
     for name in moves.names:
         change = moves.effects(name)
-        looked_at = largest(np.abs(change).mean(axis=0), moves.space.features)[:N_CHANGED] if names is None else names
-        columns = [moves.space.features.index(feature) for feature in looked_at]
-        z = standardised(change[:, columns], none.scale[name] * noise[:, columns])
-        calls = responding(z, none)
+        shown = largest(np.abs(change).mean(axis=0), moves.space.features)[:N_CHANGED] if names is None else names
+        columns = [moves.space.features.index(feature) for feature in shown]
+        z = standardised(change[:, columns], null_maps.scale[name] * noise[:, columns])
+        calls = responding(z, null_maps)
         # squidpy sorts its result: positions in place of names put it back in order, whatever the names are
         positions = [str(i) for i in range(len(columns))]
         cells = AnnData(change[:, columns], obs=tissue.obs, var=pd.DataFrame(index=positions), obsp=tissue.obsp)
         moran = squidpy.gr.spatial_autocorr(cells, mode="moran", copy=True, show_progress_bar=False).loc[positions]
         # what finite samples make of an inert drug follows the states of the cells, too: some cell has to respond
         pvalue = np.maximum(
-            moran["pval_norm"].fillna(1), stats.false_discovery_control(pvalues(z, none), axis=0).min(axis=0)
+            moran["pval_norm"].fillna(1), stats.false_discovery_control(pvalues(z, null_maps), axis=0).min(axis=0)
         )
         table = {
             "perturbation": name,
-            "feature": looked_at,
+            "feature": shown,
             "moran_i": moran["I"].to_numpy(),
             "pvalue": pvalue,
             "pvalue_adj": stats.false_discovery_control(pvalue),
@@ -138,7 +137,7 @@ def spatial_effects(
         }
         tables.append(pd.DataFrame(table))
     logger.info("looked for spatial patterns in the effects of %d perturbations", len(moves.names))
-    return pd.concat(tables, ignore_index=True)[COLUMNS]
+    return pd.concat(tables, ignore_index=True)
 
 
 def _enrichment(
@@ -148,7 +147,7 @@ def _enrichment(
     if called.all() or not called.any():
         return float("nan")
     tissue.obs["responds"] = pd.Categorical(called, categories=[False, True])
-    found = squidpy.gr.nhood_enrichment(
+    enrichment = squidpy.gr.nhood_enrichment(
         tissue, "responds", library_key=library, n_perms=n_perms, seed=seed, copy=True, show_progress_bar=False
     )
-    return float(found.zscore[1, 1])
+    return float(enrichment.zscore[1, 1])

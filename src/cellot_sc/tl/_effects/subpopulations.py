@@ -34,8 +34,8 @@ def subpopulation_effects(
     adata: AnnData,
     groupby: str,
     *,
-    key: str = _keys.MODEL,
     targets: str | Sequence[str] | None = None,
+    key: str = _keys.MODEL,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Test the effect of each perturbation on each gene or marker within each group of cells.
@@ -46,10 +46,10 @@ def subpopulation_effects(
         Annotated data with maps fitted by :func:`cellot_sc.tl.cellot`, and the cells they were fitted to.
     groupby
         Column of ``obs``, such as the cell type. Treated cells need not have a category.
+    targets
+        Perturbation or perturbations, all fitted ones with ``None``.
     key
         Where in ``uns`` the maps are.
-    targets
-        Perturbations, all fitted ones with ``None``.
     seed
         Seed of the null.
 
@@ -108,24 +108,26 @@ def subpopulation_effects(
     labels = moves.fitted.fit.labels(adata)
     members = masks(adata, groupby, np.arange(adata.n_obs))
     groups = _validate.some_groups(masks(adata, groupby, moves.rows), groupby)
-    none = null(moves, seed=seed)
-    noise_of_cells, noise_of_groups = spread(none, moves, groups, slice(None))
+    null_maps = null(moves, seed=seed)
+    cell_noise, group_noise = spread(null_maps, moves, groups, slice(None))
     cells = moves.space.observed()
-    of_control = {group: sample(cells[members[group] & (labels == moves.fitted.fit.control)]) for group in groups}
+    control_samples = {group: sample(cells[members[group] & (labels == moves.fitted.fit.control)]) for group in groups}
     tables = []
     for name in moves.names:
-        scale, change = none.scale[name], moves.effects(name)
-        responds = responding(standardised(change, scale * noise_of_cells), none)
+        scale, change = null_maps.scale[name], moves.effects(name)
+        responds = responding(standardised(change, scale * cell_noise), null_maps)
         effects = {group: change[mask].mean(axis=0, dtype=np.float64) for group, mask in groups.items()}
-        seen = {group: compare(of_control[group], sample(cells[members[group] & (labels == name)])) for group in groups}
-        errors = squared_errors(effects, seen)
-        of_target = []
+        observed = {
+            group: compare(control_samples[group], sample(cells[members[group] & (labels == name)])) for group in groups
+        }
+        errors = squared_errors(effects, observed)
+        blocks = []
         for group, mask in groups.items():
-            effect, tested = effects[group], seen[group].pvalue
-            se = scale * noise_of_groups[group]
+            effect, tested = effects[group], observed[group].pvalue
+            se = scale * group_noise[group]
             # where treated cells are tested themselves, they need not speak through the error of the map
             se = se if tested is not None else np.sqrt(se**2 + errors[group])
-            pvalue = pvalues(standardised(effect, se), none)
+            pvalue = pvalues(standardised(effect, se), null_maps)
             columns = {
                 "perturbation": name,
                 "group": group,
@@ -134,11 +136,11 @@ def subpopulation_effects(
                 "se": se,
                 "pvalue": pvalue if tested is None else np.maximum(pvalue, tested),
                 "frac_responding": (responds & (np.sign(change) == np.sign(effect)))[mask].mean(axis=0),
-                "effect_observed": seen[group].effect,
+                "effect_observed": observed[group].effect,
                 "n_cells": int(mask.sum()),
             }
-            of_target.append(pd.DataFrame(columns))
-        table = pd.concat(of_target, ignore_index=True)
+            blocks.append(pd.DataFrame(columns))
+        table = pd.concat(blocks, ignore_index=True)
         tables.append(table.assign(pvalue_adj=stats.false_discovery_control(table["pvalue"])))
     logger.info("tested %d perturbations in %d groups of obs[%r]", len(moves.names), len(groups), groupby)
     return pd.concat(tables, ignore_index=True)[COLUMNS]

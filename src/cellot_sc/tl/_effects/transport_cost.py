@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from anndata import AnnData
@@ -10,7 +12,7 @@ from ... import _keys, _validate
 from ..._settings import logger
 from ...metrics._bootstrap import interval, resample_counts
 from .displacements import displacements
-from .groups import masks_and_all
+from .groups import masks
 from .null import null
 
 COLUMNS = ["perturbation", "group", "cost", "distance", "ci_low", "ci_high", "null", "n_cells"]
@@ -19,6 +21,7 @@ COLUMNS = ["perturbation", "group", "cost", "distance", "ci_low", "ci_high", "nu
 def transport_cost(
     adata: AnnData,
     *,
+    targets: str | Sequence[str] | None = None,
     key: str = _keys.MODEL,
     groupby: str | None = None,
     n_boot: int = 200,
@@ -30,6 +33,8 @@ def transport_cost(
     ----------
     adata
         Annotated data with maps fitted by :func:`cellot_sc.tl.cellot`, and the cells they were fitted to.
+    targets
+        Perturbation or perturbations, all fitted ones with ``None``.
     key
         Where in ``uns`` the maps are.
     groupby
@@ -57,7 +62,8 @@ def transport_cost(
     KeyError
         If there are no fitted maps, no such column or representation.
     ValueError
-        If the train cells that the maps were fitted to are missing, or an option has an impossible value.
+        If a target was not fitted, the train cells that the maps were fitted to are missing, or an option has an
+        impossible value.
 
     Examples
     --------
@@ -68,29 +74,31 @@ def transport_cost(
     >>> cost.sort_values("cost", ascending=False)["perturbation"].tolist()
     ['drug_a', 'drug_b']
     """
-    n_boot = _validate.n_boot(n_boot)
+    n_boot = _validate.whole(n_boot, 0, what="n_boot")
     seed = _validate.seed(seed)
-    moves = displacements(adata, key)
-    groups = masks_and_all(adata, groupby, moves.rows)
-    none = null(moves, seed=seed)
-    excess = np.float32(none.excess(moves.field))
+    moves = displacements(adata, key, targets)
+    groups = {_keys.ALL: np.ones(len(moves.rows), dtype=bool)}
+    if groupby is not None:
+        groups |= masks(adata, groupby, moves.rows, reserved=(_keys.ALL,))
+    null_maps = null(moves, seed=seed)
+    excess = np.float32(null_maps.excess(moves.field))
     null_costs = np.stack(
-        [0.5 * (excess * moves.field(fitted)) ** 2 @ np.ones(moves.x.shape[1]) for fitted in none.maps], 1
+        [0.5 * (excess * moves.field(fitted)) ** 2 @ np.ones(moves.x.shape[1]) for fitted in null_maps.maps], 1
     )
     rng = np.random.default_rng(seed)
-    drawn = rng.integers(none.n_maps, size=n_boot)
+    drawn = rng.integers(null_maps.n_maps, size=n_boot)
     counts = {group: resample_counts(int(mask.sum()), n_boot, seed=rng) for group, mask in groups.items()}
     rows = []
     for name in moves.names:
-        moved, scale = moves.field(moves.fitted.maps[name]), none.scale[name]
+        moved, scale = moves.field(moves.fitted.maps[name]), null_maps.scale[name]
         costs = 0.5 * (moved**2).sum(axis=1, dtype=np.float64)
         # what the error of another draw of train cells would add to the cost of each cell, less the mean of that
-        crossed = [np.einsum("nd,nd->n", moved, excess * moves.field(fitted)) for fitted in none.maps]
+        crossed = [np.einsum("nd,nd->n", moved, excess * moves.field(fitted)) for fitted in null_maps.maps]
         errors = scale * np.stack(crossed, axis=1) + scale**2 * (null_costs - null_costs.mean(axis=1, keepdims=True))
         for group, mask in groups.items():
             n_cells, cost = int(mask.sum()), costs[mask].mean()
-            of_cells = counts[group].T @ np.column_stack([costs[mask], errors[mask]]) / n_cells
-            resamples = of_cells[:, 0] + np.take_along_axis(of_cells[:, 1:], drawn[:, None], axis=1)[:, 0]
+            means = counts[group].T @ np.column_stack([costs[mask], errors[mask]]) / n_cells
+            resamples = means[:, 0] + np.take_along_axis(means[:, 1:], drawn[:, None], axis=1)[:, 0]
             low, high = interval(np.maximum(resamples, 0))
             at_rest = scale**2 * null_costs[mask].mean()
             rows.append((name, group, cost, np.sqrt(2 * cost), low, high, at_rest, n_cells))

@@ -33,7 +33,7 @@ def cellot(
     seed: int = 0,
     key_added: str = _keys.MODEL,
     copy: bool = False,
-    **solver_kwargs: Any,
+    **options: Any,
 ) -> AnnData | None:
     """Learn one optimal transport map per perturbation, from control to treated cells.
 
@@ -76,7 +76,7 @@ def cellot(
         Where in ``uns`` the maps are written.
     copy
         Whether to return a copy instead of writing to ``adata``.
-    **solver_kwargs
+    **options
         Options of the solver.
 
     Returns
@@ -107,7 +107,7 @@ def cellot(
     labels = _validate.perturbation_labels(adata, perturbation_key, control)
     names = _validate.targets(labels, control, targets)
     solver = SOLVERS.resolve(solver)
-    config = registry.configure(solver, **solver_kwargs)
+    config = registry.configure(solver, **options)
     seed = _validate.seed(seed)
     if pair_by is not None:
         _validate.group_codes(adata, pair_by, what="pair_by")
@@ -124,7 +124,7 @@ def cellot(
         use_rep=cells.use_rep,
         split_key=split_key,
         solver=solver.name,
-        options=solver_kwargs,
+        options=options,
         seed=seed,
         source_weights=weights,
         target_weights=weights,

@@ -5,19 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from anndata import AnnData
 
 from ... import __version__, _keys, _validate, ot
-from ...ot import ChainMap, Problem, WeightedMap
+from ...ot import ChainMap, Problem, Solver, TransportMap, WeightedMap
 from ...pp import Space
 from .weights import cell_weights
-
-if TYPE_CHECKING:
-    from anndata import AnnData
-
-    from ...ot import Solver, TransportMap
 
 PERTURBATIONS, COURSE, COUPLINGS = "perturbations", "time course", "couplings"
 """Kinds of fits: of :func:`cellot_sc.tl.cellot`, of :func:`cellot_sc.tl.trajectory`, and what was solved elsewhere."""
@@ -201,9 +197,9 @@ class Fit:
             _validate.enough_cells(int((source & train).sum()), what=f"control {before!r}{where}")
             _validate.enough_cells(int((target & train).sum()), what=f"target {after!r}{where}")
             masks = (source & train, target & train, source & valid, target & valid)
-            cells, of_cells = zip(*map(cloud, masks, (0, 1, 0, 1)), strict=True)
-            of_groups = (None, None) if groups is None else (groups[masks[0]], groups[masks[1]])
-            problems.append(Problem(*cells, *of_groups, *of_cells))
+            cells, counts = zip(*map(cloud, masks, (0, 1, 0, 1)), strict=True)
+            cell_groups = (None, None) if groups is None else (groups[masks[0]], groups[masks[1]])
+            problems.append(Problem(*cells, *cell_groups, *counts))
         return problems
 
     def refit(

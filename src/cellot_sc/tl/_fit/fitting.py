@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from anndata import AnnData
 from tqdm.auto import tqdm
 
 from ..._settings import logger, settings
-from ...ot import Problem, Solution, Solver
+from ...ot import Solver
 from ...ot._solvers import registry
 from . import store
 from .fit import Fit, chained
@@ -38,7 +37,15 @@ def fit_and_keep(
     copy
         Whether to write to a copy, and return that.
     """
-    solutions = fit_all(fit.problems(cells.cells), solver, config, fit.seed)
+    problems = fit.problems(cells.cells)
+    with tqdm(desc=solver.name, disable=not settings.progress, leave=False) as bar:
+
+        def progress(done: int, total: int, metrics: dict[str, float]) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+            bar.set_postfix({name: f"{value:.3g}" for name, value in metrics.items()})
+
+        solutions = registry.run(solver, problems, config, fit.seed, progress)
     steps = [fit.unscaled(solution.map) for solution in solutions]
     maps = zip(fit.targets, steps if fit.times is None else chained(steps), strict=True)
     histories = zip(fit.targets, (solution.history for solution in solutions), strict=True)
@@ -51,27 +58,3 @@ def fit_and_keep(
     order = "" if fit.times is None else f": times {' > '.join([fit.control, *fit.targets])}"
     logger.info("added %s%s", ", ".join(added), order)
     return out if copy else None
-
-
-def fit_all(pairs: Sequence[Problem], solver: Solver, config: Any, seed: int) -> list[Solution]:
-    """Fit a map for every pair of clouds, and show how far that is.
-
-    Parameters
-    ----------
-    pairs
-        The clouds.
-    solver
-        The solver.
-    config
-        Its checked options.
-    seed
-        Seed of everything random.
-    """
-    with tqdm(desc=solver.name, disable=not settings.progress, leave=False) as bar:
-
-        def progress(done: int, total: int, metrics: dict[str, float]) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-            bar.set_postfix({name: f"{value:.3g}" for name, value in metrics.items()})
-
-        return registry.run(solver, pairs, config, seed, progress)

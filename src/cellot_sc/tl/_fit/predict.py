@@ -12,15 +12,15 @@ from ... import _keys, _validate
 from ..._settings import logger
 from . import store
 
-type Cells = np.ndarray | pd.Series | Sequence[str] | Sequence[int] | Sequence[bool]
+type CellNames = np.ndarray | pd.Series | Sequence[str] | Sequence[int] | Sequence[bool]
 
 
 def predict(
     adata: AnnData,
-    target: str | None = None,
+    targets: str | Sequence[str] | None = None,
     *,
     key: str = _keys.MODEL,
-    cells: Cells | None = None,
+    cells: CellNames | None = None,
     decode: bool = True,
 ) -> AnnData:
     """Predict the treated state of untreated cells.
@@ -29,9 +29,9 @@ def predict(
     ----------
     adata
         Annotated data with maps fitted by :func:`cellot_sc.tl.cellot`.
-    target
-        Perturbation to predict. With ``None``, every fitted one, in turn; the name of a predicted cell then ends in
-        ``-<target>`` if there are several.
+    targets
+        Perturbation or perturbations to predict, all fitted ones with ``None``. Of several, the name of a predicted
+        cell ends in ``-<target>``.
     key
         Where in ``uns`` the maps are.
     cells
@@ -51,7 +51,7 @@ def predict(
     KeyError
         If there are no fitted maps, no such representation, or a cell's name is unknown.
     ValueError
-        If the target was not fitted, cell names are not unique, a mask has the wrong length, no cell is chosen, or
+        If a target was not fitted, cell names are not unique, a mask has the wrong length, no cell is chosen, or
         a chosen cell's representation holds NaN or inf.
 
     Examples
@@ -69,7 +69,7 @@ def predict(
     fit = fitted.fit
     _validate.unique_obs_names(adata)
     space = fit.space(adata)
-    names = list(fitted.maps) if target is None else [_validate.one_of(target, fitted.maps, what="target")]
+    names = _validate.some_of(targets, fitted.maps, what="target")
     rows = fit.controls(adata) if cells is None else _validate.cell_positions(adata, cells)
     x = space.read(rows)
     parts = []

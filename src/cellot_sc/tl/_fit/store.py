@@ -77,7 +77,7 @@ def history_table(histories: dict[str, History]) -> pd.DataFrame:
             looks = zip(history.step, history.seconds, values, strict=True)
             rows += [(name, step, seconds, metric, value) for step, seconds, value in looks]
         if history.selected is not None:
-            rows.append((name, history.selected, float("nan"), "selected", float(history.selected)))
+            rows.append((name, history.selected, float("nan"), _keys.SELECTED, float(history.selected)))
     table = pd.DataFrame(rows, columns=HISTORY_COLUMNS)
     return table.astype(
         {"perturbation": "str", "step": np.int64, "seconds": np.float64, "metric": "str", "value": np.float64}

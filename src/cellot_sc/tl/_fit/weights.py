@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from anndata import AnnData
 
 from ... import _keys, _validate
-
-if TYPE_CHECKING:
-    from anndata import AnnData
-
-    from ...pp import Space
+from ...pp import Space
 
 
 def resolve_weights(
@@ -39,10 +35,9 @@ def resolve_weights(
     """
     if feature_weights is None:
         return None
-    weights: Any = feature_weights
     if isinstance(feature_weights, str):
-        weights = _named_weights(feature_weights, space, rows)
-    return tuple(_validate.positive_weights(weights, space.n_dims, what="feature_weights").tolist())
+        feature_weights = _named_weights(feature_weights, space, rows)
+    return tuple(_validate.positive_weights(feature_weights, space.n_dims, what="feature_weights").tolist())
 
 
 def cell_weights(

@@ -1,1 +1,1 @@
-"""Floor 2: how good predictions are, beside honest controls."""
+"""Floor 2: how good predictions are, beside honest baselines."""

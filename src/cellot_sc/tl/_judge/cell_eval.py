@@ -26,7 +26,12 @@ class CellEvalFiles(NamedTuple):
 
 
 def export_cell_eval(
-    adata: AnnData, folder: str | Path, *, key: str = _keys.MODEL, split: str = _keys.TEST
+    adata: AnnData,
+    folder: str | Path,
+    *,
+    targets: str | Sequence[str] | None = None,
+    key: str = _keys.MODEL,
+    split: str = _keys.TEST,
 ) -> CellEvalFiles:
     """Write predicted and observed cells as the two AnnData files that the cell-eval package expects.
 
@@ -43,6 +48,8 @@ def export_cell_eval(
     folder
         Folder to write ``predicted.h5ad`` and ``real.h5ad`` to. It is made if it is not there; files of these names
         are replaced.
+    targets
+        Perturbation or perturbations, all fitted ones with ``None``.
     key
         Where in ``uns`` the maps are.
     split
@@ -57,7 +64,7 @@ def export_cell_eval(
     KeyError
         If there are no fitted maps, representation or decoder.
     ValueError
-        If the split is unknown or has no control or no treated cells.
+        If a target was not fitted, or the split is unknown or has no control or no treated cells.
 
     References
     ----------
@@ -75,17 +82,18 @@ def export_cell_eval(
     """
     fitted = store.maps(adata, key)
     fit = fitted.fit
+    chosen = _validate.some_of(targets, fitted.maps, what="target")
     _validate.one_of(split, _keys.SPLITS, what="split")
     labels, judged = fit.labels(adata), fit.parts(adata) == split
-    counts = {name: int((judged & (labels == name)).sum()) for name in [fit.control, *fitted.maps]}
-    targets = _validate.cells_to_judge(counts, fit.control, split=split)
+    counts = {name: int((judged & (labels == name)).sum()) for name in [fit.control, *chosen]}
+    judgeable = _validate.cells_to_judge(counts, fit.control, split=split)
     space = fit.space(adata)
     if not space.is_genes:
         _validate.decoder(adata, space.name)
-    names = [fit.control, *targets]
+    names = [fit.control, *judgeable]
     start = np.flatnonzero(judged & (labels == fit.control))
     x = space.read(start)
-    moved = [space.view(points) for points in (x, *(fitted.maps[name].transport(x) for name in targets))]
+    moved = [space.view(points) for points in (x, *(fitted.maps[name].transport(x) for name in judgeable))]
     expression = space.observed()
     if space.is_expression and expression.min() >= 0:
         moved = [np.maximum(points, 0) for points in moved]
@@ -100,7 +108,7 @@ def export_cell_eval(
         (files.real, real.toarray() if sparse.issparse(real) else np.asarray(real), [len(part) for part in rows]),
     ):
         _labelled(cells, names, sizes, fit.label_key, adata.var_names).write_h5ad(file)
-    logger.info("wrote %s and %s: %d perturbations of split %r", *files, len(targets), split)
+    logger.info("wrote %s and %s: %d perturbations of split %r", *files, len(judgeable), split)
     return files
 
 

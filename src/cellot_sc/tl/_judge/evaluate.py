@@ -1,9 +1,8 @@
-"""Judges predictions beside the controls without which no score means anything."""
+"""Judges predictions beside the baselines without which no score means anything."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -17,22 +16,10 @@ from ...metrics import METRICS, Metric
 from ...metrics._bootstrap import interval
 from ...ot import SOLVERS, Solver
 from .._fit import store
-from .cell_eval import export_cell_eval
-from .judge import (
-    ALL,
-    IDENTITY,
-    MEAN,
-    WORST,
-    Data,
-    Judgement,
-    Protocol,
-    Scores,
-    Setting,
-    discriminate,
-    judge,
-    summarise,
-)
+from .clouds import Data
+from .judge import EvaluationPlan, Judgement, Setting, discriminate, judge
 from .markers import in_order
+from .scores import Scores, summarise
 from .summarize import summarize_scores
 
 SPACES = ("latent", "genes")
@@ -45,23 +32,23 @@ COLUMNS = [
 def evaluate(
     adata: AnnData,
     *,
+    targets: str | Sequence[str] | None = None,
     key: str = _keys.MODEL,
     split: str = _keys.TEST,
     groupby: str | None = None,
     metrics: str | Metric | Sequence[str | Metric] = _defaults.METRICS,
     space: Literal["latent", "genes"] = "latent",
-    baselines: str | Solver | Sequence[str | Solver] = _defaults.CONTROLS,
+    baselines: str | Solver | Sequence[str | Solver] = _defaults.BASELINES,
     n_markers: int | Sequence[int] | None = None,
     n_cells: int | Sequence[int] | None = None,
     unit: str | None = None,
     n_boot: int = 200,
     seed: int = 0,
-    cell_eval: str | Path | None = None,
 ) -> pd.DataFrame:
-    """Score predicted against observed treated cells, beside simple controls and the noise ceiling.
+    """Score predicted against observed treated cells, beside simple baselines and the noise ceiling.
 
     For every fitted perturbation, the control cells of a split are transported and compared with its treated cells of
-    the same split. The same treated cells are compared with what the controls predict: the control cells as they are
+    the same split. The same treated cells are compared with what baselines predict: the control cells as they are
     (``identity``), and under a ``mean_shift``, a ``gaussian`` affine map, or any other solver, fitted to the same train
     cells, weighed as they were.
 
@@ -74,6 +61,8 @@ def evaluate(
     ----------
     adata
         Annotated data with maps fitted by :func:`cellot_sc.tl.cellot`.
+    targets
+        Perturbation or perturbations to judge, all fitted ones with ``None``. Baselines are fitted to these only.
     key
         Where in ``uns`` the maps are.
     split
@@ -92,7 +81,7 @@ def evaluate(
         ``"latent"`` compares in the space of the maps. ``"genes"`` decodes everything first, control and observed
         cells included, so that the loss of the round trip is the same for all.
     baselines
-        Solvers to fit as controls, by name or as :class:`cellot_sc.ot.Solver`. ``identity`` and ``observed`` are always
+        Solvers to compare with, by name or as :class:`cellot_sc.ot.Solver`. ``identity`` and ``observed`` are always
         there, the solver of the fit only once.
     n_markers
         Number of genes to compare, or several numbers in turn, as published: those that differ most between treated and
@@ -108,14 +97,12 @@ def evaluate(
         Number of resamples behind the intervals; 0 for none. All models share their resamples.
     seed
         Seed of resamples and of samples.
-    cell_eval
-        Folder to write the predicted and the observed cells to, see :func:`cellot_sc.tl.export_cell_eval`.
 
     Returns
     -------
     Tidy table with a row per model, metric, perturbation and group:
 
-    - ``model``: the solver of the fit, a control or ``observed``.
+    - ``model``: the solver of the fit, a baseline or ``observed``.
     - ``metric``: as named above. For distances there is also ``<metric>_frac_gap_closed``, (identity - model) /
       (identity - observed): 0 is no better than no effect, 1 is as good as the data allow; NaN where ``observed`` is
       no better than ``identity``. Its ``mean`` is the fraction of mean distances, its ``worst`` the least fraction.
@@ -135,8 +122,9 @@ def evaluate(
     KeyError
         If there are no fitted maps, no such column, representation or decoder.
     ValueError
-        If a metric, space, baseline or split is unknown, the split has no control or no treated cells, markers are
-        wanted of what are no genes, there are fewer than two perturbations to tell apart or two units to resample.
+        If a target was not fitted, a metric, space, baseline or split is unknown, the split has no control or no
+        treated cells, markers are wanted of what are no genes, there are fewer than two perturbations to tell apart or
+        two units to resample.
 
     Examples
     --------
@@ -153,16 +141,21 @@ def evaluate(
     fit = fitted.fit
     control, cells = fit.control, fit.space(adata)
     chosen = METRICS.select(metrics)
+    names = _validate.some_of(targets, fitted.maps, what="target")
     _validate.one_of(space, SPACES, what="space")
     _validate.one_of(split, _keys.SPLITS, what="split")
-    solvers = SOLVERS.select([IDENTITY, *([baselines] if isinstance(baselines, str | Solver) else baselines)])
-    n_boot = _validate.n_boot(n_boot)
+    solvers = SOLVERS.select([_defaults.IDENTITY, *([baselines] if isinstance(baselines, str | Solver) else baselines)])
+    n_boot = _validate.whole(n_boot, 0, what="n_boot")
     seed = _validate.seed(seed)
     marker_sizes = None if n_markers is None else _validate.whole_numbers(n_markers, what="n_markers")
     cell_sizes = None if n_cells is None else _validate.whole_numbers(n_cells, what="n_cells")
     labels = fit.labels(adata)
     parts = fit.parts(adata)
-    groups = None if groupby is None else _validate.group_labels(adata, groupby, reserved=(ALL, MEAN, WORST))
+    groups = (
+        None
+        if groupby is None
+        else _validate.group_labels(adata, groupby, reserved=(_keys.ALL, _keys.MEAN, _keys.WORST))
+    )
     over_perturbations = unit is not None and unit == fit.label_key
     units = None if unit is None or over_perturbations else _validate.group_codes(adata, unit, what="unit")
     decoded = space == "genes" and not cells.is_expression
@@ -171,36 +164,34 @@ def evaluate(
     if marker_sizes is not None:
         _validate.genes_compared(decoded or cells.is_expression)
     judged = parts == split
-    counts = {name: int((judged & (labels == name)).sum()) for name in [control, *fitted.maps]}
-    targets = _validate.cells_to_judge(counts, control, split=split)
-    if left_out := [name for name in fitted.maps if name not in targets]:
+    counts = {name: int((judged & (labels == name)).sum()) for name in [control, *names]}
+    judgeable = _validate.cells_to_judge(counts, control, split=split)
+    if left_out := [name for name in names if name not in judgeable]:
         logger.warning("fewer than 2 cells in split %r, not evaluated: %s", split, left_out)
     if across := [metric.name for metric in chosen if metric.across_perturbations]:
         _validate.whole_effects(across, n_markers=n_markers, n_cells=n_cells)
         what = f"The number of perturbations with cells in split {split!r}"
-        _validate.at_least(len(targets), 2, what=what, why=f"{across[0]} tells one from another")
+        _validate.at_least(len(judgeable), 2, what=what, why=f"{across[0]} tells one from another")
     if units is not None:
-        for name in targets:
+        for name in judgeable:
             n_units = len(np.unique(units[judged & np.isin(labels, [control, name])]))
             what = f"The number of categories of adata.obs[{unit!r}] for {name!r} in split {split!r}"
             _validate.at_least(n_units, 2, what=what, why="what is resampled has to vary")
 
-    x = cells.read(used=np.isin(labels, [control, *targets]))
-    if cell_eval is not None:
-        export_cell_eval(adata, cell_eval, key=key, split=split)
-    controls = [solver for solver in solvers if solver.name != fit.solver]
-    maps = {fit.solver: fitted.maps} | fit.refit(adata, controls, targets)
+    x = cells.read(used=np.isin(labels, [control, *judgeable]))
+    others = [solver for solver in solvers if solver.name != fit.solver]
+    maps = {fit.solver: fitted.maps} | fit.refit(adata, others, judgeable)
     data = Data(x, labels, parts, control, split, groups, units, cells.view if decoded else np.asarray)
     expression = None if marker_sizes is None else cells.observed()
-    protocol = Protocol(chosen, marker_sizes, cell_sizes, n_boot, seed)
+    plan = EvaluationPlan(chosen, marker_sizes, cell_sizes, n_boot, seed)
     judgements: dict[str, Judgement] = {}
-    for name in tqdm(targets, desc="evaluate", disable=not settings.progress, leave=False):
+    for name in tqdm(judgeable, desc="evaluate", disable=not settings.progress, leave=False):
         markers = None
         if expression is not None:
             train = parts == _keys.TRAIN
             markers = in_order(expression, train & (labels == name), train & (labels == control))
         of_target = {model: by_target[name] for model, by_target in maps.items()}
-        judgements[name] = judge(data, protocol, name, of_target, markers)
+        judgements[name] = judge(data, plan, name, of_target, markers)
     discriminate(judgements, chosen, n_boot)
     tables = [
         _table(scores, setting, chosen).assign(perturbation=name)
@@ -208,7 +199,7 @@ def evaluate(
         for setting, scores in judgement.scores.items()
     ]
     table = pd.concat(tables, ignore_index=True).assign(split=split, seed=fit.seed)[COLUMNS]
-    logger.info("evaluated %d perturbations on split %r: %d models", len(targets), split, len(maps) + 1)
+    logger.info("evaluated %d perturbations on split %r: %d models", len(judgeable), split, len(maps) + 1)
     if over_perturbations:
         means = summarize_scores(table, _keys.PERTURBATION, n_boot=n_boot, seed=seed).assign(seed=fit.seed)
         table = pd.concat([table, means[COLUMNS]], ignore_index=True)
@@ -218,6 +209,7 @@ def evaluate(
 def mmd(
     adata: AnnData,
     *,
+    targets: str | Sequence[str] | None = None,
     key: str = _keys.MODEL,
     split: str = _keys.TEST,
     groupby: str | None = None,
@@ -231,6 +223,8 @@ def mmd(
     ----------
     adata
         Annotated data with maps fitted by :func:`cellot_sc.tl.cellot`.
+    targets
+        Perturbation or perturbations to judge, all fitted ones with ``None``. Baselines are fitted to these only.
     key
         Where in ``uns`` the maps are.
     split
@@ -254,7 +248,7 @@ def mmd(
     KeyError
         If there are no fitted maps, no such column, representation or decoder.
     ValueError
-        If the space or split is unknown, or the split has no control or no treated cells.
+        If a target was not fitted, the space or split is unknown, or the split has no control or no treated cells.
 
     Examples
     --------
@@ -266,6 +260,7 @@ def mmd(
     """
     return evaluate(
         adata,
+        targets=targets,
         key=key,
         split=split,
         groupby=groupby,

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
+from ... import _defaults, _keys
 from ...metrics import METRICS, Metric
 
-GAP_CLOSED = "_frac_gap_closed"
-"""What the name of a fraction of the gap ends in, after that of its distance."""
+type Scores = dict[tuple[str, str], Score]
+"""By model and metric."""
 
 
 class Score(NamedTuple):
@@ -32,7 +34,7 @@ def described(metric: str | Metric) -> Metric:
     """Return what is known of a metric of a table: of some, no more than the name, and no best value (NaN)."""
     if isinstance(metric, Metric):
         return metric
-    name = metric.removesuffix(GAP_CLOSED)
+    name = metric.removesuffix(_keys.GAP_CLOSED)
     base = METRICS.get(name) or Metric(name, lambda *clouds: math.nan, name, best=math.nan)
     if name == metric:
         return base
@@ -56,11 +58,40 @@ def worst_score(scores: list[Score], badness: Callable[[float], float]) -> Score
 
 def gap_closed(model: Score, identity: Score, observed: Score) -> Score:
     """Return (identity - model) / (identity - observed), NaN where there is no gap to close."""
+    values = (np.array(score.value) for score in (model, identity, observed))
+    resamples = fraction_closed(model.resamples, identity.resamples, observed.resamples)
+    return Score(float(fraction_closed(*values)), resamples, model.n_cells)
 
-    def fraction(of_model: np.ndarray, of_identity: np.ndarray, of_observed: np.ndarray) -> np.ndarray:
-        gap = of_identity - of_observed
-        return np.divide(of_identity - of_model, gap, out=np.full(gap.shape, np.nan), where=gap > 0)
 
-    value = fraction(*(np.array(score.value) for score in (model, identity, observed)))
-    resamples = fraction(model.resamples, identity.resamples, observed.resamples)
-    return Score(float(value), resamples, model.n_cells)
+def fraction_closed(model: np.ndarray, identity: np.ndarray, observed: np.ndarray) -> np.ndarray:
+    """Return (identity - model) / (identity - observed) of arrays of scores, NaN where there is no gap to close."""
+    gap = identity - observed
+    return np.divide(identity - model, gap, out=np.full(gap.shape, np.nan), where=gap > 0)
+
+
+def summarise(scores: dict[str, Scores], metrics: list[Metric]) -> None:
+    """Add the mean over groups, fractions of the gap closed, and the worst of the groups."""
+    groups = [group for group in scores if group != _keys.ALL]
+    if groups:
+        scores[_keys.MEAN] = {
+            (model, metric.name): mean_score([scores[group][model, metric.name] for group in groups])
+            for model in dict.fromkeys(model for model, _ in scores[groups[0]])
+            for metric in metrics
+        }
+    distances = {metric.name for metric in metrics if metric.is_distance}
+    for group_scores in scores.values():
+        for (model, name), score in list(group_scores.items()):
+            if name in distances and model not in (_defaults.IDENTITY, _keys.OBSERVED):
+                group_scores[model, name + _keys.GAP_CLOSED] = gap_closed(
+                    score, group_scores[_defaults.IDENTITY, name], group_scores[_keys.OBSERVED, name]
+                )
+    if groups:
+        badness = {metric.name: metric.badness for metric in metrics}
+        scores[_keys.WORST] = {
+            (model, name): worst_score(
+                # of the gap, the less is closed, the worse
+                [scores[group][model, name] for group in groups],
+                badness.get(name, operator.neg),
+            )
+            for model, name in scores[groups[0]]
+        }

@@ -8,10 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ... import _keys, _validate
+from ... import _defaults, _keys, _validate
 from ...metrics._bootstrap import interval
-from .judge import IDENTITY, MEAN, OBSERVED, WORST
-from .scores import GAP_CLOSED
+from .scores import fraction_closed
 
 NEEDED = ("model", "metric", "group", "value")
 NOT_KEYS = ("seed", "n_cells", "value", "ci_low", "ci_high")
@@ -65,7 +64,7 @@ def summarize_scores(
     (['mean'], [2])
     """
     _validate.table_columns(table, [*NEEDED, unit])
-    n_boot = _validate.n_boot(n_boot)
+    n_boot = _validate.whole(n_boot, 0, what="n_boot")
     seed = _validate.seed(seed)
     keys = [name for name in table.columns if name not in (*NOT_KEYS, unit, "model", "metric")]
     if "n_cells" in table and table.duplicated([*keys, unit, "model", "metric", *({"seed"} & {*table.columns})]).any():
@@ -74,39 +73,36 @@ def summarize_scores(
     parts = []
     for names, block in table.groupby(keys, sort=False, observed=True, dropna=False):
         fixed: dict[str, Any] = dict(zip(keys, names, strict=True))
-        parts.append(_of_block(block, unit, fixed["group"], n_boot, seed).assign(**fixed))
-    out = pd.concat(parts, ignore_index=True).assign(**{unit: MEAN})
+        parts.append(_summary(block, unit, fixed["group"], n_boot, seed).assign(**fixed))
+    out = pd.concat(parts, ignore_index=True).assign(**{unit: _keys.MEAN})
     columns = [name for name in table.columns if name in out and name != "seed"]
     return out[[*columns, *(name for name in out.columns if name not in columns)]]
 
 
-def _of_block(block: pd.DataFrame, unit: str, group: object, n_boot: int, seed: int) -> pd.DataFrame:
+def _summary(block: pd.DataFrame, unit: str, group: object, n_boot: int, seed: int) -> pd.DataFrame:
     """Summarise scores that differ in model, metric, unit and seed only."""
     scores = block.groupby([unit, "metric", "model"], sort=False, observed=True)
-    values = scores["value"].mean().unstack(["metric", "model"]).to_dict("series")
-    sizes = scores["n_cells"].first() if "n_cells" in block else None
+    values: Any = scores["value"].mean().unstack(["metric", "model"])
     n_units = block[unit].nunique()
     draws = np.vstack([np.arange(n_units), np.random.default_rng(seed).integers(n_units, size=(n_boot, n_units))])
     rows = []
     for metric, model in dict.fromkeys(zip(block["metric"], block["model"], strict=True)):
-        of_units = values[metric, model].to_numpy()
-        known = ~np.isnan(of_units)
-        found = _mean(of_units, known, draws)
-        base = str(metric).removesuffix(GAP_CLOSED)
-        needed = [(base, name) for name in (IDENTITY, OBSERVED, model)]
-        if base != metric and group != WORST and all(of in values for of in needed):
-            identity, observed, own = (values[of].to_numpy() for of in needed)
-            known = ~np.isnan(identity + observed + own)
-            nothing, ceiling, reached = (_mean(part, known, draws) for part in (identity, observed, own))
-            gap = nothing - ceiling
-            found = np.divide(nothing - reached, gap, out=np.full(gap.shape, np.nan), where=gap > 0)
-        low, high = interval(found[1:])
-        row = {"model": model, "metric": metric, "value": found[0], "ci_low": low, "ci_high": high}
-        row |= {"n_units": int(known.sum())}
-        if sizes is not None:
-            row["n_cells"] = int(sizes.xs((metric, model), level=("metric", "model")).sum())
-        rows.append(row)
-    return pd.DataFrame(rows)
+        base = str(metric).removesuffix(_keys.GAP_CLOSED)
+        ends = [(base, name) for name in (_defaults.IDENTITY, _keys.OBSERVED, model)]
+        if base != metric and group != _keys.WORST and all(end in values for end in ends):
+            known = values[ends].notna().all(axis=1).to_numpy()
+            identity, observed, reached = (_mean(values[end].to_numpy(), known, draws) for end in ends)
+            means = fraction_closed(reached, identity, observed)
+        else:
+            known = values[metric, model].notna().to_numpy()
+            means = _mean(values[metric, model].to_numpy(), known, draws)
+        low, high = interval(means[1:])
+        rows.append((model, metric, means[0], low, high, int(known.sum())))
+    summary = pd.DataFrame(rows, columns=["model", "metric", "value", "ci_low", "ci_high", "n_units"])
+    if "n_cells" in block:
+        sizes: Any = scores["n_cells"].first().groupby(level=["metric", "model"]).sum()
+        summary["n_cells"] = [int(sizes[metric, model]) for model, metric, *_ in rows]
+    return summary
 
 
 def _mean(values: NDArray[np.float64], known: NDArray[np.bool_], draws: NDArray[np.int64]) -> NDArray[np.float64]:

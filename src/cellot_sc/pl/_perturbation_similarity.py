@@ -16,7 +16,7 @@ MAX_PRINTED = 10
 """Similarities are written into the matrix of up to so many perturbations."""
 
 
-def drug_similarity(
+def perturbation_similarity(
     table: pd.DataFrame,
     *,
     ax: Axes | None = None,
@@ -28,8 +28,8 @@ def drug_similarity(
     Parameters
     ----------
     table
-        Similarities, as :func:`cellot_sc.tl.drug_similarity` returns them: at most 1, with a row and a column per
-        perturbation. Their order is kept where a tree of the average distance 1 - similarity has it, too.
+        Similarities, as :func:`cellot_sc.tl.perturbation_similarity` returns them: at most 1, with a row and a column
+        per perturbation. Their order is kept where a tree of the average distance 1 - similarity has it, too.
     ax
         Axes to draw on. With ``None``, a figure is made.
     show
@@ -51,12 +51,12 @@ def drug_similarity(
     >>> import cellot_sc as cs
     >>> adata = cs.datasets.simulate(800, 50, perturbations=["drug_a", "drug_b", "drug_c"])
     >>> cs.tl.cellot(adata, solver="gaussian")
-    >>> ax = cs.pl.drug_similarity(cs.tl.drug_similarity(adata), show=False)
+    >>> ax = cs.pl.perturbation_similarity(cs.tl.perturbation_similarity(adata), show=False)
     >>> sorted(label.get_text() for label in ax.get_yticklabels())
     ['drug_a', 'drug_b', 'drug_c']
     """
     _validate.figure_file(save)
-    _validate.square_table(table, maker="cs.tl.drug_similarity")
+    _validate.square_table(table, maker="cs.tl.perturbation_similarity")
     # symmetric, and as far from itself as nothing
     away = 1 - table.to_numpy(dtype=float)
     distances = np.clip((away + away.T) / 2, 0, None)

@@ -20,7 +20,7 @@ def printed(ax: Axes) -> list[str]:
 class TestDrugSimilarity:
     def test_order_values_and_numbers(self, tables: Any) -> None:
         table = tables.similarity(8)
-        ax = cs.pl.drug_similarity(table, show=False)
+        ax = cs.pl.perturbation_similarity(table, show=False)
         names = labels(ax, "y")
         assert names == labels(ax, "x")
         np.testing.assert_allclose(np.asarray(ax.images[0].get_array()), table.loc[names, names])
@@ -30,11 +30,11 @@ class TestDrugSimilarity:
             assert abs(names.index(a) - names.index(b)) == 1
 
     def test_its_own_order_is_that_of_the_table(self, fitted: AnnData) -> None:
-        table = cs.tl.drug_similarity(fitted)
-        assert labels(cs.pl.drug_similarity(table, show=False), "y") == list(table.index)
+        table = cs.tl.perturbation_similarity(fitted)
+        assert labels(cs.pl.perturbation_similarity(table, show=False), "y") == list(table.index)
 
     def test_one(self, tables: Any) -> None:
-        assert labels(cs.pl.drug_similarity(tables.similarity(1), show=False), "y") == ["drug_00"]
+        assert labels(cs.pl.perturbation_similarity(tables.similarity(1), show=False), "y") == ["drug_00"]
 
     def test_more_than_can_be_written(self, tables: Any) -> None:
-        assert printed(cs.pl.drug_similarity(tables.similarity(34), show=False)) == []
+        assert printed(cs.pl.perturbation_similarity(tables.similarity(34), show=False)) == []

@@ -1,0 +1,183 @@
+"""The clouds of one group that are compared: control and observed cells, predictions, and what stands in for one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from ... import _keys
+from ..._settings import logger
+from ...ot import TransportMap
+from .resamples import Resamples
+
+MIN_GROUP_CELLS = 10
+"""A group is scored where it has at least this many control and this many treated cells."""
+MAX_CELLS = 3000
+"""More cells of a kind than this are sampled down to it."""
+N_HALVINGS = 10
+"""Random halvings of the observed cells over which their ceiling is averaged."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """All cells, and what is to be known of them.
+
+    Parameters
+    ----------
+    x
+        Representation, shape ``(n_obs, n_dims)``.
+    labels, parts
+        Perturbation and split of every cell.
+    control
+        Label of the untreated cells.
+    split
+        The split that is judged.
+    groups
+        Group of every cell, empty where it has none, or ``None``.
+    units
+        Unit of every cell with which it is resampled, or ``None`` to resample single cells.
+    view
+        Takes points of the representation to the space in which they are compared.
+    """
+
+    x: np.ndarray
+    labels: np.ndarray
+    parts: np.ndarray
+    control: str
+    split: str
+    groups: np.ndarray | None
+    units: np.ndarray | None
+    view: Callable[[np.ndarray], np.ndarray]
+
+
+class Cloud(NamedTuple):
+    """Cells, shape ``(n_cells, n_features)``, and how often each is in every resample, shape ``(n_cells, n_boot)``."""
+
+    cells: np.ndarray
+    counts: np.ndarray
+
+    def rows(self, rows: np.ndarray) -> Cloud:
+        """Return some of the cells."""
+        return Cloud(self.cells[rows], self.counts[rows])
+
+
+class GroupClouds(NamedTuple):
+    """The clouds of one group."""
+
+    control: Cloud
+    observed: Cloud
+    predictions: dict[str, Cloud]
+    stand_in: Cloud | None
+    """Treated train cells; ``None`` where the observed cells are halved instead."""
+    halves: list[tuple[np.ndarray, np.ndarray]]
+    of_units: bool
+    """Whether whole units are resampled."""
+
+    @property
+    def models(self) -> dict[str, Cloud]:
+        """Every prediction and, where there are cells enough, what stands in for a perfect one."""
+        if self.stand_in is None or len(self.stand_in.cells) < MIN_GROUP_CELLS:
+            return self.predictions
+        return self.predictions | {_keys.OBSERVED: self.stand_in}
+
+    @property
+    def halvings(self) -> list[tuple[Cloud, Cloud]]:
+        """Halves of the observed cells: one that stands in for a prediction of the other, and that."""
+        return [(self.observed.rows(b), self.observed.rows(a)) for a, b in self.halves]
+
+    def features(self, columns: np.ndarray | slice) -> GroupClouds:
+        """Return the same clouds with some of their features."""
+
+        def some(cloud: Cloud) -> Cloud:
+            return cloud._replace(cells=cloud.cells[:, columns])
+
+        return self._replace(
+            control=some(self.control),
+            observed=some(self.observed),
+            predictions={model: some(predicted) for model, predicted in self.predictions.items()},
+            stand_in=None if self.stand_in is None else some(self.stand_in),
+        )
+
+    def sample(self, n: int, rng: np.random.Generator) -> GroupClouds:
+        """Return so many cells of every cloud, not resampled; none stand in for a prediction if there are too few."""
+
+        def some(cloud: Cloud, rows: np.ndarray | slice) -> Cloud:
+            return Cloud(cloud.cells[rows], cloud.counts[rows, :0])
+
+        order = rng.permutation(len(self.observed.cells))
+        start = rng.choice(len(self.control.cells), n, replace=False)
+        others = self.observed.rows(order[n:]) if self.stand_in is None else self.stand_in
+        enough = len(others.cells) >= n
+        return self._replace(
+            control=some(self.control, start),
+            observed=some(self.observed, order[:n]),
+            predictions={model: some(predicted, start) for model, predicted in self.predictions.items()},
+            stand_in=some(others, rng.choice(len(others.cells), n, replace=False) if enough else slice(0)),
+            halves=[],
+        )
+
+
+def groups(data: Data, name: str) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield all cells, and then every group in which a perturbation can be scored: its name and a mask of its cells."""
+    yield _keys.ALL, np.ones(len(data.x), dtype=bool)
+    if data.groups is None:
+        return
+    judged = data.parts == data.split
+    source, treated = (data.groups[judged & (data.labels == label)] for label in (data.control, name))
+    left_out = []
+    for group in sorted({*source, *treated} - {""}):
+        if min((source == group).sum(), (treated == group).sum()) < MIN_GROUP_CELLS:
+            left_out.append(group)
+        else:
+            yield group, data.groups == group
+    if left_out:
+        logger.info("groups with fewer than %d control or treated cells left out: %s", MIN_GROUP_CELLS, left_out)
+
+
+def gather(
+    data: Data,
+    name: str,
+    members: np.ndarray,
+    maps: dict[str, TransportMap],
+    resamples: Resamples,
+    rng: np.random.Generator,
+) -> GroupClouds:
+    """Return the clouds of one group for one perturbation.
+
+    Parameters
+    ----------
+    data
+        All cells.
+    name
+        The perturbation.
+    members
+        Mask of the cells of the group.
+    maps
+        Map of the perturbation by model.
+    resamples
+        Which cells are in each resample.
+    rng
+        Where samples and halves are drawn from.
+    """
+
+    def positions(label: str, split: str, at_most: int) -> np.ndarray:
+        rows = np.flatnonzero((data.labels == label) & (data.parts == split) & members)
+        return rows if len(rows) <= at_most else np.sort(rng.choice(rows, at_most, replace=False))
+
+    def cloud(rows: np.ndarray) -> Cloud:
+        return Cloud(data.view(data.x[rows]), resamples.counts(rows, rng))
+
+    source, treated = (positions(label, data.split, MAX_CELLS) for label in (data.control, name))
+    others = positions(name, _keys.TRAIN, len(source)) if data.split == _keys.TEST else None
+    control, observed = cloud(source), cloud(treated)
+    stand_in = None if others is None else cloud(others)
+    halves = []
+    if others is None and len(treated) >= MIN_GROUP_CELLS:
+        orders = (rng.permutation(len(treated)) for _ in range(N_HALVINGS))
+        halves = [(order[: len(order) // 2], order[len(order) // 2 :]) for order in orders]
+    start = data.x[source]
+    predictions = {model: Cloud(data.view(fitted.transport(start)), control.counts) for model, fitted in maps.items()}
+    return GroupClouds(control, observed, predictions, stand_in, halves, resamples.of_units)

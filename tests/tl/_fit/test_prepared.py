@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from anndata import AnnData
+
+import cellot_sc as cs
+from cellot_sc.tl._fit.prepared import Prepared, default_rep, prepare
+
+
+def prepared_for(adata: AnnData, **options: Any) -> Prepared:
+    given: dict[str, Any] = {"use_rep": None, "split_key": "split", "seed": 0, "key_added": "cellot"}
+    return prepare(adata, "perturbation", "control", **given | options)
+
+
+def test_makes_what_is_missing_as_pp_does_and_writes_nothing(simulated: AnnData) -> None:
+    adata, expected = simulated.copy(), simulated.copy()
+    cells = prepared_for(adata, seed=3)
+    assert "split" not in adata.obs and not adata.obsm
+    cs.pp.split(expected, seed=3)
+    cs.pp.represent(expected)
+    assert (cells.use_rep, cells.columns) == ("X_cellot", ["split"])
+    assert cells.cells.obs["split"].tolist() == expected.obs["split"].tolist()
+    np.testing.assert_array_equal(cells.cells.obsm["X_cellot"], expected.obsm["X_cellot"])
+    cells.add({"weight": np.arange(adata.n_obs)})
+    assert cells.write(adata) == ["obs['split']", "obs['weight']", "obsm['X_cellot']"]
+    np.testing.assert_array_equal(adata.obs["weight"], np.arange(adata.n_obs))
+    np.testing.assert_array_equal(adata.obsm["X_cellot"], expected.obsm["X_cellot"])
+    assert set(adata.uns["X_cellot"]) == set(expected.uns["X_cellot"])
+
+
+def test_reads_what_is_there(prepared: AnnData) -> None:
+    cells = prepared_for(prepared)
+    assert (cells.use_rep, cells.columns) == ("X_cellot", [])
+    np.testing.assert_array_equal(cells.cells.obsm["X_cellot"], prepared.obsm["X_cellot"])
+    # a representation that was there is not written again
+    assert cells.write(prepared.copy()) == []
+    of_genes = prepared_for(prepared, use_rep="X")
+    assert of_genes.use_rep == "X" and not of_genes.cells.obsm
+
+
+def test_default_representation(simulated: AnnData) -> None:
+    adata = AnnData(simulated.X, obs=simulated.obs.copy())
+    assert default_rep(adata) is None
+    adata.obsm["X_pca"] = np.zeros((adata.n_obs, 2))
+    assert default_rep(adata) == "X_pca"
+    adata.obsm["X_cellot"] = np.zeros((adata.n_obs, 2))
+    assert default_rep(adata) == "X_cellot"
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "match"),
+    [
+        # only the default column is made
+        pytest.param({"split_key": "parts"}, KeyError, r"split_key 'parts' is not in adata\.obs", id="split"),
+        pytest.param({"use_rep": "X_cello"}, KeyError, r"Did you mean 'X_cellot'\?", id="representation"),
+        pytest.param({"key_added": "X_cellot"}, ValueError, "would overwrite the decoder", id="key"),
+    ],
+)
+def test_what_cannot_be_prepared(
+    prepared: AnnData, options: dict[str, Any], error: type[Exception], match: str
+) -> None:
+    with pytest.raises(error, match=match):
+        prepared_for(prepared, **options)
