@@ -18,8 +18,6 @@ from .datasets._task import ARCHIVE_DOI
 from .ot import SOLVERS
 from .ot._solvers import registry
 
-ALL_GROUPS = "all"
-"""What stands for every group that the paper holds out."""
 REPRESENTATIONS = ("autoencoder", "pca", _keys.EXPRESSION)
 N_CELLS = (100, 250, 500, 1000, 1500)
 """Numbers of cells that the paper compares."""

@@ -82,16 +82,10 @@ class Canvas[Name: Hashable]:
             return cls(dict(zip(keys, given, strict=True)), None)
         n_cols = min(n_cols, n_panels)
         n_rows = math.ceil(n_panels / n_cols)
+        shape = (size[0] * n_cols, size[1] * n_rows)
         # room between the numbers of neighbouring axes
         layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06)
-        figure, grid = plt.subplots(
-            n_rows,
-            n_cols,
-            figsize=(size[0] * n_cols, size[1] * n_rows),
-            squeeze=False,
-            layout=layout,
-            width_ratios=widths,
-        )
+        figure, grid = plt.subplots(n_rows, n_cols, figsize=shape, squeeze=False, layout=layout, width_ratios=widths)
         for unused in grid.flat[n_panels:]:
             unused.remove()
         return cls(dict(zip(keys, grid.flat, strict=False)), figure)
