@@ -18,8 +18,6 @@ from .datasets._task import ARCHIVE_DOI
 from .ot import SOLVERS
 from .ot._solvers import registry
 
-ALL_GROUPS = "all"
-"""What stands for every group that the paper holds out."""
 REPRESENTATIONS = ("autoencoder", "pca", _keys.EXPRESSION)
 N_CELLS = (100, 250, 500, 1000, 1500)
 """Numbers of cells that the paper compares."""
@@ -132,8 +130,7 @@ def show(summary: pd.DataFrame) -> str:
     shown = []
     for title, block in blocks.items():
         wide = block.pivot_table(index="model", columns="metric", values="value", sort=False)
-        wide = wide.loc[list(dict.fromkeys(rows["model"])), metrics]
-        wide.columns.name = wide.index.name = None
+        wide = wide.loc[rows["model"].unique(), metrics].rename_axis(index=None, columns=None)
         shown.append(title + wide.to_string(float_format="{:.3g}".format))
     return "\n\n".join(shown)
 

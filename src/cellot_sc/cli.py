@@ -361,8 +361,8 @@ def _summary(scores: pd.DataFrame) -> str:
     # of several numbers of markers or of cells, the first
     rows = every.drop_duplicates(["perturbation", "model"])
     first = "" if len(rows) == len(every) else ", the first numbers of features and of cells"
-    wide = rows.pivot(index="perturbation", columns="model", values="value")[list(dict.fromkeys(rows["model"]))]
-    wide.columns.name = wide.index.name = None
+    wide = rows.pivot(index="perturbation", columns="model", values="value")[rows["model"].unique()]
+    wide = wide.rename_axis(index=None, columns=None)
     return f"{metric} of {rows['split'].iloc[0]} cells{first}:\n{wide.to_string(float_format='{:.3g}'.format)}"
 
 

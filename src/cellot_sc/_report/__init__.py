@@ -123,7 +123,6 @@ def compose(
     _validate.one_of(split, UNSEEN, what="split")
     if groupby is None and _keys.CELL_TYPE in adata.obs:
         groupby = _keys.CELL_TYPE
-    solver = fitted.fit.solver
     shown = METRICS.select([*_defaults.METRICS, *metrics])
     scores = tl.evaluate(adata, key=key, split=split, groupby=groupby, metrics=shown, n_boot=n_boot, seed=seed)
     if extra is not None:
@@ -132,7 +131,7 @@ def compose(
     logger.info("drawing figures")
     items = [
         *_fits.draw(adata, fitted, key=key),
-        *_scores.draw(adata, scores, metrics=shown, solver=solver, key=key, split=split),
+        *_scores.draw(adata, scores, metrics=shown, solver=fitted.fit.solver, key=key, split=split),
         *_findings.draw(adata, groupby=groupby, key=key, seed=seed),
     ]
     return Report(adata, fitted, groupby, n_boot, scores, shown, items)

@@ -79,8 +79,7 @@ def effect_heatmap(
     _validate.whole(n_features, 1, what="n_features")
     matrix = _matrix(table, column)
     if features is None:
-        largest = matrix.abs().max().sort_values(ascending=False, kind="stable")
-        chosen = list(largest.index[:n_features])
+        chosen = list(matrix.abs().max().nlargest(n_features).index)
     else:
         chosen = _validate.feature_names(features, list(matrix.columns))
     matrix = matrix[chosen]

@@ -123,8 +123,7 @@ def _patterned(table: pd.DataFrame | None, name: str, n: int) -> list[str]:
     if table is None:
         return []
     of_target = table[table["perturbation"].astype(str) == name]
-    best = of_target.sort_values("moran_i", ascending=False, kind="stable")
-    return [str(feature) for feature in best["feature"].iloc[:n]]
+    return list(of_target.nlargest(n, "moran_i")["feature"].astype(str))
 
 
 def _printed(table: pd.DataFrame) -> dict[tuple[str, str], str]:
