@@ -236,7 +236,7 @@ class TestReport:
         anndata.read_h5ad(fitted_file).write_zarr(source)
         run.well("report", source)
         assert (tmp_path / "my.fit.html").read_text() == "my.fit.zarr"
-        assert asked == [{"key": "cellot", "split": None, "groupby": None}]
+        assert asked == [{"key": "cellot", "split": None, "groupby": None, "metrics": ()}]
         assert "my.fit.html exists; --overwrite replaces it." in run.badly("report", source)
         run.well("report", source, "--overwrite", "--key", "shift")
         assert asked[1]["key"] == "shift"

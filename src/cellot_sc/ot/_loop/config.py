@@ -1,7 +1,6 @@
 """What the compiled loop trains: the options of a neural solver, and what one of its steps does."""
 
-from __future__ import annotations
-
+# types are not texts here: the options are documented with the classes that inherit them, in other modules
 import abc
 import dataclasses
 from pathlib import Path
