@@ -36,7 +36,13 @@ source_suffix = {".rst": "restructuredtext", ".md": "myst-nb", ".ipynb": "myst-n
 nitpicky = True
 # names of other projects are theirs to document, and without a network nobody can tell
 others = "anndata|collections|contextlib|jax|matplotlib|numpy|optax|ott|pandas|pathlib|scanpy|scipy|typing"
-nitpick_ignore_regex = [("py:.*", rf"({others})\..+"), ("py:data", "Ellipsis")]
+nitpick_ignore_regex = [
+    ("py:.*", rf"({others})\..+"),
+    ("py:data", "Ellipsis"),
+    # aliases of types, and what Python says of the methods of every mapping
+    ("py:type", r"cellot_sc\..+\.(Params|Run)"),
+    ("py:class", r"D\[k\].*|an? .*object providing a view.*"),
+]
 
 autosummary_generate = True
 autodoc_member_order = "groupwise"

@@ -27,7 +27,7 @@ from ._legacy import (
 from ._marginals import ks_marginals, wasserstein_marginals
 from ._metric import METRICS, Metric, register
 from ._mmd import MMDTest, median_gammas, mmd, mmd_test
-from ._resampling import CellResampling, MomentResampling, NoResampling, PairResampling, Resampling
+from ._resampling import CellResampling, MomentResampling, NoResampling, ObservedCells, PairResampling, Resampling
 from ._transport import entropic_wasserstein2, sinkhorn_divergence, wasserstein2
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "Metric",
     "MomentResampling",
     "NoResampling",
+    "ObservedCells",
     "PairResampling",
     "Resampling",
     "check_metric",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, override
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -94,7 +94,6 @@ class Resampling(ABC):
 class NoResampling(Resampling):
     """No resamples, because copies of cells would bias the metric, or because it is too slow: NaN."""
 
-    @override
     def resamples(self, function: Callable[..., Any], clouds: Arrays, counts: Arrays) -> np.ndarray:
         return np.full(counts[0].shape[1], np.nan)
 
@@ -102,7 +101,6 @@ class NoResampling(Resampling):
 class CellResampling(Resampling):
     """The metric of the cells that were drawn, some of them several times: right for any metric that copies suit."""
 
-    @override
     def resamples(self, function: Callable[..., Any], clouds: Arrays, counts: Arrays) -> np.ndarray:
         return np.array(
             [
@@ -120,7 +118,6 @@ class MomentResampling(Resampling):
     Each resample is replaced by two cells with its mean and standard deviation.
     """
 
-    @override
     def resamples(self, function: Callable[..., Any], clouds: Arrays, counts: Arrays) -> np.ndarray:
         pairs = []
         for cloud, count in zip(clouds, counts, strict=True):
@@ -151,7 +148,6 @@ class PairResampling(CellResampling):
     def __init__(self, gammas: np.ndarray | Literal["median"] | None = None, *, unbiased: bool = True) -> None:
         self.gammas, self.unbiased = gammas, unbiased
 
-    @override
     def score(
         self, metric: Metric, cells: ObservedCells, predicted: np.ndarray, counts: np.ndarray
     ) -> tuple[float, np.ndarray]:

@@ -170,7 +170,7 @@ def train_autoencoders(
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AutoencoderConfig(Reconstruction):
-    """How :func:`fit_autoencoder` builds and trains an autoencoder.
+    """How :func:`cellot_sc.ot.fit_autoencoder` builds and trains an autoencoder.
 
     Steps are rounded up to whole looks, and without validation cells no more than show each cell 40 times.
 

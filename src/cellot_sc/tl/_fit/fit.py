@@ -103,7 +103,7 @@ class Fit:
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
-        """The labels between which maps were fitted: the control and every target, or every time and the next."""
+        """The labels between which maps were fitted, from the control to every target, or from every time to the next."""
         before = (self.control,) * len(self.targets) if self.times is None else (self.control, *self.targets[:-1])
         return list(zip(before, self.targets, strict=True))
 
