@@ -103,7 +103,7 @@ class Fit:
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
-        """The labels between which maps were fitted, from the control to every target, or from every time to the next."""
+        """The labels between which maps were fitted, from the control to each target, or from time to time."""
         before = (self.control,) * len(self.targets) if self.times is None else (self.control, *self.targets[:-1])
         return list(zip(before, self.targets, strict=True))
 
