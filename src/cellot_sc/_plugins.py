@@ -61,7 +61,7 @@ class Registry[Record: Named](Mapping[str, Record]):
 
     Examples
     --------
-        >>> from typing import NamedTuple
+    >>> from typing import NamedTuple
     >>> from cellot_sc._plugins import Registry
     >>> class Metric(NamedTuple):
     ...     name: str
