@@ -22,8 +22,6 @@ WITHOUT_TESTS = {
     "_ott.py": "names only",
 }
 """Files that no test file is named after, and why."""
-IN_WORK: set[str] = set()
-"""Files whose tests stand elsewhere for now."""
 NAMESPACES = [name for name in cs.__all__ if name != "settings"]
 
 
@@ -104,9 +102,7 @@ def test_every_source_file_has_a_test_file_of_its_name() -> None:
         if file.name not in WITHOUT_TESTS
         and not (TESTS / file.parent / f"test_{file.stem.removeprefix('_')}.py").is_file()
     }
-    assert bare - IN_WORK == set()
-    # what has its tests by now, or is gone, leaves the list
-    assert IN_WORK - bare == set()
+    assert bare == set()
     names = {file.name for file in files}
     assert set(WITHOUT_TESTS) <= names
 

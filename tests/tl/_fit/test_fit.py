@@ -145,6 +145,17 @@ class TestRefit:
         x = weighed.obsm["X_cellot"]
         np.testing.assert_array_equal(again["drug_b"].transport(x), maps["drug_b"].transport(x))
 
+    def test_has_the_seed_of_the_fit(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        seeds, fit = [], cs.ot.fit
+
+        def noted(*args: Any, seed: int) -> Any:
+            seeds.append(seed)
+            return fit(*args, seed=seed)
+
+        monkeypatch.setattr(cs.ot, "fit", noted)
+        dataclasses.replace(FIT, seed=3).refit(cells(), ["identity", "mean_shift"], ["a"])
+        assert seeds == [3, 3]
+
     @pytest.mark.parametrize("tau", [(0.9, 1.0), (0.9, 0.9)])
     def test_of_a_course_that_grows(self, tau: tuple[float, float]) -> None:
         adata = cs.datasets.simulate_branching(600, 30, growth={"fate_a": 3})

@@ -11,8 +11,7 @@ import pandas as pd
 from anndata import AnnData
 
 from ... import _keys, _validate
-from ...ot import SOLVERS, TransportMap
-from ...ot._problem import History
+from ...ot import SOLVERS, History, TransportMap
 from .fit import Fit
 
 FORMAT_VERSION = 1
