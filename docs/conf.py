@@ -39,8 +39,8 @@ others = "anndata|collections|contextlib|jax|matplotlib|numpy|optax|ott|pandas|p
 nitpick_ignore_regex = [
     ("py:.*", rf"({others})\..+"),
     ("py:data", "Ellipsis"),
-    # aliases of types, and what Python says of the methods of every mapping
-    ("py:type", r"cellot_sc\..+\.(Params|Run)"),
+    # aliases of types, a cache, and what Python says of the methods of every mapping
+    ("py:(type|class)", r"cellot_sc\..+\.(Params|Run|PairBootstrap)"),
     ("py:class", r"D\[k\].*|an? .*object providing a view.*"),
 ]
 

@@ -112,9 +112,9 @@ def show(summary: pd.DataFrame) -> str:
     """Return a summary as text: a row per model, and a column per metric, on the most cells that judge all."""
     keys = [key for key in ("space", "metric", "perturbation", "learnt_from") if key in summary]
     # halves of few observed cells are smaller than the samples of the others
-    of_models = summary.dropna(subset="value").groupby([*keys, "model"], dropna=False)["n_cells"].max()
-    of_all = of_models.groupby(keys, dropna=False).min().rename("most").reset_index()
-    most = (summary["n_cells"] == summary.merge(of_all, how="left", on=keys)["most"].to_numpy()).to_numpy()
+    model_cells = summary.dropna(subset="value").groupby([*keys, "model"], dropna=False)["n_cells"].max()
+    shared_cells = model_cells.groupby(keys, dropna=False).min().rename("most").reset_index()
+    most = (summary["n_cells"] == summary.merge(shared_cells, how="left", on=keys)["most"].to_numpy()).to_numpy()
     wanted = [
         metric in _defaults.REPRODUCED_METRICS[space]
         for space, metric in zip(summary["space"], summary["metric"], strict=True)
@@ -126,7 +126,7 @@ def show(summary: pd.DataFrame) -> str:
             "held-out groups, never seen:\n": rows[rows["learnt_from"] == "no"],
             "the same cells, others of their groups seen:\n": rows[rows["learnt_from"] == "yes"],
         }
-    metrics = [metric for of_space in _defaults.REPRODUCED_METRICS.values() for metric in of_space]
+    metrics = [metric for names in _defaults.REPRODUCED_METRICS.values() for metric in names]
     shown = []
     for title, block in blocks.items():
         wide = block.pivot_table(index="model", columns="metric", values="value", sort=False)

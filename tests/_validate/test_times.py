@@ -77,9 +77,9 @@ def test_ends_of_a_course() -> None:
 
 
 def test_cells_of_other_times() -> None:
-    _validate.of_course(np.array([0, 2]), LABELS)
+    _validate.in_course(np.array([0, 2]), LABELS)
     with pytest.raises(ValueError, match=r"1 of the chosen cells were taken at none of the times of the course \(0, 2"):
-        _validate.of_course(np.array([0, -1]), LABELS)
+        _validate.in_course(np.array([0, -1]), LABELS)
 
 
 def test_labels_to_read_fates_from() -> None:

@@ -148,7 +148,7 @@ def test_a_resample_without_cells_is_unknown() -> None:
     x, y = rng.normal(size=(2, 10, 2))
     counts = np.ones((10, 3), dtype=np.int64)
     counts[:, 1] = 0
-    cells = ObservedCells(y, x, gammas=np.array([0.1]), observed_counts=counts, control_counts=counts, of_units=True)
+    cells = ObservedCells(y, x, gammas=np.array([0.1]), observed_counts=counts, control_counts=counts, whole_units=True)
     for name in ("energy_distance", "legacy_mmd", "l2_means", "correlation_distance"):
         value, resamples = score(name, cells, x, counts)
         np.testing.assert_array_equal(np.isnan(resamples), [False, True, False])

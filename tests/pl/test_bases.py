@@ -31,7 +31,7 @@ def test_fewer_points_than_neighbours() -> None:
 @pytest.mark.parametrize(("basis", "most"), [("umap", 4), ("pca", 10**6)])
 def test_a_umap_is_made_of_a_sample(fitted: AnnData, monkeypatch: pytest.MonkeyPatch, basis: str, most: int) -> None:
     monkeypatch.setattr(_bases, "MAX_UMAP_CELLS", 20)
-    cells = _cells.of_split(fitted, None, key="cellot", split="test")
+    cells = _cells.shown_cells(fitted, None, key="cellot", split="test")
     rows = _bases.rows_of(cells, basis)
     assert list(rows) == ["control", "drug_a", "drug_b"]
     in_test = fitted.obs["split"] == "test"

@@ -8,7 +8,7 @@ from cellot_sc.pl import _cells
 
 
 def test_cells_of_a_split(fitted: AnnData) -> None:
-    cells = _cells.of_split(fitted, None, key="cellot", split="valid")
+    cells = _cells.shown_cells(fitted, None, key="cellot", split="valid")
     assert (cells.control, cells.space.name, cells.targets) == ("control", "X_cellot", ["drug_a", "drug_b"])
     rows = cells.rows("drug_a", at_most=10**6)
     obs = fitted.obs.iloc[rows]
@@ -19,7 +19,7 @@ def test_cells_of_a_split(fitted: AnnData) -> None:
 
 
 def test_a_sample_is_the_same_each_time(fitted: AnnData) -> None:
-    cells = _cells.of_split(fitted, ["drug_a"], key="cellot", split="test")
+    cells = _cells.shown_cells(fitted, ["drug_a"], key="cellot", split="test")
     rows = cells.rows("control", at_most=5)
     assert len(set(rows)) == 5
     np.testing.assert_array_equal(rows, cells.rows("control", at_most=5))
@@ -27,7 +27,7 @@ def test_a_sample_is_the_same_each_time(fitted: AnnData) -> None:
 
 
 def test_what_can_be_decoded_is_seen_as_genes(fitted: AnnData) -> None:
-    cells = _cells.of_split(fitted, ["drug_a"], key="cellot", split="test")
+    cells = _cells.shown_cells(fitted, ["drug_a"], key="cellot", split="test")
     points = cells.space.read(cells.rows("drug_a", at_most=3))
     assert cells.space.features == list(fitted.var_names)
     assert cells.space.view(points).shape == (3, fitted.n_vars)
@@ -56,4 +56,4 @@ def test_groups(fitted: AnnData) -> None:
 )
 def test_errors(fitted: AnnData, kwargs: dict[str, str], error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
-        _cells.of_split(fitted, **{"targets": None, "key": "cellot", "split": "test"} | kwargs)  # type: ignore[arg-type]
+        _cells.shown_cells(fitted, **{"targets": None, "key": "cellot", "split": "test"} | kwargs)  # type: ignore[arg-type]

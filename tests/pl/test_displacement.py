@@ -26,7 +26,7 @@ def in_test(adata: AnnData, label: str) -> np.ndarray:
 class TestDisplacement:
     def test_arrows_are_means_of_the_joint_pca(self, fitted: AnnData) -> None:
         panel = cs.pl.displacement(fitted, "drug_a", basis="pca", show=False)["drug_a"]
-        cells = _cells.of_split(fitted, "drug_a", key="cellot", split="test")
+        cells = _cells.shown_cells(fitted, "drug_a", key="cellot", split="test")
         xy = _bases.together(cells, _bases.rows_of(cells, "pca"), "pca")["drug_a"]
         found = arrows(panel)
         # every cell is in one square: the longest arrows cannot be longer than the longest way of a cell
@@ -47,7 +47,7 @@ class TestDisplacement:
             np.testing.assert_allclose(np.asarray(found.V), 0, atol=1e-4)
 
     def test_other_basis_moves_cells_towards_where_their_prediction_lies(self, placed: AnnData) -> None:
-        cells = _cells.of_split(placed, "drug_a", key="cellot", split="test")
+        cells = _cells.shown_cells(placed, "drug_a", key="cellot", split="test")
         rows = _bases.rows_of(cells, "X_two")
         xy = _bases.onto(cells, rows, placed.obsm["X_two"])["drug_a"]
         np.testing.assert_array_equal(xy["control"], placed.obsm["X_two"][in_test(placed, "control")])

@@ -100,8 +100,8 @@ def _severity(costs: pd.DataFrame) -> str:
 def _effects(effects: pd.DataFrame) -> str:
     """Return the effects as a table: a row per perturbation and group, with the features that respond."""
     rows = []
-    for names, of_group in effects.groupby(["perturbation", "group"], sort=False, observed=True):
-        called = of_group[of_group["pvalue_adj"] < ALPHA]
+    for names, group_effects in effects.groupby(["perturbation", "group"], sort=False, observed=True):
+        called = group_effects[group_effects["pvalue_adj"] < ALPHA]
         strongest = called.iloc[np.argsort(-called["effect"].abs().to_numpy(), kind="stable")[:N_NAMED]]
         named = [
             f"{feature} {'+' if effect > 0 else ''}{number(effect, 2)}"
@@ -110,7 +110,7 @@ def _effects(effects: pd.DataFrame) -> str:
         rows.append(
             [
                 *(Cell(str(name)) for name in names),
-                Cell.count(int(of_group["n_cells"].iloc[0])),
+                Cell.count(int(group_effects["n_cells"].iloc[0])),
                 Cell.count(int((called["effect"] > 0).sum())),
                 Cell.count(int((called["effect"] < 0).sum())),
                 Cell(", ".join(named) or MISSING, marks=("long",)),

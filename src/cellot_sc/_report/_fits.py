@@ -65,8 +65,8 @@ def _table(adata: AnnData, fitted: tl.FittedMaps) -> str:
     rows = []
     for name, fitted_map in fitted.maps.items():
         history = fitted.history[fitted.history["perturbation"] == name]
-        of_both = zip(counts.loc[name], counts.loc[fit.control], strict=True)
-        cells = [Cell.count(treated, f"control {control:,}") for treated, control in of_both]
+        both = zip(counts.loc[name], counts.loc[fit.control], strict=True)
+        cells = [Cell.count(treated, f"control {control:,}") for treated, control in both]
         rows.append([Cell(name), Cell(fit.solver), *cells, *_course(history, fitted_map)])
     return render(["perturbation", "solver", *shown, "how the fit went", "validation", "seconds"], rows)
 

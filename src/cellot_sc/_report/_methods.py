@@ -60,29 +60,29 @@ def paragraph(
     weights = fit.growth or fit.source_weights
     found = [f"{name} {versions[name]}" for name in PACKAGES if name in versions]
     sentences = [
-        _of_cells(adata, fit),
-        _of_fit(adata, fitted, cite),
+        _cells_text(adata, fit),
+        _fit_text(adata, fitted, cite),
         f"Cells were paired only within categories of {fit.pair_by!r}." if fit.pair_by else "",
         f"Train cells were weighed by {weights!r}." if weights else "",
         "The cost weighed dimensions differently." if fit.feature_weights else "",
-        _of_scores(adata, scores, fit, cite, metrics=metrics, groupby=groupby),
+        _scores_text(adata, scores, fit, cite, metrics=metrics, groupby=groupby),
         f"Intervals are central 95 % ranges over {n_boot} resamples of cells." if n_boot else "",
         "The severity of a perturbation is the mean of half the squared displacement of control cells, beside that "
         "under maps between random halves of the control train cells.",
-        _of_groups(groupby, cite) if groupby else "",
+        _groups_text(groupby, cite) if groupby else "",
         f"Data were handled with anndata ({cite('virshup2024')}) and scanpy ({cite('wolf2018')}). Versions when this "
         f"was written: Python {platform.python_version()}, {', '.join(found)}.",
     ]
     return " ".join(filter(None, sentences)), cite
 
 
-def _of_cells(adata: AnnData, fit: tl.Fit) -> str:
+def _cells_text(adata: AnnData, fit: tl.Fit) -> str:
     splits = adata.obs[fit.split_key].astype(str).value_counts()
     sizes = [f"{splits[name]:,} {name}" for name in _keys.SPLITS if name in splits.index]
     return f"{adata.n_obs:,} cells with {adata.n_vars:,} features were split into {_listed(sizes)} cells."
 
 
-def _of_fit(adata: AnnData, fitted: tl.FittedMaps, cite: Citations) -> str:
+def _fit_text(adata: AnnData, fitted: tl.FittedMaps, cite: Citations) -> str:
     fit, n_maps = fitted.fit, len(fitted.maps)
     space, solver = fit.space(adata), fit.solver
     how = f", {space.method} of train cells" if space.decodes else ""
@@ -98,7 +98,7 @@ def _of_fit(adata: AnnData, fitted: tl.FittedMaps, cite: Citations) -> str:
     )
 
 
-def _of_scores(
+def _scores_text(
     adata: AnnData,
     scores: pd.DataFrame,
     fit: tl.Fit,
@@ -121,7 +121,7 @@ def _of_scores(
     )
 
 
-def _of_groups(groupby: str, cite: Citations) -> str:
+def _groups_text(groupby: str, cite: Citations) -> str:
     return (
         f"Effects on features within categories of {groupby!r} were tested against the same maps and, where there "
         "were treated cells, by Welch's test between observed cells, and called at a false discovery rate of 5 % "

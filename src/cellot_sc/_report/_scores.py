@@ -160,12 +160,12 @@ def _table(scores: pd.DataFrame, metrics: Sequence[Metric], solver: str) -> str:
     models = in_order(list(values["model"]))
     records = {metric.name: metric for metric in metrics}
     rows = []
-    for of_row, group in values.groupby(index, sort=False):
+    for row_key, group in values.groupby(index, sort=False):
         by_model: dict[str, pd.Series] = {str(row["model"]): row for _, row in group.iterrows()}
-        best = _best_prediction(records[str(of_row[2])], {model: row["value"] for model, row in by_model.items()})
+        best = _best_prediction(records[str(row_key[2])], {model: row["value"] for model, row in by_model.items()})
         cells = [_score(by_model.get(model), best=model in best, own=model == solver) for model in models]
-        fraction = own.get((*of_row[:2], f"{of_row[2]}{_keys.GAP_CLOSED}"), math.nan)
-        rows.append([*(Cell(str(name)) for name in of_row), *cells, Cell(percent(fraction), fraction)])
+        fraction = own.get((*row_key[:2], f"{row_key[2]}{_keys.GAP_CLOSED}"), math.nan)
+        rows.append([*(Cell(str(name)) for name in row_key), *cells, Cell(percent(fraction), fraction)])
     names = [model_name(model).partition(" (")[0] for model in models]
     return render(["perturbation", "cells", "metric", *names, "gap closed"], rows)
 

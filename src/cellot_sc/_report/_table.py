@@ -54,8 +54,8 @@ def render(heads: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
     """
     numeric = [cell.value is not None for cell in rows[0]] if rows else [False] * len(heads)
     head = "".join(
-        f'<th scope="col"{_kind(["n"] if of_numbers else [])}>{html.escape(label)}</th>'
-        for label, of_numbers in zip(heads, numeric, strict=True)
+        f'<th scope="col"{_kind(["n"] if is_number else [])}>{html.escape(label)}</th>'
+        for label, is_number in zip(heads, numeric, strict=True)
     )
     body = "".join(f"<tr>{''.join(_html(cell, first=i == 0) for i, cell in enumerate(row))}</tr>\n" for row in rows)
     return f"<thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody>"

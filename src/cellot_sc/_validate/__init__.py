@@ -79,8 +79,8 @@ from ._numbers import (
 from ._times import (
     after_first,
     before_last,
+    in_course,
     labelled,
-    of_course,
     time_index,
     time_labels,
     time_order,
@@ -132,7 +132,7 @@ __all__ = [
     "not_both",
     "not_read",
     "obs_key",
-    "of_course",
+    "in_course",
     "one_of",
     "one_score_each",
     "pairs_of_one_kind",

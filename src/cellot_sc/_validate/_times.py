@@ -109,7 +109,7 @@ def time_value(t: Any, labels: Sequence[str], values: Sequence[float]) -> float:
     return number
 
 
-def of_course(taken: np.ndarray, labels: Sequence[str]) -> None:
+def in_course(taken: np.ndarray, labels: Sequence[str]) -> None:
     """Raise :class:`ValueError` if a cell was taken at a time that is not of the course (index -1)."""
     others = int((taken < 0).sum())
     if others:

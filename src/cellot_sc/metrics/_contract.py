@@ -74,8 +74,8 @@ def check_metric(metric: Metric) -> None:
     assert math.isclose(alike, turned, rel_tol=1e-4, abs_tol=1e-6), (
         f"{what} is {alike} of cells in one order and {turned} in another: cells have no order."
     )
-    of_two = metric(*(cloud[:2] for cloud in clouds))
-    assert not math.isinf(of_two), f"{what} is {of_two} of two cells: a number is needed, or NaN if it is unknown."
+    few = metric(*(cloud[:2] for cloud in clouds))
+    assert not math.isinf(few), f"{what} is {few} of two cells: a number is needed, or NaN if it is unknown."
     _check_resamples(metric, what, simulated, value)
     for cloud, copy in zip(clouds, copies, strict=True):
         assert np.array_equal(cloud, copy), f"{what} changes the cells that it is given: it has to work on a copy."

@@ -32,7 +32,7 @@ class ObservedCells:
         What the bandwidth ``"median"`` stands for.
     observed_counts, control_counts
         Their resamples, shapes ``(n_observed, n_boot)`` and ``(n_control, n_boot)``.
-    of_units
+    whole_units
         Whether these are resamples of whole units, which are further from anything than the cells are.
     """
 
@@ -41,7 +41,7 @@ class ObservedCells:
     gammas: np.ndarray = field(kw_only=True)
     observed_counts: np.ndarray = field(kw_only=True)
     control_counts: np.ndarray = field(kw_only=True)
-    of_units: bool = field(default=False, kw_only=True)
+    whole_units: bool = field(default=False, kw_only=True)
     pairs: dict[Resampling, PairBootstrap] = field(default_factory=dict, init=False, repr=False)
     """What was computed from the observed cells alone, for the next prediction."""
 
@@ -129,7 +129,7 @@ class MomentResampling(Resampling):
             half = np.sqrt(variance / 2)
             pairs.append(np.stack([center + mean - half, center + mean + half], axis=1))
         return np.array(
-            [function(*of_one) if full else np.nan for full, *of_one in zip(_full(counts), *pairs, strict=True)]
+            [function(*pair) if full else np.nan for full, *pair in zip(_full(counts), *pairs, strict=True)]
         )
 
 
@@ -158,7 +158,7 @@ class PairResampling(CellResampling):
             )
         value, resamples = cells.pairs[self](predicted, counts)
         # pairs within a unit that was drawn twice lie closer together than other pairs
-        shift = value - np.nanmean(resamples) if cells.of_units and np.isfinite(resamples).any() else 0.0
+        shift = value - np.nanmean(resamples) if cells.whole_units and np.isfinite(resamples).any() else 0.0
         return value, resamples + shift
 
 

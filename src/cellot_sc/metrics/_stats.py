@@ -22,9 +22,9 @@ def welch(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Both have the shape ``(n_features,)``.
     """
     m, n = len(x), len(y)
-    of_x, of_y = x.var(axis=0, ddof=1) / m, y.var(axis=0, ddof=1) / n
-    of_x += np.maximum(SMALLEST_VARIANCE - of_x - of_y, 0)
+    x_error, y_error = x.var(axis=0, ddof=1) / m, y.var(axis=0, ddof=1) / n
+    x_error += np.maximum(SMALLEST_VARIANCE - x_error - y_error, 0)
     # not from the cells: of features that never vary, scipy would warn
     return stats.ttest_ind_from_stats(
-        x.mean(axis=0), np.sqrt(of_x * m), m, y.mean(axis=0), np.sqrt(of_y * n), n, equal_var=False
+        x.mean(axis=0), np.sqrt(x_error * m), m, y.mean(axis=0), np.sqrt(y_error * n), n, equal_var=False
     )

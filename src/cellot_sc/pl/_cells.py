@@ -65,7 +65,7 @@ def groups(adata: AnnData, key: str | None, *, what: str = "color") -> np.ndarra
     return None if key is None else _validate.obs_key(adata, key, what=what).astype(str).to_numpy(dtype=object)
 
 
-def of_split(adata: AnnData, targets: str | Sequence[str] | None, *, key: str, split: str) -> ShownCells:
+def shown_cells(adata: AnnData, targets: str | Sequence[str] | None, *, key: str, split: str) -> ShownCells:
     """Return the cells of a split for some perturbations, all fitted ones with ``None``, that have cells there.
 
     Raises

@@ -88,12 +88,12 @@ def clonal_agreement(
     canvas = _canvas.Canvas.of(ax, metrics, size=(2.9, 0.9 + 0.3 * len(models)), n_cols=3)
     y = np.arange(len(models))
     for metric, panel in canvas.panels.items():
-        of_metric = rows[rows["metric"] == metric].drop_duplicates("model").set_index("model").reindex(models)
+        scores = rows[rows["metric"] == metric].drop_duplicates("model").set_index("model").reindex(models)
         shades = [colors[model] for model in models]
-        panel.hlines(y, of_metric["ci_low"], of_metric["ci_high"], color=shades, linewidth=1.5)
-        panel.scatter(of_metric["value"], y, color=shades, s=28, zorder=3)
+        panel.hlines(y, scores["ci_low"], scores["ci_high"], color=shades, linewidth=1.5)
+        panel.scatter(scores["value"], y, color=shades, s=28, zorder=3)
         # the accuracy of one guess for all cells depends on the fates
-        chance = CHANCE.get(metric, of_metric["value"].get("prior", np.nan))
+        chance = CHANCE.get(metric, scores["value"].get("prior", np.nan))
         panel.axvline(chance, color=_colors.GREY, linewidth=0.8, linestyle="--", zorder=0)
         _draw.name_rows(panel, [model_name(model) for model in models])
         _draw.title(panel, metric)

@@ -84,7 +84,7 @@ def displacement(
     """
     _validate.figure_file(save)
     plane = None if basis in _bases.BASES else _validate.plane(adata, basis, also=_bases.BASES)
-    cells = _cells.of_split(adata, targets, key=key, split=split)
+    cells = _cells.shown_cells(adata, targets, key=key, split=split)
     groups = _cells.groups(adata, color)
     rows = _bases.rows_of(cells, basis)
     xy = _bases.together(cells, rows, basis) if plane is None else _bases.onto(cells, rows, plane)
@@ -93,17 +93,19 @@ def displacement(
     side, n_cols, n_squares = _canvas.by_number(n, (4.0, 1, 24), (3.0, 3, 18), (2.1, 6, 12))
     canvas = _canvas.Canvas.of(ax, cells.targets, size=(side, side), n_cols=n_cols)
     colors = _colors.role_colors(adata, cells.fitted.fit, cells.targets[0] if n == 1 else None)
-    of_control = None if groups is None else groups[rows[cells.control]]
-    group_colors = _colors.group_colors(adata, color, of_control)
+    start_groups = None if groups is None else groups[rows[cells.control]]
+    group_colors = _colors.group_colors(adata, color, start_groups)
     if color is not None:
         colors |= {_colors.OBSERVED: _colors.GREY, _colors.PREDICTED: _colors.BLACK}
     limits = _fields.limits([points for by_role in xy.values() for points in by_role.values()])
     for name, panel in canvas.panels.items():
         start, observed, end = (xy[name][role] for role in _bases.ROLES)
-        of_cells: Any = colors[_colors.CONTROL] if of_control is None else [group_colors[group] for group in of_control]
+        cell_colors: Any = (
+            colors[_colors.CONTROL] if start_groups is None else [group_colors[group] for group in start_groups]
+        )
         n_total = len(start) + len(observed)
         _draw.points(panel, observed, n_total=n_total, color=colors[_colors.OBSERVED], alpha=0.35)
-        _draw.points(panel, start, n_total=n_total, c=of_cells, alpha=0.35 if of_control is None else 0.8)
+        _draw.points(panel, start, n_total=n_total, c=cell_colors, alpha=0.35 if start_groups is None else 0.8)
         draw = _fields.streams if stream else _fields.arrows
         draw(panel, start, end, limits, n_squares, colors[_colors.PREDICTED])
         _fields.frame(panel, limits)

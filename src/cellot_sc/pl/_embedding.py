@@ -81,7 +81,7 @@ def embedding(
     """
     _validate.figure_file(save)
     _validate.one_of(basis, _bases.BASES, what="basis")
-    cells = _cells.of_split(adata, targets, key=key, split=split)
+    cells = _cells.shown_cells(adata, targets, key=key, split=split)
     if overlay is None:
         overlay = len(cells.targets) > _canvas.FEW and color is None
     if color is not None:
@@ -95,16 +95,16 @@ def embedding(
     colors = _colors.role_colors(adata, cells.fitted.fit, None if several else cells.targets[0])
     shown = None if groups is None else groups[np.concatenate(list(rows.values()))]
     group_colors = _colors.group_colors(adata, color, shown)
-    limits = _fields.limits([points for of_target in xy.values() for points in of_target.values()])
+    limits = _fields.limits([points for by_role in xy.values() for points in by_role.values()])
     for (name, role), panel in canvas.panels.items():
         if role == OVERLAY:
             _overlaid(panel, xy[name], colors)
         else:
-            of_cells: Any = colors[role]
+            cell_colors: Any = colors[role]
             if groups is not None:
                 chosen = rows[name if role == _colors.OBSERVED else cells.control]
-                of_cells = [group_colors[group] for group in groups[chosen]]
-            _alone(panel, xy[name], role, of_cells)
+                cell_colors = [group_colors[group] for group in groups[chosen]]
+            _alone(panel, xy[name], role, cell_colors)
         _draw.title(panel, name if role == OVERLAY else f"{name} · {role}" if several else role)
         # all panels show the same part of the same map
         _fields.frame(panel, limits)
@@ -125,6 +125,6 @@ def _alone(ax: Axes, xy: dict[str, np.ndarray], role: str, color: Any) -> None:
 def _overlaid(ax: Axes, xy: dict[str, np.ndarray], colors: dict[str, str]) -> None:
     """Draw the cells of all roles in random order, so that none hides another."""
     points = np.concatenate(list(xy.values()))
-    of_cells = np.repeat([colors[role] for role in xy], [len(part) for part in xy.values()])
+    cell_colors = np.repeat([colors[role] for role in xy], [len(part) for part in xy.values()])
     order = np.random.default_rng(0).permutation(len(points))
-    _draw.points(ax, points[order], n_total=len(points), c=of_cells[order].tolist(), alpha=0.7)
+    _draw.points(ax, points[order], n_total=len(points), c=cell_colors[order].tolist(), alpha=0.7)

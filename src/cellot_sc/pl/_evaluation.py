@@ -109,11 +109,11 @@ def evaluation(
 
     canvas = _canvas.Canvas.of(ax, names, size=(3.6, height), n_cols=3)
     for metric, panel in zip(records, canvas.axes, strict=True):
-        of_metric = rows[rows["metric"] == metric.name]
+        scores = rows[rows["metric"] == metric.name]
         if x is None:
-            _forest(panel, of_metric, metric, perturbations, styles)
+            _forest(panel, scores, metric, perturbations, styles)
         else:
-            _curves(panel, of_metric, metric, x, styles)
+            _curves(panel, scores, metric, x, styles)
         _draw.title(panel, textwrap.fill(metric.label, LINE))
     if x is None:
         canvas.name_rows_once()
@@ -182,10 +182,10 @@ def _forest(ax: Axes, rows: pd.DataFrame, metric: Metric, perturbations: list[st
     """Draw a row per perturbation, from the top, and in it a point with its interval per model."""
     lanes = np.linspace(-0.34, 0.34, len(styles)) if len(styles) > 1 else np.zeros(1)
     for lane, (model, style) in zip(lanes, styles.items(), strict=True):
-        of_model = rows[rows["model"] == model].set_index("perturbation").reindex(perturbations)
+        model_scores = rows[rows["model"] == model].set_index("perturbation").reindex(perturbations)
         y = np.arange(len(perturbations)) + lane
-        ax.hlines(y, of_model["ci_low"], of_model["ci_high"], color=style["color"], linewidth=1.2)
-        ax.plot(of_model["value"], y, label=model, **style)
+        ax.hlines(y, model_scores["ci_low"], model_scores["ci_high"], color=style["color"], linewidth=1.2)
+        ax.plot(model_scores["value"], y, label=model, **style)
     for i in range(0, len(perturbations), 2):
         ax.axhspan(i - 0.5, i + 0.5, color=_colors.GREY, alpha=0.08, linewidth=0)
     ax.axvline(metric.best, color=_colors.GREY, linewidth=0.8, linestyle=":", zorder=0)

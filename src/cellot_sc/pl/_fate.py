@@ -106,15 +106,15 @@ def _bars(ax: Axes, shares: np.ndarray, groups: np.ndarray, colors: list[Any]) -
     begin = 0
     ticks = []
     for name in names:
-        of_group = shares[groups == name]
-        likeliest = of_group.argmax(axis=1)
-        of_group = of_group[np.lexsort((-of_group.max(axis=1), likeliest))]
-        x = begin + np.arange(len(of_group))
+        group_shares = shares[groups == name]
+        likeliest = group_shares.argmax(axis=1)
+        group_shares = group_shares[np.lexsort((-group_shares.max(axis=1), likeliest))]
+        x = begin + np.arange(len(group_shares))
         edges = np.append(x, x[-1] + 1)
         # steps, because thousands of single bars are slow to draw and show seams
-        ax.stackplot(edges, np.vstack([of_group, of_group[-1]]).T, step="post", colors=colors, linewidth=0)
-        ticks.append(begin + len(of_group) / 2)
-        begin += len(of_group) + gap
+        ax.stackplot(edges, np.vstack([group_shares, group_shares[-1]]).T, step="post", colors=colors, linewidth=0)
+        ticks.append(begin + len(group_shares) / 2)
+        begin += len(group_shares) + gap
     ax.set(xlim=(0, begin - gap), ylim=(0, 1))
     ax.set_xticks(ticks, names)
     ax.tick_params(axis="x", length=0)

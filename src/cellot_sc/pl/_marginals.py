@@ -89,30 +89,30 @@ def marginals(
     [('drug_a', 'gene_00'), ('drug_a', 'gene_01')]
     """
     _validate.figure_file(save)
-    cells = _cells.of_split(adata, targets, key=key, split=split)
+    cells = _cells.shown_cells(adata, targets, key=key, split=split)
     several = len(cells.targets) > 1
     names = cells.space.features
     asked = None if features is None else _validate.feature_names(features, names)
     n_default = _canvas.by_number(len(cells.targets), 6, 3, 1)
     chosen = {name: asked or _furthest_apart(cells, name, n_default) for name in cells.targets}
-    panels = [(name, feature) for name, of_target in chosen.items() for feature in of_target]
+    panels = [(name, feature) for name, target_features in chosen.items() for feature in target_features]
     n_cols = len(asked or ()) if several and asked and len(asked) > 1 else 6 if n_default == 1 else 3
     canvas = _canvas.Canvas.of(ax, panels, size=(2.8, 2.2), n_cols=min(n_cols, 6))
 
     colors = _colors.role_colors(adata, cells.fitted.fit, None if several else cells.targets[0])
     control = cells.space.read(cells.rows(cells.control, at_most=MAX_CELLS))
-    for name, of_target in chosen.items():
-        columns = [names.index(feature) for feature in of_target]
+    for name, target_features in chosen.items():
+        columns = [names.index(feature) for feature in target_features]
         roles = {
             _colors.CONTROL: control,
             _colors.OBSERVED: cells.space.read(cells.rows(name, at_most=MAX_CELLS)),
             _colors.PREDICTED: cells.fitted.maps[name].transport(control),
         }
         values = {role: cells.space.view(points)[:, columns] for role, points in roles.items()}
-        for i, feature in enumerate(of_target):
-            panel, of_feature = canvas.panels[name, feature], {role: x[:, i] for role, x in values.items()}
-            _densities(panel, of_feature, colors)
-            _draw.title(panel, f"{name} · {feature}" if several else feature, _distances(of_feature))
+        for i, feature in enumerate(target_features):
+            panel, feature_values = canvas.panels[name, feature], {role: x[:, i] for role, x in values.items()}
+            _densities(panel, feature_values, colors)
+            _draw.title(panel, f"{name} · {feature}" if several else feature, _distances(feature_values))
     measure = "expression" if cells.space.is_genes else "coordinate"
     unit = f"{measure} after the round trip" if cells.space.decodes else measure
     canvas.label(x=f"{unit} (W$_1$: distance to observed)", y="density")

@@ -122,8 +122,8 @@ def _patterned(table: pd.DataFrame | None, name: str, n: int) -> list[str]:
     """Return the features with the largest autocorrelation."""
     if table is None:
         return []
-    of_target = table[table["perturbation"].astype(str) == name]
-    return list(of_target.nlargest(n, "moran_i")["feature"].astype(str))
+    patterns = table[table["perturbation"].astype(str) == name]
+    return list(patterns.nlargest(n, "moran_i")["feature"].astype(str))
 
 
 def _printed(table: pd.DataFrame) -> dict[tuple[str, str], str]:

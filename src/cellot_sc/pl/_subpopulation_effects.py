@@ -87,8 +87,8 @@ def subpopulation_effects(
     rows = {name: table[table["perturbation"] == name] for name in names}
     asked = None if features is None else _validate.feature_names(features, list(table["feature"].unique()))
     groups = list(table["group"].unique())
-    shown = {name: asked or _strongest(of_target, n_features, alpha) for name, of_target in rows.items()}
-    chosen = pd.concat([of_target[of_target["feature"].isin(shown[name])] for name, of_target in rows.items()])
+    shown = {name: asked or _strongest(effects, n_features, alpha) for name, effects in rows.items()}
+    chosen = pd.concat([effects[effects["feature"].isin(shown[name])] for name, effects in rows.items()])
     limit = float(chosen["effect"].abs().max()) or 1.0
 
     n_cols = _canvas.by_number(len(names), 1, 3, 6)
@@ -106,9 +106,9 @@ def subpopulation_effects(
     canvas.colorbar(dots[names[0]], "effect")
     legend = canvas.legend(_handles(alpha))
     largest = LARGEST * _distance(canvas.axes)
-    for of_panel in dots.values():
+    for collection in dots.values():
         # where no cell responds, one that can just be seen
-        of_panel.set_sizes(np.maximum(largest**2 * np.nan_to_num(of_panel.get_sizes()), 2.0))
+        collection.set_sizes(np.maximum(largest**2 * np.nan_to_num(collection.get_sizes()), 2.0))
     for handle, part in zip(legend.get_lines(), (*FRACTIONS, 0.5), strict=True):
         handle.set_markersize(largest * np.sqrt(part))
     return canvas.finish(show=show, save=save)
@@ -118,8 +118,8 @@ def _strongest(rows: pd.DataFrame, n: int, alpha: float) -> list[str]:
     """Return the features with the largest effects, the significant ones first, by the group they are largest on."""
     size = rows["effect"].abs()
     largest = size.groupby(rows["feature"]).max()
-    of_significant = size.where(rows["pvalue_adj"] < alpha).groupby(rows["feature"]).max()
-    order = pd.DataFrame({"significant": of_significant.fillna(0), "any": largest})
+    significant = size.where(rows["pvalue_adj"] < alpha).groupby(rows["feature"]).max()
+    order = pd.DataFrame({"significant": significant.fillna(0), "any": largest})
     best = list(order.sort_values(["significant", "any"], ascending=False, kind="stable").index[:n])
     wide = rows.pivot_table(index="feature", columns="group", values="effect", sort=False, observed=True).loc[best]
     where = wide.abs().to_numpy().argmax(axis=1)

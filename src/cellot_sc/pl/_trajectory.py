@@ -114,8 +114,8 @@ def trajectory(
         moments = np.linspace(course.values[start], course.values[-1], POINTS_PER_PATH)
         paths = [place(course.move(x[rows], start, moment, path=time_course.SPLINE)) for moment in moments.tolist()]
         middle = (moments[:-1] + moments[1:]) / 2
-        of_moments = meaning.to_rgba(middle) if color is None and isinstance(meaning, ScalarMappable) else None
-        _paths(panel, np.stack(paths, axis=1), shades[rows], of_moments)
+        time_colors = meaning.to_rgba(middle) if color is None and isinstance(meaning, ScalarMappable) else None
+        _paths(panel, np.stack(paths, axis=1), shades[rows], time_colors)
         limits = _fields.limits([xy[cells], *paths])
     else:
         moving = np.flatnonzero((taken >= start) & (taken < len(course.labels) - 1))
@@ -170,11 +170,11 @@ def _shades(
     return scale.to_rgba(np.ma.masked_invalid(numbers)), scale
 
 
-def _paths(ax: Axes, paths: np.ndarray, shades: np.ndarray, of_moments: np.ndarray | None) -> None:
+def _paths(ax: Axes, paths: np.ndarray, shades: np.ndarray, time_colors: np.ndarray | None) -> None:
     """Draw paths, shape (n_cells, n_points, 2), and where they begin: of one colour each, or of one at each moment."""
     segments = np.stack([paths[:, :-1], paths[:, 1:]], axis=2).reshape(-1, 2, 2)
     n = paths.shape[1] - 1
-    colors = np.repeat(shades, n, axis=0) if of_moments is None else np.tile(of_moments, (len(paths), 1))
+    colors = np.repeat(shades, n, axis=0) if time_colors is None else np.tile(time_colors, (len(paths), 1))
     ax.add_collection(LineCollection(segments.tolist(), colors=colors, linewidths=0.9, alpha=0.9, zorder=3))
     x, y = paths[:, 0].T
     ax.scatter(x, y, s=14, c=shades, edgecolors="white", linewidths=0.5, zorder=4)

@@ -100,11 +100,9 @@ def _forest(
     scale = (lambda cost: np.sqrt(2 * cost)) if value == "distance" else (lambda cost: cost)
     step = 0.76 / len(groups)
     for i, group in enumerate(groups):
-        of_group = rows[rows["group"] == group].set_index("perturbation").reindex(names)
+        costs = rows[rows["group"] == group].set_index("perturbation").reindex(names)
         y = np.arange(len(names)) + (i - (len(groups) - 1) / 2) * step
-        point, low, high, null = (
-            scale(of_group[name].to_numpy(float)) for name in ("cost", "ci_low", "ci_high", "null")
-        )
+        point, low, high, null = (scale(costs[name].to_numpy(float)) for name in ("cost", "ci_low", "ci_high", "null"))
         ax.barh(y, null, height=0.9 * step, color=_colors.FAINT, linewidth=0, zorder=1)
         ax.hlines(y, low, high, color=colors[group], linewidth=1.4, zorder=2)
         size = 5 if group == _keys.ALL or len(groups) == 1 else 3.5

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cellot_sc.ot import Problem
-from cellot_sc.ot._loop.checkpoints import Checkpoint, of_fit
+from cellot_sc.ot._loop.checkpoints import Checkpoint, fit_checkpoint
 from cellot_sc.ot._solvers.paper import PaperConfig
 
 RUN: dict[str, Any] = {"b": {"x": jnp.arange(3.0), "n": np.int64(7)}, "a": np.array([[True, False]])}
@@ -76,12 +76,12 @@ def test_fingerprint_is_of_cells_options_and_seed(tmp_path: Path):
     problem = Problem(x, y, x[:5], y[:5], groups, groups)
 
     def fingerprint(problems: list[Problem], seed: int = 0, **options: int) -> str:
-        checkpoint = of_fit(PaperConfig(**options, checkpoint_dir=tmp_path), problems, seed)  # type: ignore[arg-type]
+        checkpoint = fit_checkpoint(PaperConfig(**options, checkpoint_dir=tmp_path), problems, seed)  # type: ignore[arg-type]
         assert checkpoint is not None
         return checkpoint.fingerprint
 
     same = fingerprint([problem])
-    elsewhere = of_fit(PaperConfig(checkpoint_dir=tmp_path / "elsewhere", resume=True), [problem], 0)
+    elsewhere = fit_checkpoint(PaperConfig(checkpoint_dir=tmp_path / "elsewhere", resume=True), [problem], 0)
     assert elsewhere is not None
     assert elsewhere.fingerprint == same
     assert fingerprint([dataclasses.replace(problem, source=x.copy())]) == same
@@ -104,4 +104,4 @@ def test_fingerprint_is_of_cells_options_and_seed(tmp_path: Path):
 
 
 def test_no_folder_no_checkpoint():
-    assert of_fit(PaperConfig(), [], 0) is None
+    assert fit_checkpoint(PaperConfig(), [], 0) is None

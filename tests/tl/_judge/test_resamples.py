@@ -46,7 +46,7 @@ class TestUnits:
                 gammas=np.array([0.1]),
                 observed_counts=counts,
                 control_counts=control_counts,
-                of_units=kind == "units",
+                whole_units=kind == "units",
             )
             for name in ("energy_distance", "mmd", "l2_means", "deg_overlap", "wasserstein_marginals"):
                 metric = METRICS[name]

@@ -72,7 +72,7 @@ class Checkpoint:
         return run, record
 
 
-def of_fit(config: Any, problems: Sequence[Problem], seed: int) -> Checkpoint | None:
+def fit_checkpoint(config: Any, problems: Sequence[Problem], seed: int) -> Checkpoint | None:
     """Return where a fit keeps its state, or ``None`` if it does not.
 
     Parameters

@@ -20,7 +20,7 @@ from .._maps.base import TransportMap
 from .._maps.networks import Params
 from .._problem import History, Problem, Progress, Solution
 from .batches import Clouds, Ranges, draw, gather
-from .checkpoints import Checkpoint, of_fit
+from .checkpoints import Checkpoint, fit_checkpoint
 from .config import LoopConfig, LoopState, SingleConfig
 
 logger = logging.getLogger("cellot_sc")
@@ -210,7 +210,7 @@ def train_each(
         seed=seed,
         min_steps=min(config.check_every, config.n_steps) if all_judged(problems) else config.n_steps,
         progress=progress,
-        checkpoint=of_fit(config, problems, seed),
+        checkpoint=fit_checkpoint(config, problems, seed),
     )
     params = jax.tree.map(np.asarray, trained.params)
     return [

@@ -150,7 +150,7 @@ def _fit_networks(
         # without validation cells nothing can be chosen by: the last step is taken
         min_steps=min(config.min_steps, config.n_steps) if all_judged(problems) else config.n_steps,
         progress=progress,
-        checkpoint=checkpoints.of_fit(config, problems, seed),
+        checkpoint=checkpoints.fit_checkpoint(config, problems, seed),
     )
     params = jax.tree.map(np.asarray, trained.params)
     views = list(zip(*map(np.asarray, clouds.ranges.view), strict=True))

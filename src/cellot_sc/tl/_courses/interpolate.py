@@ -87,7 +87,7 @@ def interpolate(
     taken = course.indices(adata)
     if cells is not None:
         rows = _validate.cell_positions(adata, cells)
-        _validate.of_course(taken[rows], course.labels)
+        _validate.in_course(taken[rows], course.labels)
     else:
         rows = np.flatnonzero(np.isin(taken, _sources(course, source, value)))
     space = course.fit.space(adata)

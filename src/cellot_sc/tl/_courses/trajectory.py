@@ -124,8 +124,8 @@ def trajectory(
     >>> adata = cs.datasets.simulate_branching(600, 30, growth={"fate_a": 3})
     >>> cs.tl.trajectory(adata, solver="gaussian", growth="growth")
     >>> early = adata.obs[adata.obs["time"] == 0]
-    >>> of_fates = early.groupby("fate", observed=True)["trajectory_growth"].mean()
-    >>> float((of_fates["fate_a"] / of_fates["fate_b"]).round(2))
+    >>> growth = early.groupby("fate", observed=True)["trajectory_growth"].mean()
+    >>> float((growth["fate_a"] / growth["fate_b"]).round(2))
     3.0
     """
     seed = _validate.seed(seed)

@@ -73,7 +73,7 @@ class GroupClouds(NamedTuple):
     stand_in: Cloud | None
     """Treated train cells; ``None`` where the observed cells are halved instead."""
     halves: list[tuple[np.ndarray, np.ndarray]]
-    of_units: bool
+    whole_units: bool
     """Whether whole units are resampled."""
 
     @property
@@ -180,4 +180,4 @@ def gather(
         halves = [(order[: len(order) // 2], order[len(order) // 2 :]) for order in orders]
     start = data.x[source]
     predictions = {model: Cloud(data.view(fitted.transport(start)), control.counts) for model, fitted in maps.items()}
-    return GroupClouds(control, observed, predictions, stand_in, halves, resamples.of_units)
+    return GroupClouds(control, observed, predictions, stand_in, halves, resamples.whole_units)

@@ -190,8 +190,8 @@ def evaluate(
         if expression is not None:
             train = parts == _keys.TRAIN
             markers = in_order(expression, train & (labels == name), train & (labels == control))
-        of_target = {model: by_target[name] for model, by_target in maps.items()}
-        judgements[name] = judge(data, plan, name, of_target, markers)
+        target_maps = {model: by_target[name] for model, by_target in maps.items()}
+        judgements[name] = judge(data, plan, name, target_maps, markers)
     discriminate(judgements, chosen, n_boot)
     tables = [
         _table(scores, setting, chosen).assign(perturbation=name)
@@ -280,8 +280,8 @@ def _table(scores: dict[str, Scores], setting: Setting, metrics: list[Metric]) -
                 *(model, name, group, setting.n_features, setting.n_sampled or score.n_cells),
                 *(score.value, *interval(score.resamples)),
             )
-            for group, of_group in scores.items()
-            for (model, name), score in of_group.items()
+            for group, group_scores in scores.items()
+            for (model, name), score in group_scores.items()
         ],
         columns=["model", "metric", "group", "n_features", "n_cells", "value", "ci_low", "ci_high"],
     )

@@ -134,7 +134,7 @@ def _scores(metrics: list[Metric], clouds: GroupClouds, gammas: np.ndarray) -> S
             gammas=gammas,
             observed_counts=observed.counts,
             control_counts=clouds.control.counts,
-            of_units=clouds.of_units,
+            whole_units=clouds.whole_units,
         )
         return {
             (model, metric.name): Score(*metric.resampling.score(metric, cells, *predicted), len(observed.cells))
@@ -165,7 +165,7 @@ def _sampled_scores(
     """Score samples of so many cells of every cloud; the value is the mean over samples, these are the resamples."""
     samples = [_scores(metrics, clouds.sample(n, rng), gammas) for _ in range(N_SAMPLES)]
     values = {key: np.array([sample[key].value for sample in samples]) for key in samples[0]}
-    return {key: Score(float(np.mean(of_samples)), of_samples, n) for key, of_samples in values.items()}
+    return {key: Score(float(np.mean(sample_scores)), sample_scores, n) for key, sample_scores in values.items()}
 
 
 def _effects(clouds: GroupClouds) -> Effects:

@@ -33,7 +33,7 @@ class Resamples:
                 self._draws[part] = _bootstrap.unit_draws(units[part], n_boot, seed=rng) if part.any() else 0
 
     @property
-    def of_units(self) -> bool:
+    def whole_units(self) -> bool:
         """Whether whole units are drawn."""
         return self._draws is not None
 
