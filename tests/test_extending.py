@@ -39,8 +39,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def _installed(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cs.ot.SOLVERS, "_records", dict(cs.ot.SOLVERS._records))
-    monkeypatch.setattr(cs.ot.SOLVERS, "_loaded", False)
+    for registry in (cs.ot.SOLVERS, cs.metrics.METRICS):
+        monkeypatch.setattr(registry, "_records", dict(registry._records))
+        monkeypatch.setattr(registry, "_used", {})
+        monkeypatch.setattr(registry, "_loaded", False)
     monkeypatch.setattr(cs.ot.TransportMap, "_kinds", dict(cs.ot.TransportMap._kinds))
     monkeypatch.delitem(sys.modules, "quantile_maps", raising=False)
     monkeypatch.syspath_prepend(site)
@@ -81,7 +83,7 @@ def test_it_is_fitted_judged_drawn_and_reported(cells: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.usefixtures("_installed")
-def test_an_object_that_is_not_registered_is_reported_by_its_name(tmp_path: Path) -> None:
+def test_an_object_that_is_not_registered_is_reported_like_others(tmp_path: Path) -> None:
     adata = cs.datasets.simulate(600, 50)
     cs.pp.split(adata)
     cs.pp.represent(adata, n_components=5)
@@ -91,7 +93,12 @@ def test_an_object_that_is_not_registered_is_reported_by_its_name(tmp_path: Path
     scores = cs.tl.evaluate(adata, metrics="energy_distance", baselines=[cs.ot.SOLVERS["mean_shift"]], n_boot=0)
     assert {"unheard", "identity", "mean_shift", "observed"} == set(scores["model"])
     _report.compose(adata, n_boot=0).write(tmp_path / "page.html", title="cells")
-    assert "(solver unheard; seed 0)" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "(solver unheard: quantiles of every feature by itself; seed 0)" in text
+    # what no effect looks like is fitted by the solver itself
+    cs.tl.cellot(adata, solver=NAME, key_added="named")
+    own, named = (cs.tl.transport_cost(adata, key=key)["null"] for key in ("cellot", "named"))
+    pd.testing.assert_series_equal(own, named)
 
 
 def test_the_shell_finds_it(site: Path, cells: Path, tmp_path: Path) -> None:
@@ -103,6 +110,9 @@ def test_the_shell_finds_it(site: Path, cells: Path, tmp_path: Path) -> None:
 
     unknown = shell("fit", str(cells), "fitted.h5ad", "--solver", "quantile")
     assert "Did you mean 'quantiles'?" in unknown.stderr
+    refused = shell("fit", str(cells), "fitted.h5ad", "--solver", NAME, "--set", "n_quantiles=1")
+    assert refused.stderr.strip().splitlines()[-1].endswith("n_quantiles is 1; 2 or more are needed.")
+    assert "Traceback" not in refused.stderr
     fitted = shell("fit", str(cells), "fitted.h5ad", "--solver", NAME, "--set", "n_quantiles=20")
     assert fitted.returncode == 0, fitted.stderr
     judged = shell("evaluate", "fitted.h5ad", "scores.csv", "--n-boot", "0", "--metric", METRIC)

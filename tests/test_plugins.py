@@ -45,9 +45,17 @@ def test_records_by_name(registry: Registry[Thing]) -> None:
     assert list(registry) == ["one", "two"] and len(registry) == 2 and "three" not in registry
     assert registry["two"].size == 2 and repr(registry) == "Registry(one, two)"
     three = Thing("three", 3)
-    assert registry.resolve(three) is three and "three" not in registry
+    # what is used is known by its name, and not listed
+    assert registry.resolve(three) is three is registry["three"] and list(registry) == ["one", "two"]
     assert registry.register(three) is three and registry.resolve("three") is three
     assert registry.register(three) is three
+
+
+@pytest.mark.parametrize("name", ["", "all", "mean", "observed", "prior", "mmd_frac_gap_closed"])
+def test_names_that_tables_use_are_refused(registry: Registry[Thing], name: str) -> None:
+    for use in (registry.register, registry.resolve):
+        with pytest.raises(ValueError, match=f"no thing can be called '{name}': tables use"):
+            use(Thing(name))
 
 
 def test_what_is_defined_anew_takes_its_own_place(registry: Registry[Thing]) -> None:

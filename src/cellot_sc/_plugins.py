@@ -5,8 +5,14 @@ from __future__ import annotations
 import difflib
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import entry_points
 from typing import Any, Protocol
+
+from . import _keys
+
+RESERVED = ("", _keys.ALL, _keys.MEAN, _keys.WORST, _keys.OBSERVED, "prior", "moscot")
+"""What stands in tables where the names of solvers and metrics do."""
 
 
 def nearest(name: object, valid: Iterable[object]) -> str:
@@ -30,6 +36,17 @@ def nearest(name: object, valid: Iterable[object]) -> str:
 def origin(function: Callable[..., Any]) -> str:
     """Return the module and the name of what is called."""
     return f"{function.__module__}.{getattr(function, '__qualname__', type(function).__qualname__)}"
+
+
+@contextmanager
+def promised(what: str) -> Iterator[None]:
+    """Turn whatever a check of something raises into an :class:`AssertionError` that names it."""
+    try:
+        yield
+    except AssertionError:
+        raise
+    except Exception as error:
+        raise AssertionError(f"{what} raises {type(error).__name__}: {error}") from error
 
 
 class Named(Protocol):
@@ -77,6 +94,7 @@ class Registry[Record: Named](Mapping[str, Record]):
         self._class, self._group = record, group
         self._what = record.__name__.lower()
         self._records: dict[str, Record] = {}
+        self._used: dict[str, Record] = {}
         self._loaded = False
         for one in records:
             self.register(one)
@@ -93,11 +111,11 @@ class Registry[Record: Named](Mapping[str, Record]):
         """
         if not isinstance(record, self._class):
             raise TypeError(f"a {self._what} is a {self._class.__name__}, not {type(record).__name__}: {record!r}.")
-        self._records[record.name] = self.resolve(record)
+        self._records[record.name] = self._checked(record)
         return record
 
     def resolve(self, given: str | Record) -> Record:
-        """Return the record of a name; a record, registered or not, is returned as it is.
+        """Return the record of a name, or a record as it is, which is known by its name from then on.
 
         Raises
         ------
@@ -109,13 +127,13 @@ class Registry[Record: Named](Mapping[str, Record]):
         if isinstance(given, str):
             if given not in self:
                 raise ValueError(f"{self._what} {given!r} is unknown.{nearest(given, self)}")
-            return self._records[given]
+            return self[given]
         if not isinstance(given, self._class):
             kind = self._class.__name__
             raise TypeError(f"a {self._what} is a {kind} or the name of one, not {type(given).__name__}: {given!r}.")
-        taken = self._records.get(given.name, given).origin
-        if taken != given.origin:
-            raise ValueError(f"the name of the {self._what} {given.name!r} is taken by {taken}: choose another one.")
+        self._load()
+        # what is fitted by it is refitted, drawn and reported later, when only the name is at hand
+        self._used[given.name] = self._checked(given)
         return given
 
     def select(self, given: str | Record | Iterable[str | Record]) -> list[Record]:
@@ -140,7 +158,7 @@ class Registry[Record: Named](Mapping[str, Record]):
     def __getitem__(self, name: str) -> Record:
         if name not in self._records:
             self._load()
-        return self._records[name]
+        return (self._used | self._records)[name]
 
     def __iter__(self) -> Iterator[str]:
         self._load()
@@ -152,6 +170,15 @@ class Registry[Record: Named](Mapping[str, Record]):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(self)})"
+
+    def _checked(self, record: Record) -> Record:
+        if not isinstance(record.name, str) or record.name in RESERVED or record.name.endswith(_keys.GAP_CLOSED):
+            reserved = ", ".join(map(repr, RESERVED))
+            raise ValueError(f"no {self._what} can be called {record.name!r}: tables use {reserved} for other things.")
+        taken = self._records.get(record.name, record).origin
+        if taken != record.origin:
+            raise ValueError(f"the name of the {self._what} {record.name!r} is taken by {taken}: choose another one.")
+        return record
 
     def _load(self) -> None:
         """Register what other distributions add."""

@@ -35,6 +35,8 @@ class TestFits:
         text, validation, _ = self.course("drug_b", affine)
         assert (text[0], validation[1]) == ("affine map: no better in 99 steps", 0.5)
         assert self.course("drug_a", affine)[0][0] == "affine map: it explains the cells"
+        # of a network that nobody looked at on the way
+        assert self.course("drug_a", network)[0][0].startswith("step ")
         assert self.course("other", affine)[0][0] == "closed form: no steps"
 
     def test_candidates(self) -> None:

@@ -29,6 +29,7 @@ def mine(function: Callable[..., Any], **kwargs: Any) -> Metric:
     [
         (mine(metrics.l2_means, meaning=""), "has no meaning"),
         (mine(metrics.l2_means, best=2.0, bounds=(0.0, 1.0)), "is best at 2.0, which is outside its bounds"),
+        (mine(lambda x, y: 1 / 0), "raises ZeroDivisionError"),
         (mine(lambda x, y: np.nan), "is nan of clouds of"),
         (mine(metrics.r_means), "a wrong prediction, which should be worst"),
         (mine(lambda x, y: metrics.l2_means(x, y) + 100), "is off its best value 0.0 by 100"),

@@ -99,3 +99,10 @@ def test_maps_without_a_history(fitted: AnnData) -> None:
     with pytest.raises(KeyError, match="call cs.tl.cellot first. Did you mean 'cellot'"):
         cs.pl.history(fitted, key="celot")
     assert plt.get_fignums() == []
+
+
+def test_what_was_never_looked_at_has_no_curves(iterated: AnnData) -> None:
+    history = iterated.uns["cellot"]["history"]
+    iterated.uns["cellot"]["history"] = history[history["metric"] == "selected"]
+    with pytest.raises(ValueError, match="have no history: solver 'gaussian' took no steps"):
+        cs.pl.history(iterated, show=False)

@@ -75,8 +75,11 @@ def _course(history: pd.DataFrame, fitted: TransportMap) -> list[Cell]:
     """Return how a fit went, what validation cells said of the map that was kept and at first, and the seconds."""
     selected = history.loc[history["metric"] == _keys.SELECTED, "step"]
     looks = history[history["metric"] != _keys.SELECTED].pivot_table(index="step", columns="metric", values="value")
+    is_affine = isinstance(fitted.inner if isinstance(fitted, WeightedMap) else fitted, AffineMap)
     if looks.empty:
-        text = "affine map: it explains the cells" if len(selected) else "closed form: no steps"
+        text = "closed form: no steps"
+        if len(selected):
+            text = "affine map: it explains the cells" if is_affine else f"step {int(selected.iloc[0]):,}"
         return [Cell(text), *[Cell.of(math.nan)] * 2]
     last = looks.index[-1]
     kept = int(selected.iloc[0]) if len(selected) else int(last)
@@ -84,7 +87,7 @@ def _course(history: pd.DataFrame, fitted: TransportMap) -> list[Cell]:
         found: dict[Any, float] = looks.loc[kept].drop(VALIDATION, errors="ignore").to_dict()
         values = ", ".join(f"{metric} {number(value)}" for metric, value in found.items())
         text = f"{values}, of {len(looks)} tried"
-    elif isinstance(fitted.inner if isinstance(fitted, WeightedMap) else fitted, AffineMap):
+    elif is_affine:
         # where networks start
         kept = int(looks.index[0])
         text = f"affine map: no better in {last:,} steps"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def has_fit(adata: AnnData, key: str) -> bool:
     """Return whether fitted maps, of whatever format, are kept under ``key``."""
     kept = adata.uns.get(key)
-    return isinstance(kept, Mapping) and {"maps", "history"} <= set(kept)
+    return isinstance(kept, Mapping) and isinstance(kept.get("maps"), Mapping) and "history" in kept
 
 
 def kept_fit(adata: AnnData, key: str, version: int) -> Mapping[str, Any]:

@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
+from .._plugins import promised
 from ._bootstrap import resample_counts
-from ._metric import Metric
+from ._metric import METRICS, Metric
 from ._mmd import median_gammas
 from ._resampling import ObservedCells
 
@@ -16,7 +17,7 @@ SIZES = (40, 30, 50)
 """Numbers of predicted, observed and control cells."""
 
 
-def check_metric(metric: Metric) -> None:
+def check_metric(metric: str | Metric) -> None:
     """Check that a metric keeps to its contract, so that :func:`cellot_sc.tl.evaluate` can judge by it.
 
     It is finite for clouds of different sizes and defined for two cells, best for a perfect prediction, indifferent to
@@ -26,7 +27,7 @@ def check_metric(metric: Metric) -> None:
     Parameters
     ----------
     metric
-        The metric, registered or not.
+        The metric, registered or not, or its name.
 
     Raises
     ------
@@ -46,7 +47,12 @@ def check_metric(metric: Metric) -> None:
         ...
     AssertionError: metric 'first' is ... of cells in one order and ... in another: cells have no order.
     """
-    what = f"metric {metric.name!r}"
+    metric = METRICS.resolve(metric)
+    with promised(f"metric {metric.name!r}"):
+        _check_promises(metric, f"metric {metric.name!r}")
+
+
+def _check_promises(metric: Metric, what: str) -> None:
     assert metric.name and metric.label, f"{what} has no name or no label: figures and tables need both."
     assert metric.meaning, f"{what} has no meaning: the report needs a sentence that says what it tells."
     low, high = metric.bounds

@@ -60,12 +60,16 @@ class Metric:
     function: Callable[..., Any]
     label: str
     meaning: str = field(default="", kw_only=True)
-    cites: tuple[str, ...] = field(default=(), kw_only=True)
+    cites: str | tuple[str, ...] = field(default=(), kw_only=True)
     best: float = field(default=0.0, kw_only=True)
     bounds: tuple[float, float] = field(default=(0.0, math.inf), kw_only=True)
     with_control: bool = field(default=False, kw_only=True)
     resampling: Resampling = field(default=CellResampling(), kw_only=True)
     across_perturbations: bool = field(default=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        """Take one citation for several."""
+        object.__setattr__(self, "cites", (self.cites,) if isinstance(self.cites, str) else tuple(self.cites))
 
     def __call__(self, *clouds: ArrayLike) -> Any:
         """Return the metric of predicted, observed and, if it needs them, control cells.

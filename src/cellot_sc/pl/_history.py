@@ -73,9 +73,9 @@ def history(
     fitted = tl.maps(adata, key)
     chosen = _validate.some_of(targets, fitted.maps, what="target")
     table = fitted.history[fitted.history["perturbation"].isin(chosen)]
-    _validate.has_history(len(table), solver=fitted.fit.solver, key=key)
     metrics = [metric for metric in dict.fromkeys(table["metric"]) if metric != _keys.SELECTED]
     curves = table[table["metric"].isin(metrics) & table["value"].notna()]
+    _validate.has_history(len(curves), solver=fitted.fit.solver, key=key)
     names = [name for name in chosen if name in set(curves["perturbation"])]
     selected = table[table["metric"] == _keys.SELECTED].set_index("perturbation")["step"].to_dict()
     few = len(names) <= MAX_NAMED

@@ -63,6 +63,29 @@ def loses_one(*given: Any) -> list[ot.Solution]:
     return shifted(*given)[1:]
 
 
+def turns_around(*given: Any) -> list[ot.Solution]:
+    return shifted(*given)[::-1]
+
+
+def fits_the_first_only(problems: Sequence[ot.Problem], *rest: Any) -> list[ot.Solution]:
+    return shifted([problems[0]] * len(problems), *rest)
+
+
+def breaks_down(*given: Any) -> list[ot.Solution]:
+    raise KeyError("nowhere")
+
+
+class Narrow(ot.MeanShiftMap):
+    kind = "narrow"
+
+    def _forward(self, x: np.ndarray) -> np.ndarray:
+        return x[:, :1]
+
+
+def narrows(*given: Any) -> list[ot.Solution]:
+    return [ot.Solution(Narrow(transport.shift), history) for transport, history in shifted(*given)]  # type: ignore[attr-defined]
+
+
 def draws_anew(problems: Sequence[ot.Problem], *_: Any) -> list[ot.Solution]:
     return [ot.Solution(ot.MeanShiftMap(np.random.default_rng().normal(size=3)), ot.History()) for _ in problems]
 
@@ -86,7 +109,11 @@ def counts_unequally(*given: Any) -> list[ot.Solution]:
 @pytest.mark.parametrize(
     ("broken", "sentence"),
     [
-        (solver(loses_one), "returns 1 fits of 2 problems"),
+        (solver(loses_one), "returned 1 solutions of 2 problems: each needs one"),
+        (solver(turns_around), "fits other maps beside other problems"),
+        (solver(fits_the_first_only), "other problems: return one of each"),
+        (solver(breaks_down), "solver 'mine' raises KeyError: .nowhere."),
+        (solver(narrows), "has shape \\(120, 1\\) of cells of shape \\(120, 3\\)"),
         (solver(draws_anew), "fits other maps with the same seed"),
         (solver(centres_in_place), "changes the cells|other maps"),
         (solver(overcounts), "reports more steps than there are"),
@@ -103,4 +130,8 @@ def test_what_is_broken_is_said(broken: ot.Solver, sentence: str) -> None:
 
 def test_one_that_is_not_registered_keeps_it_too() -> None:
     ot.check_solver(solver(pairs=True), size=2.0)
-    assert "mine" not in ot.SOLVERS
+    assert "mine" not in list(ot.SOLVERS)
+
+
+def test_one_citation_may_be_a_text() -> None:
+    assert solver(cites="Doe 2026").cites == ("Doe 2026",)

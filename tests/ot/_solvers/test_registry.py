@@ -176,7 +176,7 @@ def _emptied(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_solver_is_taken_as_it_is(problems: list[ot.Problem]):
     expected = ot.fit(problems, "mean_shift")[0].map.state()["shift"]
     np.testing.assert_array_equal(ot.fit(problems, solver())[0].map.state()["shift"], expected)
-    assert "mine" not in ot.SOLVERS
+    assert "mine" not in list(ot.SOLVERS)
     with pytest.raises(TypeError, match="a solver is a Solver or the name of one, not int: 3"):
         ot.fit(problems, 3)  # type: ignore[arg-type]
 

@@ -100,7 +100,7 @@ def test_any_option_is_kept(fitted: AnnData):
     adata, maps = fitted.copy(), cs.tl.maps(fitted)
     store.save(adata, "cellot", dataclasses.replace(maps, fit=dataclasses.replace(maps.fit, options=options)))
     assert cs.tl.maps(adata).fit.options == {
-        "path": "here", "yes": True, "number": 0.5, "numbers": (1.0, 2.5), "names": ("a",),
+        "none": None, "path": "here", "yes": True, "number": 0.5, "numbers": (1.0, 2.5), "names": ("a",),
         "ragged": ("(1,)", "(2, 3)"), "empty": (), "nested": {"of": 2},
     }  # fmt: skip
 

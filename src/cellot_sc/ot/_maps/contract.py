@@ -45,16 +45,18 @@ def check_map(transport: TransportMap, cells: np.ndarray) -> None:
         except NotImplementedError:
             need(direction == "inverse", f"{what} is not implemented.")
             continue
+        shape = np.shape(transport._forward(cells) if direction == "transport" else transport._backward(cells))
+        need(shape == cells.shape, f"{what} has shape {shape} of cells of shape {cells.shape}.")
         need(np.array_equal(cells, before), f"{what} changes the cells that it is given.")
         need(np.isfinite(out).all(), f"{what} returns NaN or inf.")
         need(not np.shares_memory(out, cells), f"{what} returns a view of the cells: return new ones.")
         need(np.array_equal(apply(cells.astype(np.float64)), out), f"{what} depends on the type of the cells.")
         need(len(apply(cells[:0])) == 0, f"{what} returns cells where there are none.")
-        need(_close(apply(cells[:1]), out[:1]), f"{what} moves a cell otherwise alone than with others.")
+        need(close(apply(cells[:1]), out[:1]), f"{what} moves a cell otherwise alone than with others.")
         moved = getattr(rebuilt, direction)(cells)
         need(np.array_equal(moved, out), f"{what} moves cells elsewhere once it is rebuilt from its state.")
     out, many = transport.transport(cells), np.resize(cells, (base.CHUNK + 3, transport.n_dims))
-    need(_close(transport.transport(many), np.resize(out, many.shape)), f"{name} moves many cells otherwise than few.")
+    need(close(transport.transport(many), np.resize(out, many.shape)), f"{name} moves many cells otherwise than few.")
     cost = transport.cost(cells)
     fine = cost.shape == (len(cells),) and cost.dtype == np.float32 and np.isfinite(cost).all() and (cost >= 0).all()
     need(fine, f"cost of {name} is no float32 of 0 or more for each cell.")
@@ -78,5 +80,6 @@ def same(state: dict[str, Any], other: dict[str, Any]) -> bool:
     )
 
 
-def _close(moved: np.ndarray, expected: np.ndarray) -> bool:
+def close(moved: np.ndarray, expected: np.ndarray) -> bool:
+    """Return whether cells end up at the same places, as far as single precision tells."""
     return np.allclose(moved, expected, rtol=1e-3, atol=1e-3 * float(np.abs(expected).max(initial=1.0)))

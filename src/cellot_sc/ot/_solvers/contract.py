@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from .._maps.contract import check_map, leaves, need, same
+from ..._plugins import promised
+from .._maps.contract import check_map, close, leaves, need, same
 from .._problem import Problem, Solution
 from .registry import SOLVERS, configure, run
 from .solver import Solver
@@ -20,9 +21,9 @@ N_DIMS = 3
 def check_solver(solver: str | Solver, **options: Any) -> None:
     """Check that a solver keeps what the rest of the package relies on, by fitting a few small problems.
 
-    One problem and two, with validation cells and without, with weights and groups if the solver takes them: the same
-    seed gives the same maps, these move cells as maps do, rebuild from their states to the bit, and nothing that was
-    given is changed. Options that are no number where one is needed are refused.
+    One problem and two, in any order, with validation cells and without, with weights and groups if the solver takes
+    them: the same seed gives the same maps, these move cells as maps do, rebuild from their states to the bit, and
+    nothing that was given is changed. Options that are no number where one is needed are refused.
 
     Parameters
     ----------
@@ -42,7 +43,12 @@ def check_solver(solver: str | Solver, **options: Any) -> None:
     >>> ot.check_solver("gaussian")
     """
     solver = SOLVERS.resolve(solver)
-    _check_options(solver, options)
+    with promised(f"solver {solver.name!r}"):
+        _check_options(solver, options)
+        _check_fits(solver, options)
+
+
+def _check_fits(solver: Solver, options: dict[str, Any]) -> None:
     problems, untouched = [[_problem(i) for i in range(2)] for _ in range(2)]
     seen: list[tuple[int, int]] = []
     first, second = (
@@ -56,8 +62,14 @@ def check_solver(solver: str | Solver, **options: Any) -> None:
         need(same(one, other), f"{name} fits other maps with the same seed: draw from the seed only.")
     for problem, before in zip(problems, untouched, strict=True):
         need(same(_arrays(problem), _arrays(before)), f"{name} changes the cells that it is given.")
-
     cells = problems[0].source
+    turned, doubled = (
+        run(solver, others, configure(solver, **options), 0, None) for others in (problems[::-1], problems[:1] * 2)
+    )
+    for pair in (*zip(first, turned[::-1], strict=True), (first[0], doubled[0])):
+        moved = (fitted.map.transport(cells) for fitted in pair)
+        need(close(*moved), f"{name} fits other maps beside other problems: return one of each, in their order.")
+
     # all in one, since every new kind of problem may be compiled anew
     alone = dataclasses.replace(problems[0], source_valid=cells[:0], target_valid=cells[:0])
     if solver.pairs:
@@ -67,7 +79,9 @@ def check_solver(solver: str | Solver, **options: Any) -> None:
     fits = []
     for weights in (ramp, ramp[::-1]) if solver.weighs else (None,):
         weighed = [dataclasses.replace(alone, source_weights=weights)]
+        given = {label: array.copy() for label, array in _arrays(weighed[0]).items()}
         fits += run(solver, weighed, configure(solver, **options), 0, None)
+        need(same(_arrays(weighed[0]), given), f"{name} changes the weights or groups that it is given.")
         _check_solutions(solver, weighed, fits[-1:])
     if solver.weighs and not np.array_equal(fits[0].map.transport(cells), cells):
         need(not same(*_states(fits)), f"{name} ignores weights: say weighs=False.")
@@ -84,7 +98,6 @@ def _problem(seed: int) -> Problem:
 
 def _check_solutions(solver: Solver, problems: Sequence[Problem], solutions: Sequence[Solution]) -> None:
     name = f"solver {solver.name!r}"
-    need(len(solutions) == len(problems), f"{name} returns {len(solutions)} fits of {len(problems)} problems.")
     for problem, (transport, history) in zip(problems, solutions, strict=True):
         check_map(transport, problem.source)
         n_looks = {len(history.step), len(history.seconds), *map(len, history.metrics.values())}

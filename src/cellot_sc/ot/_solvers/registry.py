@@ -79,7 +79,11 @@ def configure(solver: str | Solver, **options: Any) -> Any:
     for option in options:
         if option not in solver.options():
             raise TypeError(f"solver {solver.name!r} has no option {option!r}.{nearest(option, solver.options())}")
-    return solver.config(**options)
+    try:
+        return solver.config(**options)
+    except (TypeError, ValueError) as error:
+        # the shell prints what is raised here as a sentence, not as a traceback
+        raise ValueError(str(error)) from error
 
 
 def fit(
@@ -142,4 +146,9 @@ def run(
             f"solver {solver.name!r} cannot pair cells within groups: fit each group by itself, or choose another."
             f"{nearest('', able)}"
         )
-    return solver.run(problems, config, seed, progress)
+    solutions = solver.run(problems, config, seed, progress)
+    if len(solutions) != len(problems):
+        raise ValueError(
+            f"solver {solver.name!r} returned {len(solutions)} solutions of {len(problems)} problems: each needs one."
+        )
+    return solutions

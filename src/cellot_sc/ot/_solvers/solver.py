@@ -48,7 +48,7 @@ class Solver:
     config: type
     run: Run
     label: str = ""
-    cites: tuple[str, ...] = ()
+    cites: str | tuple[str, ...] = ()
     weighs: bool = False
     pairs: bool = False
     affine: Literal["shift", "affine"] | None = None
@@ -56,6 +56,7 @@ class Solver:
     def __post_init__(self) -> None:
         """Name it where there is no label."""
         object.__setattr__(self, "label", self.label or self.name)
+        object.__setattr__(self, "cites", (self.cites,) if isinstance(self.cites, str) else tuple(self.cites))
 
     @property
     def origin(self) -> str:

@@ -18,6 +18,8 @@ FORMAT_VERSION = 1
 """Of what is kept: raised when a reader of the old would misread the new."""
 BESIDE = ("format_version", "maps", "history")
 """What is kept beside the fields of the fit."""
+NOTHING = "None"
+"""What stands for ``None`` in options, which may differ from not being there."""
 HISTORY_COLUMNS = ["perturbation", "step", "seconds", "metric", "value"]
 
 
@@ -91,7 +93,9 @@ def save(adata: AnnData, key: str, fitted: FittedMaps) -> None:
     """
     adata.uns[key] = {
         "format_version": FORMAT_VERSION,
-        **_kept(vars(fitted.fit)),
+        **_kept(
+            vars(fitted.fit) | {"options": {k: NOTHING if v is None else v for k, v in fitted.fit.options.items()}}
+        ),
         "maps": {str(i): fitted.maps[name].state() for i, name in enumerate(fitted.fit.targets)},
         "history": fitted.history,
     }
@@ -138,7 +142,9 @@ def maps(adata: AnnData, key: str = _keys.MODEL) -> FittedMaps:
     """
     stored = _validate.kept_fit(adata, key, FORMAT_VERSION)
     try:
-        fit = Fit(**{name: _read(stored[name]) for name in stored if name not in BESIDE})
+        fields = {name: _read(stored[name]) for name in stored if name not in BESIDE}
+        options = {name: None if value == NOTHING else value for name, value in fields.pop("options", {}).items()}
+        fit = Fit(**fields, options=options)
         # what another distribution fits is read by the maps that come with its solver
         SOLVERS.get(fit.solver)
         maps = {name: TransportMap.from_state(stored["maps"][str(i)]) for i, name in enumerate(fit.targets)}
