@@ -13,6 +13,9 @@ from cellot_sc._settings import logger
 
 # before anything imports matplotlib: figures are drawn without a screen
 os.environ["MPLBACKEND"] = "Agg"
+# and before anything imports jax: what one process has compiled, the others and those that they start need not
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".jax_cache"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
 cs.settings.progress = False
 # the same examples in every run, and none fails for a busy machine
 hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None)
