@@ -36,7 +36,7 @@ def test_writes_representation_and_decoder(adata: AnnData) -> None:
     assert decoder["method"] == "pca"
     assert decoder["layer"] == "X"
     assert decoder["n_components"] == 12
-    assert decoder["nonnegative"] is True
+    assert decoder["range"][0] == 0
     assert list(decoder["var_names"]) == list(adata.var_names)
     assert decoder["components"].shape == (12, 60)
     assert decoder["mean"].shape == (60,)
@@ -82,7 +82,7 @@ def test_layer_and_names(adata: AnnData) -> None:
     assert "X_cellot" not in adata.obsm
     decoder = adata.uns["X_shifted"]
     assert decoder["layer"] == "shifted"
-    assert decoder["nonnegative"] is False
+    assert decoder["range"][0] < 0
     train = (adata.obs["fold"] == "train").to_numpy()
     np.testing.assert_allclose(decoder["mean"], adata.layers["shifted"][train].mean(axis=0), rtol=1e-4, atol=1e-5)
 

@@ -28,7 +28,8 @@ from ._columns import (
 )
 from ._extras import installed
 from ._files import figure_file
-from ._fits import broken_fit, has_fit, kept_fit
+from ._fits import broken_fit, has_fit, kept_fit, kept_fits
+from ._genes import gene_columns
 from ._matrices import (
     coordinates,
     decoder,
@@ -110,6 +111,7 @@ __all__ = [
     "finite",
     "fraction",
     "free_uns_key",
+    "gene_columns",
     "given",
     "genes_compared",
     "full_rank_solution",
@@ -122,6 +124,7 @@ __all__ = [
     "held_out",
     "installed",
     "kept_fit",
+    "kept_fits",
     "labelled",
     "log_expression",
     "moscot_problem",

@@ -17,6 +17,11 @@ def has_fit(adata: AnnData, key: str) -> bool:
     return isinstance(kept, Mapping) and isinstance(kept.get("maps"), Mapping) and "history" in kept
 
 
+def kept_fits(adata: AnnData) -> dict[str, Mapping[str, Any]]:
+    """Return what is kept of every fit that knows its origin, by its key in ``uns``."""
+    return {key: adata.uns[key] for key in adata.uns if has_fit(adata, key) and "origin" in adata.uns[key]}
+
+
 def kept_fit(adata: AnnData, key: str, version: int) -> Mapping[str, Any]:
     """Return what is kept of the fit under ``key``.
 

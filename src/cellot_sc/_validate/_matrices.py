@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _keys
+from ._genes import gene_columns
 from ._names import nearest
 
 if TYPE_CHECKING:
@@ -134,13 +135,7 @@ def decoder(adata: AnnData, key: str) -> Mapping[str, Any]:
             f"{nearest(key, known)}"
         )
     found: Mapping[str, Any] = adata.uns[key]
-    genes = [str(name) for name in found["var_names"]]
-    if genes != [str(name) for name in adata.var_names]:
-        absent = sorted(set(genes) - set(adata.var_names))
-        how = f"{len(absent)} of them are absent, such as {absent[0]!r}" if absent else "their number or order differs"
-        raise ValueError(
-            f"adata.uns[{key!r}] was fitted on {len(genes)} genes, which are not the {adata.n_vars} of adata: {how}."
-        )
+    gene_columns(adata, [str(name) for name in found["var_names"]], what=f"adata.uns[{key!r}] was")
     return found
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from anndata import AnnData
 
-from .. import _keys, _validate, tl
+from .. import _validate, tl
 from ..pp import Space
 
 
@@ -79,8 +79,7 @@ def shown_cells(adata: AnnData, targets: str | Sequence[str] | None, *, key: str
     fit = fitted.fit
     space = fit.space(adata)
     names = _validate.some_of(targets, fitted.maps, what="target")
-    _validate.one_of(split, _keys.SPLITS, what="split")
-    labels, parts = fit.labels(adata), fit.parts(adata)
-    counts = {name: int(((labels == name) & (parts == split)).sum()) for name in [fit.control, *names]}
+    judged, labels, parts = fit.judged(adata, split), fit.labels(adata), fit.parts(adata)
+    counts = {name: int(((labels == name) & judged).sum()) for name in [fit.control, *names]}
     shown = _validate.cells_to_judge(counts, fit.control, split=split)
     return ShownCells(fitted, space, labels, parts, split, shown)

@@ -16,7 +16,7 @@ from cellot_sc import _defaults, _validate
 from cellot_sc._settings import logger, settings
 
 from . import _pca
-from ._rows import by_row, dense
+from ._rows import bounded, by_row, dense
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,7 +80,7 @@ def fit(
     x, valid = by_row(x), x[:0] if valid is None else by_row(valid)
     fitted: dict[str, Any] = {
         "n_components": principal["n_components"],
-        "nonnegative": principal["nonnegative"],
+        "range": principal["range"],
         "center": principal["mean"] if config.linear else np.zeros_like(principal["mean"]),
         # of principal components, the mean one then has a variance of 1
         "scale": float(np.sqrt(_pca.project(x, principal).var(axis=0).mean())) if config.linear else 1.0,
@@ -97,7 +97,7 @@ def fit(
             valid=valid,
             center=fitted["center"],
             scale=fitted["scale"],
-            floor=0.0 if principal["nonnegative"] else None,
+            floor=0.0 if principal["range"][0] >= 0 else None,
             components=principal["components"] if config.linear else None,
             seed=seed,
             progress=progress,
@@ -123,10 +123,7 @@ def project(x: Any, decoder: Mapping[str, Any]) -> np.ndarray:
 def reconstruct(latent: np.ndarray, decoder: Mapping[str, Any]) -> np.ndarray:
     """Return the expression, float32 (n_cells, n_genes), at a latent of shape (n_cells, n_components)."""
     autoencoder = _autoencoder(decoder)
-    x = autoencoder.decode(np.asarray(latent, dtype=np.float32) / autoencoder.scale)
-    if decoder["nonnegative"]:
-        np.maximum(x, 0, out=x)
-    return x
+    return bounded(autoencoder.decode(np.asarray(latent, dtype=np.float32) / autoencoder.scale), *decoder["range"])
 
 
 def _autoencoder(decoder: Mapping[str, Any]) -> Autoencoder:

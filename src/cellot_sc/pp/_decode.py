@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from anndata import AnnData
 
 from cellot_sc import _keys, _validate
+from cellot_sc._digest import digest
 
 from ._methods import METHODS
+from ._origin import MARKS
 
 
 def decode(adata: AnnData, latent: np.ndarray, *, key: str = _keys.REP) -> np.ndarray:
@@ -16,7 +21,7 @@ def decode(adata: AnnData, latent: np.ndarray, *, key: str = _keys.REP) -> np.nd
     Parameters
     ----------
     adata
-        Cells with the representation's decoder; their genes have to be those it was fitted on.
+        Cells with the representation's decoder; their genes have to be those it was fitted on, in any order.
     latent
         Points, for example transported cells, shape (n_cells, n_components).
     key
@@ -25,8 +30,8 @@ def decode(adata: AnnData, latent: np.ndarray, *, key: str = _keys.REP) -> np.nd
     Returns
     -------
     numpy.ndarray
-        Expression of each cell and gene on the scale of what was represented, float32 (n_cells, n_vars); not below 0
-        if that was not.
+        Expression of each cell and gene on the scale of what was represented, float32 (n_cells, n_vars). If that was
+        not negative, it is cut off at 0, and at the highest value of the cells that the decoder was fitted on.
 
     Raises
     ------
@@ -44,5 +49,18 @@ def decode(adata: AnnData, latent: np.ndarray, *, key: str = _keys.REP) -> np.nd
     (5, 60)
     """
     decoder = _validate.decoder(adata, key)
-    points = _validate.points(latent, n_dims=decoder["n_components"], what="latent")
+    expression = reconstruct(decoder, latent)
+    genes = [str(name) for name in decoder["var_names"]]
+    columns = _validate.gene_columns(adata, genes, what=f"adata.uns[{key!r}] was")
+    return expression if columns is None else expression[:, np.argsort(columns)]
+
+
+def reconstruct(decoder: Mapping[str, Any], latent: np.ndarray) -> np.ndarray:
+    """Return the expression of the decoder's own genes in their own order; parameters and errors of :func:`decode`."""
+    points = _validate.points(latent, n_dims=int(decoder["n_components"]), what="latent")
     return METHODS[decoder["method"]].reconstruct(points, decoder)
+
+
+def decoder_digest(decoder: Mapping[str, Any]) -> str:
+    """Return what tells a decoder from any other, empty if there is none."""
+    return digest({name: value for name, value in decoder.items() if name != MARKS}) if decoder else ""

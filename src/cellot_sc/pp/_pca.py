@@ -14,7 +14,7 @@ from sklearn.decomposition import PCA
 
 from cellot_sc._settings import logger
 
-from ._rows import by_row
+from ._rows import bounded, by_row
 
 CHUNK = 8192
 """Cells that are held dense at once."""
@@ -57,7 +57,7 @@ def fit(x: Any, n_components: int, *, valid: Any = None, seed: int = 0) -> dict[
         "mean": pca.mean_.astype(np.float32),
         "components": pca.components_.astype(np.float32),
         "explained_variance_ratio": pca.explained_variance_ratio_.astype(np.float32),
-        "nonnegative": bool(x.min() >= 0),
+        "range": np.array([x.min(), x.max()], dtype=np.float32),
     }
 
 
@@ -77,6 +77,4 @@ def reconstruct(latent: np.ndarray, decoder: Mapping[str, Any]) -> np.ndarray:
     """Return the expression, float32 (n_cells, n_genes), at scores of shape (n_cells, n_components)."""
     x = np.asarray(latent, dtype=np.float32) @ decoder["components"]
     x += decoder["mean"]
-    if decoder["nonnegative"]:
-        np.maximum(x, 0, out=x)
-    return x
+    return bounded(x, *decoder["range"])

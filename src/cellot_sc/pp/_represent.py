@@ -11,7 +11,9 @@ from anndata import AnnData
 from cellot_sc import _keys, _validate
 from cellot_sc._settings import logger
 
+from ._decode import decoder_digest
 from ._methods import METHODS
+from ._origin import MARKS, Marks
 
 
 def represent(
@@ -111,6 +113,7 @@ def represent(
         **fitted,
     }
     latent = project(x, decoder)
+    decoder[MARKS] = Marks.of(adata.obs_names[train], latent[train]).kept()
 
     out = adata.copy() if copy else adata
     out.obsm[key_added] = latent
@@ -122,6 +125,9 @@ def represent(
         key_added,
         latent.shape[1],
     )
+    fits = {key: fit for key, fit in _validate.kept_fits(out).items() if fit.get("use_rep") == key_added}
+    if stale := [key for key, fit in fits.items() if fit["origin"].get("decoder") != decoder_digest(decoder)]:
+        logger.warning("the maps in uns%s were fitted in the former obsm[%r]: fit them again", stale, key_added)
     return out if copy else None
 
 

@@ -15,3 +15,8 @@ def by_row(x: Any) -> Any:
 def dense(x: Any) -> np.ndarray:
     """Return dense or sparse ``x`` as a float32 array."""
     return (x.toarray() if hasattr(x, "toarray") else np.asarray(x)).astype(np.float32)
+
+
+def bounded(x: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Return expression as it can be measured: within 0 and the highest value observed, if none observed is below 0."""
+    return np.clip(x, np.float32(0), np.float32(high)) if low >= 0 else x

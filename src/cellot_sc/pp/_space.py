@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from anndata import AnnData
 
 from cellot_sc import _keys, _validate
+from cellot_sc._settings import logger
 
-from ._decode import decode
-from ._rows import dense
+from ._decode import decoder_digest, reconstruct
+from ._methods import METHODS
+from ._origin import Marks, Origin
+from ._rows import bounded, dense
+
+N_PROJECTED = 16
+"""Cells that are represented anew to see whether a representation is of these cells."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -25,6 +33,8 @@ class Space:
         Annotated data.
     name
         Key in ``obsm``, or ``"X"`` for the expression itself.
+    origin
+        What it was when maps were fitted in it: genes are then matched by name. Set by :meth:`cellot_sc.tl.Fit.space`.
 
     Raises
     ------
@@ -45,6 +55,7 @@ class Space:
 
     adata: AnnData
     name: str
+    origin: Origin | None = None
 
     def __post_init__(self) -> None:
         """Check that it is there."""
@@ -72,7 +83,7 @@ class Space:
     @property
     def method(self) -> str | None:
         """How :func:`cellot_sc.pp.represent` made it, ``None`` if it did not."""
-        return str(self.adata.uns[self.name]["method"]) if self.decodes else None
+        return str(self._decoder["method"]) if self.decodes else None
 
     @property
     def n_dims(self) -> int:
@@ -82,7 +93,35 @@ class Space:
     @property
     def features(self) -> list[str]:
         """Names of what :meth:`view` returns: genes where there is a way to them, else dimensions."""
-        return [str(name) for name in self.adata.var_names] if self.is_genes else self._dimensions
+        return self._genes if self.is_genes else self._dimensions
+
+    def checked(self) -> Self:
+        """Return the space if it is still what it was made of, and what maps were fitted in if that is known.
+
+        Raises
+        ------
+        ValueError
+            If it was represented anew, or is of other expression than there is now; if genes or dimensions are not
+            those of the maps, or the expression is scaled that was not.
+        """
+        if self.decodes:
+            self._check_projection()
+        if self.origin is not None:
+            self._check_origin(self.origin)
+        return self
+
+    def origin_of(self, seen: np.ndarray) -> Origin:
+        """Return what it is now, with the cells that a fit sees, a boolean mask."""
+        x = self.read(np.flatnonzero(seen))
+        names = self.adata.obs_names[seen]
+        return Origin(
+            n_dims=x.shape[1],
+            features=tuple(self._genes) if self.is_expression else (),
+            decoder=decoder_digest(self._decoder),
+            low=float(x.min()) if self.is_expression else -np.inf,
+            high=float(x.max()) if self.is_expression else np.inf,
+            marks=Marks.of(names, x),
+        )
 
     def read(self, rows: np.ndarray | slice = slice(None), *, used: np.ndarray | slice = slice(None)) -> np.ndarray:
         """Return the chosen cells, float32, shape ``(n_cells, n_dims)``.
@@ -106,6 +145,9 @@ class Space:
     def view(self, points: np.ndarray) -> np.ndarray:
         """Return points of the space as :attr:`features`: decoded if they can be, else as they are.
 
+        Expression that was not negative in the cells that were learnt from is cut off at 0, and at the highest value
+        that they have, whether it is decoded or mapped itself.
+
         Parameters
         ----------
         points
@@ -116,7 +158,11 @@ class Space:
         ValueError
             If the genes are not those of the decoder, or the points not those of the space.
         """
-        return decode(self.adata, points, key=self.name) if self.decodes else points
+        if self.decodes:
+            return reconstruct(self._decoder, points)
+        if self.origin is None or not self.is_expression:
+            return points
+        return bounded(points, self.origin.low, self.origin.high)
 
     def observed(self) -> Any:
         """Return the measured :attr:`features` of all cells, dense or sparse, shape ``(n_obs, n_features)``.
@@ -132,8 +178,8 @@ class Space:
         """
         if not self.is_genes:
             return dense(self._matrix())
-        layer = str(self.adata.uns[self.name]["layer"]) if self.decodes else _keys.EXPRESSION
-        return _validate.expression(self.adata, None if layer == _keys.EXPRESSION else layer)
+        x = _validate.expression(self.adata, self._layer)
+        return x if self._columns is None else x[:, self._columns]
 
     def as_adata(self, points: np.ndarray, obs: pd.DataFrame, *, decode: bool = True) -> AnnData:
         """Return points of the space as an AnnData of their own.
@@ -152,15 +198,45 @@ class Space:
         ``X`` is the expression, or the points where there is no way to it; ``obsm`` has the points under the name of
         the space, if that is not ``X`` itself.
         """
-        if self.is_expression:
-            return AnnData(points, obs=obs, var=self.adata.var.copy())
-        if decode and self.decodes:
-            out = AnnData(self.view(points), obs=obs, var=self.adata.var.copy())
-            out.uns[self.name] = self.adata.uns[self.name]
+        if self.is_expression or (decode and self.decodes):
+            expression = self.view(points)
+            if self._columns is not None:
+                # as the genes of the cells that were observed, so that both can be put together
+                expression = expression[:, np.argsort(self._columns)]
+            out = AnnData(expression, obs=obs, var=self.adata.var.copy())
         else:
             out = AnnData(points, obs=obs, var=pd.DataFrame(index=self._dimensions))
-        out.obsm[self.name] = points
+        if not self.is_expression:
+            out.obsm[self.name] = points
+        if decode and self.decodes:
+            out.uns[self.name] = copy.deepcopy(dict(self._decoder))
         return out
+
+    @property
+    def _decoder(self) -> Mapping[str, Any]:
+        """What :func:`cellot_sc.pp.represent` has kept, empty if nothing."""
+        kept: Mapping[str, Any] = self.adata.uns[self.name] if self.decodes else {}
+        return kept
+
+    @property
+    def _layer(self) -> str | None:
+        """Layer with the expression, ``None`` for ``X``."""
+        layer = str(self._decoder.get("layer", _keys.EXPRESSION))
+        return None if layer == _keys.EXPRESSION else layer
+
+    @property
+    def _genes(self) -> list[str]:
+        """Names of the genes in the order in which they were learnt."""
+        genes = self._decoder.get("var_names", self.adata.var_names)
+        if self.is_expression and self.origin is not None:
+            genes = self.origin.features
+        return [str(name) for name in genes]
+
+    @property
+    def _columns(self) -> np.ndarray | None:
+        """Where these genes are in the AnnData, ``None`` if it has them in the same order."""
+        what = "the maps were" if self.is_expression else f"adata.uns[{self.name!r}] was"
+        return _validate.gene_columns(self.adata, self._genes, what=what)
 
     @property
     def _dimensions(self) -> list[str]:
@@ -172,4 +248,64 @@ class Space:
         values = values.to_numpy() if hasattr(values, "to_numpy") else values
         if len(values.shape) != 2 or values.shape[1] == 0:
             raise ValueError(f"use_rep {self.name!r} has shape {values.shape}; (n_cells, n_dims) is needed.")
-        return values
+        return values if not self.is_expression or self._columns is None else values[:, self._columns]
+
+    def _check_projection(self) -> None:
+        """Raise :class:`ValueError` if some cells, represented anew, do not lie where they are said to lie."""
+        where = "adata.X" if self._layer is None else f"adata.layers[{self._layer!r}]"
+        x = self.adata.X if self._layer is None else self.adata.layers.get(self._layer)
+        columns = self._columns
+        if x is None or not self.adata.n_obs:
+            return
+        rows = np.unique(np.linspace(0, self.adata.n_obs - 1, N_PROJECTED).astype(int))
+        kept, cells = dense(self._matrix()[rows]), x[rows]
+        known = np.isfinite(kept).all(axis=1)
+        cells = _validate.finite(cells if columns is None else cells[:, columns], what=where)
+        if kept.shape[1] != int(self._decoder["n_components"]):
+            raise ValueError(
+                f"adata.obsm[{self.name!r}] has {kept.shape[1]} dimensions and its decoder "
+                f"{self._decoder['n_components']}: represent again."
+            )
+        anew = METHODS[self._decoder["method"]].project(cells, self._decoder)
+        off = np.abs(anew - kept)[known].max(initial=0)
+        if off > 0.01 * max(np.abs(anew[known]).max(initial=0), np.abs(kept[known]).max(initial=0)):
+            raise ValueError(
+                f"{where} is not what adata.obsm[{self.name!r}] was represented from (cells that are represented anew "
+                f"lie up to {off:.3g} from where they are kept): it has changed since, as by scaling. Restore it, or "
+                "keep what is to be learnt from in a layer, and represent and fit again."
+            )
+
+    def _check_origin(self, origin: Origin) -> None:
+        """Raise :class:`ValueError` if this is not the space in which maps were fitted."""
+        what = f"adata.obsm[{self.name!r}]"
+        if decoder_digest(self._decoder) != origin.decoder:
+            raise ValueError(
+                f"{what} was represented anew since the maps were fitted in it, or its decoder in adata.uns is gone: "
+                "fit the maps again."
+            )
+        x = self._matrix()
+        if x.shape[1] != origin.n_dims:
+            raise ValueError(f"use_rep {self.name!r} has {x.shape[1]} dimensions; the maps have {origin.n_dims}.")
+        if self.is_expression and origin.low >= 0 and x.min() < 0:
+            raise ValueError(
+                f"adata.X has values down to {x.min():.3g}, and none below 0 when the maps were fitted: it was scaled "
+                "or centred since. Restore it, or fit again."
+            )
+        if not self.decodes:
+            self._check_marks(origin.marks)
+
+    def _check_marks(self, marks: Marks) -> None:
+        """Say so if most of the cells that maps were fitted to lie elsewhere now, by their names."""
+        _, known, same = marks.recognise(self.adata.obs_names, self._matrix())
+        if not known.any() or same.sum() >= known.sum() / 2:
+            return
+        what = (
+            f"{int((known & ~same).sum())} of the {int(known.sum())} cells that have the names of cells that the maps "
+            f"were fitted to have other values in {'adata.X' if self.is_expression else f'adata.obsm[{self.name!r}]'}"
+        )
+        if not self.is_expression:
+            raise ValueError(
+                f"{what}: it has changed since. Restore it or fit again; if these are other cells, in the same space, "
+                "give them other names in adata.obs_names."
+            )
+        logger.warning("%s: unless these are other cells, it has changed since, and the maps are of no use.", what)

@@ -13,6 +13,8 @@ from anndata import AnnData
 from cellot_sc import _keys, _validate
 from cellot_sc._settings import logger
 
+from ._origin import MARKS, Marks
+
 TWINS = ("ood", "iid")
 SEEN_SHARE = 0.5
 """Share of the held-out cells that the twins do not judge by, as in the paper."""
@@ -155,9 +157,22 @@ def split(
     out.obs[key_added] = pd.Categorical(splits, categories=list(_keys.SPLITS))
     counts = ", ".join(f"{int((splits == name).sum())} {name}" for name in _keys.SPLITS)
     logger.info("split cells (seed %d): %s; added obs[%r]", seed, counts, key_added)
-    if stale := [key for key in out.uns if _validate.has_decoder(out, key)]:
-        logger.warning("fitted before this split, maybe on cells that it holds out: obsm%s. Represent again.", stale)
+    _name_stale(out, key_added)
     return out if copy else None
+
+
+def _name_stale(adata: AnnData, split_key: str) -> None:
+    """Name what was learnt before from cells that are test or ood cells now."""
+    fits = {key: fit for key, fit in _validate.kept_fits(adata).items() if fit.get("split_key") == split_key}
+    marks = {f"obsm[{key!r}]": adata.uns[key].get(MARKS) for key in adata.uns if _validate.has_decoder(adata, key)}
+    marks |= {f"uns[{key!r}]": fit["origin"].get(MARKS) for key, fit in fits.items()}
+    judged = adata.obs_names[np.isin(_validate.split_labels(adata, split_key), (_keys.TEST, _keys.OOD))]
+    if stale := [what for what, kept in marks.items() if Marks.read(kept).knows(judged).any()]:
+        logger.warning(
+            "fitted before this split, on cells that it holds out: %s. Represent again and fit again: scores of these "
+            "cells would be scores of cells that were learnt from.",
+            ", ".join(stale),
+        )
 
 
 def _drawn_groups(

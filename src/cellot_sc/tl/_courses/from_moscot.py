@@ -109,7 +109,7 @@ def from_moscot(
         split_key=split_key,
         solver=KEY,
         times=times,
-    )
+    ).tied(out)
     by_target = dict(zip(fit.targets, fitted, strict=True))
     store.save(out, key_added, store.FittedMaps(fit, by_target, store.history_table({})))
     logger.info("added uns[%r] with %d couplings of moscot on %r", key_added, len(maps), use_rep)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -11,12 +11,17 @@ import numpy as np
 from anndata import AnnData
 
 from ... import __version__, _keys, _validate, ot
+from ..._digest import digest_of_cells
+from ..._settings import logger
 from ...ot import ChainMap, Problem, Solver, TransportMap, WeightedMap
 from ...pp import Space
+from ...pp._origin import Origin
 from .weights import cell_weights
 
 PERTURBATIONS, COURSE, COUPLINGS = "perturbations", "time course", "couplings"
 """Kinds of fits: of :func:`cellot_sc.tl.cellot`, of :func:`cellot_sc.tl.trajectory`, and what was solved elsewhere."""
+MAX_LEARNT = 0.001
+"""Share of the judged cells that may be taken for train cells by chance."""
 
 
 def chained(steps: Sequence[TransportMap]) -> list[TransportMap]:
@@ -65,6 +70,10 @@ class Fit:
         Where the weights of a time course come from, as given to :func:`cellot_sc.tl.trajectory`.
     versions
         Versions of the packages that made it.
+    cells
+        Digest of the names, labels and parts of the train and validation cells.
+    origin
+        What the space was, and which cells were seen.
 
     Examples
     --------
@@ -91,6 +100,8 @@ class Fit:
     growth: str | None = None
     tau: tuple[float, ...] | None = None
     versions: Mapping[str, str] = field(default_factory=_versions)
+    cells: str = ""
+    origin: Origin | None = None
     # until contexts take its place
     pair_by: str | None = None
 
@@ -107,9 +118,54 @@ class Fit:
         before = (self.control,) * len(self.targets) if self.times is None else (self.control, *self.targets[:-1])
         return list(zip(before, self.targets, strict=True))
 
+    def tied(self, adata: AnnData) -> Fit:
+        """Return the fit with what it is known by when it is used: its cells, and the space that they are in now.
+
+        Raises
+        ------
+        KeyError
+            If a column or the representation is missing.
+        ValueError
+            If a label is missing, or the representation of a cell that is fitted to holds NaN or inf.
+        """
+        seen = self._seen(adata)
+        return replace(self, cells=self._digest(adata), origin=Space(adata, self.use_rep).origin_of(seen))
+
     def space(self, adata: AnnData) -> Space:
-        """Return the space of the maps; raise :class:`KeyError` if there is none of that name."""
-        return Space(adata, self.use_rep)
+        """Return the space of the maps.
+
+        Raises
+        ------
+        KeyError
+            If there is none of that name.
+        ValueError
+            If it is not what the maps were fitted in: represented anew, of scaled expression or of other genes.
+        """
+        return Space(adata, self.use_rep, self.origin).checked()
+
+    def judged(self, adata: AnnData, split: str) -> np.ndarray:
+        """Return which cells are in a split, as a mask, with a warning if maps have learnt from cells to be judged by.
+
+        Raises
+        ------
+        KeyError
+            If a column or the representation is missing.
+        ValueError
+            If the split is unknown, or a label is no split.
+        """
+        _validate.one_of(split, _keys.SPLITS, what="split")
+        judged = self.parts(adata) == split
+        if self.origin is not None and split in (_keys.TEST, _keys.OOD) and judged.any():
+            x = Space(adata, self.use_rep, self.origin).read(np.flatnonzero(judged), used=slice(0))
+            marked, _, same = self.origin.marks.recognise(adata.obs_names[judged], x)
+            share = same.sum() / max(marked.sum(), 1)
+            if share > MAX_LEARNT:
+                logger.warning(
+                    "the maps were fitted before this split: they have learnt from %.1f %% of the %d %s cells by which "
+                    "they are judged. Fit again.",
+                    *(100 * share, judged.sum(), split),
+                )
+        return judged
 
     def labels(self, adata: AnnData) -> np.ndarray:
         """Return the perturbation, or the time, of every cell.
@@ -170,7 +226,13 @@ class Fit:
         names = list(dict.fromkeys(name for pair in pairs for name in pair))
         labels, parts = self.labels(adata), self.parts(adata)
         train, valid = parts == _keys.TRAIN, parts == _keys.VALID
-        x = self.scaled(self.space(adata).read(used=(train | valid) & (labels[:, None] == names).any(axis=1)))
+        if self.cells and self.cells != self._digest(adata):
+            logger.warning(
+                "the train and validation cells, or their labels, are others than those that the maps were fitted to: "
+                "what is fitted to them for comparison has learnt from other cells."
+            )
+        used = (train | valid) & (labels[:, None] == names).any(axis=1)
+        x = self.scaled(Space(adata, self.use_rep, self.origin).read(used=used))
         groups = None if self.pair_by is None else _validate.group_codes(adata, self.pair_by, what="pair_by")
         # in a time course, cells count differently at the two ends of a step
         ends = [names] * 2 if self.times is None else [list(dict.fromkeys(end)) for end in zip(*pairs, strict=True)]
@@ -201,6 +263,21 @@ class Fit:
             cell_groups = (None, None) if groups is None else (groups[masks[0]], groups[masks[1]])
             problems.append(Problem(*cells, *cell_groups, *counts))
         return problems
+
+    def _seen(self, adata: AnnData) -> np.ndarray:
+        """Return which cells are fitted to or selected on, as a mask; all where there is no split."""
+        seen = np.isin(self.labels(adata), [self.control, *self.targets])
+        if self.kind == COUPLINGS and self.split_key not in adata.obs:
+            return seen
+        return seen & np.isin(self.parts(adata).astype(str), (_keys.TRAIN, _keys.VALID))
+
+    def _digest(self, adata: AnnData) -> str:
+        """Return what the cells, with their labels and parts, are known by."""
+        seen = self._seen(adata)
+        columns = [self.labels(adata)[seen]]
+        if self.split_key in adata.obs:
+            columns.append(self.parts(adata)[seen])
+        return digest_of_cells(adata.obs_names[seen], *columns)
 
     def refit(
         self, adata: AnnData, solvers: Sequence[str | Solver], targets: Sequence[str]

@@ -11,6 +11,8 @@ from anndata import AnnData
 from ... import _keys, _validate
 from ..._settings import logger
 from ...pp import Space, represent, split
+from ...pp._adopt import adopt
+from ...pp._origin import MARKS, Marks
 
 
 @dataclass(frozen=True)
@@ -25,11 +27,14 @@ class Prepared:
         Its name.
     columns
         Names of the columns of ``obs`` that were made, and are not yet in the AnnData.
+    represented
+        Whether the representation, or its decoder, was made and is not yet in the AnnData.
     """
 
     cells: AnnData
     use_rep: str
     columns: list[str]
+    represented: bool = False
 
     def add(self, columns: Mapping[str, np.ndarray]) -> None:
         """Add columns to the cells."""
@@ -42,7 +47,7 @@ class Prepared:
         for name in self.columns:
             adata.obs[name] = self.cells.obs[name]
         added = [f"obs[{name!r}]" for name in self.columns]
-        if self.use_rep in self.cells.uns:
+        if self.represented:
             adata.obsm[self.use_rep] = self.cells.obsm[self.use_rep]
             adata.uns[self.use_rep] = self.cells.uns[self.use_rep]
             added.append(f"obsm[{self.use_rep!r}]")
@@ -85,19 +90,48 @@ def prepare(
         logger.info("no split in obs[%r]: making one with the defaults of cs.pp.split", split_key)
         split(cells, labels_key, control=control, seed=seed, key_added=split_key)
         columns.append(split_key)
-    _validate.split_labels(cells, split_key)
+    parts = _validate.split_labels(cells, split_key)
 
     if use_rep is None:
         use_rep = default_rep(adata)
     _validate.free_uns_key(key_added, use_rep or _keys.REP, what="key_added")
     if use_rep is None:
-        logger.info("no representation in obsm: making one with the defaults of cs.pp.represent")
+        logger.info("making a representation with the defaults of cs.pp.represent")
         represent(cells, split_key=split_key, key_added=_keys.REP)
-    elif not Space(adata, use_rep).is_expression:
-        cells.obsm[use_rep] = adata.obsm[use_rep]
-    return Prepared(cells, use_rep or _keys.REP, columns)
+        return Prepared(cells, _keys.REP, columns, represented=True)
+    space = Space(adata, use_rep).checked()
+    if space.is_expression:
+        return Prepared(cells, use_rep, columns)
+    cells.obsm[use_rep] = adata.obsm[use_rep]
+    if space.decodes:
+        cells.uns[use_rep] = adata.uns[use_rep]
+        _warn_of_learnt(cells, use_rep, parts)
+        return Prepared(cells, use_rep, columns)
+    return Prepared(cells, use_rep, columns, represented=adopt(adata, cells, use_rep, parts == _keys.TRAIN))
 
 
 def default_rep(adata: AnnData) -> str | None:
-    """Return the representation that is used if none is named, ``None`` if there is none yet."""
-    return next((rep for rep in (_keys.REP, _keys.PCA) if rep in adata.obsm), None)
+    """Return the representation that is used if none is named, ``None`` if there is none yet.
+
+    Components of scanpy have seen test cells: where there is expression, cells are represented anew, by train cells.
+    """
+    if _keys.REP in adata.obsm:
+        return _keys.REP
+    if _keys.PCA not in adata.obsm:
+        return None
+    if adata.X is None or not adata.n_vars:
+        return _keys.PCA
+    logger.info("obsm[%r] has seen test cells and is left aside: give use_rep=%r to use it", *[_keys.PCA] * 2)
+    return None
+
+
+def _warn_of_learnt(cells: AnnData, use_rep: str, parts: np.ndarray) -> None:
+    """Say so if a representation has learnt from cells that are to be judged by."""
+    judged = np.isin(parts.astype(str), (_keys.TEST, _keys.OOD))
+    marks = Marks.read(cells.uns[use_rep].get(MARKS))
+    _, _, same = marks.recognise(cells.obs_names[judged], np.asarray(cells.obsm[use_rep])[judged])
+    if same.any():
+        logger.warning(
+            "obsm[%r] was fitted before this split: it has learnt from %d of %d test and ood cells. Represent again.",
+            *(use_rep, same.sum(), len(same)),
+        )

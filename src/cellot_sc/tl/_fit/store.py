@@ -12,12 +12,13 @@ from anndata import AnnData
 
 from ... import _keys, _validate
 from ...ot import SOLVERS, History, TransportMap
+from ...pp._origin import Origin
 from .fit import Fit
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Of what is kept: raised when a reader of the old would misread the new."""
-BESIDE = ("format_version", "maps", "history")
-"""What is kept beside the fields of the fit."""
+BESIDE = ("format_version", "maps", "history", "origin")
+"""What is kept beside the plain fields of the fit."""
 NOTHING = "None"
 """What stands for ``None`` in options, which may differ from not being there."""
 HISTORY_COLUMNS = ["perturbation", "step", "seconds", "metric", "value"]
@@ -91,12 +92,13 @@ def save(adata: AnnData, key: str, fitted: FittedMaps) -> None:
     The maps are numbered in the order of the targets, because the name of one may hold a character that no file format
     takes for a key.
     """
+    fit = fitted.fit
+    plain = vars(fit) | {"options": {k: NOTHING if v is None else v for k, v in fit.options.items()}, "origin": None}
     adata.uns[key] = {
         "format_version": FORMAT_VERSION,
-        **_kept(
-            vars(fitted.fit) | {"options": {k: NOTHING if v is None else v for k, v in fitted.fit.options.items()}}
-        ),
-        "maps": {str(i): fitted.maps[name].state() for i, name in enumerate(fitted.fit.targets)},
+        **_kept(plain),
+        **({} if fit.origin is None else {"origin": fit.origin.kept()}),
+        "maps": {str(i): fitted.maps[name].state() for i, name in enumerate(fit.targets)},
         "history": fitted.history,
     }
 
@@ -144,7 +146,7 @@ def maps(adata: AnnData, key: str = _keys.MODEL) -> FittedMaps:
     try:
         fields = {name: _read(stored[name]) for name in stored if name not in BESIDE}
         options = {name: None if value == NOTHING else value for name, value in fields.pop("options", {}).items()}
-        fit = Fit(**fields, options=options)
+        fit = Fit(**fields, options=options, origin=Origin.read(stored["origin"]))
         # what another distribution fits is read by the maps that come with its solver
         SOLVERS.get(fit.solver)
         maps = {name: TransportMap.from_state(stored["maps"][str(i)]) for i, name in enumerate(fit.targets)}

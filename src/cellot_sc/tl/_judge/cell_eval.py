@@ -83,8 +83,7 @@ def export_cell_eval(
     fitted = store.maps(adata, key)
     fit = fitted.fit
     chosen = _validate.some_of(targets, fitted.maps, what="target")
-    _validate.one_of(split, _keys.SPLITS, what="split")
-    labels, judged = fit.labels(adata), fit.parts(adata) == split
+    labels, judged = fit.labels(adata), fit.judged(adata, split)
     counts = {name: int((judged & (labels == name)).sum()) for name in [fit.control, *chosen]}
     judgeable = _validate.cells_to_judge(counts, fit.control, split=split)
     space = fit.space(adata)
@@ -95,8 +94,6 @@ def export_cell_eval(
     x = space.read(start)
     moved = [space.view(points) for points in (x, *(fitted.maps[name].transport(x) for name in judgeable))]
     expression = space.observed()
-    if space.is_expression and expression.min() >= 0:
-        moved = [np.maximum(points, 0) for points in moved]
 
     path = Path(folder)
     path.mkdir(parents=True, exist_ok=True)
@@ -107,15 +104,15 @@ def export_cell_eval(
         (files.predicted, np.concatenate(moved), [len(start)] * len(names)),
         (files.real, real.toarray() if sparse.issparse(real) else np.asarray(real), [len(part) for part in rows]),
     ):
-        _labelled(cells, names, sizes, fit.label_key, adata.var_names).write_h5ad(file)
+        _labelled(cells, names, sizes, fit.label_key, space.features).write_h5ad(file)
     logger.info("wrote %s and %s: %d perturbations of split %r", *files, len(judgeable), split)
     return files
 
 
 def _labelled(
-    x: np.ndarray, names: Sequence[str], sizes: Sequence[int], perturbation_key: str, var_names: pd.Index
+    x: np.ndarray, names: Sequence[str], sizes: Sequence[int], perturbation_key: str, features: list[str]
 ) -> AnnData:
     """Return cells with nothing but their perturbation."""
     labels = pd.Categorical(np.repeat(np.array(names, dtype=object), sizes), categories=list(names))
     obs = pd.DataFrame({perturbation_key: labels}, index=[f"cell_{i}" for i in range(len(x))])
-    return AnnData(x.astype(np.float32), obs=obs, var=pd.DataFrame(index=var_names))
+    return AnnData(x.astype(np.float32), obs=obs, var=pd.DataFrame(index=features))

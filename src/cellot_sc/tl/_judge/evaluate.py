@@ -143,7 +143,7 @@ def evaluate(
     chosen = METRICS.select(metrics)
     names = _validate.some_of(targets, fitted.maps, what="target")
     _validate.one_of(space, SPACES, what="space")
-    _validate.one_of(split, _keys.SPLITS, what="split")
+    judged = fit.judged(adata, split)
     solvers = SOLVERS.select([_defaults.IDENTITY, *([baselines] if isinstance(baselines, str | Solver) else baselines)])
     n_boot = _validate.whole(n_boot, 0, what="n_boot")
     seed = _validate.seed(seed)
@@ -163,7 +163,6 @@ def evaluate(
         _validate.decoder(adata, cells.name)
     if marker_sizes is not None:
         _validate.genes_compared(decoded or cells.is_expression)
-    judged = parts == split
     counts = {name: int((judged & (labels == name)).sum()) for name in [control, *names]}
     judgeable = _validate.cells_to_judge(counts, control, split=split)
     if left_out := [name for name in names if name not in judgeable]:
@@ -181,7 +180,8 @@ def evaluate(
     x = cells.read(used=np.isin(labels, [control, *judgeable]))
     others = [solver for solver in solvers if solver.name != fit.solver]
     maps = {fit.solver: fitted.maps} | fit.refit(adata, others, judgeable)
-    data = Data(x, labels, parts, control, split, groups, units, cells.view if decoded else np.asarray)
+    view = cells.view if decoded or cells.is_expression else np.asarray
+    data = Data(x, labels, parts, control, split, groups, units, view)
     expression = None if marker_sizes is None else cells.observed()
     plan = EvaluationPlan(chosen, marker_sizes, cell_sizes, n_boot, seed)
     judgements: dict[str, Judgement] = {}

@@ -1,0 +1,139 @@
+"""What a space was, and which cells were seen, when something was fitted in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cellot_sc._digest import name_hashes
+
+MARKS = "marks"
+"""Where decoders and fits keep the cells that they were fitted on."""
+MAX_MARKS = 100_000
+"""Cells that are remembered at most: of more, those whose names have the smallest hashes, a sample by chance."""
+CHUNK = 8192
+"""Cells that are placed at once."""
+TOLERANCE = 1e-4
+"""A cell lies where it lay if it has moved by no more than this share of the spread of all."""
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Marks:
+    """What cells are known again by, without keeping them: two numbers for each.
+
+    Parameters
+    ----------
+    names
+        Hashes of their names, uint64, increasing.
+    places
+        Where they lie along one direction, always the same, of their space, float64.
+    """
+
+    names: np.ndarray
+    places: np.ndarray
+
+    @classmethod
+    def of(cls, names: Iterable[object], x: Any) -> Marks:
+        """Mark cells, of shape ``(n_cells, n_dims)``, dense or sparse; what shares its name is not marked."""
+        hashes, first, sizes = np.unique(name_hashes(names), return_index=True, return_counts=True)
+        alone = np.flatnonzero(sizes == 1)[:MAX_MARKS]
+        return cls(hashes[alone], _along(x[first[alone]]))
+
+    @classmethod
+    def read(cls, kept: Mapping[str, Any] | None) -> Marks:
+        """Return marks that were kept by :meth:`kept`, none if there are none."""
+        kept = kept or {"names": [], "places": []}
+        marks = cls(np.asarray(kept["names"], dtype=np.uint64), np.asarray(kept["places"], dtype=np.float64))
+        if marks.names.ndim != 1 or marks.names.shape != marks.places.shape or (np.diff(marks.names) <= 0).any():
+            raise ValueError("the marks of the cells are no pairs of numbers")
+        return marks
+
+    def kept(self) -> dict[str, np.ndarray]:
+        """Return arrays that an AnnData can keep."""
+        return {"names": self.names, "places": self.places}
+
+    def knows(self, names: Iterable[object]) -> np.ndarray:
+        """Return which names are those of marked cells."""
+        return np.isin(name_hashes(names), self.names)
+
+    def recognise(self, names: Iterable[object], x: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Say of other cells which could have a mark, which have a marked name, and which of these lie where they lay.
+
+        Parameters
+        ----------
+        names, x
+            Their names and positions, shape ``(n_cells, n_dims)``.
+
+        Returns
+        -------
+        Three masks of shape ``(n_cells,)``.
+        """
+        hashes = name_hashes(names)
+        if not len(self.names):
+            nobody = np.zeros(len(hashes), dtype=bool)
+            return nobody, nobody, nobody
+        all_marked = len(self.names) < MAX_MARKS
+        marked = np.ones(len(hashes), dtype=bool) if all_marked else hashes <= self.names[-1]
+        at = np.minimum(np.searchsorted(self.names, hashes), len(self.names) - 1)
+        known = self.names[at] == hashes
+        rows = np.flatnonzero(known)
+        moved = np.abs(_along(x[rows]) - self.places[at[rows]])
+        same = np.zeros_like(known)
+        same[rows] = moved <= TOLERANCE * (self.places.std() or 1.0)
+        return marked, known, same
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Origin:
+    """What a space was when maps were fitted in it, with which it is compared when they are used.
+
+    Parameters
+    ----------
+    n_dims
+        Number of dimensions.
+    features
+        Names of the genes that they are, none if they are not genes.
+    decoder
+        Digest of the way back to genes, empty if there was none.
+    low, high
+        Range of the expression of the cells that were seen, if the dimensions are genes.
+    marks
+        The cells that were seen.
+    """
+
+    n_dims: int
+    features: tuple[str, ...]
+    decoder: str
+    low: float
+    high: float
+    marks: Marks
+
+    @classmethod
+    def read(cls, kept: Mapping[str, Any]) -> Origin:
+        """Return what was kept by :meth:`kept`."""
+        return cls(
+            n_dims=int(kept["n_dims"]),
+            features=tuple(str(name) for name in kept["features"]),
+            decoder=str(kept["decoder"]),
+            low=float(kept["low"]),
+            high=float(kept["high"]),
+            marks=Marks.read(kept["marks"]),
+        )
+
+    def kept(self) -> dict[str, Any]:
+        """Return values that an AnnData can keep."""
+        return vars(self) | {"features": np.array(self.features, dtype=object), "marks": self.marks.kept()}
+
+
+def _along(x: Any) -> np.ndarray:
+    """Return where cells lie along a direction that depends on the number of dimensions only."""
+    direction = np.random.default_rng(0).standard_normal(x.shape[1])
+    places = np.empty(x.shape[0])
+    with np.errstate(invalid="ignore"):
+        for start in range(0, len(places), CHUNK):
+            rows = slice(start, start + CHUNK)
+            places[rows] = x[rows].astype(np.float32).astype(np.float64) @ direction
+    return places
