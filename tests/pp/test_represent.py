@@ -25,7 +25,10 @@ def adata(simulated: AnnData) -> AnnData:
 def same_decoder(a: Any, b: Any) -> None:
     assert set(a) == set(b)
     for name in a:
-        np.testing.assert_array_equal(a[name], b[name])
+        if isinstance(a[name], dict):
+            same_decoder(a[name], b[name])
+        else:
+            np.testing.assert_array_equal(a[name], b[name])
 
 
 def test_writes_representation_and_decoder(adata: AnnData) -> None:

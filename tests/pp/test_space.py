@@ -113,3 +113,116 @@ def test_says_what_it_is(adata: AnnData, represented: AnnData) -> None:
     assert repr(Space(adata, "X")) == "Space 'X': 3 genes"
     assert repr(Space(adata, "table")) == "Space 'table': 3 dimensions"
     assert repr(Space(represented, "X_cellot")) == "Space 'X_cellot': 6 dimensions, pca of 60 genes"
+
+
+def scaled(adata: AnnData) -> None:
+    x = adata.X.toarray()
+    adata.X = (x - x.mean(axis=0)) / (x.std(axis=0) + 1)
+
+
+class TestIsWhatItWas:
+    """A space that has changed since something was made of it is refused, or its genes are matched by name."""
+
+    def test_unchanged(self, represented: AnnData) -> None:
+        space = Space(represented, "X_cellot")
+        assert space.checked() is space
+        some = represented[::7]
+        assert Space(some, "X_cellot").checked().name == "X_cellot"
+
+    def test_expression_that_has_changed_since(self, represented: AnnData) -> None:
+        adata = represented.copy()
+        adata.layers["half"] = adata.layers["half"] * 2
+        with pytest.raises(ValueError, match=r"adata.layers\['half'\] is not what adata.obsm\['X_cellot'\] was repres"):
+            Space(adata, "X_cellot").checked()
+        # without the layer, nothing can be said, and nothing is mixed
+        del adata.layers["half"]
+        assert Space(adata, "X_cellot").checked().n_dims == 6
+
+    def test_points_of_genes_in_the_wrong_order(self, represented: AnnData) -> None:
+        adata = represented[:, ::-1].copy()
+        assert Space(adata, "X_cellot").checked().features == list(represented.var_names)
+        decoder = adata.uns["X_cellot"]
+        x = adata.layers["half"].toarray() - decoder["mean"]
+        adata.obsm["X_cellot"] = (x @ decoder["components"].T).astype(np.float32)
+        with pytest.raises(ValueError, match="is not what"):
+            Space(adata, "X_cellot").checked()
+
+    def test_a_few_predicted_cells_among_them_are_no_change(self, represented: AnnData) -> None:
+        adata = represented.copy()
+        adata.obsm["X_cellot"][:200] += 5
+        assert Space(adata, "X_cellot").checked().n_dims == 6
+
+    def test_other_number_of_dimensions(self, represented: AnnData) -> None:
+        adata = represented.copy()
+        adata.obsm["X_cellot"] = adata.obsm["X_cellot"][:, :4]
+        with pytest.raises(ValueError, match="has 4 dimensions and its decoder 6: represent again"):
+            Space(adata, "X_cellot").checked()
+
+    def test_represented_anew(self, represented: AnnData) -> None:
+        seen = np.arange(represented.n_obs) % 2 == 0
+        origin = Space(represented, "X_cellot").origin_of(seen)
+        other = represented.copy()
+        cs.pp.represent(other, n_components=6, layer="half")
+        # the same again is no change
+        assert Space(other, "X_cellot", origin).checked().n_dims == 6
+        cs.pp.represent(other, n_components=6)
+        with pytest.raises(ValueError, match="represented anew since the maps were fitted in it"):
+            Space(other, "X_cellot", origin).checked()
+
+    def test_genes_are_matched_by_name(self, represented: AnnData) -> None:
+        origin = Space(represented, "X").origin_of(np.ones(represented.n_obs, dtype=bool))
+        turned = Space(represented[:, ::-1].copy(), "X", origin).checked()
+        expected = Space(represented, "X", origin)
+        np.testing.assert_array_equal(turned.read(), expected.read())
+        np.testing.assert_array_equal(turned.observed().toarray(), expected.observed().toarray())
+        assert turned.features == expected.features
+        points = turned.read(slice(3)) + 1
+        out = turned.as_adata(points, represented.obs.iloc[:3])
+        assert list(out.var_names) == list(represented.var_names[::-1])
+        np.testing.assert_array_equal(out[:, represented.var_names].X, expected.view(points))
+
+    def test_scaled_since(self, represented: AnnData) -> None:
+        adata = represented.copy()
+        origin = Space(adata, "X").origin_of(np.ones(adata.n_obs, dtype=bool))
+        scaled(adata)
+        with pytest.raises(ValueError, match="none below 0 when the maps were fitted: it was scaled"):
+            Space(adata, "X", origin).checked()
+
+    def test_other_values_of_the_same_cells(self, represented: AnnData, caplog: pytest.LogCaptureFixture) -> None:
+        adata = represented.copy()
+        adata.obsm["X_pca"] = np.array(adata.obsm["X_cellot"])
+        seen = np.arange(adata.n_obs) < 300
+        of_genes, of_points = (Space(adata, name).origin_of(seen) for name in ("X", "X_pca"))
+        part = adata[100:].copy()
+        Space(part, "X", of_genes).checked(), Space(part, "X_pca", of_points).checked()
+        assert not caplog.records
+        part.X = part.X * 2
+        part.obsm["X_pca"] = part.obsm["X_pca"][:, ::-1]
+        with pytest.raises(
+            ValueError, match="200 of the 200 cells that have the names of cells that the maps were fit"
+        ):
+            Space(part, "X_pca", of_points).checked()
+        Space(part, "X", of_genes).checked()
+        assert "have other values in adata.X: unless these are other cells, it has changed since" in caplog.text
+
+    def test_expression_is_bounded_by_what_was_observed(self, represented: AnnData) -> None:
+        seen = np.arange(represented.n_obs) < 100
+        space = Space(represented, "X", Space(represented, "X").origin_of(seen))
+        highest = represented.X[:100].max()
+        points = np.tile(np.array([-1, 0.5, 100], dtype=np.float32), 20)[None]
+        np.testing.assert_array_equal(space.view(points)[0], np.tile(np.array([0, 0.5, highest], dtype=np.float32), 20))
+        signed = represented.copy()
+        signed.X = signed.X.toarray() - 1
+        space = Space(signed, "X", Space(signed, "X").origin_of(seen))
+        np.testing.assert_array_equal(space.view(points), points)
+
+    def test_what_was_learnt_of_a_layer_is_in_that_layer(self, represented: AnnData) -> None:
+        space = Space(represented, "X_cellot")
+        out = space.as_adata(space.read(slice(4)), represented.obs.iloc[:4])
+        np.testing.assert_array_equal(out.layers["half"], out.X)
+
+    def test_what_is_kept_of_predicted_cells_is_their_own(self, represented: AnnData) -> None:
+        space = Space(represented, "X_cellot")
+        out = space.as_adata(space.read(slice(4)), represented.obs.iloc[:4])
+        out.uns["X_cellot"]["mean"][:] = 9
+        assert (represented.uns["X_cellot"]["mean"] != 9).all()

@@ -265,7 +265,7 @@ def test_a_representation_made_before_is_told_of(simulated: AnnData, caplog: pyt
     assert "Represent again" not in caplog.text
     cs.pp.represent(adata, n_components=3)
     cs.pp.split(adata, seed=1)
-    assert "fitted before this split, maybe on cells that it holds out: obsm['X_cellot']" in caplog.text
+    assert "fitted before this split, on cells that it holds out: obsm['X_cellot']." in caplog.text
 
 
 def test_own_names(simulated: AnnData) -> None:

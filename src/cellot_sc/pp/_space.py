@@ -19,7 +19,7 @@ from ._methods import METHODS
 from ._origin import Marks, Origin
 from ._rows import bounded, dense
 
-N_PROJECTED = 16
+N_PROJECTED = 32
 """Cells that are represented anew to see whether a representation is of these cells."""
 
 
@@ -196,7 +196,7 @@ class Space:
         Returns
         -------
         ``X`` is the expression, or the points where there is no way to it; ``obsm`` has the points under the name of
-        the space, if that is not ``X`` itself.
+        the space, if that is not ``X`` itself. Expression that was learnt of a layer is in that layer, too.
         """
         if self.is_expression or (decode and self.decodes):
             expression = self.view(points)
@@ -204,6 +204,8 @@ class Space:
                 # as the genes of the cells that were observed, so that both can be put together
                 expression = expression[:, np.argsort(self._columns)]
             out = AnnData(expression, obs=obs, var=self.adata.var.copy())
+            if self._layer is not None:
+                out.layers[self._layer] = expression.copy()
         else:
             out = AnnData(points, obs=obs, var=pd.DataFrame(index=self._dimensions))
         if not self.is_expression:
@@ -254,9 +256,10 @@ class Space:
         """Raise :class:`ValueError` if some cells, represented anew, do not lie where they are said to lie."""
         where = "adata.X" if self._layer is None else f"adata.layers[{self._layer!r}]"
         x = self.adata.X if self._layer is None else self.adata.layers.get(self._layer)
-        columns = self._columns
-        if x is None or not self.adata.n_obs:
+        # of some of the genes, nothing can be represented
+        if x is None or not self.adata.n_obs or not set(self._genes) <= set(self.adata.var_names.astype(str)):
             return
+        columns = self._columns
         rows = np.unique(np.linspace(0, self.adata.n_obs - 1, N_PROJECTED).astype(int))
         kept, cells = dense(self._matrix()[rows]), x[rows]
         known = np.isfinite(kept).all(axis=1)
@@ -267,12 +270,13 @@ class Space:
                 f"{self._decoder['n_components']}: represent again."
             )
         anew = METHODS[self._decoder["method"]].project(cells, self._decoder)
-        off = np.abs(anew - kept)[known].max(initial=0)
-        if off > 0.01 * max(np.abs(anew[known]).max(initial=0), np.abs(kept[known]).max(initial=0)):
+        off, size = (np.abs(x[known]).max(axis=1) for x in (anew - kept, kept))
+        # some may be predictions, which were cut off at 0
+        if (off > 0.01 * size.max(initial=0)).sum() > len(off) / 2:
             raise ValueError(
                 f"{where} is not what adata.obsm[{self.name!r}] was represented from (cells that are represented anew "
-                f"lie up to {off:.3g} from where they are kept): it has changed since, as by scaling. Restore it, or "
-                "keep what is to be learnt from in a layer, and represent and fit again."
+                f"lie up to {off.max():.3g} from where they are kept): it has changed since, as by scaling. Restore "
+                "it, or keep what is to be learnt from in a layer, and represent and fit again."
             )
 
     def _check_origin(self, origin: Origin) -> None:
@@ -292,9 +296,9 @@ class Space:
                 "or centred since. Restore it, or fit again."
             )
         if not self.decodes:
-            self._check_marks(origin.marks)
+            self.check_marks(origin.marks)
 
-    def _check_marks(self, marks: Marks) -> None:
+    def check_marks(self, marks: Marks) -> None:
         """Say so if most of the cells that maps were fitted to lie elsewhere now, by their names."""
         _, known, same = marks.recognise(self.adata.obs_names, self._matrix())
         if not known.any() or same.sum() >= known.sum() / 2:

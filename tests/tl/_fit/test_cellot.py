@@ -58,7 +58,7 @@ def test_simply_works(simulated: AnnData, caplog: pytest.LogCaptureFixture):
     assert list(fitted.maps) == ["drug_a", "drug_b"]
     assert fitted.fit.solver == "icnn"
     assert "no split in obs['split']" in caplog.text
-    assert "no representation in obsm" in caplog.text
+    assert "making a representation" in caplog.text
     assert "added obs['split'], obsm['X_cellot'], uns['cellot'] with 2 icnn maps on 'X_cellot'" in caplog.text
 
 
@@ -83,6 +83,8 @@ def test_no_test_or_ood_cell_is_seen(prepared: AnnData, solver: str, monkeypatch
     rng = np.random.default_rng(0)
     other.obsm["X_cellot"][unseen] = rng.normal(50, 10, size=other.obsm["X_cellot"][unseen].shape)
     for data in (adata, other):
+        # points of a space that was made elsewhere
+        del data.uns["X_cellot"]
         cs.tl.cellot(data, targets="drug_a", solver=solver, **options)
     a, b = (cs.tl.maps(data)["drug_a"] for data in (adata, other))
     assert a.kind == ("potential" if solver == "icnn" else "affine")
@@ -138,7 +140,10 @@ def test_fit_says_what_was_asked_for(prepared: AnnData, tmp_path: Path):
     adata = prepared.copy()
     options = QUICK | {"penalties": np.array([10.0]), "checkpoint_dir": tmp_path, "noise": np.float32(0.5)}
     cs.tl.cellot(adata, targets="drug_a", seed=np.int64(3), **options)  # type: ignore[arg-type]
-    assert cs.tl.maps(adata).fit == cs.tl.Fit(
+    fit = cs.tl.maps(adata).fit
+    assert len(fit.cells) == 16
+    assert fit == cs.tl.Fit(
+        cells=fit.cells,
         kind="perturbations",
         label_key="perturbation",
         control="control",
@@ -204,14 +209,21 @@ def test_other_names_of_column_and_control(prepared: AnnData):
 
 
 class TestRepresentation:
-    def test_pca_of_scanpy_is_taken_second(self, prepared: AnnData):
+    def test_components_that_have_seen_test_cells_are_taken_where_there_is_nothing_else(
+        self, prepared: AnnData, caplog: pytest.LogCaptureFixture
+    ):
         adata = prepared.copy()
         adata.obsm["X_pca"] = np.array(adata.obsm["X_cellot"][:, :3])
         cs.tl.cellot(adata, solver="identity")
         assert cs.tl.maps(adata).fit.use_rep == "X_cellot"
-        del adata.obsm["X_cellot"]
+        assert "left aside" not in caplog.text
+        del adata.obsm["X_cellot"], adata.uns["X_cellot"]
         cs.tl.cellot(adata, solver="identity")
-        assert cs.tl.maps(adata)["drug_a"].n_dims == 3
+        assert cs.tl.maps(adata).fit.use_rep == "X_cellot"
+        assert "obsm['X_pca'] has seen test cells and is left aside: give use_rep='X_pca' to use it" in caplog.text
+        points = AnnData(obs=prepared.obs.copy(), obsm={"X_pca": adata.obsm["X_pca"]})
+        cs.tl.cellot(points, solver="identity")
+        assert cs.tl.maps(points)["drug_a"].n_dims == 3
 
     def test_expression_itself(self, prepared: AnnData):
         adata = prepared.copy()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -178,3 +179,66 @@ def test_says_what_it_is() -> None:
     assert repr(FIT) == "Fit of perturbations in obs['drug']: 'control' to 'b', 'a' by 'identity' on 'X', seed 0"
     many = dataclasses.replace(FIT, targets=tuple("abcdefg"))
     assert "'a', 'b', 'c', 'd', 'e', ... by" in repr(many)
+
+
+class TestKnowsItsCells:
+    """A fit says so when it is compared with, or judged by, cells that it should not have seen or did not see."""
+
+    @pytest.fixture
+    def fitted(self, simulated: AnnData) -> AnnData:
+        adata = simulated.copy()
+        cs.pp.split(adata)
+        cs.tl.cellot(adata, use_rep="X", solver="mean_shift")
+        return adata
+
+    def test_nothing_is_said_of_cells_that_were_held_out(
+        self, fitted: AnnData, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        fit = cs.tl.maps(fitted).fit
+        assert fit.judged(fitted, "test").sum() == 120
+        fit.problems(fitted)
+        turned = fitted[::-1].copy()
+        fit.judged(turned, "test")
+        fit.problems(turned)
+        assert not [record for record in caplog.records if record.levelname == "WARNING"]
+
+    @pytest.mark.parametrize("use", ["evaluate", "export", "figure"])
+    def test_every_judge_says_it(
+        self, fitted: AnnData, use: str, caplog: pytest.LogCaptureFixture, tmp_path: Path
+    ) -> None:
+        adata = fitted.copy()
+        learnt = adata.obs["split"].isin(["train", "valid"]).to_numpy()
+        cs.pp.split(adata, seed=7)
+        share = 100 * learnt[(adata.obs["split"] == "test").to_numpy()].mean()
+        if use == "evaluate":
+            cs.tl.evaluate(adata, n_boot=0, metrics="l2_means", baselines=[])
+        elif use == "export":
+            cs.tl.export_cell_eval(adata, tmp_path)
+        else:
+            cs.pl.marginals(adata, "drug_a", features="gene_0", show=False)
+        assert f"they have learnt from {share:.1f} % of the 120 test cells by which they are judged" in caplog.text
+
+    def test_train_cells_are_judged_by_without_a_word(self, fitted: AnnData, caplog: pytest.LogCaptureFixture) -> None:
+        assert cs.tl.maps(fitted).fit.judged(fitted, "train").sum() == 420
+        assert "learnt from" not in caplog.text
+
+    @pytest.mark.parametrize("change", ["label", "split", "fewer"])
+    def test_baselines_of_other_cells(self, fitted: AnnData, change: str, caplog: pytest.LogCaptureFixture) -> None:
+        adata = fitted.copy()
+        train = np.flatnonzero((adata.obs["split"] == "train") & (adata.obs["perturbation"] == "drug_a"))
+        if change == "fewer":
+            adata = adata[np.delete(np.arange(adata.n_obs), train[0])].copy()
+        else:
+            column, value = {"label": ("perturbation", "drug_b"), "split": ("split", "test")}[change]
+            adata.obs.iloc[train[0], adata.obs.columns.get_loc(column)] = value
+        cs.tl.maps(adata).fit.refit(adata, ["mean_shift"], ["drug_a"])
+        assert "are others than those that the maps were fitted to" in caplog.text
+
+    def test_weights_that_have_changed(self, caplog: pytest.LogCaptureFixture) -> None:
+        fit = WEIGHED.tied(cells())
+        fit.problems(cells())
+        assert not caplog.records
+        other = cells()
+        other.obs["weight"] += 1
+        fit.problems(other)
+        assert "are others than those" in caplog.text

@@ -45,7 +45,8 @@ def test_default_representation(simulated: AnnData) -> None:
     adata = AnnData(simulated.X, obs=simulated.obs.copy())
     assert default_rep(adata) is None
     adata.obsm["X_pca"] = np.zeros((adata.n_obs, 2))
-    assert default_rep(adata) == "X_pca"
+    assert default_rep(adata) is None
+    assert default_rep(AnnData(obs=adata.obs, obsm=adata.obsm)) == "X_pca"
     adata.obsm["X_cellot"] = np.zeros((adata.n_obs, 2))
     assert default_rep(adata) == "X_cellot"
 

@@ -10,6 +10,8 @@ from anndata import AnnData
 from ... import _keys, _validate
 from ..._settings import logger
 from ...ot import EntropicMap, TransportMap
+from ...pp import Space
+from ...pp._origin import Marks
 from .._fit import store
 from .._fit.fit import COUPLINGS, Fit, chained
 
@@ -90,6 +92,7 @@ def from_moscot(
         use_rep = _space(solved, first)
     _validate.representation_key(out, use_rep)
     _validate.free_uns_key(key_added, use_rep, what="key_added")
+    Space(out, use_rep).check_marks(Marks.of(first.adata_src.obs_names, np.asarray(first.xy.data_src)))
     maps: dict[tuple[Any, Any], TransportMap] = {pair: _entropic(problem[pair], pair) for pair in pairs}
 
     names = [(str(source), str(target)) for source, target in pairs]

@@ -163,4 +163,4 @@ def trajectory(
         growth=growth,
         tau=firmness if growth in METHODS else None,
     )
-    return fit_and_keep(adata, fit.tied(cells.cells), solver, cells, config, key_added=key_added, copy=copy)
+    return fit_and_keep(adata, fit, solver, cells, config, key_added=key_added, copy=copy)

@@ -131,4 +131,4 @@ def cellot(
         feature_weights=resolve_weights(feature_weights, Space(cells.cells, cells.use_rep), control_train),
         pair_by=pair_by,
     )
-    return fit_and_keep(adata, fit.tied(cells.cells), solver, cells, config, key_added=key_added, copy=copy)
+    return fit_and_keep(adata, fit, solver, cells, config, key_added=key_added, copy=copy)

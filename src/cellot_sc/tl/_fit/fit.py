@@ -71,7 +71,7 @@ class Fit:
     versions
         Versions of the packages that made it.
     cells
-        Digest of the names, labels and parts of the train and validation cells.
+        Digest of the names, labels, parts and weights of the train and validation cells.
     origin
         What the space was, and which cells were seen.
 
@@ -101,7 +101,8 @@ class Fit:
     tau: tuple[float, ...] | None = None
     versions: Mapping[str, str] = field(default_factory=_versions)
     cells: str = ""
-    origin: Origin | None = None
+    # what the cells are is in their digest
+    origin: Origin | None = field(default=None, compare=False)
     # until contexts take its place
     pair_by: str | None = None
 
@@ -277,6 +278,8 @@ class Fit:
         columns = [self.labels(adata)[seen]]
         if self.split_key in adata.obs:
             columns.append(self.parts(adata)[seen])
+        named = {self.source_weights: "weights", self.target_weights: "weights", self.pair_by: "pair_by"}
+        columns += [_validate.obs_key(adata, key, what=what)[seen] for key, what in named.items() if key is not None]
         return digest_of_cells(adata.obs_names[seen], *columns)
 
     def refit(

@@ -37,6 +37,7 @@ def fit_and_keep(
     copy
         Whether to write to a copy, and return that.
     """
+    fit = fit.tied(cells.cells)
     problems = fit.problems(cells.cells)
     with tqdm(desc=solver.name, disable=not settings.progress, leave=False) as bar:
 

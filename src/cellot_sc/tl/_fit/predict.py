@@ -44,15 +44,16 @@ def predict(
     -------
     A new AnnData with one row per cell and target. ``obs`` is that of the source cells with the perturbation set to the
     target; ``X`` the predicted expression, or the predicted latent where there is no decoder; ``obsm`` holds the
-    predicted latent under the name the map was fitted on.
+    predicted latent under the name the map was fitted on. Expression that was learnt of a layer is in ``layers``, too,
+    where that of observed cells is: concatenate, and go on with the layer.
 
     Raises
     ------
     KeyError
         If there are no fitted maps, no such representation, or a cell's name is unknown.
     ValueError
-        If a target was not fitted, cell names are not unique, a mask has the wrong length, no cell is chosen, or
-        a chosen cell's representation holds NaN or inf.
+        If a target was not fitted, cell names are not unique, a mask has the wrong length, no cell is chosen,
+        a chosen cell's representation holds NaN or inf, or the space of the maps has changed since they were fitted.
 
     Examples
     --------
