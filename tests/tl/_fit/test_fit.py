@@ -215,7 +215,7 @@ class TestKnowsItsCells:
         elif use == "export":
             cs.tl.export_cell_eval(adata, tmp_path)
         else:
-            cs.pl.marginals(adata, "drug_a", features="gene_0", show=False)
+            cs.pl.marginals(adata, "drug_a", features="gene_00", show=False)
         assert f"they have learnt from {share:.1f} % of the 120 test cells by which they are judged" in caplog.text
 
     def test_train_cells_are_judged_by_without_a_word(self, fitted: AnnData, caplog: pytest.LogCaptureFixture) -> None:
