@@ -1,9 +1,10 @@
 """Checks on user input, and the words of their errors.
 
-Each function either returns the checked value or raises. None changes what it was given, so an AnnData that fails
-validation is left as it was.
+Each function either returns the checked value or raises; what may well be meant is warned of in the log. None but
+``writable`` changes what it was given, so an AnnData that fails validation is left as it was.
 """
 
+from .._arrays import matrix
 from .._numbers import seed, whole
 from ._clones import clonal_cells, clones, corners, fates, populations
 from ._columns import (
@@ -33,10 +34,13 @@ from ._matrices import (
     coordinates,
     decoder,
     expression,
+    expression_name,
     finite,
     free_uns_key,
+    gene_names,
     has_decoder,
     log_expression,
+    not_counts,
     plane,
     points,
     positive_weights,
@@ -76,6 +80,7 @@ from ._numbers import (
     whole_effects,
     whole_numbers,
 )
+from ._objects import annotated, takes_adata, writable
 from ._times import (
     after_first,
     before_last,
@@ -90,6 +95,7 @@ from ._times import (
 __all__ = [
     "MIN_TRAIN_CELLS",
     "after_first",
+    "annotated",
     "at_least",
     "before_last",
     "broken_fit",
@@ -104,6 +110,7 @@ __all__ = [
     "decoder",
     "enough_cells",
     "expression",
+    "expression_name",
     "fates",
     "feature_names",
     "figure_file",
@@ -113,6 +120,7 @@ __all__ = [
     "given",
     "genes_compared",
     "full_rank_solution",
+    "gene_names",
     "group_codes",
     "group_labels",
     "growth_genes",
@@ -124,12 +132,14 @@ __all__ = [
     "kept_fit",
     "labelled",
     "log_expression",
+    "matrix",
     "moscot_problem",
     "name_and_value",
     "nearest",
     "new_names",
     "no_unknown",
     "not_both",
+    "not_counts",
     "not_read",
     "obs_key",
     "in_course",
@@ -155,6 +165,7 @@ __all__ = [
     "table_columns",
     "table_numbers",
     "table_rows",
+    "takes_adata",
     "targets",
     "taus",
     "time_index",
@@ -165,4 +176,5 @@ __all__ = [
     "whole",
     "whole_effects",
     "whole_numbers",
+    "writable",
 ]

@@ -28,6 +28,7 @@ class Fold(NamedTuple):
     """All cells, with the split."""
 
 
+@_validate.takes_adata
 def leave_one_group_out(
     adata: AnnData,
     groupby: str,
