@@ -13,7 +13,7 @@ LARGEST = np.finfo(np.float32).max
 """What is larger becomes infinite in single precision, in which cells are kept."""
 
 
-def matrix(x: Any, *, what: str, remedy: str = "call adata.to_memory() first") -> Any:
+def matrix(x: Any, *, what: str, n_dims: int | None = None, remedy: str = "take adata.to_memory() instead") -> Any:
     """Return ``x`` as an array, or a CSR or CSC matrix, of real numbers, shape ``(n_cells, n_dims)``.
 
     Parameters
@@ -22,13 +22,15 @@ def matrix(x: Any, *, what: str, remedy: str = "call adata.to_memory() first") -
         Dense or sparse matrix, table, or data set of a file that numpy can read.
     what
         What it is called.
+    n_dims
+        Number of columns that it has to have, any with ``None``.
     remedy
         How what is not in memory gets there.
 
     Raises
     ------
     ValueError
-        If its values are not in memory, masked or no real numbers, or it has no two dimensions.
+        If its values are not in memory, masked or no real numbers, or its shape is another.
 
     Examples
     --------
@@ -37,16 +39,17 @@ def matrix(x: Any, *, what: str, remedy: str = "call adata.to_memory() first") -
     >>> matrix(np.ma.array([[1.0, 2.0]], mask=[[False, True]]), what="adata.X")
     Traceback (most recent call last):
         ...
-    ValueError: adata.X has 1 masked values, which are missing: fill them in, or leave out their cells or genes.
+    ValueError: adata.X is masked at 1 of 2 values: fill them in, or leave out their cells or genes.
     """
     if x is None:
         raise ValueError(f"{what} is None: a matrix of numbers is needed.")
-    kind, package = type(x).__name__.removeprefix("_"), type(x).__module__.partition(".")[0]
+    package = type(x).__module__.partition(".")[0]
+    kind = f"{package}.{type(x).__name__.removeprefix('_')}"
     chunked = getattr(x, "chunks", None) is not None and hasattr(x, "compute")
     if package == "dask" or chunked or hasattr(x, "to_memory"):
-        raise ValueError(f"{what} is a {kind} of {package}, whose values are not in memory: {remedy}.")
+        raise ValueError(f"{what} is of type {kind}, whose values are not in memory: {remedy}.")
     if package in ("cupy", "cupyx"):
-        raise ValueError(f"{what} is a {kind} of {package}, on a GPU: bring it to the host with .get() first.")
+        raise ValueError(f"{what} is of type {kind}, on a GPU: bring it to the host with .get() first.")
     x = unmasked(x, what=what)
     if hasattr(x, "dtypes") and hasattr(x, "columns"):
         texts = [str(name) for name, dtype in zip(x.columns, x.dtypes, strict=True) if not _is_real(dtype)]
@@ -56,21 +59,20 @@ def matrix(x: Any, *, what: str, remedy: str = "call adata.to_memory() first") -
     elif sparse.issparse(x):
         x = x if x.format in ("csr", "csc") else x.tocsr()
     else:
-        x = _array(x, what=what, kind=f"{kind} of {package}")
+        x = _array(x, what=what, kind=kind)
     if not _is_real(x.dtype):
         raise ValueError(f"{what} is made of {x.dtype}: real numbers are needed.")
-    if len(x.shape) != 2 or x.shape[1] == 0:
-        raise ValueError(f"{what} has shape {x.shape}; (n_cells, n_dims) is needed.")
+    if len(x.shape) != 2 or x.shape[1] == 0 or (n_dims is not None and x.shape[1] != n_dims):
+        needed = "n_dims" if n_dims is None else n_dims
+        raise ValueError(f"{what} has shape {x.shape}; (n_cells, {needed}) is needed.")
     return x
 
 
 def unmasked[Array](x: Array, *, what: str) -> Array:
     """Return ``x``; raise :class:`ValueError` if it is a masked array of which something is masked."""
     if isinstance(x, np.ma.MaskedArray) and np.ma.is_masked(x):
-        n = int(np.ma.count_masked(x))
-        raise ValueError(
-            f"{what} has {n} masked values, which are missing: fill them in, or leave out their cells or genes."
-        )
+        hidden = f"{np.ma.count_masked(x)} of {x.size} values"
+        raise ValueError(f"{what} is masked at {hidden}: fill them in, or leave out their cells or genes.")
     return x
 
 
@@ -108,4 +110,4 @@ def _array(x: Any, *, what: str, kind: str) -> np.ndarray:
         return np.asarray(x)
     # what tensors on another device raise, or lists of unequal length
     except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"{what} is a {kind} that numpy makes no array of: a matrix in memory is needed.") from error
+        raise ValueError(f"{what} is of type {kind}, which numpy cannot read: a matrix in memory is needed.") from error

@@ -80,7 +80,7 @@ from ._numbers import (
     whole_effects,
     whole_numbers,
 )
-from ._objects import annotated, takes_adata, writable
+from ._objects import annotated, copyable, takes_adata, writable
 from ._times import (
     after_first,
     before_last,
@@ -106,6 +106,7 @@ __all__ = [
     "clonal_cells",
     "clones",
     "coordinates",
+    "copyable",
     "corners",
     "decoder",
     "enough_cells",

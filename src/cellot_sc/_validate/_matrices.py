@@ -39,7 +39,7 @@ def finite[Matrix](x: Matrix, *, what: str) -> Matrix:
 
 def representation_key(adata: AnnData, use_rep: str) -> str:
     """Return ``use_rep`` if it is ``"X"`` or in ``adata.obsm``; raise :class:`KeyError` with the nearest otherwise."""
-    if use_rep != _keys.EXPRESSION and use_rep not in annotated(adata).obsm:
+    if use_rep not in annotated(adata).obsm and use_rep != _keys.EXPRESSION:
         valid = [*adata.obsm, _keys.EXPRESSION]
         raise KeyError(f"use_rep {use_rep!r} is not in adata.obsm.{nearest(use_rep, valid)}")
     return use_rep
@@ -167,8 +167,8 @@ def gene_names(adata: AnnData) -> np.ndarray:
     missing = names.isna() | (names.astype(str) == "")
     if missing.any():
         raise ValueError(
-            f"adata.var_names are missing for {int(missing.sum())} genes, the first at position "
-            f"{int(missing.argmax())}: name them, or leave them out by adata[:, adata.var_names.notna()].copy()."
+            f"adata.var_names are missing for {int(missing.sum())} of {len(names)} features, the first at position "
+            f"{int(missing.argmax())}: name these, or leave them out."
         )
     texts = names.astype(str)
     if not texts.is_unique:
@@ -216,13 +216,9 @@ def points(x: Any, *, n_dims: int, what: str) -> np.ndarray:
     Raises
     ------
     ValueError
-        If it has another shape, or holds NaN or inf.
+        If it has another shape, is masked or not in memory, or holds NaN or inf.
     """
-    given = matrix(x, what=what, remedy=f"call {what}.compute() first")
-    if given.shape[1] != n_dims:
-        raise ValueError(
-            f"{what} has shape {given.shape}; (n_cells, {n_dims}) is needed, as its decoder has {n_dims} dimensions."
-        )
+    given = matrix(x, what=what, n_dims=n_dims, remedy=f"give {what}.compute()")
     return _dense(finite(given, what=what)).astype(np.float32, copy=False)
 
 

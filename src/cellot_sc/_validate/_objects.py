@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def takes_adata[**P, R](function: Callable[P, R]) -> Callable[P, R]:
     """Check the first argument of a function by :func:`annotated`, before anything else is.
 
-    What can only be written to a file, if the function has an option ``copy``, is refused, too.
+    If the function has an option ``copy``, and would have to copy what is in a file, that is refused, too.
     """
     writes = "copy" in inspect.signature(function).parameters
 
@@ -25,18 +25,16 @@ def takes_adata[**P, R](function: Callable[P, R]) -> Callable[P, R]:
         # without any, Python says which argument is missing
         if args or "adata" in kwargs:
             adata = annotated(args[0] if args else kwargs["adata"])
-            if writes and adata.isbacked and (adata.is_view or kwargs.get("copy")):
-                what = "a view of an AnnData" if adata.is_view else "an AnnData"
-                raise ValueError(
-                    f"adata is {what} in a file, of which no copy can be made: call adata.to_memory() first."
-                )
+            # to write to a view is to copy it
+            if writes and (adata.is_view or kwargs.get("copy")):
+                copyable(adata)
         return function(*args, **kwargs)
 
     return checked
 
 
 def annotated(adata: Any) -> AnnData:
-    """Return ``adata`` if it is an AnnData whose ``obs`` and ``var`` are in memory.
+    """Return ``adata`` if it is an AnnData whose ``obs`` and ``var`` are in memory, and cells and genes named by text.
 
     Raises
     ------
@@ -51,8 +49,18 @@ def annotated(adata: Any) -> AnnData:
         raise TypeError(f"adata is {_article(type(adata).__name__)}; an AnnData is needed{_remedy(adata)}.")
     for name in ("obs", "var"):
         if not isinstance(getattr(adata, name), pd.DataFrame):
-            raise TypeError(f"adata.{name} is read lazily, and not in memory: call adata = adata.to_memory() first.")
+            raise TypeError(f"adata.{name} is read lazily, and not in memory: take adata.to_memory() instead.")
+        if getattr(adata, f"{name}_names").dropna().inferred_type not in ("string", "categorical", "empty"):
+            names = f"adata.{name}_names"
+            raise TypeError(f"{names} are no text, which files need: set {names} = {names}.astype(str).")
     return adata
+
+
+def copyable(adata: AnnData) -> None:
+    """Raise :class:`ValueError` if ``adata`` is backed by a file, and a copy of it would have to be one, too."""
+    if adata.isbacked:
+        what = "a view of an AnnData" if adata.is_view else "an AnnData"
+        raise ValueError(f"adata is {what} in a file, which cannot be copied: take adata.to_memory() instead.")
 
 
 def writable(adata: AnnData, *, copy: bool) -> AnnData:

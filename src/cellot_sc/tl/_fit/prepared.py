@@ -94,6 +94,7 @@ def prepare(
         logger.info("no representation in obsm: making one with the defaults of cs.pp.represent")
         represent(cells, split_key=split_key, key_added=_keys.REP)
     elif Space(adata, use_rep).is_expression:
+        _validate.gene_names(adata)
         _validate.not_counts(_validate.matrix(adata.X, what="adata.X"), adata.var_names, what="adata.X")
     else:
         cells.obsm[use_rep] = adata.obsm[use_rep]
