@@ -49,6 +49,7 @@ BAD = {
     "no cell": (GOOD[:0], "has 0 cells"),
     "NaN": (NAN, "NaN or inf in 1 of 6 cells"),
     "inf": (INF, "NaN or inf in 1 of 6 cells"),
+    "masked": (np.ma.array(GOOD, mask=GOOD == GOOD[0, 0]), "is masked at 1 of 18 values"),
     "vector": (GOOD[0], "dense"),
     "no features": (GOOD[:, :0], "dense"),
     "sparse": (sparse.csr_matrix(GOOD), r"csr_matrix .* shape \(6, 3\).* \.toarray\(\)"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._arrays import unmasked
+
 
 def clouds(**given: ArrayLike) -> list[np.ndarray]:
     """Return every cloud of cells as a float64 array of shape ``(n_cells, n_features)``.
@@ -17,10 +19,10 @@ def clouds(**given: ArrayLike) -> list[np.ndarray]:
     Raises
     ------
     ValueError
-        If a cloud is no dense matrix, has fewer than two cells or holds NaN or inf, or the clouds differ in the number
-        of features.
+        If a cloud is no dense matrix, has fewer than two cells, is masked or holds NaN or inf, or the clouds differ in
+        the number of features.
     """
-    arrays = {name: np.asarray(cloud) for name, cloud in given.items()}
+    arrays = {name: np.asarray(unmasked(cloud, what=name)) for name, cloud in given.items()}
     for name, array in arrays.items():
         if array.ndim != 2 or array.shape[1] == 0 or array.dtype.kind not in "fiub":
             raise ValueError(

@@ -15,6 +15,7 @@ from ._methods import METHODS
 from ._origin import MARKS
 
 
+@_validate.takes_adata
 def decode(adata: AnnData, latent: np.ndarray, *, key: str = _keys.REP) -> np.ndarray:
     """Return the expression at points of a representation made by :func:`cellot_sc.pp.represent`.
 

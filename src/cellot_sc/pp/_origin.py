@@ -47,7 +47,11 @@ class Marks:
         """Return marks that were kept by :meth:`kept`, none if there are none."""
         kept = kept or {"names": [], "places": []}
         marks = cls(np.asarray(kept["names"], dtype=np.uint64), np.asarray(kept["places"], dtype=np.float64))
-        if marks.names.ndim != 1 or marks.names.shape != marks.places.shape or (marks.names[1:] <= marks.names[:-1]).any():
+        if (
+            marks.names.ndim != 1
+            or marks.names.shape != marks.places.shape
+            or (marks.names[1:] <= marks.names[:-1]).any()
+        ):
             raise ValueError("the marks of the cells are no pairs of numbers")
         return marks
 

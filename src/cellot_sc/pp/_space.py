@@ -136,11 +136,11 @@ class Space:
         Raises
         ------
         ValueError
-            If the representation is no matrix, or a cell that is used holds NaN or inf.
+            If the representation is no matrix of real numbers in memory, or a cell that is used holds NaN or inf.
         """
-        x = dense(self._matrix()[rows])
+        x = self._matrix()[rows]
         _validate.finite(x[used], what=f"use_rep {self.name!r}")
-        return x
+        return dense(x)
 
     def view(self, points: np.ndarray) -> np.ndarray:
         """Return points of the space as :attr:`features`: decoded if they can be, else as they are.
@@ -247,9 +247,7 @@ class Space:
     def _matrix(self) -> Any:
         """Return what is kept in ``X`` or ``obsm``, dense or sparse."""
         values: Any = self.adata.X if self.is_expression else self.adata.obsm[self.name]
-        values = values.to_numpy() if hasattr(values, "to_numpy") else values
-        if len(values.shape) != 2 or values.shape[1] == 0:
-            raise ValueError(f"use_rep {self.name!r} has shape {values.shape}; (n_cells, n_dims) is needed.")
+        values = _validate.matrix(values, what=f"use_rep {self.name!r}")
         return values if not self.is_expression or self._columns is None else values[:, self._columns]
 
     def _check_projection(self) -> None:
@@ -261,7 +259,7 @@ class Space:
             return
         columns = self._columns
         rows = np.unique(np.linspace(0, self.adata.n_obs - 1, N_PROJECTED).astype(int))
-        kept, cells = dense(self._matrix()[rows]), x[rows]
+        kept, cells = dense(self._matrix()[rows]), _validate.matrix(x, what=where)[rows]
         known = np.isfinite(kept).all(axis=1)
         cells = _validate.finite(cells if columns is None else cells[:, columns], what=where)
         if kept.shape[1] != int(self._decoder["n_components"]):

@@ -84,6 +84,8 @@ def prepare(
         If ``key_added`` is where a decoder is kept, or cells cannot be split or represented.
     """
     columns: list[str] = []
+    if use_rep == _keys.EXPRESSION:
+        _validate.gene_names(adata)
     cells = AnnData(adata.X, obs=adata.obs.copy(), var=adata.var.copy())
     # a name that was given is meant: only where the default is absent was the data never split
     if split_key not in adata.obs and split_key == _keys.SPLIT:
@@ -101,6 +103,7 @@ def prepare(
         return Prepared(cells, _keys.REP, columns, represented=True)
     space = Space(adata, use_rep).checked()
     if space.is_expression:
+        _validate.not_counts(_validate.matrix(adata.X, what="adata.X"), adata.var_names, what="adata.X")
         return Prepared(cells, use_rep, columns)
     cells.obsm[use_rep] = adata.obsm[use_rep]
     if space.decodes:
