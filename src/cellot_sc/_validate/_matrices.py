@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _keys
-from ._genes import gene_columns
 from .._arrays import is_whole, matrix, rows_not_finite, unmasked
+from ._genes import gene_columns
 from ._names import nearest
 from ._objects import annotated
 
