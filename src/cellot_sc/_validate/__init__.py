@@ -6,15 +6,13 @@ validation is left as it was.
 
 from .._numbers import seed, whole
 from ._clones import clonal_cells, clones, corners, fates, populations
+from ._cells import cell_positions, unique_obs_names
 from ._columns import (
     categories,
-    cell_positions,
     cell_weights,
     group_codes,
-    group_labels,
     held_out,
     not_read,
-    obs_key,
     one_score_each,
     perturbation_labels,
     some_groups,
@@ -24,11 +22,11 @@ from ._columns import (
     table_numbers,
     table_rows,
     targets,
-    unique_obs_names,
 )
 from ._extras import installed
 from ._files import figure_file
 from ._fits import broken_fit, has_fit, kept_fit
+from ._labels import MISSING, group_labels, learnable, obs_key, relabelled, texts
 from ._matrices import (
     coordinates,
     decoder,
@@ -59,6 +57,7 @@ from ._names import (
     no_unknown,
     not_both,
     one_of,
+    several,
     some_of,
 )
 from ._numbers import (
@@ -89,6 +88,7 @@ from ._times import (
 
 __all__ = [
     "MIN_TRAIN_CELLS",
+    "MISSING",
     "after_first",
     "at_least",
     "before_last",
@@ -123,6 +123,7 @@ __all__ = [
     "installed",
     "kept_fit",
     "labelled",
+    "learnable",
     "log_expression",
     "moscot_problem",
     "name_and_value",
@@ -143,8 +144,10 @@ __all__ = [
     "populations",
     "positive",
     "positive_weights",
+    "relabelled",
     "representation_key",
     "seed",
+    "several",
     "side_by_side",
     "some_groups",
     "solved_elsewhere",
@@ -157,6 +160,7 @@ __all__ = [
     "table_rows",
     "targets",
     "taus",
+    "texts",
     "time_index",
     "time_labels",
     "time_order",

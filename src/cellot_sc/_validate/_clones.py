@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from ._labels import obs_key, texts
 from ._names import nearest
 
 if TYPE_CHECKING:
@@ -26,9 +27,13 @@ def clones(adata: AnnData, key: str) -> sparse.csr_array:
     ------
     KeyError
         If there is neither.
+    TypeError
+        If ``key`` is not one name.
     ValueError
         If the matrix holds NaN, or something negative.
     """
+    if not isinstance(key, str):
+        raise TypeError(f"clone_key is {key!r}: the name of one key of adata.obsm, or column of adata.obs, is needed.")
     if key in adata.obsm:
         found: Any = adata.obsm[key]
         matrix = sparse.csr_array(found.to_numpy() if hasattr(found, "to_numpy") else found).astype(np.float64)
@@ -41,7 +46,7 @@ def clones(adata: AnnData, key: str) -> sparse.csr_array:
         raise KeyError(
             f"clone_key {key!r} is neither in adata.obsm nor in adata.obs.{nearest(key, [*adata.obsm, *adata.obs])}"
         )
-    codes, names = pd.factorize(adata.obs[key])
+    codes, names = pd.factorize(texts(obs_key(adata, key, what="clone_key")))
     rows = np.flatnonzero(codes >= 0)
     shape = (adata.n_obs, len(names))
     return sparse.csr_array((np.ones(len(rows)), (rows, codes[rows])), shape=shape)

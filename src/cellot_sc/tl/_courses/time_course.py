@@ -43,6 +43,10 @@ class Course:
         """Return which of the times is meant."""
         return _validate.time_index(time, self.labels, self.values, what=what)
 
+    def label(self, t: Any, value: float) -> str:
+        """Return how ``t``, which lies at ``value`` on the axis of time, is written: like the time that lies there."""
+        return self.labels[self.values.index(value)] if value in self.values else str(t)
+
     def indices(self, adata: AnnData) -> np.ndarray:
         """Return which of the times each cell was taken at, -1 for any other."""
         labels = _validate.time_labels(adata, self.fit.label_key)

@@ -122,7 +122,7 @@ def transfer(
             hidden = (populations != name) & (name != _keys.ALL) & np.isin(parts, [_keys.TRAIN, _keys.VALID])
             cells.obs[split_key] = pd.Categorical(np.where(hidden, _keys.OOD, parts), categories=list(_keys.SPLITS))
             trajectory(
-                cells, time_key, order=order, use_rep=_keys.REP, solver=solver, split_key=split_key, seed=seed,
+                cells, time_key, order=times, use_rep=_keys.REP, solver=solver, split_key=split_key, seed=seed,
                 **options,
             )  # fmt: skip
             table = evaluate(
