@@ -17,13 +17,14 @@ def test_obs_key(adata: AnnData) -> None:
 
 class TestPerturbationLabels:
     def test_returns_text(self, adata: AnnData) -> None:
-        labels = _validate.perturbation_labels(adata, "perturbation", "control")
+        labels, control = _validate.perturbation_labels(adata, "perturbation", "control")
+        assert control == "control"
         assert labels.tolist() == ["control", "drug_b", "drug_a", "control", "drug_a"]
         assert all(type(label) is str for label in labels)
 
     def test_reads_numbers_as_text(self, adata: AnnData) -> None:
         adata.obs["dose"] = [0, 1, 2, 0, 2]
-        assert _validate.perturbation_labels(adata, "dose", "0").tolist() == ["0", "1", "2", "0", "2"]
+        assert _validate.perturbation_labels(adata, "dose", "0")[0].tolist() == ["0", "1", "2", "0", "2"]
 
     def test_missing_column(self, adata: AnnData) -> None:
         with pytest.raises(KeyError, match=r"perturbation_key 'pertubation' is not.*Did you mean 'perturbation'\?"):

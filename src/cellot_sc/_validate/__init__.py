@@ -49,6 +49,7 @@ from ._moscot import (
     squared_euclidean,
 )
 from ._names import (
+    as_named,
     feature_names,
     given,
     name_and_value,
@@ -56,9 +57,11 @@ from ._names import (
     new_names,
     no_unknown,
     not_both,
+    not_summary,
     one_of,
     several,
     some_of,
+    unique_var_names,
 )
 from ._numbers import (
     MIN_TRAIN_CELLS,
@@ -90,6 +93,7 @@ __all__ = [
     "MIN_TRAIN_CELLS",
     "MISSING",
     "after_first",
+    "as_named",
     "at_least",
     "before_last",
     "broken_fit",
@@ -132,6 +136,7 @@ __all__ = [
     "no_unknown",
     "not_both",
     "not_read",
+    "not_summary",
     "obs_key",
     "in_course",
     "one_of",
@@ -166,6 +171,7 @@ __all__ = [
     "time_order",
     "time_value",
     "unique_obs_names",
+    "unique_var_names",
     "whole",
     "whole_effects",
     "whole_numbers",

@@ -60,6 +60,8 @@ def cell_positions(adata: AnnData, cells: Any) -> np.ndarray:
             positions = _by_position(adata, np.asarray(values))
         elif kind == "string":
             positions = _by_name(adata, values.astype(str))
+        elif any(map(pd.api.types.is_list_like, values)):
+            raise ValueError(f"cells holds {type(values.iloc[0]).__name__}s: one dimension is needed.")
         else:
             raise TypeError(f"cells holds {kind} values: {NEEDED}.")
     if not len(positions):

@@ -76,9 +76,7 @@ def corners(n_fates: int) -> None:
         raise ValueError(f"style 'simplex' needs three fates; there are {n_fates}: use style 'bars'.")
 
 
-def populations(names: Sequence[str], key: str, *, reserved: str) -> None:
-    """Raise :class:`ValueError` if there are no two populations, or one is named like all of them."""
+def populations(names: Sequence[str], key: str) -> None:
+    """Raise :class:`ValueError` if there are no two populations."""
     if len(names) < 2:
         raise ValueError(f"adata.obs[{key!r}] has {len(names)} population{'s' * (len(names) != 1)}: two are needed.")
-    if reserved in names:
-        raise ValueError(f"adata.obs[{key!r}] has a population {reserved!r}, which names all of them: rename it.")

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import _keys
 from ._labels import complete, obs_key, one_label, texts
-from ._names import distinct, nearest, one_of, same_label, several
+from ._names import distinct, label_of, nearest, same_label, several
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,7 +51,7 @@ def targets(labels: np.ndarray, control: str, wanted: Any) -> list[str]:
         raise ValueError(f"Every cell is {control!r}: there is no perturbation to learn.")
     if wanted is None:
         return others
-    same = [one_of(same_label(name, others), others, what="target") for name in several(wanted)]
+    same = [label_of(name, others, what="target") for name in several(wanted)]
     return distinct(same, what="targets", otherwise=" perturbation, or None for all of them")
 
 
@@ -129,7 +129,7 @@ def held_out(adata: AnnData, holdout: Any, *, what: str = "holdout") -> np.ndarr
             raise ValueError(f"{what} names no value of adata.obs[{key!r}]: give at least one.")
         labels = texts(column, named=[str(value) for value in values])
         known = sorted(set(labels) - {None})
-        named = [one_of(same_label(v, known), known, what=f"{what} value of adata.obs[{key!r}]") for v in values]
+        named = [label_of(v, known, what=f"{what} value of adata.obs[{key!r}]") for v in values]
         mask |= np.isin(labels, np.array(named, dtype=object))
     return mask
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from .._settings import logger
-from ._names import as_number, nearest
+from ._names import as_number, nearest, not_summary, same_label
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -122,9 +122,7 @@ def group_labels(adata: AnnData, key: str, *, what: str = "groupby", reserved: I
         found = _as_text(column, absent)
         logger.info("obs[%r] is missing for %d cells%s: they are in no group", key, int(absent.sum()), found)
     labels[absent] = ""
-    taken = sorted(set(labels) & set(reserved))
-    if taken:
-        raise ValueError(f"{what} {key!r} has a category {taken[0]!r}, which names a summary of groups: rename it.")
+    not_summary(labels, reserved, what=f"{what} {key!r}")
     return labels
 
 
@@ -166,11 +164,13 @@ def relabelled(column: pd.Series | None, label: str, n: int) -> Any:
         return pd.Categorical([label] * n)
     categories = column.cat.categories if isinstance(column.dtype, pd.CategoricalDtype) else None
     if categories is not None:
-        [code, *_] = [*np.flatnonzero(categories.astype(str) == label), -1]
-        if code >= 0:
-            return pd.Categorical.from_codes(np.full(n, code), dtype=column.dtype)
-    elif label in (known := texts(column, named=(label,))):
-        return column.array.take(np.full(n, known.tolist().index(label)))
+        known = categories.astype(str).tolist()
+        if (same := same_label(label, known)) in known:
+            return pd.Categorical.from_codes(np.full(n, known.index(same)), dtype=column.dtype)
+    else:
+        known = texts(column, named=(label,)).tolist()
+        if (same := same_label(label, set(known))) in known:
+            return column.array.take(np.full(n, known.index(same)))
     value = _value(label, column.dtype if categories is None else categories.dtype)
     if categories is not None:
         options = [*categories, value]
@@ -223,7 +223,8 @@ def learnable(
     if few and (named or not kept):
         remedy = "leave these out, by targets or order, or as adata[...].copy()" if kept else "label more cells"
         raise ValueError(
-            f"{where} has too few {unit} of {_listed(few, N_IN_ERROR)}; at least {least} are needed: {remedy}."
+            f"{where} has fewer than {least} {unit} of {_listed(few, N_IN_ERROR)}; at least {least} are needed: "
+            f"{remedy}."
         )
     if few:
         logger.warning(

@@ -36,6 +36,22 @@ def same_label(value: Any, labels: Iterable[str]) -> str:
     return same[0] if len(same) == 1 else text
 
 
+def as_named(labels: np.ndarray, names: Iterable[str]) -> np.ndarray:
+    """Return labels of cells, those that are the same number as one of the names written as it is: 1.0 as 1."""
+    known = set(labels)
+    for name in names:
+        if name not in known and (text := same_label(name, known)) in known:
+            labels = np.where(labels == text, name, labels)
+    return labels
+
+
+def label_of(value: Any, labels: Iterable[str], *, what: str) -> str:
+    """Return the label that a value stands for; raise :class:`ValueError` with the nearest one if there is none."""
+    options = list(labels)
+    label = same_label(value, options)
+    return label if label in options else one_of(value, options, what=what)
+
+
 def as_number(value: Any) -> float:
     """Return the number that a value or its text is, or NaN."""
     try:
@@ -90,7 +106,7 @@ def some_of(wanted: Any, valid: Iterable[str], *, what: str) -> list[str]:
         If one is unknown, or there is none.
     """
     options = list(valid)
-    names = options if wanted is None else [one_of(same_label(v, options), options, what=what) for v in several(wanted)]
+    names = options if wanted is None else [label_of(v, options, what=what) for v in several(wanted)]
     if not names:
         raise ValueError(f"{what} is empty: give at least one.{nearest('', options)}")
     return list(dict.fromkeys(names))
@@ -114,6 +130,19 @@ def feature_names(wanted: str | Sequence[str], valid: Sequence[str]) -> list[str
         if known[name] > 1:
             raise ValueError(f"{known[name]} features are named {name!r}: call adata.var_names_make_unique() first.")
     return names
+
+
+def not_summary(names: Iterable[str], reserved: Iterable[str], *, what: str) -> None:
+    """Raise :class:`ValueError` if one of the names is what tables call a summary."""
+    if taken := sorted(set(names) & set(reserved)):
+        raise ValueError(f"{what} has a value {taken[0]!r}, which names a summary in tables: rename it.")
+
+
+def unique_var_names(names: pd.Index) -> None:
+    """Raise :class:`ValueError` if two genes share a name."""
+    if not names.is_unique:
+        twice = names[names.duplicated()][:3].tolist()
+        raise ValueError(f"adata.var_names are not unique ({twice} ...): call adata.var_names_make_unique() first.")
 
 
 def name_and_value(text: str, *, what: str) -> tuple[str, str]:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ._labels import complete
-from ._names import as_number, nearest, one_of, same_label, several
+from ._names import as_number, label_of, nearest, one_of, same_label, several
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -46,7 +46,7 @@ def time_order(adata: AnnData, time_key: str, order: Sequence[Any] | None) -> tu
     column = adata.obs[time_key]
     if order is not None:
         what = f"time of order (adata.obs[{time_key!r}])"
-        labels = [one_of(same_label(time, known), known, what=what) for time in several(order)]
+        labels = [label_of(time, known, what=what) for time in several(order)]
         if len(set(labels)) < len(labels):
             raise ValueError(f"order names a time twice: {labels}.")
     elif isinstance(column.dtype, pd.CategoricalDtype) and column.cat.ordered:
@@ -78,7 +78,7 @@ def time_index(time: Any, labels: Sequence[str], values: Sequence[float], *, wha
     label = same_label(time, labels)
     # times that are no numbers lie at 0, 1, 2, ...
     same = [label] if label in numbers else [name for name, number in numbers.items() if number == as_number(time)]
-    return labels.index(same[0] if same else one_of(label, labels, what=what))
+    return labels.index(same[0] if same else one_of(time, labels, what=what))
 
 
 def time_value(t: Any, labels: Sequence[str], values: Sequence[float]) -> float:

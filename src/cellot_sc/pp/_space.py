@@ -81,8 +81,17 @@ class Space:
 
     @property
     def features(self) -> list[str]:
-        """Names of what :meth:`view` returns: genes where there is a way to them, else dimensions."""
-        return [str(name) for name in self.adata.var_names] if self.is_genes else self._dimensions
+        """Names of what :meth:`view` returns: genes where there is a way to them, else dimensions.
+
+        Raises
+        ------
+        ValueError
+            If two genes share a name.
+        """
+        if not self.is_genes:
+            return self._dimensions
+        _validate.unique_var_names(self.adata.var_names)
+        return [str(name) for name in self.adata.var_names]
 
     def read(self, rows: np.ndarray | slice = slice(None), *, used: np.ndarray | slice = slice(None)) -> np.ndarray:
         """Return the chosen cells, float32, shape ``(n_cells, n_dims)``.

@@ -127,6 +127,12 @@ def split(
         if not holdout:
             raise ValueError("twin needs holdout: two splits that hold nothing out do not differ.")
     ood = _validate.held_out(adata, holdout)
+    for what, groups in (("holdout", holdout), ("valid_groups", valid_groups)):
+        if isinstance(groups, Mapping) and perturbation_key in groups:
+            raise ValueError(
+                f"{what} names {perturbation_key!r}, the column of the perturbations: of one that is put out of training "
+                "as a whole, nothing is learnt. Give groups of cells, such as patients."
+            )
     strata_keys = [] if stratify_by is None else _validate.several(stratify_by)
     strata = _strata(adata, strata_keys)
     valid_keys = [valid_groups] if isinstance(valid_groups, str) else valid_groups or ()
@@ -182,8 +188,7 @@ def _leave_out(splits: np.ndarray, labels: np.ndarray, control: str, key: str) -
     train, where, least = splits == _keys.TRAIN, f"adata.obs[{key!r}]", _validate.MIN_TRAIN_CELLS
     among_train = Counter(labels[train])
     counts = {name: among_train[name] for name in sorted(set(labels))}
-    start = {control: counts.pop(control)}
-    _validate.learnable(start, least, named=True, where=where, unit="train cells", consequence="")
+    _validate.enough_cells(counts.pop(control), what=f"control {control!r} of {where}")
     if not counts:
         return
     few = np.isin(labels, np.array([name for name, n in counts.items() if n < least], dtype=object))

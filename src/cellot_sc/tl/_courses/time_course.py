@@ -49,7 +49,7 @@ class Course:
 
     def indices(self, adata: AnnData) -> np.ndarray:
         """Return which of the times each cell was taken at, -1 for any other."""
-        labels = _validate.time_labels(adata, self.fit.label_key)
+        labels = _validate.as_named(_validate.time_labels(adata, self.fit.label_key), self.labels)
         positions = {label: i for i, label in enumerate(self.labels)}
         return np.array([positions.get(label, -1) for label in labels])
 

@@ -102,9 +102,10 @@ def transfer(
     """
     n_boot = _validate.whole(n_boot, 0, what="n_boot")
     seed = _validate.seed(seed)
-    populations = _validate.group_labels(adata, population_key, what="population_key")
+    reserved = (_keys.ALL, _keys.MEAN, _keys.WORST)
+    populations = _validate.group_labels(adata, population_key, what="population_key", reserved=reserved)
     names = sorted(set(populations) - {""})
-    _validate.populations(names, population_key, reserved=_keys.ALL)
+    _validate.populations(names, population_key)
     times, _ = _validate.time_order(adata, time_key, order)
     if use_rep is None:
         use_rep = default_rep(adata) or _keys.REP

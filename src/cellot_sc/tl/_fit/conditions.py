@@ -45,12 +45,11 @@ def learnable(
     train, where, unit = parts == _keys.TRAIN, f"adata.obs[{key!r}]", "train cells"
     among_train = Counter(labels[train])
     if control is not None:
-        start = {control: among_train[control]}
-        _validate.learnable(start, _validate.MIN_TRAIN_CELLS, named=True, where=where, unit=unit, consequence="")
+        _validate.enough_cells(among_train[control], what=f"control {control!r} of {where}")
     counts = {name: among_train[name] for name in names}
     if control is not None and groups is not None:
         counts = {name: _paired(groups[train & (labels == control)], groups[train & (labels == name)]) for name in names}
-        unit = "train cells in the categories of pair_by that have both, or of the control,"
+        unit = "train cells in the categories of pair_by that have both"
     return _validate.learnable(
         counts, _validate.MIN_TRAIN_CELLS, named=named, where=where, unit=unit, consequence="left out"
     )
