@@ -56,5 +56,3 @@ def test_populations() -> None:
     _validate.populations(["a", "b"], "cell_type")
     with pytest.raises(ValueError, match="has 1 population: two are needed"):
         _validate.populations(["a"], "cell_type")
-    with pytest.raises(ValueError, match="has a population 'all', which names all of them: rename it"):
-        _validate.populations(["a", "all"], "cell_type")

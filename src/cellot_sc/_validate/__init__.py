@@ -5,8 +5,8 @@ validation is left as it was.
 """
 
 from .._numbers import seed, whole
-from ._clones import clonal_cells, clones, corners, fates, populations
 from ._cells import cell_positions, unique_obs_names
+from ._clones import clonal_cells, clones, corners, fates, populations
 from ._columns import (
     categories,
     cell_weights,
@@ -58,6 +58,7 @@ from ._names import (
     no_unknown,
     not_both,
     not_summary,
+    one_key,
     one_of,
     several,
     some_of,
@@ -139,6 +140,7 @@ __all__ = [
     "not_summary",
     "obs_key",
     "in_course",
+    "one_key",
     "one_of",
     "one_score_each",
     "pairs_of_one_kind",

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import sparse
 
 from ._labels import obs_key, texts
-from ._names import nearest
+from ._names import nearest, one_key
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -32,8 +32,7 @@ def clones(adata: AnnData, key: str) -> sparse.csr_array:
     ValueError
         If the matrix holds NaN, or something negative.
     """
-    if not isinstance(key, str):
-        raise TypeError(f"clone_key is {key!r}: the name of one key of adata.obsm, or column of adata.obs, is needed.")
+    one_key(key, what="clone_key", where="key of adata.obsm, or column of adata.obs,")
     if key in adata.obsm:
         found: Any = adata.obsm[key]
         matrix = sparse.csr_array(found.to_numpy() if hasattr(found, "to_numpy") else found).astype(np.float64)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from .._settings import logger
-from ._names import as_number, nearest, not_summary, same_label
+from ._names import as_number, nearest, not_summary, one_key, same_label
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -35,8 +35,7 @@ def obs_key(adata: AnnData, key: str, *, what: str = "column") -> pd.Series:
     ValueError
         If there are two columns of that name.
     """
-    if not isinstance(key, str):
-        raise TypeError(f"{what} is {key!r}: the name of one column of adata.obs is needed.")
+    one_key(key, what=what)
     if key not in adata.obs:
         raise KeyError(f"{what} {key!r} is not in adata.obs.{nearest(key, adata.obs.columns)}")
     column = adata.obs[key]
@@ -61,7 +60,7 @@ def texts(column: pd.Series, *, named: Collection[str] = ()) -> np.ndarray:
         If different values have the same text, such as 1 and "1".
     """
     codes, values = pd.factorize(column)
-    labels = pd.Index(values).astype(str).to_numpy(dtype=object)
+    labels = _text(values)
     if len(set(labels)) < len(labels):
         twice = pd.Index(labels)
         text = twice[twice.duplicated()][0]
@@ -74,6 +73,11 @@ def texts(column: pd.Series, *, named: Collection[str] = ()) -> np.ndarray:
     out = np.append(np.where(absent, None, labels), None)
     # what pandas knows to be missing has code -1
     return out[codes]
+
+
+def _text(values: Any) -> np.ndarray:
+    """Return values, be they of a column or categories, as text: as an array, so that both read alike."""
+    return pd.Series(np.asarray(values)).astype(str).to_numpy(dtype=object)
 
 
 def complete(adata: AnnData, key: str, *, what: str, owner: str = "adata", named: Collection[str] = ()) -> np.ndarray:
@@ -135,17 +139,14 @@ def one_label(value: Any, *, what: str) -> str:
         If it is none, or several.
     """
     if pd.api.types.is_list_like(value):
+        several = [str(part) for part in value]
         raise TypeError(
-            f"{what} is {value!r}; one label is needed. To take several as one, rename them first: "
-            f"adata.obs[...] = adata.obs[...].astype(str).replace(dict.fromkeys([...], {_first(value)!r}))."
+            f"{what} is {several}; one label is needed. To take several as one, rename them first: "
+            f"adata.obs[...] = adata.obs[...].astype(str).replace(dict.fromkeys({several}, 'control'))."
         )
     if value is None or pd.isna(value):
         raise TypeError(f"{what} is {value!r}; one label is needed.")
     return str(value)
-
-
-def _first(values: Iterable[Any]) -> str:
-    return next((str(value) for value in values), "control")
 
 
 def relabelled(column: pd.Series | None, label: str, n: int) -> Any:
@@ -164,7 +165,7 @@ def relabelled(column: pd.Series | None, label: str, n: int) -> Any:
         return pd.Categorical([label] * n)
     categories = column.cat.categories if isinstance(column.dtype, pd.CategoricalDtype) else None
     if categories is not None:
-        known = categories.astype(str).tolist()
+        known = _text(categories).tolist()
         if (same := same_label(label, known)) in known:
             return pd.Categorical.from_codes(np.full(n, known.index(same)), dtype=column.dtype)
     else:
@@ -175,6 +176,9 @@ def relabelled(column: pd.Series | None, label: str, n: int) -> Any:
     if categories is not None:
         options = [*categories, value]
         if not any(isinstance(option, str) for option in options):
+            if column.cat.ordered:
+                # ordered categories of two kinds become objects beside each other, which cannot be written; numbers do not
+                return np.full(n, value)
             options.sort()
         return pd.Categorical([value] * n, categories=options, ordered=column.cat.ordered)
     if isinstance(value, str):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _keys
-from ._names import nearest
+from ._names import nearest, one_key
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +29,7 @@ def finite[Matrix](x: Matrix, *, what: str) -> Matrix:
 
 def representation_key(adata: AnnData, use_rep: str) -> str:
     """Return ``use_rep`` if it is ``"X"`` or in ``adata.obsm``; raise :class:`KeyError` with the nearest otherwise."""
+    one_key(use_rep, what="use_rep", where="key of adata.obsm")
     if use_rep != _keys.EXPRESSION and use_rep not in adata.obsm:
         valid = [*adata.obsm, _keys.EXPRESSION]
         raise KeyError(f"use_rep {use_rep!r} is not in adata.obsm.{nearest(use_rep, valid)}")
@@ -170,6 +171,7 @@ def coordinates(adata: AnnData, key: str, rows: np.ndarray) -> np.ndarray:
     ValueError
         If they have another shape, or hold NaN or inf.
     """
+    one_key(key, what="spatial_key", where="key of adata.obsm")
     if key not in adata.obsm:
         raise KeyError(f"spatial_key {key!r} is not in adata.obsm.{nearest(key, adata.obsm)}")
     places = np.asarray(adata.obsm[key])

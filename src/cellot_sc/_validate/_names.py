@@ -135,7 +135,13 @@ def feature_names(wanted: str | Sequence[str], valid: Sequence[str]) -> list[str
 def not_summary(names: Iterable[str], reserved: Iterable[str], *, what: str) -> None:
     """Raise :class:`ValueError` if one of the names is what tables call a summary."""
     if taken := sorted(set(names) & set(reserved)):
-        raise ValueError(f"{what} has a value {taken[0]!r}, which names a summary in tables: rename it.")
+        raise ValueError(f"{what} has a category {taken[0]!r}, which names a summary in tables: rename it.")
+
+
+def one_key(key: object, *, what: str, where: str = "column of adata.obs") -> None:
+    """Raise :class:`TypeError` if ``key`` is not one name."""
+    if not isinstance(key, str):
+        raise TypeError(f"{what} is {key!r}: the name of one {where} is needed.")
 
 
 def unique_var_names(names: pd.Index) -> None:

@@ -107,6 +107,7 @@ def transfer(
     names = sorted(set(populations) - {""})
     _validate.populations(names, population_key)
     times, _ = _validate.time_order(adata, time_key, order)
+    _validate.one_key(split_key, what="split_key")
     if use_rep is None:
         use_rep = default_rep(adata) or _keys.REP
     labels = _validate.time_labels(adata, time_key)

@@ -48,7 +48,9 @@ def learnable(
         _validate.enough_cells(among_train[control], what=f"control {control!r} of {where}")
     counts = {name: among_train[name] for name in names}
     if control is not None and groups is not None:
-        counts = {name: _paired(groups[train & (labels == control)], groups[train & (labels == name)]) for name in names}
+        counts = {
+            name: _paired(groups[train & (labels == control)], groups[train & (labels == name)]) for name in names
+        }
         unit = "train cells in the categories of pair_by that have both"
     return _validate.learnable(
         counts, _validate.MIN_TRAIN_CELLS, named=named, where=where, unit=unit, consequence="left out"

@@ -78,6 +78,7 @@ def prepare(
     ValueError
         If ``key_added`` is where a decoder is kept, or cells cannot be split or represented.
     """
+    _validate.one_key(split_key, what="split_key")
     columns: list[str] = []
     cells = AnnData(adata.X, obs=adata.obs.copy(), var=adata.var.copy())
     # a name that was given is meant: only where the default is absent was the data never split
