@@ -72,7 +72,17 @@ def test_some_of() -> None:
 
 @pytest.mark.parametrize(
     ("value", "label"),
-    [("1", "1"), (1, "1"), (1.0, "1"), (0.5, "0.5"), ("0.50", "0.5"), (True, "True"), (2, "2"), (7, "7"), (3.0, "3.0")],
+    [
+        ("2.0", "2.0"),
+        (1, "1"),
+        (1.0, "1"),
+        (0.5, "0.5"),
+        ("0.50", "0.5"),
+        (True, "True"),
+        (2, "2"),
+        (7, "7"),
+        (3.0, "3.0"),
+    ],
 )
 def test_same_label(value: object, label: str) -> None:
     # 3.0 is both, so neither

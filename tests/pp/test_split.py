@@ -379,7 +379,7 @@ class TestConditionsOfFewCells:
     def test_with_nothing_left_to_learn(self) -> None:
         adata = cells({"control": 40, "a": 9, "b": 3})
         with pytest.raises(
-            ValueError, match=r"train cells of 'a' \(6\), 'b' \(3\); at least 10 are needed: label more"
+            ValueError, match=r"train cells of 'a' \(6\), 'b' \(2\); at least 10 are needed: label more"
         ):
             cs.pp.split(adata)
         assert "split" not in adata.obs

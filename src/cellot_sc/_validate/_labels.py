@@ -92,7 +92,7 @@ def complete(adata: AnnData, key: str, *, what: str, owner: str = "adata", named
     """
     column = obs_key(adata, key, what=what)
     labels = texts(column, named=named)
-    absent = np.equal(labels, None)
+    absent = pd.isna(labels)
     if absent.any():
         raise ValueError(
             f"{owner}.obs[{key!r}] is missing for {int(absent.sum())} cells{_as_text(column, absent)}: leave these out "
@@ -121,7 +121,7 @@ def group_labels(adata: AnnData, key: str, *, what: str = "groupby", reserved: I
     """
     column = obs_key(adata, key, what=what)
     labels = texts(column)
-    absent = np.equal(labels, None)
+    absent = pd.isna(labels)
     if absent.any():
         found = _as_text(column, absent)
         logger.info("obs[%r] is missing for %d cells%s: they are in no group", key, int(absent.sum()), found)
@@ -177,7 +177,7 @@ def relabelled(column: pd.Series | None, label: str, n: int) -> Any:
         options = [*categories, value]
         if not any(isinstance(option, str) for option in options):
             if column.cat.ordered:
-                # ordered categories of two kinds become objects beside each other, which cannot be written; numbers do not
+                # two kinds of ordered categories beside each other become objects that cannot be written
                 return np.full(n, value)
             options.sort()
         return pd.Categorical([value] * n, categories=options, ordered=column.cat.ordered)

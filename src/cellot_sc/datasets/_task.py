@@ -180,4 +180,4 @@ def _text(column: pd.Series) -> np.ndarray:
     if pd.api.types.is_float_dtype(column.dtype) and (column.dropna() % 1 == 0).all():
         column = column.astype("Int64")
     labels = _validate.texts(column)
-    return np.where(np.equal(labels, None), "", labels)
+    return np.where(pd.isna(labels), "", labels)

@@ -130,8 +130,8 @@ def split(
     for what, groups in (("holdout", holdout), ("valid_groups", valid_groups)):
         if isinstance(groups, Mapping) and perturbation_key in groups:
             raise ValueError(
-                f"{what} names {perturbation_key!r}, the column of the perturbations: of one that is put out of training "
-                "as a whole, nothing is learnt. Give groups of cells, such as patients."
+                f"{what} names {perturbation_key!r}, the column of the perturbations: nothing is learnt of one that is "
+                "put out of training as a whole. Give groups of cells, such as patients."
             )
     strata_keys = [] if stratify_by is None else _validate.several(stratify_by)
     strata = _strata(adata, strata_keys)

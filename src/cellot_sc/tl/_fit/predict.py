@@ -43,8 +43,8 @@ def predict(
     Returns
     -------
     A new AnnData with one row per cell and target. ``obs`` is that of the source cells with the perturbation set to the
-    target, as the value that the observed cells have; ``X`` the predicted expression, or the predicted latent where there is no decoder; ``obsm`` holds the
-    predicted latent under the name the map was fitted on.
+    target, as the value that the observed cells have; ``X`` the predicted expression, or the predicted latent where
+    there is no decoder; ``obsm`` holds the predicted latent under the name the map was fitted on.
 
     Raises
     ------
