@@ -69,10 +69,9 @@ def texts(column: pd.Series, *, named: Collection[str] = ()) -> np.ndarray:
             f"adata.obs[{column.name!r}] has different values with the same text {text!r} ({kinds}): make them one, "
             f"such as by adata.obs[{column.name!r}].astype(str), or rename one."
         )
-    absent = np.array([text.strip() in MISSING and text not in named for text in labels], dtype=bool)
-    out = np.append(np.where(absent, None, labels), None)
+    known = [None if text.strip() in MISSING and text not in named else text for text in labels]
     # what pandas knows to be missing has code -1
-    return out[codes]
+    return np.array([*known, None], dtype=object)[codes]
 
 
 def _text(values: Any) -> np.ndarray:
@@ -167,7 +166,7 @@ def relabelled(column: pd.Series | None, label: str, n: int) -> Any:
     if categories is not None:
         known = _text(categories).tolist()
         if (same := same_label(label, known)) in known:
-            return pd.Categorical.from_codes(np.full(n, known.index(same)), dtype=column.dtype)
+            return pd.Categorical.from_codes([known.index(same)] * n, dtype=column.dtype)
     else:
         known = texts(column, named=(label,)).tolist()
         if (same := same_label(label, set(known))) in known:
