@@ -166,7 +166,7 @@ def relabelled(column: pd.Series | None, label: str, n: int) -> Any:
     if categories is not None:
         known = _text(categories).tolist()
         if (same := same_label(label, known)) in known:
-            return pd.Categorical.from_codes([known.index(same)] * n, dtype=column.dtype)
+            return pd.Categorical.from_codes([known.index(same)] * n, categories, column.cat.ordered)
     else:
         known = texts(column, named=(label,)).tolist()
         if (same := same_label(label, set(known))) in known:
