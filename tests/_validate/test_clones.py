@@ -53,8 +53,6 @@ def test_corners() -> None:
 
 
 def test_populations() -> None:
-    _validate.populations(["a", "b"], "cell_type", reserved="all")
+    _validate.populations(["a", "b"], "cell_type")
     with pytest.raises(ValueError, match="has 1 population: two are needed"):
-        _validate.populations(["a"], "cell_type", reserved="all")
-    with pytest.raises(ValueError, match="has a population 'all', which names all of them: rename it"):
-        _validate.populations(["a", "all"], "cell_type", reserved="all")
+        _validate.populations(["a"], "cell_type")

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,13 +16,14 @@ def test_obs_key(adata: AnnData) -> None:
 
 class TestPerturbationLabels:
     def test_returns_text(self, adata: AnnData) -> None:
-        labels = _validate.perturbation_labels(adata, "perturbation", "control")
+        labels, control = _validate.perturbation_labels(adata, "perturbation", "control")
+        assert control == "control"
         assert labels.tolist() == ["control", "drug_b", "drug_a", "control", "drug_a"]
         assert all(type(label) is str for label in labels)
 
     def test_reads_numbers_as_text(self, adata: AnnData) -> None:
         adata.obs["dose"] = [0, 1, 2, 0, 2]
-        assert _validate.perturbation_labels(adata, "dose", "0").tolist() == ["0", "1", "2", "0", "2"]
+        assert _validate.perturbation_labels(adata, "dose", "0")[0].tolist() == ["0", "1", "2", "0", "2"]
 
     def test_missing_column(self, adata: AnnData) -> None:
         with pytest.raises(KeyError, match=r"perturbation_key 'pertubation' is not.*Did you mean 'perturbation'\?"):
@@ -77,14 +77,6 @@ def test_split_labels(adata: AnnData) -> None:
         _validate.split_labels(adata, "cell_type")
 
 
-def test_unique_obs_names(adata: AnnData) -> None:
-    _validate.unique_obs_names(adata)
-    with pytest.warns(UserWarning, match="not unique"):
-        twice = ad.concat([adata, adata[:2]])
-    with pytest.raises(ValueError, match=r"not unique \(\['cell_0', 'cell_1'\] \.\.\.\): call adata\.obs_names_make"):
-        _validate.unique_obs_names(twice)
-
-
 def test_group_codes(adata: AnnData) -> None:
     assert _validate.group_codes(adata, "cell_type", what="pair_by").tolist() == [2, 0, 0, 2, 1]
     with pytest.raises(KeyError, match=r"pair_by 'celltype' is not.*Did you mean 'cell_type'\?"):
@@ -92,36 +84,6 @@ def test_group_codes(adata: AnnData) -> None:
     adata.obs["cell_type"] = pd.Categorical(["T", None, "B", "T", "NK"])
     with pytest.raises(ValueError, match=r"adata\.obs\['cell_type'\] is missing for 1 cells"):
         _validate.group_codes(adata, "cell_type", what="pair_by")
-
-
-class TestCellPositions:
-    @pytest.mark.parametrize(
-        ("cells", "positions"),
-        [
-            pytest.param([False, True, False, False, True], [1, 4], id="mask"),
-            pytest.param(pd.Series([True] * 5), [0, 1, 2, 3, 4], id="series"),
-            pytest.param(["cell_3", "cell_0"], [3, 0], id="names"),
-            pytest.param([4, 0, -1], [4, 0, 4], id="positions"),
-        ],
-    )
-    def test_are_those_of_the_chosen_cells(self, adata: AnnData, cells: object, positions: list[int]) -> None:
-        assert _validate.cell_positions(adata, cells).tolist() == positions
-
-    @pytest.mark.parametrize(
-        ("cells", "error", "match"),
-        [
-            pytest.param([True], ValueError, "mask of 1 cells; adata has 5", id="short mask"),
-            pytest.param([False] * 5, ValueError, "chooses no cell", id="empty mask"),
-            pytest.param([], ValueError, "at least one cell", id="nothing"),
-            pytest.param([[1]], ValueError, r"shape \(1, 1\)", id="matrix"),
-            pytest.param([0, 5], IndexError, "position 5; adata has 5 cells", id="beyond"),
-            pytest.param([-6], IndexError, "position -6", id="before"),
-            pytest.param(["cell_0", "cel_1"], KeyError, "cell 'cel_1' is not.*Did you mean 'cell_1'", id="unknown"),
-        ],
-    )
-    def test_bad_choice(self, adata: AnnData, cells: object, error: type[Exception], match: str) -> None:
-        with pytest.raises(error, match=match):
-            _validate.cell_positions(adata, cells)
 
 
 def test_categories(adata: AnnData) -> None:

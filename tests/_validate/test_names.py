@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from cellot_sc import _validate
+from cellot_sc._validate import _names
 
 
 class TestNearest:
@@ -65,3 +68,62 @@ def test_some_of() -> None:
         _validate.some_of(["a", "d"], "ab", what="letter")
     with pytest.raises(ValueError, match=r"letter is empty: give at least one\. Valid: 'a', 'b'"):
         _validate.some_of([], "ab", what="letter")
+
+
+@pytest.mark.parametrize(
+    ("value", "label"),
+    [
+        ("2.0", "2.0"),
+        (1, "1"),
+        (1.0, "1"),
+        (0.5, "0.5"),
+        ("0.50", "0.5"),
+        (True, "True"),
+        (2, "2"),
+        (7, "7"),
+        (3.0, "3.0"),
+    ],
+)
+def test_same_label(value: object, label: str) -> None:
+    # 3.0 is both, so neither
+    assert _names.same_label(value, ["1", "0.5", "True", "2.0", "2", "3", "03"]) == label
+
+
+def test_as_named() -> None:
+    labels = np.array(["0.0", "1.0", "drug"], dtype=object)
+    assert _validate.as_named(labels, ["0", "drug"]).tolist() == ["0", "1.0", "drug"]
+
+
+def test_label_of() -> None:
+    assert _names.label_of(1, ["1.0", "2.0"], what="target") == "1.0"
+    with pytest.raises(ValueError, match="target 3 is unknown. Valid: '1.0', '2.0'"):
+        _names.label_of(3, ["1.0", "2.0"], what="target")
+
+
+@pytest.mark.parametrize(
+    ("given", "several"), [("ab", ["ab"]), (1, [1]), ([1, "a"], [1, "a"]), (np.array(["a"]), ["a"]), (None, [None])]
+)
+def test_several(given: object, several: list[object]) -> None:
+    assert _validate.several(given) == several
+
+
+def test_not_summary() -> None:
+    _validate.not_summary(["a", "means"], ["mean"], what="unit 'patient'")
+    with pytest.raises(ValueError, match="unit 'patient' has a category 'mean', which names a summary in tables"):
+        _validate.not_summary(["a", "mean"], ["mean"], what="unit 'patient'")
+
+
+def test_a_name_of_two_features() -> None:
+    with pytest.raises(ValueError, match="2 features are named 'g1': call adata.var_names_make_unique"):
+        _validate.feature_names("g1", ["g0", "g1", "g1"])
+    assert _validate.feature_names("g0", ["g0", "g1", "g1"]) == ["g0"]
+    with pytest.raises(
+        ValueError, match=r"var_names are not unique \(\['g1'\] ...\): call adata.var_names_make_unique"
+    ):
+        _validate.unique_var_names(pd.Index(["g0", "g1", "g1"]))
+
+
+def test_one_key() -> None:
+    _validate.one_key("split", what="split_key")
+    with pytest.raises(TypeError, match=r"split_key is \['split'\]: the name of one column of adata.obs is needed"):
+        _validate.one_key(["split"], what="split_key")

@@ -83,3 +83,19 @@ def test_bad_input_is_refused_at_the_call(
     adata.obs["one_cell"] = adata.obs_names
     with pytest.raises(error, match=message):
         cs.pp.leave_one_group_out(adata, **({"groupby": "patient"} | change))
+
+
+def test_conditions_of_few_cells_stop_no_fold(simulated: AnnData):
+    adata = simulated.copy()
+    labels = adata.obs["perturbation"].astype(object)
+    labels.iloc[:3] = "rare"
+    adata.obs["perturbation"] = labels
+    for _, fold in cs.pp.leave_one_group_out(adata, "patient"):
+        assert fold.obs.loc[fold.obs["perturbation"] == "rare", "split"].isna().all()
+
+
+def test_groups_may_be_numbers(simulated: AnnData):
+    adata = simulated.copy()
+    adata.obs["batch"] = adata.obs["patient"].cat.codes.astype(int)
+    assert list(dict(cs.pp.leave_one_group_out(adata, "batch", groups=[2, 0]))) == ["2", "0"]
+    assert list(dict(cs.pp.leave_one_group_out(adata, "batch", groups=1))) == ["1"]  # type: ignore[arg-type]

@@ -253,8 +253,8 @@ class TestTwins:
     def test_a_condition_of_the_held_out_group_alone_can_be_seen(self) -> None:
         adata = cells({"control": 100, "a": 100, "b": 40}, patient=["p0", "p1"])
         adata = adata[(adata.obs["perturbation"] != "b") | (adata.obs["patient"] == "p1")].copy()
-        with pytest.raises(ValueError, match="Condition 'b' .* has 0 train cells"):
-            cs.pp.split(adata, holdout={"patient": "p1"}, twin="ood")
+        cs.pp.split(adata, holdout={"patient": "p1"}, twin="ood")
+        assert adata.obs.loc[adata.obs["perturbation"] == "b", "split"].isna().all()
         cs.pp.split(adata, holdout={"patient": "p1"}, twin="iid", valid_fraction=0)
         assert counts(adata).loc["b", "train"] == 10
 
@@ -315,9 +315,9 @@ def test_log_says_what_was_added(simulated: AnnData, caplog: pytest.LogCaptureFi
         (
             {"test_fraction": 0.96, "valid_fraction": 0},
             ValueError,
-            "Condition 'control' .* has 8 train cells",
+            "control 'control' .* has 8 train cells",
         ),
-        ({"holdout": {"perturbation": "drug_a"}}, ValueError, "Condition 'drug_a' .* has 0 train cells"),
+        ({"holdout": {"perturbation": "drug_a"}}, ValueError, "holdout names 'perturbation', the column of the pert"),
         ({"valid_groups": "patent"}, KeyError, "valid_groups 'patent' is not in adata.obs. Did you mean 'patient'"),
         ({"valid_groups": {"patent": "patient_1"}}, KeyError, "valid_groups column 'patent'.*Did you mean 'patient'"),
         ({"valid_groups": {"patient": "patient9"}}, ValueError, "valid_groups value .* 'patient9' is unknown. Did"),
@@ -330,7 +330,7 @@ def test_log_says_what_was_added(simulated: AnnData, caplog: pytest.LogCaptureFi
         (
             {"valid_groups": {"patient": [f"patient_{i}" for i in range(4)]}},
             ValueError,
-            "Condition 'control' .* has 0 train cells",
+            "control 'control' .* has 0 train cells",
         ),
         ({"twin": "idd", "holdout": {"patient": "patient_1"}}, ValueError, "twin 'idd' is unknown. Did you mean 'iid'"),
         ({"twin": "iid"}, ValueError, "twin needs holdout"),
@@ -360,3 +360,70 @@ def test_unlabelled_cells() -> None:
     adata.obs.loc["cell_3", "perturbation"] = None
     with pytest.raises(ValueError, match="is missing for 1 cells"):
         cs.pp.split(adata)
+
+
+class TestConditionsOfFewCells:
+    def test_are_left_out_with_one_line(self, caplog: pytest.LogCaptureFixture) -> None:
+        adata = cells({"control": 40, "a": 40, "rare_1": 1, "rare_2": 12})
+        cs.pp.split(adata)
+        assert adata.obs.loc[adata.obs["perturbation"].isin(["rare_1", "rare_2"]), "split"].isna().all()
+        few = "fewer than 10 train cells of 'rare_1' (1), 'rare_2' (9): their 13 cells are left out"
+        assert [few in record.message for record in caplog.records] == [True, False]
+
+    def test_change_nothing_for_the_others(self) -> None:
+        some, all_ = cells({"control": 40, "a": 40}), cells({"control": 40, "a": 40, "rare": 3})
+        for adata in (some, all_):
+            cs.pp.split(adata)
+        pd.testing.assert_series_equal(all_.obs.loc[some.obs_names, "split"], some.obs["split"])
+
+    def test_with_nothing_left_to_learn(self) -> None:
+        adata = cells({"control": 40, "a": 9, "b": 3})
+        with pytest.raises(
+            ValueError, match=r"train cells of 'a' \(6\), 'b' \(2\); at least 10 are needed: label more"
+        ):
+            cs.pp.split(adata)
+        assert "split" not in adata.obs
+
+
+class TestLabels:
+    @pytest.mark.parametrize("control", [["control", "a"], ("control",), {"control"}, None, np.nan])
+    def test_one_control(self, control: Any) -> None:
+        with pytest.raises(TypeError, match="control is .*; one label is needed"):
+            cs.pp.split(cells({"control": 40, "a": 40}), control=control)
+
+    @pytest.mark.parametrize("text", ["nan", "None", "NA", "<NA>", ""])
+    def test_a_text_that_means_missing(self, text: str) -> None:
+        adata = cells({"control": 40, "a": 40, text: 15})
+        with pytest.raises(ValueError, match=f"missing for 15 cells .of which '{text}' is the text.: leave these out"):
+            cs.pp.split(adata)
+        # what is named is meant
+        cs.pp.split(adata, control=text)
+        assert adata.obs["split"].notna().all()
+
+    def test_values_are_as_good_as_their_text(self) -> None:
+        adata = cells({"0": 40, "1": 40}, batch=[1, 2, 3, 4], old=[True, False])
+        texts = adata.copy()
+        adata.obs["perturbation"] = adata.obs["perturbation"].astype(float)
+        cs.pp.split(texts, control="0", holdout={"batch": "3"}, valid_groups={"old": "True"}, key_added="s")
+        cs.pp.split(texts, control="0", holdout={"batch": 3.0}, valid_groups={"old": [True]}, key_added="t")
+        pd.testing.assert_series_equal(texts.obs["s"], texts.obs["t"], check_names=False)
+        cs.pp.split(adata, control=0)  # type: ignore[arg-type]
+        assert counts(adata).loc[0.0, "train"] == 28  # type: ignore[index]
+
+    def test_missing_groups_are_not_held_out_by_chance(self) -> None:
+        adata = cells({"control": 60, "a": 60}, patient=["p0", "p1", "nan"])
+        for seed in range(5):
+            cs.pp.split(adata, valid_groups="patient", seed=seed)
+            assert set(adata.obs.loc[adata.obs["split"] == "valid", "patient"]) <= {"p0", "p1"}
+
+    def test_a_text_for_missing_is_one_stratum_with_what_is_missing(self) -> None:
+        text, missing = (cells({"control": 40, "a": 40}, batch=["x", value]) for value in ("NA", None))
+        for adata in (text, missing):
+            cs.pp.split(adata, stratify_by="batch")
+        pd.testing.assert_series_equal(text.obs["split"], missing.obs["split"])
+
+    @pytest.mark.parametrize("name", ["perturbation_key", "stratify_by"])
+    def test_keys_are_names(self, name: str) -> None:
+        arguments: dict[str, Any] = {name: [["perturbation"]]}
+        with pytest.raises(TypeError, match=f"{name} is .*: the name of one column of adata.obs is needed"):
+            cs.pp.split(cells({"control": 40, "a": 40}), **arguments)

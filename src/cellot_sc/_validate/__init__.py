@@ -6,16 +6,14 @@ Each function either returns the checked value or raises; what may well be meant
 
 from .._arrays import matrix
 from .._numbers import seed, whole
+from ._cells import cell_positions, unique_obs_names
 from ._clones import clonal_cells, clones, corners, fates, populations
 from ._columns import (
     categories,
-    cell_positions,
     cell_weights,
     group_codes,
-    group_labels,
     held_out,
     not_read,
-    obs_key,
     one_score_each,
     perturbation_labels,
     some_groups,
@@ -25,12 +23,12 @@ from ._columns import (
     table_numbers,
     table_rows,
     targets,
-    unique_obs_names,
 )
 from ._extras import installed
 from ._files import figure_file
 from ._fits import broken_fit, has_fit, kept_fit, kept_fits
 from ._genes import gene_columns
+from ._labels import MISSING, group_labels, learnable, obs_key, relabelled, texts
 from ._matrices import (
     coordinates,
     decoder,
@@ -56,6 +54,7 @@ from ._moscot import (
     squared_euclidean,
 )
 from ._names import (
+    as_named,
     feature_names,
     given,
     name_and_value,
@@ -63,8 +62,12 @@ from ._names import (
     new_names,
     no_unknown,
     not_both,
+    not_summary,
+    one_key,
     one_of,
+    several,
     some_of,
+    unique_var_names,
 )
 from ._numbers import (
     MIN_TRAIN_CELLS,
@@ -95,8 +98,10 @@ from ._times import (
 
 __all__ = [
     "MIN_TRAIN_CELLS",
+    "MISSING",
     "after_first",
     "annotated",
+    "as_named",
     "at_least",
     "before_last",
     "broken_fit",
@@ -135,6 +140,7 @@ __all__ = [
     "kept_fit",
     "kept_fits",
     "labelled",
+    "learnable",
     "log_expression",
     "matrix",
     "moscot_problem",
@@ -145,8 +151,10 @@ __all__ = [
     "not_both",
     "not_counts",
     "not_read",
+    "not_summary",
     "obs_key",
     "in_course",
+    "one_key",
     "one_of",
     "one_score_each",
     "pairs_of_one_kind",
@@ -157,8 +165,10 @@ __all__ = [
     "populations",
     "positive",
     "positive_weights",
+    "relabelled",
     "representation_key",
     "seed",
+    "several",
     "side_by_side",
     "some_groups",
     "solved_elsewhere",
@@ -172,11 +182,13 @@ __all__ = [
     "takes_adata",
     "targets",
     "taus",
+    "texts",
     "time_index",
     "time_labels",
     "time_order",
     "time_value",
     "unique_obs_names",
+    "unique_var_names",
     "whole",
     "whole_effects",
     "whole_numbers",

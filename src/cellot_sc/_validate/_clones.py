@@ -10,7 +10,8 @@ import pandas as pd
 from scipy import sparse
 
 from .._arrays import matrix
-from ._names import nearest
+from ._labels import obs_key, texts
+from ._names import nearest, one_key
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -27,9 +28,12 @@ def clones(adata: AnnData, key: str) -> sparse.csr_array:
     ------
     KeyError
         If there is neither.
+    TypeError
+        If ``key`` is not one name.
     ValueError
         If the matrix holds NaN, or something negative.
     """
+    one_key(key, what="clone_key", where="key of adata.obsm, or column of adata.obs,")
     if key in adata.obsm:
         found = sparse.csr_array(matrix(adata.obsm[key], what=f"adata.obsm[{key!r}]")).astype(np.float64)
         if not (found.data >= 0).all():
@@ -41,7 +45,7 @@ def clones(adata: AnnData, key: str) -> sparse.csr_array:
         raise KeyError(
             f"clone_key {key!r} is neither in adata.obsm nor in adata.obs.{nearest(key, [*adata.obsm, *adata.obs])}"
         )
-    codes, names = pd.factorize(adata.obs[key])
+    codes, names = pd.factorize(texts(obs_key(adata, key, what="clone_key")))
     rows = np.flatnonzero(codes >= 0)
     shape = (adata.n_obs, len(names))
     return sparse.csr_array((np.ones(len(rows)), (rows, codes[rows])), shape=shape)
@@ -71,9 +75,7 @@ def corners(n_fates: int) -> None:
         raise ValueError(f"style 'simplex' needs three fates; there are {n_fates}: use style 'bars'.")
 
 
-def populations(names: Sequence[str], key: str, *, reserved: str) -> None:
-    """Raise :class:`ValueError` if there are no two populations, or one is named like all of them."""
+def populations(names: Sequence[str], key: str) -> None:
+    """Raise :class:`ValueError` if there are no two populations."""
     if len(names) < 2:
         raise ValueError(f"adata.obs[{key!r}] has {len(names)} population{'s' * (len(names) != 1)}: two are needed.")
-    if reserved in names:
-        raise ValueError(f"adata.obs[{key!r}] has a population {reserved!r}, which names all of them: rename it.")

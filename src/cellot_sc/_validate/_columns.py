@@ -1,4 +1,4 @@
-"""Columns of ``obs``, the labels in them, and which cells are meant."""
+"""Columns of ``obs`` and of tables."""
 
 from __future__ import annotations
 
@@ -8,55 +8,37 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _keys
-from ._names import distinct, nearest, one_of
-from ._objects import annotated
+from ._labels import complete, obs_key, one_label, texts
+from ._names import distinct, label_of, nearest, same_label, several
 
 if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
 
 
-def obs_key(adata: AnnData, key: str, *, what: str = "column") -> pd.Series:
-    """Return ``adata.obs[key]``; raise :class:`KeyError` with the nearest column otherwise."""
-    if key not in annotated(adata).obs:
-        raise KeyError(f"{what} {key!r} is not in adata.obs.{nearest(key, adata.obs.columns)}")
-    return adata.obs[key]
-
-
-def complete(adata: AnnData, key: str, *, what: str, owner: str = "adata") -> pd.Series:
-    """Return ``adata.obs[key]``, in which every cell has a label.
-
-    Raises
-    ------
-    KeyError
-        If there is no such column.
-    ValueError
-        If a cell has no label.
-    """
-    column = obs_key(adata, key, what=what)
-    if column.isna().any():
-        raise ValueError(f"{owner}.obs[{key!r}] is missing for {int(column.isna().sum())} cells: drop or label them.")
-    return column
-
-
-def perturbation_labels(adata: AnnData, perturbation_key: str, control: str) -> np.ndarray:
-    """Return the label of every cell as an array of ``str``, of which ``control`` is one.
+def perturbation_labels(adata: AnnData, perturbation_key: str, control: Any) -> tuple[np.ndarray, str]:
+    """Return the label of every cell as an array of ``str``, and the text of ``control``, which is one of them.
 
     Raises
     ------
     KeyError
         If the column is missing.
+    TypeError
+        If ``control`` is none, or several.
     ValueError
         If a label is missing, or no cell carries ``control``.
     """
-    labels = complete(adata, perturbation_key, what="perturbation_key").astype(str).to_numpy(dtype=object)
-    if control not in set(labels):
-        hint = nearest(control, sorted(set(labels)))
-        raise ValueError(f"control {control!r} is not a category of adata.obs[{perturbation_key!r}].{hint}")
-    return labels
+    name = one_label(control, what="control")
+    labels = complete(adata, perturbation_key, what="perturbation_key", named=(name,))
+    known = sorted(set(labels))
+    if (name := same_label(control, known)) not in known:
+        raise ValueError(
+            f"control {control!r} is not a category of adata.obs[{perturbation_key!r}].{nearest(control, known)}"
+        )
+    return labels, name
 
 
-def targets(labels: np.ndarray, control: str, wanted: str | Sequence[str] | None) -> list[str]:
+def targets(labels: np.ndarray, control: str, wanted: Any) -> list[str]:
     """Return the perturbations to work on: ``wanted``, or every label but ``control``, sorted.
 
     Raises
@@ -69,10 +51,8 @@ def targets(labels: np.ndarray, control: str, wanted: str | Sequence[str] | None
         raise ValueError(f"Every cell is {control!r}: there is no perturbation to learn.")
     if wanted is None:
         return others
-    names = distinct(wanted, what="targets", otherwise=" perturbation, or None for all of them")
-    for name in names:
-        one_of(name, others, what="target")
-    return names
+    same = [label_of(name, others, what="target") for name in several(wanted)]
+    return distinct(same, what="targets", otherwise=" perturbation, or None for all of them")
 
 
 def split_labels(adata: AnnData, split_key: str) -> np.ndarray:
@@ -85,22 +65,13 @@ def split_labels(adata: AnnData, split_key: str) -> np.ndarray:
     ValueError
         If a cell has a label that is not one of train, valid, test, ood.
     """
-    column = obs_key(adata, split_key, what="split_key")
-    labels = column.astype(str).to_numpy(dtype=object, copy=True)
-    labels[column.isna().to_numpy(dtype=bool)] = None
+    labels = texts(obs_key(adata, split_key, what="split_key"))
     unknown = sorted(set(labels) - {None, *_keys.SPLITS})
     if unknown:
         raise ValueError(
             f"adata.obs[{split_key!r}] has labels that are no split: {unknown[:5]}. Valid: {', '.join(_keys.SPLITS)}."
         )
     return labels
-
-
-def unique_obs_names(adata: AnnData) -> None:
-    """Raise :class:`ValueError` if two cells share a name."""
-    if not adata.obs_names.is_unique:
-        twice = adata.obs_names[adata.obs_names.duplicated()][:3].tolist()
-        raise ValueError(f"adata.obs_names are not unique ({twice} ...): call adata.obs_names_make_unique() first.")
 
 
 def group_codes(adata: AnnData, key: str, *, what: str) -> np.ndarray:
@@ -113,40 +84,8 @@ def group_codes(adata: AnnData, key: str, *, what: str) -> np.ndarray:
     ValueError
         If a cell has no category.
     """
-    return complete(adata, key, what=what).astype("category").cat.codes.to_numpy(dtype=np.int64)
-
-
-def cell_positions(adata: AnnData, cells: Any) -> np.ndarray:
-    """Return positions of the chosen cells, given as a boolean mask, names or positions.
-
-    Raises
-    ------
-    KeyError
-        If a name is unknown.
-    IndexError
-        If a position is out of range.
-    ValueError
-        If a mask does not have one entry per cell, or no cell is chosen.
-    """
-    chosen = np.asarray(cells)
-    if chosen.ndim != 1 or chosen.size == 0:
-        raise ValueError(f"cells has shape {chosen.shape}: a mask, names or positions of at least one cell are needed.")
-    if chosen.dtype == bool:
-        if chosen.size != adata.n_obs:
-            raise ValueError(f"cells is a mask of {chosen.size} cells; adata has {adata.n_obs}.")
-        if not chosen.any():
-            raise ValueError("cells is a mask that chooses no cell.")
-        return np.flatnonzero(chosen)
-    if np.issubdtype(chosen.dtype, np.integer):
-        bad = chosen[(chosen < -adata.n_obs) | (chosen >= adata.n_obs)]
-        if bad.size:
-            raise IndexError(f"cells has position {bad[0]}; adata has {adata.n_obs} cells.")
-        return chosen % adata.n_obs
-    positions = adata.obs_names.get_indexer(chosen.astype(str))
-    if (positions < 0).any():
-        name = str(chosen[positions < 0][0])
-        raise KeyError(f"cell {name!r} is not in adata.obs_names.{nearest(name, adata.obs_names)}")
-    return positions
+    complete(adata, key, what=what)
+    return adata.obs[key].astype("category").cat.codes.to_numpy(dtype=np.int64)
 
 
 def categories(adata: AnnData, key: str, *, what: str) -> tuple[list[str], np.ndarray]:
@@ -157,8 +96,7 @@ def categories(adata: AnnData, key: str, *, what: str) -> tuple[list[str], np.nd
     ValueError
         If a cell has none.
     """
-    column = complete(adata, key, what="column", owner=what)
-    labels, codes = np.unique(column.astype(str).to_numpy(dtype=object), return_inverse=True)
+    labels, codes = np.unique(complete(adata, key, what="column", owner=what), return_inverse=True)
     return [str(label) for label in labels], codes
 
 
@@ -186,34 +124,14 @@ def held_out(adata: AnnData, holdout: Any, *, what: str = "holdout") -> np.ndarr
         )
     mask = np.zeros(adata.n_obs, dtype=bool)
     for key, given in (holdout or {}).items():
-        column = obs_key(adata, key, what=f"{what} column")
-        values = [str(v) for v in ([given] if isinstance(given, str) or not isinstance(given, Iterable) else given)]
+        column, values = obs_key(adata, key, what=f"{what} column"), several(given)
         if not values:
             raise ValueError(f"{what} names no value of adata.obs[{key!r}]: give at least one.")
-        labels = column.astype(str).to_numpy(dtype=object)
-        known = column.notna().to_numpy(dtype=bool)
-        for value in values:
-            one_of(value, sorted(set(labels[known])), what=f"{what} value of adata.obs[{key!r}]")
-        mask |= known & np.isin(labels, np.array(values, dtype=object))
+        labels = texts(column, named=[str(value) for value in values])
+        known = sorted(set(labels) - {None})
+        named = [label_of(v, known, what=f"{what} value of adata.obs[{key!r}]") for v in values]
+        mask |= np.isin(labels, np.array(named, dtype=object))
     return mask
-
-
-def group_labels(adata: AnnData, key: str, *, what: str = "groupby", reserved: Iterable[str] = ()) -> np.ndarray:
-    """Return the group of every cell as an array of ``str``, empty where ``adata.obs[key]`` has none.
-
-    Raises
-    ------
-    KeyError
-        If the column is missing.
-    ValueError
-        If a category has a ``reserved`` name.
-    """
-    column = obs_key(adata, key, what=what)
-    labels = np.where(column.isna(), "", column.astype(str).to_numpy(dtype=object))
-    taken = sorted(set(labels) & set(reserved))
-    if taken:
-        raise ValueError(f"{what} {key!r} has a category {taken[0]!r}, which names a summary of groups: rename it.")
-    return labels
 
 
 def cell_weights(adata: AnnData, key: str, clouds: Mapping[str, np.ndarray], *, what: str) -> np.ndarray:

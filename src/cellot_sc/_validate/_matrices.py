@@ -10,7 +10,7 @@ import numpy as np
 from .. import _keys
 from .._arrays import is_whole, matrix, rows_not_finite, unmasked
 from ._genes import gene_columns
-from ._names import nearest
+from ._names import nearest, one_key
 from ._objects import annotated
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def finite[Matrix](x: Matrix, *, what: str) -> Matrix:
 
 def representation_key(adata: AnnData, use_rep: str) -> str:
     """Return ``use_rep`` if it is ``"X"`` or in ``adata.obsm``; raise :class:`KeyError` with the nearest otherwise."""
+    one_key(use_rep, what="use_rep", where="key of adata.obsm")
     if use_rep not in annotated(adata).obsm and use_rep != _keys.EXPRESSION:
         valid = [*adata.obsm, _keys.EXPRESSION]
         raise KeyError(f"use_rep {use_rep!r} is not in adata.obsm.{nearest(use_rep, valid)}")
@@ -227,6 +228,7 @@ def coordinates(adata: AnnData, key: str, rows: np.ndarray) -> np.ndarray:
     ValueError
         If they have another shape, or hold NaN or inf.
     """
+    one_key(key, what="spatial_key", where="key of adata.obsm")
     if key not in adata.obsm:
         raise KeyError(f"spatial_key {key!r} is not in adata.obsm.{nearest(key, adata.obsm)}")
     places = _dense(matrix(adata.obsm[key], what=f"adata.obsm[{key!r}]"))

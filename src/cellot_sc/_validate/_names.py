@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+import numpy as np
+import pandas as pd
 
 from .._plugins import nearest
 
@@ -16,6 +20,46 @@ def one_of(value: object, valid: Iterable[object], *, what: str) -> Any:
     return value
 
 
+def several(value: Any) -> list[Any]:
+    """Return one value or several as a list."""
+    return list(value) if pd.api.types.is_list_like(value) else [value]
+
+
+def same_label(value: Any, labels: Iterable[str]) -> str:
+    """Return the one of the labels that is written as ``value`` is, or that is the same number; else its own text."""
+    text, options = str(value), list(labels)
+    if text in options or isinstance(value, bool | np.bool_):
+        return text
+    number = as_number(value)
+    same = [label for label in options if as_number(label) == number]
+    # of "1" and "01" neither is meant by 1.0
+    return same[0] if len(same) == 1 else text
+
+
+def as_named(labels: np.ndarray, names: Iterable[str]) -> np.ndarray:
+    """Return labels of cells, those that are the same number as one of the names written as it is: 1.0 as 1."""
+    known = set(labels)
+    for name in names:
+        if name not in known and (text := same_label(name, known)) in known:
+            labels = np.where(labels == text, name, labels)
+    return labels
+
+
+def label_of(value: Any, labels: Iterable[str], *, what: str) -> str:
+    """Return the label that a value stands for; raise :class:`ValueError` with the nearest one if there is none."""
+    options = list(labels)
+    label = same_label(value, options)
+    return label if label in options else one_of(value, options, what=what)
+
+
+def as_number(value: Any) -> float:
+    """Return the number that a value or its text is, or NaN."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return float("nan")
+
+
 def no_unknown(given: Mapping[str, Any], valid: Iterable[str], *, what: str) -> None:
     """Raise :class:`TypeError` if ``given`` has a name that is not among ``valid``."""
     options = sorted(valid)
@@ -24,9 +68,9 @@ def no_unknown(given: Mapping[str, Any], valid: Iterable[str], *, what: str) -> 
             raise TypeError(f"{what} has no option {name!r}.{nearest(name, options)}")
 
 
-def distinct(names: str | Iterable[object], *, what: str, otherwise: str = "") -> list[str]:
+def distinct(names: Any, *, what: str, otherwise: str = "") -> list[str]:
     """Return one name or several as text; raise :class:`ValueError` if there is none, or one is given twice."""
-    texts = [names] if isinstance(names, str) else [str(name) for name in names]
+    texts = [str(name) for name in several(names)]
     if not texts:
         raise ValueError(f"{what} is empty: give at least one{otherwise}.")
     if len(set(texts)) < len(texts):
@@ -51,8 +95,10 @@ def new_names(names: str | Sequence[str], *, reserved: str, what: str) -> list[s
     return texts
 
 
-def some_of(wanted: str | Iterable[str] | None, valid: Iterable[str], *, what: str) -> list[str]:
+def some_of(wanted: Any, valid: Iterable[str], *, what: str) -> list[str]:
     """Return the wanted names, each once, if all are among ``valid``; all of these with ``None``.
+
+    A value stands for the name that is its text, or the same number.
 
     Raises
     ------
@@ -60,12 +106,10 @@ def some_of(wanted: str | Iterable[str] | None, valid: Iterable[str], *, what: s
         If one is unknown, or there is none.
     """
     options = list(valid)
-    names = list(dict.fromkeys(options if wanted is None else [wanted] if isinstance(wanted, str) else wanted))
+    names = options if wanted is None else [label_of(v, options, what=what) for v in several(wanted)]
     if not names:
         raise ValueError(f"{what} is empty: give at least one.{nearest('', options)}")
-    for name in names:
-        one_of(name, options, what=what)
-    return names
+    return list(dict.fromkeys(names))
 
 
 def feature_names(wanted: str | Sequence[str], valid: Sequence[str]) -> list[str]:
@@ -76,13 +120,35 @@ def feature_names(wanted: str | Sequence[str], valid: Sequence[str]) -> list[str
     KeyError
         If a feature is not among ``valid``.
     ValueError
-        If none is wanted, or one twice.
+        If none is wanted, or one twice, or several features have the name.
     """
     names = distinct(wanted, what="features", otherwise=", or None for the most changed ones")
+    known = Counter(valid)
     for name in names:
-        if name not in set(valid):
+        if name not in known:
             raise KeyError(f"feature {name!r} is not there.{nearest(name, valid)}")
+        if known[name] > 1:
+            raise ValueError(f"{known[name]} features are named {name!r}: call adata.var_names_make_unique() first.")
     return names
+
+
+def not_summary(names: Iterable[str], reserved: Iterable[str], *, what: str) -> None:
+    """Raise :class:`ValueError` if one of the names is what tables call a summary."""
+    if taken := sorted(set(names) & set(reserved)):
+        raise ValueError(f"{what} has a category {taken[0]!r}, which names a summary in tables: rename it.")
+
+
+def one_key(key: object, *, what: str, where: str = "column of adata.obs") -> None:
+    """Raise :class:`TypeError` if ``key`` is not one name."""
+    if not isinstance(key, str):
+        raise TypeError(f"{what} is {key!r}: the name of one {where} is needed.")
+
+
+def unique_var_names(names: pd.Index) -> None:
+    """Raise :class:`ValueError` if two genes share a name."""
+    if not names.is_unique:
+        twice = names[names.duplicated()][:3].tolist()
+        raise ValueError(f"adata.var_names are not unique ({twice} ...): call adata.var_names_make_unique() first.")
 
 
 def name_and_value(text: str, *, what: str) -> tuple[str, str]:

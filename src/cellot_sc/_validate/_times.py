@@ -8,19 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ._columns import complete
-from ._names import nearest, one_of
+from ._labels import complete
+from ._names import as_number, label_of, nearest, one_of, same_label, several
 
 if TYPE_CHECKING:
     from anndata import AnnData
-
-
-def _number(value: Any) -> float:
-    """Return the number that a value or its text is, or NaN."""
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return float("nan")
 
 
 def time_labels(adata: AnnData, time_key: str) -> np.ndarray:
@@ -33,7 +25,7 @@ def time_labels(adata: AnnData, time_key: str) -> np.ndarray:
     ValueError
         If a cell has no time.
     """
-    return complete(adata, time_key, what="time_key").astype(str).to_numpy(dtype=object)
+    return complete(adata, time_key, what="time_key")
 
 
 def time_order(adata: AnnData, time_key: str, order: Sequence[Any] | None) -> tuple[list[str], list[float]]:
@@ -50,16 +42,16 @@ def time_order(adata: AnnData, time_key: str, order: Sequence[Any] | None) -> tu
         numbers, or has fewer than two times.
     """
     known = list(pd.unique(time_labels(adata, time_key)))
-    numbers = {label: _number(label) for label in known}
-    numeric = bool(np.isfinite(list(numbers.values())).all())
+    numbers = {label: as_number(label) for label in known}
     column = adata.obs[time_key]
     if order is not None:
-        labels = [_time_label(time, numbers, what=f"time of order (adata.obs[{time_key!r}])") for time in order]
+        what = f"time of order (adata.obs[{time_key!r}])"
+        labels = [label_of(time, known, what=what) for time in several(order)]
         if len(set(labels)) < len(labels):
             raise ValueError(f"order names a time twice: {labels}.")
     elif isinstance(column.dtype, pd.CategoricalDtype) and column.cat.ordered:
         labels = [str(category) for category in column.cat.categories if str(category) in numbers]
-    elif numeric:
+    elif np.isfinite(list(numbers.values())).all():
         labels = sorted(known, key=numbers.__getitem__)
     else:
         raise ValueError(
@@ -70,7 +62,9 @@ def time_order(adata: AnnData, time_key: str, order: Sequence[Any] | None) -> tu
         raise ValueError(
             f"There are {len(labels)} times in adata.obs[{time_key!r}] (of {sorted(known)[:5]}): two are needed."
         )
-    values = [numbers[label] for label in labels] if numeric else [float(i) for i in range(len(labels))]
+    values = [numbers[label] for label in labels]
+    if not np.isfinite(values).all():
+        values = [float(i) for i in range(len(labels))]
     if (np.diff(values) <= 0).any():
         raise ValueError(
             f"times {labels} of adata.obs[{time_key!r}] are numbers that do not increase: give them from the earliest."
@@ -78,17 +72,13 @@ def time_order(adata: AnnData, time_key: str, order: Sequence[Any] | None) -> tu
     return labels, values
 
 
-def _time_label(time: Any, numbers: dict[str, float], *, what: str) -> str:
-    """Return the label that is written as ``time`` is, or that is the same number."""
-    if str(time) in numbers:
-        return str(time)
-    same = [label for label, number in numbers.items() if number == _number(time)]
-    return same[0] if same else one_of(time, numbers, what=what)
-
-
 def time_index(time: Any, labels: Sequence[str], values: Sequence[float], *, what: str) -> int:
     """Return which of the time points is meant by its label or number; raise :class:`ValueError` if none is."""
-    return labels.index(_time_label(time, dict(zip(labels, values, strict=True)), what=what))
+    numbers = dict(zip(labels, values, strict=True))
+    label = same_label(time, labels)
+    # times that are no numbers lie at 0, 1, 2, ...
+    same = [label] if label in numbers else [name for name, number in numbers.items() if number == as_number(time)]
+    return labels.index(same[0] if same else one_of(time, labels, what=what))
 
 
 def time_value(t: Any, labels: Sequence[str], values: Sequence[float]) -> float:
@@ -99,9 +89,9 @@ def time_value(t: Any, labels: Sequence[str], values: Sequence[float]) -> float:
     ValueError
         If it is neither.
     """
-    if str(t) in labels:
-        return values[labels.index(str(t))]
-    number = _number(t)
+    if (label := same_label(t, labels)) in labels:
+        return values[labels.index(label)]
+    number = as_number(t)
     if np.isnan(number):
         raise ValueError(f"t {t!r} is neither a number nor one of the times.{nearest(t, labels)}")
     if not values[0] <= number <= values[-1]:

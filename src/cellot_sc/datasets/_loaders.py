@@ -241,7 +241,7 @@ def add_perturbation(adata: AnnData, column: str, *, control: str, rename: dict[
 def _labelled(adata: AnnData, column: str) -> AnnData:
     """Return the cells that have a label."""
     labels = _validate.obs_key(adata, column)
-    known = (labels.notna() & ~labels.astype(str).isin(["nan", "None", ""])).to_numpy()
+    known = pd.notna(_validate.texts(labels))
     if known.all():
         return adata
     logger.info("left out %d cells without obs[%r]", int((~known).sum()), column)

@@ -179,4 +179,5 @@ def _text(column: pd.Series) -> np.ndarray:
     """Return labels as text, empty where there is none; whole numbers that are kept as decimal ones as whole."""
     if pd.api.types.is_float_dtype(column.dtype) and (column.dropna() % 1 == 0).all():
         column = column.astype("Int64")
-    return np.where(column.isna(), "", column.astype(str).to_numpy(dtype=object))
+    labels = _validate.texts(column)
+    return np.where(pd.isna(labels), "", labels)

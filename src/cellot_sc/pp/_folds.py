@@ -68,7 +68,7 @@ def leave_one_group_out(
     KeyError
         If a column is missing.
     TypeError
-        If :func:`split` has no such option.
+        If :func:`split` has no such option, ``control`` is no single label, or a key is no text.
     ValueError
         If a group is unknown, or there is none, or ``adata`` is backed by a file; and in its turn, whatever
         :func:`split` finds wrong.
@@ -86,7 +86,7 @@ def leave_one_group_out(
     """
     _validate.copyable(adata)
     _validate.no_unknown(options, OPTIONS, what="cs.pp.split")
-    labels = _validate.perturbation_labels(adata, perturbation_key, control)
+    labels, control = _validate.perturbation_labels(adata, perturbation_key, control)
     cell_groups = _validate.group_labels(adata, groupby)
     names = sorted(set(cell_groups) - {""})
     if groups is None:
@@ -95,7 +95,7 @@ def leave_one_group_out(
             logger.info("groups of obs[%r] with too few cells to be judged by: %s", groupby, ", ".join(left_out))
         _validate.at_least(len(held_out), 1, what=f"The number of groups of adata.obs[{groupby!r}]", why="one a fold")
     else:
-        held_out = _validate.some_of([groups] if isinstance(groups, str) else map(str, groups), names, what="group")
+        held_out = _validate.some_of(groups, names, what="group")
     # a generator of its own, so that errors come with the call and not with the first fold
     return _folds(adata, groupby, held_out, {"perturbation_key": perturbation_key, "control": control, **options})
 

@@ -92,8 +92,17 @@ class Space:
 
     @property
     def features(self) -> list[str]:
-        """Names of what :meth:`view` returns: genes where there is a way to them, else dimensions."""
-        return self._genes if self.is_genes else self._dimensions
+        """Names of what :meth:`view` returns: genes where there is a way to them, else dimensions.
+
+        Raises
+        ------
+        ValueError
+            If two genes share a name.
+        """
+        if not self.is_genes:
+            return self._dimensions
+        _validate.unique_var_names(self.adata.var_names)
+        return self._genes
 
     def checked(self) -> Self:
         """Return the space if it is still what it was made of, and what maps were fitted in if that is known.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -45,6 +46,8 @@ def split(
 
     With ``valid_groups``, fits are selected on whole groups, such as patients, that they do not learn from: by how well
     a map does on other patients, which cells of the patients that it has seen cannot tell.
+
+    Cells of a perturbation that keeps fewer than 10 train cells are left out: they have no part in the split.
 
     The split depends on the names and labels of the cells and on the seed: not on expression, nor on the order of
     the cells (if their names are unique), nor on which other perturbations there are.
@@ -93,11 +96,11 @@ def split(
     KeyError
         If a column is missing.
     TypeError
-        If ``holdout`` or ``valid_groups`` is not of its kind.
+        If ``holdout`` or ``valid_groups`` is not of its kind, ``control`` is no single label, or a key is no text.
     ValueError
         If ``control`` or a value of a group is no category, a fraction is not in [0, 1) or they leave nothing to train
-        on, there are fewer than two groups to draw from, ``twin`` is unknown or nothing is held out for it, a condition
-        keeps fewer than 10 train cells, or ``key_added`` is a column that is read.
+        on, there are fewer than two groups to draw from, ``twin`` is unknown or nothing is held out for it, the control
+        or every other perturbation keeps fewer than 10 train cells, or ``key_added`` is a column that is read.
 
     References
     ----------
@@ -115,7 +118,7 @@ def split(
     >>> sorted(adata.obs.loc[adata.obs["split"] == "valid", "patient"].unique())
     ['patient_1']
     """
-    labels = _validate.perturbation_labels(adata, perturbation_key, control)
+    labels, control = _validate.perturbation_labels(adata, perturbation_key, control)
     test_fraction = _validate.fraction(test_fraction, what="test_fraction")
     valid_fraction = _validate.fraction(valid_fraction, what="valid_fraction")
     if valid_groups is None and test_fraction + valid_fraction >= 1:
@@ -126,11 +129,17 @@ def split(
         _validate.one_of(twin, TWINS, what="twin")
         if not holdout:
             raise ValueError("twin needs holdout: two splits that hold nothing out do not differ.")
-    strata_keys = [stratify_by] if isinstance(stratify_by, str) else list(stratify_by or ())
+    ood = _validate.held_out(adata, holdout)
+    for what, groups in (("holdout", holdout), ("valid_groups", valid_groups)):
+        if isinstance(groups, Mapping) and perturbation_key in groups:
+            raise ValueError(
+                f"{what} names {perturbation_key!r}, the column of the perturbations: nothing is learnt of one that is "
+                "put out of training as a whole. Give groups of cells, such as patients."
+            )
+    strata_keys = [] if stratify_by is None else _validate.several(stratify_by)
+    strata = _strata(adata, strata_keys)
     valid_keys = [valid_groups] if isinstance(valid_groups, str) else valid_groups or ()
     _validate.not_read(key_added, [perturbation_key, *strata_keys, *(holdout or ()), *valid_keys], what="key_added")
-    ood = _validate.held_out(adata, holdout)
-    strata = _strata(adata, strata_keys)
     seed = _validate.seed(seed)
 
     if isinstance(valid_groups, str):
@@ -151,8 +160,7 @@ def split(
         # numbers of their own, so that the other cells are split alike with and without a twin
         splits[held] = _split_held(strata[held], twin, valid_fraction, np.random.default_rng([*stream, 1]))
         splits[members[valid[members]]] = _keys.VALID
-        n_train = int((splits[members] == _keys.TRAIN).sum())
-        _validate.enough_cells(n_train, what=f"Condition {label!r} of adata.obs[{perturbation_key!r}]")
+    _leave_out(splits, labels, control, perturbation_key)
 
     out = _validate.writable(adata, copy=copy)
     out.obs[key_added] = pd.Categorical(splits, categories=list(_keys.SPLITS))
@@ -191,9 +199,27 @@ def _drawn_groups(
     return drawn
 
 
+def _leave_out(splits: np.ndarray, labels: np.ndarray, control: str, key: str) -> None:
+    """Take the cells of conditions that keep too few train cells out of the split; control has to have enough."""
+    train, where, least = splits == _keys.TRAIN, f"adata.obs[{key!r}]", _validate.MIN_TRAIN_CELLS
+    among_train = Counter(labels[train])
+    counts = {name: among_train[name] for name in sorted(set(labels))}
+    _validate.enough_cells(counts.pop(control), what=f"control {control!r} of {where}")
+    if not counts:
+        return
+    few = np.isin(labels, np.array([name for name, n in counts.items() if n < least], dtype=object))
+    consequence = f"their {int(few.sum())} cells are left out, without a part in the split"
+    _validate.learnable(counts, least, named=False, where=where, unit="train cells", consequence=consequence)
+    splits[few] = None
+
+
 def _strata(adata: AnnData, keys: Sequence[str]) -> np.ndarray:
     """Return the combination of values of each cell, as text that sorts, shape (n_cells,)."""
-    columns = [_validate.obs_key(adata, key, what="stratify_by").astype(str).to_list() for key in keys]
+    columns = [
+        # missing is a value of its own
+        ["nan" if text is None else text for text in _validate.texts(_validate.obs_key(adata, key, what="stratify_by"))]
+        for key in keys
+    ]
     return np.array([repr(values) for values in zip(*columns, strict=True)] if columns else [""] * adata.n_obs)
 
 

@@ -151,3 +151,20 @@ def test_no_clone_spans_times(cells: AnnData) -> None:
     cells.obsm["bad"] = np.full((cells.n_obs, 2), np.nan)
     with pytest.raises(ValueError, match="holds NaN or negative values"):
         cs.tl.clonal_agreement(cells, "bad", baselines=[])
+
+
+def test_a_text_for_missing_is_no_clone(cells: AnnData) -> None:
+    clone = cells.obsm.pop("X_clone").argmax(axis=1)
+    names = pd.Series(np.asarray(clone).ravel().astype(str), index=cells.obs_names)
+    tables = []
+    for missing in ("nan", None):
+        cells.obs["clone"] = names.where(np.arange(cells.n_obs) % 3 > 0, missing)
+        tables.append(cs.tl.clonal_agreement(cells, "clone", baselines="prior", n_boot=0))
+    pd.testing.assert_frame_equal(*tables)  # type: ignore[arg-type]
+
+
+def test_a_fate_that_is_named_like_all(cells: AnnData) -> None:
+    cells.obs["cell_type"] = cells.obs["cell_type"].astype(str).replace("fate_a", "all")
+    cs.tl.fate(cells)
+    with pytest.raises(ValueError, match="has a category 'all', which names a summary"):
+        cs.tl.clonal_agreement(cells, baselines="prior", n_boot=0)

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
-from anndata import AnnData
+from anndata import AnnData, concat, read_h5ad
 
 import cellot_sc as cs
 from cellot_sc.tl._courses import time_course
@@ -116,3 +118,28 @@ def test_a_time_that_was_left_out(cells: AnnData) -> None:
     assert cs.tl.interpolate(adata, 1, source=0).n_obs == 150
     with pytest.raises(ValueError, match="1 of the chosen cells were taken at none of the times"):
         cs.tl.interpolate(adata, 1, cells=[200])
+
+
+@pytest.mark.parametrize(
+    ("dtype", "at", "between"),
+    [
+        ("int64", "int64", "float64"),
+        ("float64", "float64", "float64"),
+        ("category", "category", "category"),
+        (pd.CategoricalDtype([0, 1, 2], ordered=True), "category", "float64"),
+        (pd.CategoricalDtype(["0", "1", "2"]), "category", "category"),
+    ],
+)
+def test_times_stand_beside_the_observed_ones(
+    cells: AnnData, tmp_path: Path, dtype: Any, at: str, between: str
+) -> None:
+    adata = cells.copy()
+    texts = isinstance(dtype, pd.CategoricalDtype) and dtype.categories[0] == "0"
+    adata.obs["time"] = adata.obs["time"].astype(int).astype(str if texts else int).astype(dtype)
+    for t, kind in ((1, at), (0.5, between)):
+        moved = cs.tl.interpolate(adata, t)
+        assert moved.obs["time"].dtype == kind
+        assert moved.obs["time"].astype(str).unique().tolist() == [str(t) if kind != "float64" else str(float(t))]
+        both = concat([adata, moved], index_unique="-", keys=["observed", "moved"])
+        both.write_h5ad(tmp_path / "both.h5ad")
+        assert set(read_h5ad(tmp_path / "both.h5ad").obs["time"].astype(float)) == {0.0, 1.0, 2.0, float(t)}

@@ -134,3 +134,39 @@ def test_cells_without_a_time(cells: AnnData) -> None:
     cells.obs.iloc[0, cells.obs.columns.get_loc("time")] = np.nan
     with pytest.raises(ValueError, match="is missing for 1 cells"):
         cs.tl.trajectory(cells, solver="gaussian")
+
+
+class TestTimesOfFewCells:
+    @pytest.fixture
+    def rare(self) -> AnnData:
+        adata = cs.datasets.simulate_branching(300, 20)
+        adata.obs["time"] = adata.obs["time"].astype(float)
+        adata.obs.iloc[0, adata.obs.columns.get_loc("time")] = -9.0
+        return adata
+
+    def test_are_left_out(self, rare: AnnData, caplog: pytest.LogCaptureFixture) -> None:
+        cs.tl.trajectory(rare, solver="mean_shift")
+        assert time_course.load(rare, "trajectory").labels == ["0.0", "1.0", "2.0"]
+        assert "has fewer than 10 train cells of '-9.0' (0): left out" in caplog.text
+
+    def test_that_were_not_named_stop_nothing(self, rare: AnnData) -> None:
+        cs.tl.trajectory(rare, order=[0, 1, 2], solver="mean_shift")
+        assert time_course.load(rare, "trajectory").values == [0, 1, 2]
+
+    def test_that_were_named_are_refused(self, rare: AnnData) -> None:
+        with pytest.raises(ValueError, match=r"of '-9.0' \(0\); at least 10 are needed: leave these out"):
+            cs.tl.trajectory(rare, order=[-9, 0, 1], solver="mean_shift")
+
+
+def test_a_time_that_is_left_out_does_not_make_names_of_numbers(cells: AnnData) -> None:
+    cells.obs["time"] = (cells.obs["time"] * 3).astype(int).astype(str)
+    cells.obs.iloc[:2, cells.obs.columns.get_loc("time")] = "unsorted"
+    cs.tl.trajectory(cells, order=[0, 3, 6], solver="mean_shift")
+    assert time_course.load(cells, "trajectory").values == [0, 3, 6]
+
+
+def test_a_text_for_a_missing_time(cells: AnnData) -> None:
+    cells.obs["time"] = cells.obs["time"].astype(int).astype(str)
+    cells.obs.iloc[:2, cells.obs.columns.get_loc("time")] = "nan"
+    with pytest.raises(ValueError, match="missing for 2 cells .of which 'nan' is the text"):
+        cs.tl.trajectory(cells, solver="mean_shift")

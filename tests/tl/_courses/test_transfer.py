@@ -61,7 +61,7 @@ def test_only_cells_of_the_population_are_seen(cells: AnnData) -> None:
     [
         ({"population_key": "fat"}, KeyError, "population_key 'fat' is not in adata.obs. Did you mean 'fate'"),
         ({"population_key": "one"}, ValueError, "has 1 population: two are needed"),
-        ({"population_key": "named"}, ValueError, "has a population 'all', which names all of them"),
+        ({"population_key": "named"}, ValueError, "has a category 'all', which names a summary"),
         ({"population_key": "fate", "use_rep": "X_pca"}, KeyError, "use_rep 'X_pca' is not in adata.obsm"),
     ],
 )

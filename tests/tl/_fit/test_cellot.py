@@ -244,7 +244,10 @@ class TestPairs:
     def test_nothing_in_common(self, prepared: AnnData):
         adata = prepared.copy()
         adata.obs["line"] = np.where(adata.obs["perturbation"] == "control", "A", "B")
-        with pytest.raises(ValueError, match="in the categories of pair_by that have both has 0 train cells"):
+        with pytest.raises(
+            ValueError,
+            match="train cells in the categories of pair_by that have both of 'drug_a' \\(0\\), 'drug_b' \\(0\\)",
+        ):
             cs.tl.cellot(adata, solver="mean_shift", pair_by="line")
 
 
@@ -362,8 +365,8 @@ def test_too_few_train_cells(prepared: AnnData):
     adata.obs.loc[adata.obs_names[drug][9:], "split"] = "test"
     adata.obs.loc[adata.obs_names[drug][:9], "split"] = "train"
     before = adata.copy()
-    with pytest.raises(ValueError, match="target 'drug_a' has 9 train cells; at least 10 are needed"):
-        cs.tl.cellot(adata, solver="gaussian")
+    with pytest.raises(ValueError, match=r"of 'drug_a' \(9\); at least 10 are needed: leave these out"):
+        cs.tl.cellot(adata, targets=["drug_b", "drug_a"], solver="gaussian")
     assert_untouched(adata, before)
 
 
@@ -372,8 +375,8 @@ def test_error_on_the_way_leaves_no_split_and_no_representation(simulated: AnnDa
     few = np.r_[:200, 200:205, 400:600]
     adata = adata[few].copy()
     before = adata.copy()
-    with pytest.raises(ValueError, match="'drug_a'.* train cells; at least 10 are needed"):
-        cs.tl.cellot(adata, solver="gaussian")
+    with pytest.raises(ValueError, match="train cells of 'drug_a' .*; at least 10 are needed"):
+        cs.tl.cellot(adata, targets="drug_a", solver="gaussian")
     assert_untouched(adata, before)
     adata = simulated.copy()
     adata.X.data[5] = np.nan
@@ -409,3 +412,44 @@ def test_same_seed_same_map_to_the_bit(prepared: AnnData, solver: str):
         cs.tl.cellot(adata, targets="drug_a", seed=5, **({"solver": solver} | options))
         moved.append(cs.tl.maps(adata)["drug_a"].transport(x))
     np.testing.assert_array_equal(moved[0], moved[1])
+
+
+class TestConditionsOfFewCells:
+    @pytest.fixture
+    def rare(self, simulated: AnnData) -> AnnData:
+        adata = simulated.copy()
+        labels = adata.obs["perturbation"].astype(object)
+        labels.iloc[0], labels.iloc[1:4] = "rare_1", "rare_2"
+        adata.obs["perturbation"] = labels
+        return adata
+
+    def test_that_were_not_named_are_left_out(self, rare: AnnData, caplog: pytest.LogCaptureFixture):
+        cs.tl.cellot(rare, solver="mean_shift")
+        assert list(cs.tl.maps(rare)) == ["drug_a", "drug_b"]
+        assert "has fewer than 10 train cells of 'rare_1' (0), 'rare_2' (0): left out" in caplog.text
+
+    def test_that_were_not_named_stop_nothing(self, rare: AnnData):
+        cs.tl.cellot(rare, targets=["drug_a"], solver="mean_shift")
+        assert list(cs.tl.maps(rare)) == ["drug_a"]
+        assert set(cs.tl.evaluate(rare, metrics="l2_means", n_boot=0)["perturbation"]) == {"drug_a"}
+
+    def test_that_were_named_are_refused_in_one_sentence(self, rare: AnnData):
+        before = rare.copy()
+        with pytest.raises(
+            ValueError, match=r"'rare_1' \(0\), 'rare_2' \(0\); at least 10 are needed: leave these out"
+        ):
+            cs.tl.cellot(rare, targets=["rare_1", "drug_a", "rare_2"], solver="mean_shift")
+        assert_untouched(rare, before)
+
+
+@pytest.mark.parametrize("control", [["control", "drug_b"], ("control",), None])
+def test_one_control(prepared: AnnData, control: Any):
+    with pytest.raises(TypeError, match="control is .*; one label is needed"):
+        cs.tl.cellot(prepared, control=control)
+
+
+@pytest.mark.parametrize("name", ["perturbation_key", "split_key", "pair_by"])
+def test_keys_are_names(prepared: AnnData, name: str):
+    arguments: dict[str, Any] = {name: ["perturbation"]}
+    with pytest.raises(TypeError, match=f"{name} is .*: the name of one column of adata.obs is needed"):
+        cs.tl.cellot(prepared, solver="mean_shift", **arguments)

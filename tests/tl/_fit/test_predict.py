@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
-from anndata import AnnData
+from anndata import AnnData, concat, read_h5ad
 
 import cellot_sc as cs
 
@@ -191,3 +193,67 @@ class TestErrors:
         adata.obsm["X_cellot"][np.flatnonzero(adata.obs["perturbation"] == "control")[0], 0] = np.nan
         with pytest.raises(ValueError, match="NaN or inf in 1 of"):
             cs.tl.predict(adata)
+
+
+CODES = {"control": 0, "drug_a": 1, "drug_b": 2}
+
+
+@pytest.mark.parametrize(
+    ("dtype", "control"),
+    [
+        ("int8", 0),
+        ("int", "0"),
+        ("float", 0),
+        ("bool", False),
+        ("Int64", 0),
+        ("boolean", False),
+        ("string", "0"),
+        ("category", 0),
+        (pd.CategoricalDtype([0.0, 1.0, 2.0]), 0),
+        (pd.CategoricalDtype([2, 1, 0], ordered=True), 0),
+    ],
+)
+@pytest.mark.parametrize("targets", ["one", "all"])
+def test_labels_come_out_as_they_went_in(prepared: AnnData, tmp_path: Path, dtype: Any, control: Any, targets: str):
+    adata = prepared.copy()
+    adata.obs["label"] = adata.obs["perturbation"].astype(str).map(CODES).astype(int)
+    is_bool = dtype in ("bool", "boolean")
+    adata.obs["label"] = adata.obs["label"].astype(bool if is_bool else int).astype(dtype)
+    cs.tl.cellot(adata, "label", control, solver="mean_shift")
+    name = True if is_bool else 1
+    predicted = cs.tl.predict(adata, name if targets == "one" else None)  # type: ignore[arg-type]
+    assert predicted.obs["label"].dtype == adata.obs["label"].dtype
+    assert set(predicted.obs["label"]) <= set(adata.obs["label"])
+    both = concat([adata, predicted], index_unique="-", keys=["observed", "predicted"])
+    assert both.obs["label"].dtype == adata.obs["label"].dtype
+    for cells in (predicted, both):
+        cells.write_h5ad(tmp_path / "cells.h5ad")
+        cells.write_zarr(tmp_path / "cells.zarr")
+        read = read_h5ad(tmp_path / "cells.h5ad").obs["label"]
+        assert read.astype(str).tolist() == cells.obs["label"].astype(str).tolist()
+
+
+def test_of_new_cells_that_know_no_such_label(fitted: AnnData):
+    new = fitted[fitted.obs["perturbation"] == "control"].copy()
+    new.obs["perturbation"] = new.obs["perturbation"].cat.remove_unused_categories()
+    predicted = cs.tl.predict(new, "drug_a", cells=slice(3))
+    assert predicted.obs["perturbation"].tolist() == ["drug_a"] * 3
+    del new.obs["perturbation"]
+    assert cs.tl.predict(new, "drug_a", cells=slice(3)).obs["perturbation"].tolist() == ["drug_a"] * 3
+
+
+def test_labels_that_are_floats_by_now(fitted: AnnData):
+    adata = fitted.copy()
+    adata.obs["label"] = adata.obs["perturbation"].astype(str).map(CODES).astype(int)
+    cs.tl.cellot(adata, "label", 0, solver="mean_shift")  # type: ignore[arg-type]
+    adata.obs["label"] = adata.obs["label"].astype(float)
+    predicted = cs.tl.predict(adata, 1)  # type: ignore[arg-type]
+    assert predicted.n_obs == 200
+    assert predicted.obs["label"].unique().tolist() == [1.0]
+
+
+def test_a_mask_in_another_order(fitted: AnnData):
+    mask = fitted.obs["patient"] == "patient_1"
+    expected = cs.tl.predict(fitted, "drug_a", cells=mask)
+    shuffled = cs.tl.predict(fitted, "drug_a", cells=mask.sample(frac=1, random_state=0))
+    assert shuffled.obs_names.tolist() == expected.obs_names.tolist()

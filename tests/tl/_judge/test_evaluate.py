@@ -418,3 +418,13 @@ def test_errors(
     adata = fitted.copy() if change is None else change(fitted.copy())
     with pytest.raises(error, match=words):
         cs.tl.evaluate(adata, **options)  # type: ignore[arg-type]
+
+
+def test_perturbations_that_are_named_like_summaries(prepared: AnnData):
+    adata = prepared.copy()
+    adata.obs["perturbation"] = adata.obs["perturbation"].cat.rename_categories({"drug_a": "mean", "drug_b": "all"})
+    cs.tl.cellot(adata, solver="mean_shift")
+    table = cs.tl.evaluate(adata, metrics="l2_means", n_boot=0)
+    assert set(table["perturbation"]) == {"mean", "all"}
+    with pytest.raises(ValueError, match="unit 'perturbation' has a category 'mean', which names a summary"):
+        cs.tl.evaluate(adata, metrics="l2_means", unit="perturbation", n_boot=0)

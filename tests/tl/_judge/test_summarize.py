@@ -132,3 +132,9 @@ def test_bad_input(change: dict[str, object], error: type[Exception], message: s
         cs.tl.summarize_scores(table, **({"unit": "fold"} | change))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="table has no rows: one made by cs.tl.evaluate is needed"):
         cs.tl.summarize_scores(table.iloc[:0], "fold")
+
+
+def test_a_unit_that_is_named_like_the_summary():
+    table = scores({("icnn", E, "all"): [1, 2]})
+    with pytest.raises(ValueError, match="unit 'fold' has a category 'mean', which names a summary in tables: rename"):
+        cs.tl.summarize_scores(table.assign(fold=["mean", "fold_1"]), "fold")

@@ -109,6 +109,8 @@ def clonal_agreement(
         n_neighbors=int(asked["n_neighbors"]),
         key=str(asked["trajectory"]),
     )
+    _validate.not_summary(reading.fates, (_keys.ALL,), what=f"adata.obs[{str(asked['groupby'])!r}]")
+    _validate.not_summary(reading.course.labels, (_keys.ALL,), what=f"adata.obs[{reading.course.fit.label_key!r}]")
     members = _validate.clones(adata, clone_key)
     late = np.zeros(adata.n_obs)
     late[reading.late] = 1

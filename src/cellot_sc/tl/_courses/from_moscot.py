@@ -121,6 +121,7 @@ def from_moscot(
 
 def _space(adata: AnnData, solved: Any) -> str:
     """Return the key of ``obsm`` that holds what a problem was solved in."""
+    _validate.unique_obs_names(adata)
     rows = adata.obs_names.get_indexer(solved.adata_src.obs_names)
     points = np.asarray(solved.xy.data_src)
     for key in adata.obsm:

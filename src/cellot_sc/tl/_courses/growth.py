@@ -111,6 +111,7 @@ def _scored(adata: AnnData, parts: np.ndarray) -> np.ndarray:
     depends on other than train cells, and none that it is chosen by on test cells, cells are scored three times.
     """
     x, genes = _validate.log_expression(adata, what="adata")
+    _validate.unique_var_names(genes)
     out = np.empty(adata.n_obs)
     train, usable = parts == _keys.TRAIN, (parts == _keys.TRAIN) | (parts == _keys.VALID)
     for seen in (np.ones(adata.n_obs, dtype=bool), usable, train):

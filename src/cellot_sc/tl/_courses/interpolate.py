@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
 from anndata import AnnData
 
 from ... import _keys, _validate
@@ -41,7 +40,8 @@ def interpolate(
         before ``t`` and those of the first after it, which is closer to cells that were really taken at ``t`` than
         either are.
     cells
-        Cells to move instead, each from the time at which it was taken: boolean mask, names or positions.
+        Cells to move instead, each from the time at which it was taken: boolean mask, names or positions. A mask that
+        is a Series is aligned by its index.
     path
         ``"linear"``: within an interval, a cell moves straight and at constant speed, x to (1 - s) x + s T(x), which is
         the displacement interpolation of optimal transport. ``"spline"``: along a cubic curve through where it is at
@@ -62,10 +62,14 @@ def interpolate(
     ------
     KeyError
         If there is no time course, no such representation, or a cell's name is unknown.
+    IndexError
+        If a cell's position is out of range.
+    TypeError
+        If ``cells`` is neither a mask nor names nor positions.
     ValueError
         If ``t`` is no time or not between the first and the last, the source is no time, both a source and cells are
-        given, a mask has the wrong length, a chosen cell was taken at a time that is not of the course or its
-        representation holds NaN or inf, or the path is unknown.
+        given, a mask is not of these cells, no cell is chosen, or one twice, a chosen cell was taken at a time that is
+        not of the course or its representation holds NaN or inf, or the path is unknown.
 
     References
     ----------
@@ -98,12 +102,11 @@ def interpolate(
         cohort = taken[rows] == start
         moved[cohort] = course.move(x[cohort], int(start), value, path=path)
 
-    obs = adata.obs.iloc[rows].copy()
-    obs[f"{SOURCE}_{course.fit.label_key}"] = obs[course.fit.label_key]
-    numeric = pd.api.types.is_numeric_dtype(obs[course.fit.label_key])
-    obs[course.fit.label_key] = value if numeric else pd.Categorical([str(t)] * len(obs))
+    obs, time_key = adata.obs.iloc[rows].copy(), course.fit.label_key
+    obs[f"{SOURCE}_{time_key}"] = obs[time_key]
+    obs[time_key] = _validate.relabelled(adata.obs[time_key], course.label(t, value), len(obs))
     what = f"{len(rows)} cells of {', '.join(course.labels[i] for i in np.unique(taken[rows]))}"
-    logger.info("moved %s to %s %s", what, course.fit.label_key, t)
+    logger.info("moved %s to %s %s", what, time_key, t)
     return space.as_adata(moved, obs, decode=decode)
 
 

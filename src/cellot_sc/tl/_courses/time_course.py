@@ -43,9 +43,13 @@ class Course:
         """Return which of the times is meant."""
         return _validate.time_index(time, self.labels, self.values, what=what)
 
+    def label(self, t: Any, value: float) -> str:
+        """Return how ``t``, which lies at ``value`` on the axis of time, is written: like the time that lies there."""
+        return self.labels[self.values.index(value)] if value in self.values else str(t)
+
     def indices(self, adata: AnnData) -> np.ndarray:
         """Return which of the times each cell was taken at, -1 for any other."""
-        labels = _validate.time_labels(adata, self.fit.label_key)
+        labels = _validate.as_named(_validate.time_labels(adata, self.fit.label_key), self.labels)
         positions = {label: i for i, label in enumerate(self.labels)}
         return np.array([positions.get(label, -1) for label in labels])
 

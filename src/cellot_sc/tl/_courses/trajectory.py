@@ -12,6 +12,7 @@ from ... import _defaults, _keys, _validate
 from ...ot import SOLVERS, Solver
 from ...ot._solvers import registry
 from ...pp import Space
+from .._fit.conditions import learnable
 from .._fit.fit import COURSE, Fit
 from .._fit.fitting import fit_and_keep
 from .._fit.prepared import prepare
@@ -46,8 +47,8 @@ def trajectory(
     time_key
         Column of ``obs`` with the time of each cell: numbers, names that are numbers (``"2"``, ``"4"``), or names.
     order
-        The times to use, from the earliest; others are left out. With ``None``, all: as numbers, or as the categories
-        of an ordered column are.
+        The times to use, from the earliest; others are left out. Each needs at least 10 train cells. With ``None``, all
+        that have them: as numbers, or as the categories of an ordered column are.
     use_rep
         Key in ``obsm`` of the space in which cells are transported, or ``"X"`` for the expression itself. With
         ``None``, ``X_cellot``, else ``X_pca``, else a PCA made by :func:`cellot_sc.pp.represent`.
@@ -137,10 +138,15 @@ def trajectory(
     firmness = _validate.taus(tau)
     if growth is not None:
         _validate.not_read(f"{key_added}_{GROWTH}", [growth, time_key, split_key], what="key_added")
+    # a split does not depend on what is its control: the time with most cells is not one of too few
+    largest = max(names, key=lambda name: int((labels == name).sum()))
     cells = prepare(
-        adata, time_key, names[0], use_rep=use_rep, split_key=split_key, seed=seed, key_added=key_added
+        adata, time_key, largest, use_rep=use_rep, split_key=split_key, seed=seed, key_added=key_added
     )  # fmt: skip
     parts = _validate.split_labels(cells.cells, split_key)
+    names, values = _validate.time_order(
+        adata, time_key, learnable(labels, parts, names, named=order is not None, key=time_key)
+    )
     used = np.isin(parts, [_keys.TRAIN, _keys.VALID]) & (labels[:, None] == names).any(axis=1)
     x = Space(cells.cells, cells.use_rep).read(used=used)
 

@@ -103,10 +103,12 @@ def transfer(
     """
     n_boot = _validate.whole(n_boot, 0, what="n_boot")
     seed = _validate.seed(seed)
-    populations = _validate.group_labels(adata, population_key, what="population_key")
+    reserved = (_keys.ALL, _keys.MEAN, _keys.WORST)
+    populations = _validate.group_labels(adata, population_key, what="population_key", reserved=reserved)
     names = sorted(set(populations) - {""})
-    _validate.populations(names, population_key, reserved=_keys.ALL)
+    _validate.populations(names, population_key)
     times, _ = _validate.time_order(adata, time_key, order)
+    _validate.one_key(split_key, what="split_key")
     if use_rep is None:
         use_rep = default_rep(adata) or _keys.REP
     labels = _validate.time_labels(adata, time_key)
@@ -123,7 +125,7 @@ def transfer(
             hidden = (populations != name) & (name != _keys.ALL) & np.isin(parts, [_keys.TRAIN, _keys.VALID])
             cells.obs[split_key] = pd.Categorical(np.where(hidden, _keys.OOD, parts), categories=list(_keys.SPLITS))
             trajectory(
-                cells, time_key, order=order, use_rep=_keys.REP, solver=solver, split_key=split_key, seed=seed,
+                cells, time_key, order=times, use_rep=_keys.REP, solver=solver, split_key=split_key, seed=seed,
                 **options,
             )  # fmt: skip
             table = evaluate(

@@ -15,7 +15,6 @@ from ... import _keys, _validate
 from ..._settings import logger
 from ...metrics._bootstrap import interval, resample_counts
 from .displacements import displacements
-from .groups import masks
 
 HALF_A_CELL = 0.5
 """Added to the number of cells of every group, so that one without any has a logarithm."""
@@ -107,7 +106,7 @@ def abundance_shift(
     labels = fit.labels(adata)
     states = _validate.group_labels(adata, groupby)
     units = None if unit is None else _validate.group_labels(adata, unit, what="unit")
-    _validate.some_groups(masks(adata, groupby, control), groupby)
+    _validate.some_groups(dict.fromkeys(states[control][states[control] != ""]), groupby)
     compared = np.isin(labels, [fit.control, *moves.names])
     groups = sorted(set(states[compared]) - {""})
     members = (states[:, None] == np.array(groups, dtype=object)).astype(np.float64)

@@ -108,7 +108,8 @@ def subpopulation_effects(
     moves = displacements(adata, key, targets)
     labels = moves.fitted.fit.labels(adata)
     members = masks(adata, groupby, np.arange(adata.n_obs))
-    groups = _validate.some_groups(masks(adata, groupby, moves.rows), groupby)
+    in_control = {group: mask[moves.rows] for group, mask in members.items() if mask[moves.rows].any()}
+    groups = _validate.some_groups(in_control, groupby)
     null_maps = null(moves, seed=seed)
     cell_noise, group_noise = spread(null_maps, moves, groups, slice(None))
     cells = moves.space.observed()

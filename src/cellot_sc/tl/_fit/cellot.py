@@ -12,6 +12,7 @@ from ... import _defaults, _keys, _validate
 from ...ot import SOLVERS, Solver
 from ...ot._solvers import registry
 from ...pp import Space
+from .conditions import learnable
 from .fit import PERTURBATIONS, Fit
 from .fitting import fit_and_keep
 from .prepared import prepare
@@ -51,7 +52,7 @@ def cellot(
     control
         The untreated category in that column.
     targets
-        Perturbations to learn, all others with ``None``.
+        Perturbations to learn: each needs at least 10 train cells. With ``None``, all others that have them.
     use_rep
         Key in ``obsm`` of the space in which cells are transported, or ``"X"`` for the expression itself. With
         ``None``, ``X_cellot``, else ``X_pca``, else a PCA made by :func:`cellot_sc.pp.represent`.
@@ -95,7 +96,7 @@ def cellot(
         condition, a condition has fewer than 10 train cells, or ``key_added`` is where the decoder of the
         representation is kept.
     TypeError
-        If the solver does not have an option that was given.
+        If the solver does not have an option that was given, ``control`` is no single label, or a key is no text.
 
     Examples
     --------
@@ -105,18 +106,21 @@ def cellot(
     >>> sorted(cs.tl.predict(adata).obs["perturbation"].unique())
     ['drug_a', 'drug_b']
     """
-    labels = _validate.perturbation_labels(adata, perturbation_key, control)
+    labels, control = _validate.perturbation_labels(adata, perturbation_key, control)
     names = _validate.targets(labels, control, targets)
     solver = SOLVERS.resolve(solver)
     config = registry.configure(solver, **options)
     seed = _validate.seed(seed)
-    if pair_by is not None:
-        _validate.group_codes(adata, pair_by, what="pair_by")
+    groups = None if pair_by is None else _validate.group_codes(adata, pair_by, what="pair_by")
 
     cells = prepare(
         adata, perturbation_key, control, use_rep=use_rep, split_key=split_key, seed=seed, key_added=key_added
     )
-    control_train = (labels == control) & (_validate.split_labels(cells.cells, split_key) == _keys.TRAIN)
+    parts = _validate.split_labels(cells.cells, split_key)
+    names = learnable(
+        labels, parts, names, named=targets is not None, key=perturbation_key, control=control, groups=groups
+    )
+    control_train = (labels == control) & (parts == _keys.TRAIN)
     fit = Fit(
         kind=PERTURBATIONS,
         label_key=perturbation_key,

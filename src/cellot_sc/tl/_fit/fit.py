@@ -178,7 +178,8 @@ class Fit:
         ValueError
             If a cell has none, or no cell is a control.
         """
-        return _validate.perturbation_labels(adata, self.label_key, self.control)
+        labels, _ = _validate.perturbation_labels(adata, self.label_key, self.control)
+        return _validate.as_named(labels, (self.control, *self.targets))
 
     def parts(self, adata: AnnData) -> np.ndarray:
         """Return the split of every cell, ``None`` where it is used for nothing.

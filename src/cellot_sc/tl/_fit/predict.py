@@ -12,7 +12,7 @@ from ... import _keys, _validate
 from ..._settings import logger
 from . import store
 
-type CellNames = np.ndarray | pd.Series | Sequence[str] | Sequence[int] | Sequence[bool]
+type CellNames = np.ndarray | pd.Series | pd.Index | Sequence[str] | Sequence[int] | Sequence[bool] | slice | str | int
 
 
 @_validate.takes_adata
@@ -37,24 +37,29 @@ def predict(
         Where in ``uns`` the maps are.
     cells
         Cells to transport: boolean mask, names or positions, whatever ``obs`` says of their perturbation, if anything.
-        With ``None``, all control cells.
+        A mask that is a Series is aligned by its index. With ``None``, all control cells.
     decode
         Whether to go back to genes where the representation can (see :func:`cellot_sc.pp.decode`).
 
     Returns
     -------
     A new AnnData with one row per cell and target. ``obs`` is that of the source cells with the perturbation set to the
-    target; ``X`` the predicted expression, or the predicted latent where there is no decoder; ``obsm`` holds the
-    predicted latent under the name the map was fitted on. Expression that was learnt of a layer is in ``layers``, too,
-    where that of observed cells is: concatenate, and go on with the layer.
+    target, as the value that the observed cells have; ``X`` the predicted expression, or the predicted latent where
+    there is no decoder; ``obsm`` holds the predicted latent under the name the map was fitted on. Expression that was
+    learnt of a layer is in ``layers``, too, where that of observed cells is: concatenate, and go on with the layer.
 
     Raises
     ------
     KeyError
         If there are no fitted maps, no such representation, or a cell's name is unknown.
+    IndexError
+        If a cell's position is out of range.
+    TypeError
+        If ``cells`` is neither a mask nor names nor positions.
     ValueError
-        If a target was not fitted, cell names are not unique, a mask has the wrong length, no cell is chosen,
-        a chosen cell's representation holds NaN or inf, or the space of the maps has changed since they were fitted.
+        If a target was not fitted, cell names are not unique, a mask is not of these cells, no cell is chosen, or one
+        twice, a chosen cell's representation holds NaN or inf, or the space of the maps has changed since they were
+        fitted.
 
     Examples
     --------
@@ -76,7 +81,8 @@ def predict(
     x = space.read(rows)
     parts = []
     for name in names:
-        obs = _relabelled(adata.obs.iloc[rows].copy(), fit.label_key, name)
+        obs = adata.obs.iloc[rows].copy()
+        obs[fit.label_key] = _validate.relabelled(adata.obs.get(fit.label_key), name, len(obs))
         parts.append(space.as_adata(fitted.maps[name].transport(x), obs, decode=decode))
     if len(parts) == 1:
         predicted = parts[0]
@@ -87,13 +93,3 @@ def predict(
     what = ", ".join(names) if len(names) <= 5 else f"{len(names)} perturbations"
     logger.info("predicted %d cells of %s", predicted.n_obs, what)
     return predicted
-
-
-def _relabelled(obs: pd.DataFrame, column: str, name: str) -> pd.DataFrame:
-    """Return the rows with one perturbation in all of them, beside the categories that there were."""
-    known = column in obs and isinstance(obs[column].dtype, pd.CategoricalDtype)
-    categories = obs[column].cat.categories if known else [name]
-    if name not in categories:
-        categories = [*categories, name]
-    obs[column] = pd.Categorical([name] * len(obs), categories=categories)
-    return obs

@@ -83,6 +83,7 @@ def prepare(
     ValueError
         If ``key_added`` is where a decoder is kept, or cells cannot be split or represented.
     """
+    _validate.one_key(split_key, what="split_key")
     columns: list[str] = []
     if use_rep == _keys.EXPRESSION:
         _validate.gene_names(adata)

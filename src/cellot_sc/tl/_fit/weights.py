@@ -83,7 +83,7 @@ def _named_weights(name: str, space: Space, rows: np.ndarray) -> np.ndarray:
         raise KeyError(
             f"feature_weights {name!r} is no column of obs or, for genes, var.{_validate.nearest(name, valid)}"
         )
-    return 1 + variance_between(space.read(rows), obs[name].iloc[np.flatnonzero(rows)])
+    return 1 + variance_between(space.read(rows), pd.Series(_validate.texts(obs[name])[rows]))
 
 
 def variance_between(x: np.ndarray, labels: pd.Series) -> np.ndarray:

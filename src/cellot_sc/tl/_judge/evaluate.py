@@ -158,6 +158,8 @@ def evaluate(
         else _validate.group_labels(adata, groupby, reserved=(_keys.ALL, _keys.MEAN, _keys.WORST))
     )
     over_perturbations = unit is not None and unit == fit.label_key
+    if over_perturbations:
+        _validate.not_summary(names, (_keys.MEAN,), what=f"unit {unit!r}")
     units = None if unit is None or over_perturbations else _validate.group_codes(adata, unit, what="unit")
     decoded = space == "genes" and not cells.is_expression
     if decoded:

@@ -64,6 +64,7 @@ def summarize_scores(
     (['mean'], [2])
     """
     _validate.table_columns(table, [*NEEDED, unit])
+    _validate.not_summary(table[unit].astype(str).unique(), (_keys.MEAN,), what=f"unit {unit!r}")
     n_boot = _validate.whole(n_boot, 0, what="n_boot")
     seed = _validate.seed(seed)
     keys = [name for name in table.columns if name not in (*NOT_KEYS, unit, "model", "metric")]
