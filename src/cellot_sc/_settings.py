@@ -94,7 +94,7 @@ def _sentence(error: ValidationError, prefix: str = "") -> str:
     [first, *_] = error.errors()
     name = ".".join(map(str, first["loc"]))
     name = f"{prefix}{name.upper()}" if prefix else f"cs.settings.{name}"
-    return f"{name} is {first['input']!r}: {first['msg'].removeprefix('Value error, ')}."
+    return f"{name} is {first['input']!r}: {first['msg'].removeprefix('Value error, ').rstrip('.')}."
 
 
 def use_device(name: Device | None = None) -> None:
