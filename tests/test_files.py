@@ -170,6 +170,50 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: py
     assert error.value.filename == str(tmp_path / "cells.h5ad")
 
 
+def test_a_full_disk_is_one_error(tmp_path: Path) -> None:
+    """A limit on the size of files stands in for the disk: HDF5 fails in the same way, segmentation fault and all."""
+    code = """
+import resource, sys
+from pathlib import Path
+import anndata, numpy as np
+from cellot_sc import _files
+
+adata = anndata.AnnData(np.ones((300, 100)), layers={name: np.ones((300, 100)) for name in "abc"})
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
+try:
+    with _files.output(Path(sys.argv[1]), _files.ANNDATA, overwrite=True) as new:
+        _files.write(adata, new)
+except OSError as error:
+    print(error.filename, error.strerror, sep=": ", file=sys.stderr)
+    sys.exit(2)
+"""
+    path = tmp_path / "o.h5ad"
+    path.write_text("old")
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code, str(path)], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (2, f"{path}: File too large\n")
+    assert content(path) == "old"
+    assert names(tmp_path) == {"o.h5ad"}
+
+
+def test_a_folder_is_not_replaced_by_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "o.csv"
+    path.mkdir()
+    (path / "thesis.txt").write_text("ten years of work")
+    with pytest.raises(IsADirectoryError, match="o.csv"), _files.replacing(path) as new:
+        new.write_text("a")
+    assert names(path) == {"thesis.txt"}
+
+
+def test_long_names(tmp_path: Path) -> None:
+    path = tmp_path / ("o" * 250 + ".csv")
+    with _files.replacing(path) as new:
+        new.write_text("a")
+    assert content(path) == "a"
+    path = tmp_path / ("o" * 252 + ".csv")
+    with pytest.raises(OSError, match="cannot be written: File name too long"), _files.replacing(path):
+        raise AssertionError("found only when everything was computed")
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path
@@ -181,8 +225,8 @@ replace, moves = os.replace, []
 
 def count(source, target):
     moves.append(target)
-    # the lock, the old one, the new one
-    if len(moves) == int(act):
+    # the old one, then the new one
+    if str(len(moves)) == act:
         die()
     replace(source, target)
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import difflib
+import gc
 import os
+import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -80,11 +84,37 @@ def read(path: Path) -> AnnData:
 
 
 def write(adata: AnnData, path: Path) -> None:
-    """Write an AnnData to an ``.h5ad`` file or a ``.zarr`` folder, as its name ends."""
-    if path.suffix == ".h5ad":
-        adata.write_h5ad(path)
-    else:
+    """Write an AnnData to an ``.h5ad`` file or a ``.zarr`` folder, as its name ends.
+
+    Raises
+    ------
+    OSError
+        If the disk is full, or fails.
+    """
+    if path.suffix == ".zarr":
         adata.write_zarr(path)
+        return
+    # HDF5 prints what it cannot write a second time, and ends by a segmentation fault where it cannot close a file
+    hooks, reason = (sys.excepthook, sys.unraisablehook), None
+    sys.excepthook = sys.unraisablehook = lambda *_: None
+    try:
+        adata.write_h5ad(path)
+    except Exception as error:
+        reason = re.search(r"errno = (\d+)", str(error))
+        if reason is None:
+            raise
+    finally:
+        gc.collect()
+        sys.excepthook, sys.unraisablehook = hooks
+    if reason is not None:
+        atexit.register(_end_before_hdf5)
+        raise OSError(int(reason[1]), os.strerror(int(reason[1])))
+
+
+def _end_before_hdf5() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(2)
 
 
 @contextmanager
@@ -130,8 +160,14 @@ def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary name beside ``path``; what was written to it takes the place of ``path`` at the end."""
     with _beside(path) as folder:
         new, old = folder / path.name, folder / OLD
-        yield new
-        if path.exists() and (path.is_dir() or new.is_dir()):
+        try:
+            yield new
+        except OSError as error:
+            if error.errno is None or folder.name not in str(error.filename or folder.name):
+                raise
+            # the name of the output, not the temporary one
+            raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+        if path.exists() and new.is_dir():
             # a folder cannot be replaced in one step
             os.replace(path, old)
         try:
@@ -176,7 +212,9 @@ def _beside(path: Path) -> Iterator[Path]:
     """Give a temporary folder beside ``path``; remove those that killed processes have left there."""
     _remove_abandoned(path.parent)
     try:
-        temporary = tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent)
+        with suppress(FileNotFoundError):
+            path.lstat()  # fails for a name that is too long
+        temporary = tempfile.TemporaryDirectory(prefix=f".{path.name[:50]}.", dir=path.parent)
     except OSError as error:
         raise OSError(error.errno, f"cannot be written: {error.strerror}", str(path)) from error
     with temporary as name:
@@ -197,10 +235,12 @@ def _remove_abandoned(parent: Path) -> None:
         # not there any more, another user's, or still locked
         with suppress(OSError, AttributeError), mark.open("rb+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            folder, path = mark.parent, parent / mark.parent.name[1:].rpartition(".")[0]
-            if (folder / OLD).exists() and not path.exists():
-                # the new one was complete when the old one was moved
-                os.replace(folder / path.name if (folder / path.name).exists() else folder / OLD, path)
-                logger.info("put %s in its place, which a killed run had not done", path)
+            folder = mark.parent
+            if (folder / OLD).exists():
+                # the new one, which is still there, was complete when the old one was moved
+                for new in [new for new in folder.iterdir() if new.name not in (LOCK, OLD)]:
+                    if not (parent / new.name).exists():
+                        os.replace(new, parent / new.name)
+                        logger.info("put %s in its place, which a killed run had not done", parent / new.name)
             shutil.rmtree(folder, ignore_errors=True)
             logger.info("removed what a killed run had left: %s", folder)

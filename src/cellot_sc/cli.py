@@ -37,7 +37,14 @@ INTERRUPTED = 130
 
 PARAMETERS = {
     **{name: name for name in ("perturbation_key", "control", "use_rep", "solver", "split_key", "pair_by", "seed")},
-    **{"adata": "path", "targets": "target", "key_added": "key", "copy": "output", "feature_weights": "", "weights": ""},
+    **{
+        "adata": "path",
+        "targets": "target",
+        "key_added": "key",
+        "copy": "output",
+        "feature_weights": "",
+        "weights": "",
+    },
 }
 """Parameters of :func:`cellot_sc.tl.cellot` that are no options of a solver, and what the command line calls them."""
 
@@ -369,6 +376,10 @@ def reproduce(
     name = _validate.given(task, what="TASK", why="cellot-sc reproduce --list shows them")
     folder = _validate.given(data, what="--data", why="the folder in which the archive of the paper is unpacked")
     options = _options(option, context)
+    _validate.seed(seed)
+    from .datasets import tasks
+
+    _validate.one_of(name, tasks, what="task")
     output = output or Path(f"reproduce-{name}")
     with _files.filling(output, overwrite=overwrite) as out:
         from ._reproduce import Plan, run, show
@@ -412,7 +423,7 @@ def _options(texts: Sequence[str] | None, context: typer.Context) -> dict[str, A
             instead = f"give {names[0]}" if names else "it is for Python only"
             raise ValueError(f"--set gives options of the solver, and {name!r} is none: {instead}.")
         if name in options:
-            raise ValueError(f"--set gives {name!r} twice: {options[name]!r} and {text!r}.")
+            raise ValueError(f"--set gives {name!r} twice: {options[name]!r} and {_value(text)!r}.")
         options[name] = _value(text)
     return options
 

@@ -80,8 +80,8 @@ def simulate_branching(
     ------
     ValueError
         If a number is not positive, there is one time only or fewer cells than times, or more than this machine has
-        memory for, a fate's name is repeated, empty, "progenitor" or contains "/", ``growth`` names an unknown fate, or a fate grows or
-        shrinks by more than 100 orders of magnitude.
+        memory for, a fate's name is repeated, empty, "progenitor" or contains "/", ``growth`` names an unknown fate, or
+        a fate grows or shrinks by more than 100 orders of magnitude.
 
     Examples
     --------
@@ -147,7 +147,7 @@ def simulate_branching(
 
 
 def _rates(growth: Mapping[str, float], names: Sequence[str], time: int) -> np.ndarray:
-    """Return the growth of every fate; raise :class:`ValueError` if it is none, or no number has its size in the end."""
+    """Return the growth of every fate; raise :class:`ValueError` if it is none, or leads too far."""
     if not isinstance(growth, Mapping):
         raise ValueError(f"growth is {growth!r}; a number for each fate by its name is needed.")
     for name, rate in growth.items():

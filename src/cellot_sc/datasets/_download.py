@@ -103,8 +103,8 @@ def _check_digest(digest: str, published: str | None, kept: Path) -> None:
         raise ValueError(f"its hash (sha256) is {digest}, and the published one {published}")
     if published is None and (before := _first(kept)) not in (None, digest):
         raise ValueError(
-            f"its hash (sha256) is {digest}, and that of the first download was {before}: delete {kept} if the new file "
-            "is to be used"
+            f"its hash (sha256) is {digest}, and that of the first download was {before}: delete {kept} if the new "
+            "file is to be used"
         )
 
 
