@@ -6,6 +6,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from contextlib import redirect_stdout
@@ -520,6 +521,37 @@ except SystemExit:
 """
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert HEAVY.isdisjoint(json.loads(done.stdout.splitlines()[-1]))
+
+    @pytest.mark.parametrize("suffix", [".h5ad", ".zarr"])
+    def test_killed_while_it_writes(
+        self, run: Run, cells: Path, fitted_file: Path, tmp_path: Path, suffix: str
+    ) -> None:
+        # what is computed does not matter, and takes seconds to import
+        code = f"""
+import os, signal, sys, types
+import anndata
+
+def die(adata, path):
+    write(adata, path)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+write = anndata.AnnData.write_{suffix[1:]}
+anndata.AnnData.write_{suffix[1:]} = die
+sys.modules["cellot_sc.tl"] = types.SimpleNamespace(predict=lambda adata, *_, **__: adata)
+from cellot_sc.cli import main
+main(sys.argv[1:])
+"""
+        path = tmp_path / f"out{suffix}"
+        old = anndata.read_h5ad(cells)
+        _files.write(old, path)
+        arguments = ["predict", str(fitted_file), str(path), "--overwrite"]
+        done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (-signal.SIGKILL, "")
+        assert len(list(tmp_path.iterdir())) == 2
+        assert _files.read(path).obs.columns.equals(old.obs.columns)
+        assert "removed what a killed run had left" in run.well(*arguments)
+        assert list(tmp_path.iterdir()) == [path]
+        assert _files.read(path).n_obs == 400
 
     def test_fit_and_an_error(self, cells: Path, tmp_path: Path) -> None:
         arguments = ("fit", cells, tmp_path / "fitted.zarr", "--solver", "mean_shift")

@@ -96,7 +96,7 @@ def write(adata: AnnData, path: Path) -> None:
         return
     # HDF5 prints what it cannot write a second time, and ends by a segmentation fault where it cannot close a file
     hooks, reason = (sys.excepthook, sys.unraisablehook), None
-    sys.excepthook = sys.unraisablehook = lambda *_: None
+    sys.excepthook, sys.unraisablehook = lambda *_: None, lambda _: None
     try:
         adata.write_h5ad(path)
     except Exception as error:

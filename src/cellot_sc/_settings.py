@@ -6,7 +6,7 @@ import logging
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pooch
 from pydantic import Field, ValidationError, field_validator
@@ -54,13 +54,16 @@ class Settings(_Settings):
         except ValidationError as error:
             raise ValueError(_sentence(error, ENVIRONMENT)) from None
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name not in type(self).model_fields and not name.startswith("_"):
-            raise ValueError(f"setting {name!r} is unknown.{nearest(name, type(self).model_fields)}")
-        try:
-            super().__setattr__(name, value)
-        except ValidationError as error:
-            raise ValueError(_sentence(error)) from None
+    # where it is seen, type checkers let every name be set
+    if not TYPE_CHECKING:
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            if name not in type(self).model_fields and not name.startswith("_"):
+                raise ValueError(f"setting {name!r} is unknown.{nearest(name, type(self).model_fields)}")
+            try:
+                super().__setattr__(name, value)
+            except ValidationError as error:
+                raise ValueError(_sentence(error)) from None
 
     @field_validator("dataset_dir", mode="before")
     @classmethod
