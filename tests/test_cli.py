@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import io
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from contextlib import redirect_stdout
@@ -18,7 +21,7 @@ import pytest
 from anndata import AnnData
 
 import cellot_sc as cs
-from cellot_sc import _demo, _report, _settings, cli
+from cellot_sc import _demo, _files, _report, _settings, cli
 
 HEAVY = {"jax", "matplotlib", "moscot", "ott", "scanpy", "sklearn", "anndata"}
 
@@ -259,6 +262,21 @@ class TestErrors:
             (["fit", "cells.h5ad", "new.h5ad", "--set", "n_step=3"], "no option 'n_step'. Did you mean 'n_steps'?"),
             (["fit", "cells.h5ad", "new.h5ad", "--set", "n_steps=many"], "n_steps is 'many'"),
             (["fit", "cells.h5ad", "new.h5ad", "--set", "n_steps"], "--set 'n_steps' is not of the form NAME=VALUE."),
+            (["fit", "cells.h5ad", "new.h5ad", "--set", "n_steps="], "--set 'n_steps=' is not of the form NAME=VALUE."),
+            (["fit", "cells.h5ad", "new.h5ad", "--set", "=3"], "--set '=3' is not of the form NAME=VALUE."),
+            (["fit", "cells.h5ad", "new.h5ad", "--set", "n_steps=a=b"], "n_steps is 'a=b'; a positive whole number"),
+            (["fit", "cells.h5ad", "new.h5ad", "--set", "n_steps=1e3"], "n_steps is 1000.0; a positive whole number"),
+            (["fit", "cells.h5ad", "new.h5ad", "--set", "n_steps=None"], "n_steps is None; a positive whole number"),
+            (["fit", "cells.h5ad", "new.h5ad", "--set", "n_steps=True"], "n_steps is True; a positive whole number"),
+            (["fit", "cells.h5ad", "new.h5ad", "--set", "n_steps=[[["], "n_steps is '[[['"),
+            (["fit", "cells.h5ad", "new.h5ad", "--set", "penalties=NaN"], "penalties is (nan,)"),
+            (["fit", "cells.h5ad", "new.h5ad", "--set", "width=" + "9" * 5000], "width is '9999"),
+            (["fit", "cells.h5ad", "new.h5ad", "--set", "n_steps=3", "--set", "n_steps=4"], "'n_steps' twice: 3 and 4"),
+            (["fit", "cells.h5ad", "folder.h5ad", "--overwrite"], "is a folder that is no Zarr store"),
+            (["fit", "folder.h5ad", "new.h5ad"], "folder.h5ad cannot be read as .h5ad: it is no file."),
+            (["reproduce", "../x", "--data", "."], "task '../x' is unknown."),
+            (["reproduce", "4i", "--data", ".", "--set", "use_rep=X"], "'use_rep' is none: it is for Python only."),
+            (["reproduce", "4i", "--data", ".", "--set", "seed=3"], "'seed' is none: give --seed."),
             (["fit", "cells.h5ad", "new.h5ad", "--use-rep", "X_umap"], "use_rep 'X_umap' is not in adata.obsm."),
             (["fit", "cells.h5ad", "new.h5ad", "--use-rep", "X", "--n-components", "3"], "exclude each other"),
             (["fit", "cells.h5ad", "new.h5ad", "--n-components", "0"], "n_components is 0; a positive whole number"),
@@ -304,6 +322,7 @@ class TestErrors:
             (tmp_path / source.name).symlink_to(source)
         (tmp_path / "cells.csv").write_text("a,b")
         (tmp_path / "broken.h5ad").write_text("a,b")
+        (tmp_path / "folder.h5ad").mkdir()
         (tmp_path / "full").mkdir()
         (tmp_path / "full" / "thesis.txt").write_text("ten years of work")
         before = sorted(tmp_path.rglob("*"))
@@ -311,12 +330,56 @@ class TestErrors:
         assert words in run.badly(*arguments)
         assert sorted(tmp_path.rglob("*")) == before
 
-    def test_faults_of_the_program_keep_their_traceback(
-        self, fitted_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    def test_faults_of_the_program_are_one_line_too(
+        self, run: Run, fitted_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(cs.tl, "predict", lambda *args, **kwargs: json.loads("no JSON"))
-        with pytest.raises(json.JSONDecodeError):
+        status, _, err = run("predict", fitted_file, tmp_path / "new.h5ad")
+        assert status == 1
+        assert err.startswith("cellot-sc: error: a fault of cellot-sc, JSONDecodeError: Expecting value")
+        assert err.endswith("(CELLOT_SC_VERBOSITY=debug shows where)\n")
+        assert err.count("\n") == 1
+        assert list(tmp_path.iterdir()) == []
+        with cs.settings.override(verbosity="debug"), pytest.raises(json.JSONDecodeError):
             cli.main(["predict", str(fitted_file), str(tmp_path / "new.h5ad")])
+
+    def test_too_little_memory_is_one_line(
+        self, run: Run, fitted_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def allocate(*args: object, **kwargs: object) -> None:
+            raise MemoryError("Unable to allocate 7 TiB")
+
+        monkeypatch.setattr(cs.tl, "predict", allocate)
+        words = run.badly("predict", fitted_file, tmp_path / "new.h5ad")
+        assert words == "there is not enough memory: Unable to allocate 7 TiB"
+
+    @pytest.mark.parametrize("name", sorted(set(inspect.signature(cs.tl.cellot).parameters) - {"options"}))
+    def test_parameters_that_are_no_options_have_flags(self, run: Run, name: str) -> None:
+        words = run.badly("fit", "in.h5ad", "out.h5ad", "--set", f"{name}=true")
+        assert f"--set gives options of the solver, and {name!r} is none: " in words
+        flags = {
+            "adata": "INPUT", "copy": "OUTPUT", "targets": "--target", "key_added": "--key",
+            "perturbation_key": "--perturbation-key", "seed": "--seed", "use_rep": "--use-rep",
+        }  # fmt: skip
+        assert words.endswith(f"give {flags[name]}." if name in flags else ".")
+
+    def test_wrong_options_are_said_before_anything_is_read(
+        self, run: Run, fitted_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(_files, "read", lambda path: pytest.fail("read"))
+        fit = ["fit", fitted_file, tmp_path / "new.h5ad"]
+        evaluate = ["evaluate", fitted_file, tmp_path / "new.csv"]
+        for words, arguments in {
+            "solver 'icn' is unknown": [*fit, "--solver", "icn"],
+            "no option 'n_step'": [*fit, "--set", "n_step=3"],
+            "width is -3": [*fit, "--set", "width=-3"],
+            "seed is -1": [*fit, "--seed", "-1"],
+            "n_components is 0": [*fit, "--n-components", "0"],
+            "n_boot is -1": [*evaluate, "--n-boot", "-1"],
+            "n_cells is [0]": [*evaluate, "--n-cells", "0"],
+            "split 'tset' is unknown": [*evaluate, "--split", "tset"],
+        }.items():
+            assert words in run.badly(*arguments)
         assert list(tmp_path.iterdir()) == []
 
     def test_a_disk_that_fails_is_one_line(
@@ -432,6 +495,15 @@ class TestDemo:
 class TestProcess:
     """What only a process of its own shows."""
 
+    def test_settings_of_the_environment_that_cannot_be(self) -> None:
+        environment = os.environ | {"CELLOT_SC_VERBOSITY": "loud"}
+        done = subprocess.run(
+            [sys.executable, "-m", "cellot_sc", "fit", "a.h5ad", "b.h5ad"],
+            capture_output=True, text=True, env=environment,
+        )  # fmt: skip
+        words = "CELLOT_SC_VERBOSITY is 'loud': Input should be 'error', 'warning', 'info' or 'debug'."
+        assert (done.returncode, done.stderr) == (2, f"cellot-sc: error: {words}\n")
+
     @staticmethod
     def start(*arguments: object) -> subprocess.CompletedProcess[str]:
         code = "import sys; from cellot_sc.cli import main; sys.argv[0] = 'cellot-sc'; main()"
@@ -449,6 +521,37 @@ except SystemExit:
 """
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert HEAVY.isdisjoint(json.loads(done.stdout.splitlines()[-1]))
+
+    @pytest.mark.parametrize("suffix", [".h5ad", ".zarr"])
+    def test_killed_while_it_writes(
+        self, run: Run, cells: Path, fitted_file: Path, tmp_path: Path, suffix: str
+    ) -> None:
+        # what is computed does not matter, and takes seconds to import
+        code = f"""
+import os, signal, sys, types
+import anndata
+
+def die(adata, path):
+    write(adata, path)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+write = anndata.AnnData.write_{suffix[1:]}
+anndata.AnnData.write_{suffix[1:]} = die
+sys.modules["cellot_sc.tl"] = types.SimpleNamespace(predict=lambda adata, *_, **__: adata)
+from cellot_sc.cli import main
+main(sys.argv[1:])
+"""
+        path = tmp_path / f"out{suffix}"
+        old = anndata.read_h5ad(cells)
+        _files.write(old, path)
+        arguments = ["predict", str(fitted_file), str(path), "--overwrite"]
+        done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (-signal.SIGKILL, "")
+        assert len(list(tmp_path.iterdir())) == 2
+        assert _files.read(path).obs.columns.equals(old.obs.columns)
+        assert "removed what a killed run had left" in run.well(*arguments)
+        assert list(tmp_path.iterdir()) == [path]
+        assert _files.read(path).n_obs == 400
 
     def test_fit_and_an_error(self, cells: Path, tmp_path: Path) -> None:
         arguments = ("fit", cells, tmp_path / "fitted.zarr", "--solver", "mean_shift")

@@ -62,6 +62,27 @@ def test_words(error: Exception, words: str) -> None:
     assert _console.words(error) == words
 
 
+def test_a_reader_that_went_away_is_no_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Closed:
+        def write(self, text: str) -> None:
+            raise BrokenPipeError
+
+    monkeypatch.setattr(sys, "stdout", Closed())
+    with _console.talking():
+        logger.warning("a line")
+    assert capsys.readouterr().err == ""
+
+
+def test_a_fault_says_what_it_is_and_how_to_see_more() -> None:
+    words = _console.fault(ZeroDivisionError("division by zero"))
+    assert words == "a fault of cellot-sc, ZeroDivisionError: division by zero (CELLOT_SC_VERBOSITY=debug shows where)"
+    assert not _console.is_debugged()
+    with settings.override(verbosity="debug"):
+        assert _console.is_debugged()
+
+
 def test_fail_says_it_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         _console.fail("it\n  does not   work", status=3)

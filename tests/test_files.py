@@ -1,10 +1,17 @@
 from __future__ import annotations
 
 import os
+import pickle
+import signal
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
+import h5py  # type: ignore[import-untyped]
 import numpy as np
 import pytest
+import zarr
 from anndata import AnnData
 
 from cellot_sc import _files
@@ -15,6 +22,11 @@ def adata() -> AnnData:
     return AnnData(np.arange(6, dtype=np.float32).reshape(3, 2), uns={"a": 1})
 
 
+def write(adata: AnnData, path: Path, *, overwrite: bool) -> None:
+    with _files.output(path, _files.ANNDATA, overwrite=overwrite) as new:
+        _files.write(adata, new)
+
+
 def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
@@ -22,12 +34,12 @@ def names(folder: Path) -> set[str]:
 @pytest.mark.parametrize("suffix", _files.ANNDATA)
 def test_round_trip_and_replacement(adata: AnnData, tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"cells{suffix}"
-    _files.write(adata, path, overwrite=False)
+    write(adata, path, overwrite=False)
     np.testing.assert_array_equal(_files.read(path).X, adata.X)
     with pytest.raises(FileExistsError, match="exists; --overwrite replaces it"):
-        _files.write(adata, path, overwrite=False)
+        write(adata, path, overwrite=False)
     adata.X += 1
-    _files.write(adata, path, overwrite=True)
+    write(adata, path, overwrite=True)
     np.testing.assert_array_equal(_files.read(path).X, adata.X)
     assert names(tmp_path) == {path.name}
 
@@ -35,11 +47,11 @@ def test_round_trip_and_replacement(adata: AnnData, tmp_path: Path, suffix: str)
 @pytest.mark.parametrize("suffix", _files.ANNDATA)
 def test_a_write_that_fails_leaves_the_old_file(adata: AnnData, tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"cells{suffix}"
-    _files.write(adata, path, overwrite=False)
+    write(adata, path, overwrite=False)
     broken = adata.copy()
     broken.uns["b"] = object()
     with pytest.raises(Exception, match=r"[Nn]o method registered for writing"):
-        _files.write(broken, path, overwrite=True)
+        write(broken, path, overwrite=True)
     np.testing.assert_array_equal(_files.read(path).X, adata.X)
     assert names(tmp_path) == {path.name}
 
@@ -49,14 +61,14 @@ def test_a_folder_that_is_no_store_is_not_replaced(adata: AnnData, tmp_path: Pat
         path.mkdir()
         (path / "thesis.txt").write_text("ten years of work")
         with pytest.raises(ValueError, match="is a folder that is no Zarr store: it is not replaced"):
-            _files.write(adata, path, overwrite=True)
+            write(adata, path, overwrite=True)
         assert names(path) == {"thesis.txt"}
 
 
 def test_a_store_replaces_a_file(adata: AnnData, tmp_path: Path) -> None:
     path = tmp_path / "cells.zarr"
     path.write_text("not a store")
-    _files.write(adata, path, overwrite=True)
+    write(adata, path, overwrite=True)
     np.testing.assert_array_equal(_files.read(path).X, adata.X)
 
 
@@ -64,7 +76,7 @@ def test_the_old_store_comes_back_if_the_new_one_cannot_be_moved(
     adata: AnnData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "cells.zarr"
-    _files.write(adata, path, overwrite=False)
+    write(adata, path, overwrite=False)
     replace = os.replace
     moves: list[Path] = []
 
@@ -91,7 +103,7 @@ def test_the_old_store_comes_back_if_the_new_one_cannot_be_moved(
 )
 def test_outputs_that_cannot_be(adata: AnnData, tmp_path: Path, name: str, error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
-        _files.write(adata, tmp_path / name, overwrite=True)
+        write(adata, tmp_path / name, overwrite=True)
     assert names(tmp_path) == set()
 
 
@@ -109,6 +121,206 @@ def test_inputs_that_cannot_be(tmp_path: Path) -> None:
         _files.read(tmp_path / "cells.h5ad")
     with pytest.raises(ValueError, match=r"cells.zarr cannot be read as .zarr: \S+"):
         _files.read(tmp_path / "cells.zarr")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("folder.h5ad", "folder.h5ad cannot be read as .h5ad: it is no file"),
+        ("pipe.h5ad", "pipe.h5ad cannot be read as .h5ad: it is no file"),
+        ("file.zarr", "file.zarr cannot be read as .zarr: it is a file, not a folder"),
+        ("cut.h5ad", "cut.h5ad cannot be read as .h5ad: .*truncated"),
+        ("empty.h5ad", "empty.h5ad cannot be read as .h5ad: "),
+        ("pickle.h5ad", "pickle.h5ad cannot be read as .h5ad: "),
+        ("other.h5ad", "other.h5ad cannot be read as .h5ad: it holds no AnnData, or a broken one"),
+        ("other.zarr", "other.zarr cannot be read as .zarr: it holds no AnnData, or a broken one"),
+        ("link.h5ad", r"link.h5ad does not exist.$"),
+    ],
+)
+def test_hostile_inputs(adata: AnnData, tmp_path: Path, name: str, words: str) -> None:
+    path = tmp_path / name
+    if name.startswith("folder"):
+        path.mkdir()
+    elif name.startswith("pipe"):
+        os.mkfifo(path)
+    elif name == "other.h5ad":
+        with h5py.File(path, "w") as file:
+            file["numbers"] = np.eye(3)
+    elif name == "other.zarr":
+        zarr.open_group(path, mode="w").create_array("numbers", data=np.eye(3))
+    elif name.startswith("link"):
+        path.symlink_to(tmp_path / "nowhere.h5ad")
+    else:
+        path.write_bytes(pickle.dumps({"a": 1}) if name.startswith("pickle") else b"")
+    if name.startswith("cut"):
+        adata.write_h5ad(path)
+        path.write_bytes(path.read_bytes()[:-1000])
+    with pytest.raises((ValueError, FileNotFoundError), match=words):
+        _files.read(path)
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", "a temporary name")
+
+    monkeypatch.setattr(tempfile, "mkdtemp", refuse)
+    with pytest.raises(PermissionError, match="cannot be written: Permission denied") as error:
+        with _files.output(tmp_path / "cells.h5ad", _files.ANNDATA, overwrite=False):
+            raise AssertionError("found only when everything was computed")
+    assert error.value.filename == str(tmp_path / "cells.h5ad")
+
+
+def test_a_full_disk_is_one_error(tmp_path: Path) -> None:
+    """A limit on the size of files stands in for the disk: HDF5 fails in the same way, segmentation fault and all."""
+    code = """
+import resource, sys
+from pathlib import Path
+import anndata, numpy as np
+from cellot_sc import _files
+
+adata = anndata.AnnData(np.ones((300, 100)), layers={name: np.ones((300, 100)) for name in "abc"})
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
+try:
+    with _files.output(Path(sys.argv[1]), _files.ANNDATA, overwrite=True) as new:
+        _files.write(adata, new)
+except OSError as error:
+    print(error.filename, error.strerror, sep=": ", file=sys.stderr)
+    sys.exit(2)
+"""
+    path = tmp_path / "o.h5ad"
+    path.write_text("old")
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code, str(path)], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (2, f"{path}: File too large\n")
+    assert content(path) == "old"
+    assert names(tmp_path) == {"o.h5ad"}
+
+
+def test_a_folder_is_not_replaced_by_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "o.csv"
+    path.mkdir()
+    (path / "thesis.txt").write_text("ten years of work")
+    with pytest.raises(IsADirectoryError, match="o.csv"), _files.replacing(path) as new:
+        new.write_text("a")
+    assert names(path) == {"thesis.txt"}
+
+
+def test_long_names(tmp_path: Path) -> None:
+    path = tmp_path / ("o" * 250 + ".csv")
+    with _files.replacing(path) as new:
+        new.write_text("a")
+    assert content(path) == "a"
+    path = tmp_path / ("o" * 252 + ".csv")
+    with pytest.raises(OSError, match="cannot be written: File name too long"), _files.replacing(path):
+        raise AssertionError("found only when everything was computed")
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from cellot_sc import _files
+
+path, act = Path(sys.argv[1]), sys.argv[2]
+die = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+replace, moves = os.replace, []
+
+def count(source, target):
+    moves.append(target)
+    # the old one, then the new one
+    if str(len(moves)) == act:
+        die()
+    replace(source, target)
+
+place = _files.filling(path, overwrite=True) if path.suffix == "" else _files.replacing(path)
+with place as new:
+    if path.suffix in (".zarr", ""):
+        new.mkdir(exist_ok=True)
+        (new / "zarr.json").write_text("new")
+    else:
+        new.write_text("new")
+    if act == "wait":
+        print("written", flush=True)
+        sys.stdin.read()
+    if act == "write":
+        die()
+    os.replace = count
+"""
+
+
+def start(path: Path, act: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(path), act], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
+def killed(path: Path, act: str) -> None:
+    with start(path, act) as process:
+        assert process.wait() == -signal.SIGKILL
+
+
+def content(path: Path) -> str:
+    return (path / "zarr.json" if path.is_dir() else path).read_text()
+
+
+class TestSuddenDeath:
+    @pytest.mark.parametrize("name", ["o.h5ad", "o.csv", "o.html", "o.png", "o.zarr", "o"])
+    def test_the_old_one_is_kept_and_the_next_run_cleans_up(self, tmp_path: Path, name: str) -> None:
+        path = tmp_path / name
+        if name in ("o.zarr", "o"):
+            path.mkdir()
+        (path / "zarr.json" if path.is_dir() else path).write_text("old")
+        killed(path, "write")
+        assert content(path) == "old"
+        assert len(names(tmp_path)) == 2
+        # whatever the next output in the folder is
+        with _files.replacing(tmp_path / "another.csv") as new:
+            new.write_text("a")
+        assert names(tmp_path) == {name, "another.csv"}
+        assert content(path) == "old"
+
+    def test_between_the_two_steps_in_which_a_folder_is_replaced(self, adata: AnnData, tmp_path: Path) -> None:
+        path = tmp_path / "o.zarr"
+        adata.write_zarr(path)
+        killed(path, "2")
+        assert not path.exists()
+        # what was complete is put in its place before anything is said to be missing
+        with pytest.raises(ValueError, match="cannot be read as .zarr"):
+            _files.read(path)
+        assert content(path) == "new"
+        assert names(tmp_path) == {"o.zarr"}
+
+    def test_what_a_running_process_writes_stays(self, tmp_path: Path) -> None:
+        path = tmp_path / "o.csv"
+        with start(path, "wait") as process:
+            assert process.stdout is not None and process.stdin is not None
+            assert process.stdout.readline() == "written\n"
+            [held] = names(tmp_path)
+            with _files.replacing(path) as new:
+                new.write_text("mine")
+            assert names(tmp_path) == {held, "o.csv"}
+            assert content(path) == "mine"
+            process.stdin.close()
+            assert process.wait() == 0
+        assert content(path) == "new"
+        assert names(tmp_path) == {"o.csv"}
+
+    def test_what_is_not_ours_stays(self, tmp_path: Path) -> None:
+        for name in (".o.csv.abcdefgh", ".git", ".o.csv.backup"):
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "mine").write_text("mine")
+        before = names(tmp_path)
+        with _files.replacing(tmp_path / "o.csv") as new:
+            new.write_text("a")
+        assert names(tmp_path) == {*before, "o.csv"}
+
+    def test_where_nothing_can_be_locked_nothing_is_removed(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        killed(tmp_path / "o.csv", "write")
+        [left] = names(tmp_path)
+        monkeypatch.setattr(_files, "fcntl", None)
+        with _files.replacing(tmp_path / "o.csv") as new:
+            new.write_text("a")
+        assert names(tmp_path) == {left, "o.csv"}
 
 
 class TestFilling:

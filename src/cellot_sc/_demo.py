@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from . import _defaults, _keys, _report, datasets, pl, pp, tl
+from . import _defaults, _files, _keys, _report, datasets, pl, pp, tl
 from ._settings import settings
 from .metrics import Metric, _bootstrap
 from .pp._represent import project
@@ -53,8 +53,8 @@ def run(folder: Path, *, seed: int) -> pd.DataFrame:
             file = folder / "figures" / f"{name}.{suffix}"
             figure.savefig(file, dpi=settings.figure_dpi, bbox_inches="tight")
     report.scores.to_csv(folder / "metrics.csv", index=False)
-    adata.write_h5ad(folder / "fitted.h5ad")
-    predicted.write_h5ad(folder / "predicted.h5ad")
+    _files.write(adata, folder / "fitted.h5ad")
+    _files.write(predicted, folder / "predicted.h5ad")
     report.write(folder / "report.html", title="A demonstration: predicted responses of simulated cells")
     return report.scores
 

@@ -1,16 +1,26 @@
-"""Reads and writes AnnData files; an output is there whole or not at all."""
+"""Reads and writes files; an output is there whole or not at all, and what a killed process left of one is removed."""
 
 from __future__ import annotations
 
+import atexit
 import difflib
+import gc
 import os
+import re
+import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ._plugins import nearest
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -19,6 +29,36 @@ ANNDATA = (".h5ad", ".zarr")
 """How the files of an AnnData end."""
 ZARR_MARKS = ("zarr.json", ".zgroup")
 """What a folder holds that is a Zarr store."""
+LOCK = ".cellot-sc"
+"""File in each temporary folder. Its process holds it locked: the lock ends with the process, however that ends."""
+OLD = "old"
+"""What a folder that is being replaced is called in the temporary folder."""
+
+
+def check_input(path: Path) -> None:
+    """Raise if :func:`read` would because of the name or kind of what is to be read.
+
+    Raises
+    ------
+    FileNotFoundError
+        If it is not there; names the nearest one in its folder.
+    ValueError
+        If its name ends otherwise, or it is a folder in place of a file or the reverse.
+    """
+    if not path.exists():
+        # killed between the two steps in which a folder is replaced
+        _remove_abandoned(path.parent)
+    if not path.exists():
+        there = path.parent.iterdir() if path.parent.is_dir() else ()
+        beside = [p.name for p in there if p.suffix in ANNDATA and p.exists()]
+        close = difflib.get_close_matches(path.name, beside, n=1, cutoff=0.4)
+        hint = f" Did you mean {str(path.with_name(close[0]))!r}?" if close else ""
+        raise FileNotFoundError(f"{path} does not exist.{hint}")
+    _check_suffix(path, ANNDATA)
+    if path.suffix == ".h5ad" and not path.is_file():
+        raise ValueError(f"{path} cannot be read as .h5ad: it is no file.")
+    if path.suffix == ".zarr" and not path.is_dir():
+        raise ValueError(f"{path} cannot be read as .zarr: it is a file, not a folder.")
 
 
 def read(path: Path) -> AnnData:
@@ -31,44 +71,73 @@ def read(path: Path) -> AnnData:
     ValueError
         If its name ends otherwise, or it cannot be read.
     """
-    if not path.exists():
-        beside = [p.name for p in path.parent.iterdir() if p.suffix in ANNDATA] if path.parent.is_dir() else []
-        close = difflib.get_close_matches(path.name, beside, n=1, cutoff=0.4)
-        hint = f" Did you mean {str(path.with_name(close[0]))!r}?" if close else ""
-        raise FileNotFoundError(f"{path} does not exist.{hint}")
-    _check_suffix(path, ANNDATA)
+    check_input(path)
     import anndata
 
     try:
         return anndata.read_h5ad(path) if path.suffix == ".h5ad" else anndata.read_zarr(path)
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        if not isinstance(error, OSError):
+            reason = f"it holds no AnnData, or a broken one ({reason})"
         raise ValueError(f"{path} cannot be read as {path.suffix}: {reason}") from error
 
 
-def write(adata: AnnData, path: Path, *, overwrite: bool) -> None:
-    """Write an AnnData to an ``.h5ad`` file or a ``.zarr`` folder.
+def write(adata: AnnData, path: Path) -> None:
+    """Write an AnnData to an ``.h5ad`` file or a ``.zarr`` folder, as its name ends.
+
+    Raises
+    ------
+    OSError
+        If the disk is full, or fails.
+    """
+    if path.suffix == ".zarr":
+        adata.write_zarr(path)
+        return
+    # HDF5 prints what it cannot write a second time, and ends by a segmentation fault where it cannot close a file
+    hooks, reason = (sys.excepthook, sys.unraisablehook), None
+    sys.excepthook, sys.unraisablehook = lambda *_: None, lambda _: None
+    try:
+        adata.write_h5ad(path)
+    except Exception as error:
+        reason = re.search(r"errno = (\d+)", str(error))
+        if reason is None:
+            raise
+    finally:
+        gc.collect()
+        sys.excepthook, sys.unraisablehook = hooks
+    if reason is not None:
+        atexit.register(_end_before_hdf5)
+        raise OSError(int(reason[1]), os.strerror(int(reason[1])))
+
+
+def _end_before_hdf5() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(2)
+
+
+@contextmanager
+def output(path: Path, suffixes: tuple[str, ...], *, overwrite: bool) -> Iterator[Path]:
+    """Give a temporary name beside ``path``, before anything is computed, as :func:`replacing` does.
 
     Raises
     ------
     FileExistsError
-        If it exists and may not be overwritten.
-    FileNotFoundError
-        If its folder is not there.
+        If it exists, before or at the end, and may not be overwritten.
+    OSError
+        If its folder is not there, or cannot be written to.
     ValueError
         If its name ends otherwise, or it would replace something else than it is.
     """
-    check_output(path, ANNDATA, overwrite=overwrite)
-    with replacing(path) as new:
-        if path.suffix == ".h5ad":
-            adata.write_h5ad(new)
-        else:
-            adata.write_zarr(new)
-
-
-def check_output(path: Path, suffixes: tuple[str, ...], *, overwrite: bool) -> None:
-    """Raise if :func:`write` would, before anything is computed."""
     _check_suffix(path, suffixes)
+    _check_replaced(path, overwrite=overwrite)
+    with replacing(path) as new:
+        yield new
+        _check_replaced(path, overwrite=overwrite)
+
+
+def _check_replaced(path: Path, *, overwrite: bool) -> None:
     _check_place(path, taken=path.exists(), overwrite=overwrite)
     if path.is_dir() and not (path.suffix == ".zarr" and any((path / mark).exists() for mark in ZARR_MARKS)):
         raise ValueError(f"{path} is a folder that is no Zarr store: it is not replaced.")
@@ -89,10 +158,16 @@ def _check_place(path: Path, *, taken: bool, overwrite: bool) -> None:
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary name beside ``path``; what was written to it takes the place of ``path`` at the end."""
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
-        new, old = Path(folder) / path.name, Path(folder) / "old"
-        yield new
-        if path.exists() and (path.is_dir() or new.is_dir()):
+    with _beside(path) as folder:
+        new, old = folder / path.name, folder / OLD
+        try:
+            yield new
+        except OSError as error:
+            if error.errno is None or folder.name not in str(error.filename or folder.name):
+                raise
+            # the name of the output, not the temporary one
+            raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+        if path.exists() and new.is_dir():
             # a folder cannot be replaced in one step
             os.replace(path, old)
         try:
@@ -111,18 +186,61 @@ def filling(folder: Path, *, overwrite: bool) -> Iterator[Path]:
     ------
     FileExistsError
         If the folder holds anything and may not be overwritten, or is a file.
-    FileNotFoundError
-        If the folder that is to hold it is not there.
+    OSError
+        If the folder that is to hold it is not there, or either cannot be written to.
     """
     if folder.exists() and not folder.is_dir():
         raise FileExistsError(f"{folder} is a file; a folder is needed.")
     _check_place(folder, taken=folder.is_dir() and any(folder.iterdir()), overwrite=overwrite)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as stage:
-        yield Path(stage)
-        for file in sorted(Path(stage).rglob("*")):
+    if folder.is_dir() and not os.access(folder, os.W_OK):
+        raise PermissionError(f"{folder} cannot be written to.")
+    with _beside(folder) as temporary:
+        stage = temporary / "new"
+        stage.mkdir()
+        yield stage
+        for file in sorted(stage.rglob("*")):
             place = folder / file.relative_to(stage)
             if file.is_dir():
                 place.mkdir(parents=True, exist_ok=True)
             else:
                 place.parent.mkdir(parents=True, exist_ok=True)
                 os.replace(file, place)
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """Give a temporary folder beside ``path``; remove those that killed processes have left there."""
+    _remove_abandoned(path.parent)
+    try:
+        with suppress(FileNotFoundError):
+            path.lstat()  # fails for a name that is too long
+        temporary = tempfile.TemporaryDirectory(prefix=f".{path.name[:50]}.", dir=path.parent)
+    except OSError as error:
+        raise OSError(error.errno, f"cannot be written: {error.strerror}", str(path)) from error
+    with temporary as name:
+        folder = Path(name)
+        with (folder / f"{LOCK}.new").open("wb") as lock:
+            # named only when it is locked, so that none is taken for abandoned; where nothing can be locked, never
+            with suppress(OSError, AttributeError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.replace(lock.name, folder / LOCK)
+            yield folder
+
+
+def _remove_abandoned(parent: Path) -> None:
+    """Remove the temporary folders of processes that are no more, and finish what one was about to replace."""
+    from ._settings import logger
+
+    for mark in parent.glob(f".*.*/{LOCK}"):
+        # not there any more, another user's, or still locked
+        with suppress(OSError, AttributeError), mark.open("rb+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            folder = mark.parent
+            if (folder / OLD).exists():
+                # the new one, which is still there, was complete when the old one was moved
+                for new in [new for new in folder.iterdir() if new.name not in (LOCK, OLD)]:
+                    if not (parent / new.name).exists():
+                        os.replace(new, parent / new.name)
+                        logger.info("put %s in its place, which a killed run had not done", parent / new.name)
+            shutil.rmtree(folder, ignore_errors=True)
+            logger.info("removed what a killed run had left: %s", folder)

@@ -6,11 +6,18 @@ import logging
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pooch
-from pydantic import field_validator
+from pydantic import Field, ValidationError, field_validator
 from scverse_misc import Settings as _Settings
+
+from ._plugins import nearest
+
+ENVIRONMENT = "CELLOT_SC_"
+"""What the names of the settings begin with in the environment."""
+MOST_DPI = 2400
+"""Finer than any printer is."""
 
 logger = logging.getLogger("cellot_sc")
 _jax_had = ExitStack()
@@ -38,8 +45,37 @@ class Settings(_Settings):
     A :func:`jax.default_device` around a call goes before it.
     """
 
-    figure_dpi: int = 150
-    """Resolution of saved raster figures, in dots per inch."""
+    figure_dpi: Annotated[int, Field(ge=1, le=MOST_DPI)] = 150
+    """Resolution of saved raster figures, in dots per inch, at most 2400."""
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise ValueError(_sentence(error, ENVIRONMENT)) from None
+
+    # where it is seen, type checkers let every name be set
+    if not TYPE_CHECKING:
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            if name not in type(self).model_fields and not name.startswith("_"):
+                raise ValueError(f"setting {name!r} is unknown.{nearest(name, type(self).model_fields)}")
+            try:
+                super().__setattr__(name, value)
+            except ValidationError as error:
+                raise ValueError(_sentence(error)) from None
+
+    @field_validator("dataset_dir", mode="before")
+    @classmethod
+    def _expand(cls, value: Any) -> Any:
+        if not isinstance(value, str | Path):
+            return value
+        if not str(value) or "\0" in str(value):
+            raise ValueError("a folder is needed")
+        try:
+            return Path(value).expanduser()
+        except RuntimeError as error:
+            raise ValueError(str(error)) from None
 
     @field_validator("verbosity")
     @classmethod
@@ -54,6 +90,14 @@ class Settings(_Settings):
         if "jax" in sys.modules:
             use_device(value)
         return value
+
+
+def _sentence(error: ValidationError, prefix: str = "") -> str:
+    """Return what is wrong with settings; those of the environment have a prefix."""
+    [first, *_] = error.errors()
+    name = ".".join(map(str, first["loc"]))
+    name = f"{prefix}{name.upper()}" if prefix else f"cs.settings.{name}"
+    return f"{name} is {first['input']!r}: {first['msg'].removeprefix('Value error, ').rstrip('.')}."
 
 
 def use_device(name: Device | None = None) -> None:

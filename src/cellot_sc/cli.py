@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -33,6 +35,19 @@ cellot-sc report fitted.h5ad --groupby cell_type""",
 INTERRUPTED = 130
 """What a program that was told to stop (Ctrl-C) exits with."""
 
+PARAMETERS = {
+    **{name: name for name in ("perturbation_key", "control", "use_rep", "solver", "split_key", "pair_by", "seed")},
+    **{
+        "adata": "path",
+        "targets": "target",
+        "key_added": "key",
+        "copy": "output",
+        "feature_weights": "",
+        "weights": "",
+    },
+}
+"""Parameters of :func:`cellot_sc.tl.cellot` that are no options of a solver, and what the command line calls them."""
+
 Input = Annotated[Path, typer.Argument(metavar="INPUT", help="AnnData to read, .h5ad or .zarr.")]
 Output = Annotated[Path, typer.Argument(metavar="OUTPUT", help="AnnData to write, .h5ad or .zarr.")]
 Key = Annotated[str, typer.Option(metavar="NAME", help="Where in uns the maps are.")]
@@ -43,8 +58,8 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: with 0, or with 2 and one line on stderr if it was given something wrong.
 
-    An error that this package raises says what is wrong with the input. Any other is a fault of the program, and keeps
-    its traceback.
+    An error that this package raises says what is wrong with the input. Any other is a fault of the program: one line,
+    too, and exit code 1, or with ``CELLOT_SC_VERBOSITY=debug`` its traceback.
 
     Parameters
     ----------
@@ -60,7 +75,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             _console.fail(error.format_message())
         if isinstance(error, OSError) or _console.is_ours(error):
             _console.fail(_console.words(error))
-        raise
+        if isinstance(error, MemoryError):
+            _console.fail(f"there is not enough memory: {_console.words(error)}")
+        if _console.is_debugged():
+            raise
+        _console.fail(_console.fault(error), status=1)
     if status == INTERRUPTED:
         _console.fail("interrupted; nothing was written", status=INTERRUPTED)
     sys.exit(status if isinstance(status, int) else 0)
@@ -101,6 +120,7 @@ def demo(
 
 @app.command(short_help="Learn one transport map per perturbation.")
 def fit(
+    context: typer.Context,
     path: Input,
     output: Output,
     perturbation_key: Annotated[
@@ -145,36 +165,46 @@ def fit(
 ) -> None:
     """Learn one transport map per perturbation, and write the cells with the maps."""
     _validate.not_both({"--use-rep": use_rep, "--n-components": n_components})
-    solver_options = {name: _value(text) for name, text in _pairs(option, what="--set")}
+    options = _options(option, context)
     groups: dict[str, list[str]] = {}
     for column, group in _pairs(holdout, what="--holdout"):
         groups.setdefault(column, []).append(group)
-    _files.check_output(output, _files.ANNDATA, overwrite=overwrite)
-    adata = _files.read(path)
-
-    from . import pp, tl
-
-    if groups and split_key in adata.obs:
-        raise ValueError(f"adata.obs[{split_key!r}] exists, but --holdout makes a new split: give another --split-key.")
-    if groups or (n_components is not None and split_key not in adata.obs):
-        pp.split(adata, perturbation_key, control=control, holdout=groups or None, seed=seed, key_added=split_key)
+    _validate.seed(seed)
     if n_components is not None:
-        pp.represent(adata, n_components=n_components, split_key=split_key)
-        use_rep = _keys.REP
-    tl.cellot(
-        adata,
-        perturbation_key,
-        control,
-        targets=target or None,
-        use_rep=use_rep,
-        solver=solver,
-        split_key=split_key,
-        pair_by=pair_by,
-        seed=seed,
-        key_added=key,
-        **solver_options,
-    )
-    _files.write(adata, output, overwrite=overwrite)
+        _validate.whole(n_components, 1, what="n_components")
+    _files.check_input(path)
+    with _files.output(output, _files.ANNDATA, overwrite=overwrite) as new:
+        from .ot._solvers import registry
+
+        # before gigabytes are read
+        registry.configure(solver, **options)
+        adata = _files.read(path)
+
+        from . import pp, tl
+
+        if groups and split_key in adata.obs:
+            raise ValueError(
+                f"adata.obs[{split_key!r}] exists, but --holdout makes a new split: give another --split-key."
+            )
+        if groups or (n_components is not None and split_key not in adata.obs):
+            pp.split(adata, perturbation_key, control=control, holdout=groups or None, seed=seed, key_added=split_key)
+        if n_components is not None:
+            pp.represent(adata, n_components=n_components, split_key=split_key)
+            use_rep = _keys.REP
+        tl.cellot(
+            adata,
+            perturbation_key,
+            control,
+            targets=target or None,
+            use_rep=use_rep,
+            solver=solver,
+            split_key=split_key,
+            pair_by=pair_by,
+            seed=seed,
+            key_added=key,
+            **options,
+        )
+        _files.write(adata, new)
     typer.echo(f"wrote {output}")
 
 
@@ -189,13 +219,13 @@ def predict(
     overwrite: Overwrite = False,
 ) -> None:
     """Predict the treated state of every control cell of a file that fit has written."""
-    _files.check_output(output, _files.ANNDATA, overwrite=overwrite)
-    adata = _files.read(path)
+    _files.check_input(path)
+    with _files.output(output, _files.ANNDATA, overwrite=overwrite) as new:
+        adata = _files.read(path)
 
-    from . import tl
+        from . import tl
 
-    predicted = tl.predict(adata, target or None, key=key)
-    _files.write(predicted, output, overwrite=overwrite)
+        _files.write(tl.predict(adata, target or None, key=key), new)
     typer.echo(f"wrote {output}")
 
 
@@ -242,15 +272,23 @@ def evaluate(
     overwrite: Overwrite = False,
 ) -> None:
     """Score the predictions of a file that fit has written, beside simple baselines and the noise ceiling."""
-    _files.check_output(output, (".csv",), overwrite=overwrite)
-    adata = _files.read(path)
-
-    from . import tl
-
+    _validate.seed(seed)
+    _validate.whole(n_boot, 0, what="n_boot")
+    for what, numbers in {"n_markers": n_markers, "n_cells": n_cells}.items():
+        if numbers:
+            _validate.whole_numbers(numbers, what=what)
+    _validate.one_of(split, _keys.SPLITS, what="split")
+    _files.check_input(path)
     given = {"targets": target, "metrics": metric, "baselines": baseline, "n_markers": n_markers, "n_cells": n_cells}
     options: dict[str, Any] = {name: value for name, value in (given | {"unit": unit}).items() if value}
-    table = tl.evaluate(adata, key=key, split=split, groupby=groupby, space=space, n_boot=n_boot, seed=seed, **options)
-    with _files.replacing(output) as new:
+    with _files.output(output, (".csv",), overwrite=overwrite) as new:
+        adata = _files.read(path)
+
+        from . import tl
+
+        table = tl.evaluate(
+            adata, key=key, split=split, groupby=groupby, space=space, n_boot=n_boot, seed=seed, **options
+        )
         table.to_csv(new, index=False)
     typer.echo(f"\n{_summary(table)}\n\nwrote {output}")
 
@@ -284,19 +322,20 @@ def report(
     perturbations, their effects on groups of cells, and the methods in words, ready to paste.
     """
     output = output or path.with_suffix(".html")
-    _files.check_output(output, (".html",), overwrite=overwrite)
-    adata = _files.read(path)
+    _files.check_input(path)
+    with _files.output(output, (".html",), overwrite=overwrite) as new:
+        adata = _files.read(path)
 
-    from . import _report
+        from . import _report
 
-    found = _report.compose(adata, key=key, split=split, groupby=groupby, metrics=metric or ())
-    with _files.replacing(output) as new:
+        found = _report.compose(adata, key=key, split=split, groupby=groupby, metrics=metric or ())
         found.write(new, title="Predicted responses to perturbations", source=path.name)
     typer.echo(f"\n{_summary(found.scores)}\n\nwrote {output}")
 
 
 @app.command(short_help="Run a task of the CellOT paper.")
 def reproduce(
+    context: typer.Context,
     task: Annotated[str | None, typer.Argument(metavar="TASK", help="Name of the task; --list shows them.")] = None,
     show_list: Annotated[bool, typer.Option("--list", help="Show the tasks, their sizes and sources.")] = False,
     data: Annotated[
@@ -336,14 +375,18 @@ def reproduce(
         return
     name = _validate.given(task, what="TASK", why="cellot-sc reproduce --list shows them")
     folder = _validate.given(data, what="--data", why="the folder in which the archive of the paper is unpacked")
-    solver_options = {name: _value(text) for name, text in _pairs(option, what="--set")}
+    options = _options(option, context)
+    _validate.seed(seed)
+    from .datasets import tasks
+
+    _validate.one_of(name, tasks, what="task")
     output = output or Path(f"reproduce-{name}")
     with _files.filling(output, overwrite=overwrite) as out:
         from ._reproduce import Plan, run, show
 
         plan = Plan(
             solver=solver,
-            options=solver_options,
+            options=options,
             baselines=baseline or _defaults.PUBLISHED,
             representation=representation,
             holdouts=holdout or (),
@@ -370,9 +413,25 @@ def _pairs(texts: Sequence[str] | None, *, what: str) -> list[tuple[str, str]]:
     return [_validate.name_and_value(text, what=what) for text in texts or ()]
 
 
+def _options(texts: Sequence[str] | None, context: typer.Context) -> dict[str, Any]:
+    """Return options of the solver by name; raise :class:`ValueError` if one is given twice, or is none of them."""
+    options: dict[str, Any] = {}
+    for name, text in _pairs(texts, what="--set"):
+        if name in PARAMETERS:
+            given = [param for param in context.command.params if param.name == PARAMETERS[name]]
+            names = [param.opts[0] if param.opts[0].startswith("-") else param.metavar for param in given]
+            instead = f"give {names[0]}" if names else "it is for Python only"
+            raise ValueError(f"--set gives options of the solver, and {name!r} is none: {instead}.")
+        if name in options:
+            raise ValueError(f"--set gives {name!r} twice: {options[name]!r} and {_value(text)!r}.")
+        options[name] = _value(text)
+    return options
+
+
 def _value(text: str) -> Any:
-    """Return what a text stands for: a number, a list, true, false or null, or else itself."""
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return text
+    """Return what a text stands for, as JSON or Python spell it: a number, a list, true, None; or else itself."""
+    for read in (json.loads, ast.literal_eval):
+        # a number of 5,000 digits is a ValueError, a thousand brackets are a RecursionError or a MemoryError
+        with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+            return read(text)
+    return text

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,4 +16,19 @@ def test_figure_file(tmp_path: Path) -> None:
         _validate.figure_file(tmp_path / "map.pgn")
     with pytest.raises(ValueError, match=r"save '.*map\.png': the folder '.*absent' does not exist"):
         _validate.figure_file(tmp_path / "absent" / "map.png")
-    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "folder.png").mkdir()
+    with pytest.raises(ValueError, match=r"save '.*folder\.png' is a folder"):
+        _validate.figure_file(tmp_path / "folder.png")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder.png"]
+
+
+@pytest.mark.parametrize("path", [3, b"a.png", ["a.png"], "a\0.png"])
+def test_what_is_no_path(path: Any) -> None:
+    with pytest.raises(ValueError, match=r"save .* is no path of a file"):
+        _validate.figure_file(path)
+
+
+def test_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(ValueError, match="cannot be written to"):
+        _validate.figure_file(tmp_path / "map.png")

@@ -52,6 +52,11 @@ def test_what_grows_takes_over() -> None:
         ({"fates": ["a", "progenitor"]}, "fates has 'progenitor'"),
         ({"growth": {"fate_d": 2}}, "fate of growth 'fate_d' is unknown. Did you mean"),
         ({"growth": {"fate_a": 0}}, "growth of 'fate_a' is 0; a positive number is needed"),
+        ({"growth": {"fate_a": float("inf")}}, "growth of 'fate_a' is inf: after 2 units of time"),
+        ({"growth": {"fate_a": 1e60}}, r"more than 10\^100 descendants"),
+        ({"growth": {"fate_a": 1e-60}}, r"less than 10\^-100"),
+        ({"growth": 3}, "growth is 3; a number for each fate"),
+        ({"fates": None}, "fates is None: one name or several"),
     ],
 )
 def test_errors(kwargs: dict[str, Any], words: str) -> None:

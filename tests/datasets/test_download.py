@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import signal
+import subprocess
+import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -105,7 +109,7 @@ def test_downloads_once(server: Server, cache: Path):
     assert path.read_bytes() == CONTENT
     assert fetch(known) == path
     assert len(server.ranges) == 1
-    assert files(cache) == ["cells.h5ad"]
+    assert files(cache) == ["cells.h5ad", "cells.h5ad.sha256"]
 
 
 def test_broken_connection_is_continued(server: Server, cache: Path):
@@ -115,7 +119,7 @@ def test_broken_connection_is_continued(server: Server, cache: Path):
     half = len(CONTENT) // 2
     assert half - CHUNK < first <= half
     assert half < second < len(CONTENT)
-    assert files(cache) == ["cells.h5ad"]
+    assert files(cache) == ["cells.h5ad", "cells.h5ad.sha256"]
 
 
 def test_next_call_continues_what_is_left(server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch):
@@ -187,8 +191,86 @@ def test_file_put_there_by_hand_is_taken(cache: Path):
     assert fetch(entry("http://127.0.0.1:1/cells.h5ad")) == cache / "cells.h5ad"
 
 
-def test_folder_that_cannot_be_written_is_named(server: Server, cache: Path):
-    cache.write_text("a file, not a folder")
-    with pytest.raises(FileNotFoundError, match="CELLOT_SC_DATASET_DIR") as error:
+@pytest.mark.parametrize("kind", ["file", "dangling link", "loop", "below a file"])
+def test_folder_that_cannot_be_is_named(server: Server, cache: Path, kind: str, monkeypatch: pytest.MonkeyPatch):
+    if kind == "dangling link":
+        cache.symlink_to(cache.with_name("absent") / "deeper")
+    elif kind == "loop":
+        cache.symlink_to(cache)
+    else:
+        cache.write_text("a file, not a folder")
+    place = cache / "deeper" if kind == "below a file" else cache
+    monkeypatch.setattr(cs.settings, "dataset_dir", place)
+    with pytest.raises(FileNotFoundError, match=r"cannot be kept in .*: \w.*CELLOT_SC_DATASET_DIR") as error:
         fetch(entry(server.url))
-    assert str(cache) in str(error.value)
+    assert str(place) in str(error.value)
+    assert server.ranges == []
+
+
+def test_folder_that_cannot_be_written_is_named(server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch):
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(tempfile, "mkdtemp", refuse)
+    with pytest.raises(FileNotFoundError, match=r"cannot be written: Permission denied.*CELLOT_SC_DATASET_DIR"):
+        fetch(entry(server.url))
+    assert server.ranges == []
+
+
+class TestDigest:
+    """What a host that publishes no checksum first gave is what it has to give afterwards."""
+
+    def test_a_file_that_changed_on_the_disk_is_refused(self, server: Server, cache: Path):
+        path = fetch(entry(server.url))
+        kept = cache / "cells.h5ad.sha256"
+        was, now = (hashlib.sha256(content).hexdigest() for content in (CONTENT, CONTENT[:-1]))
+        assert kept.read_text() == f"{was}  cells.h5ad\n"
+        path.write_bytes(CONTENT[:-1])
+        with pytest.raises(ValueError, match="has changed since it was downloaded") as error:
+            fetch(entry(server.url))
+        assert all(part in str(error.value) for part in (was, now, str(path), str(kept)))
+        kept.unlink()
+        assert fetch(entry(server.url)).read_bytes() == CONTENT[:-1]
+
+    def test_a_file_that_changed_at_the_host_is_refused(self, server: Server, cache: Path):
+        fetch(entry(server.url)).unlink()
+        server.answers = ["corrupt"]
+        was, now = (hashlib.sha256(content).hexdigest() for content in (CONTENT, CONTENT[:-1] + b"?"))
+        with pytest.raises(FileNotFoundError, match="first download") as error:
+            fetch(entry(server.url))
+        assert was in str(error.value) and now in str(error.value)
+        assert files(cache) == ["cells.h5ad.sha256"]
+        (cache / "cells.h5ad.sha256").unlink()
+        assert fetch(entry(server.url)).read_bytes() == CONTENT[:-1] + b"?"
+
+    def test_a_digest_that_was_cut_off_says_nothing(self, server: Server, cache: Path):
+        fetch(entry(server.url))
+        (cache / "cells.h5ad.sha256").write_text("abc")
+        assert fetch(entry(server.url)).read_bytes() == CONTENT
+
+
+def test_what_a_killed_download_left_is_removed(server: Server, cache: Path):
+    # the mechanism of fetch alone: importing the data sets takes seconds
+    code = """
+import os, signal, sys
+from pathlib import Path
+from cellot_sc import _files
+
+with _files.replacing(Path(sys.argv[1])) as new:
+    new.write_bytes(b"half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    cache.mkdir()
+    done = subprocess.run([sys.executable, "-c", code, str(cache / "cells.h5ad")], check=False)
+    assert done.returncode == -signal.SIGKILL
+    [left] = files(cache)
+    assert files(cache / left) == [".cellot-sc", "cells.h5ad"]
+    assert fetch(entry(server.url)).read_bytes() == CONTENT
+    assert files(cache) == ["cells.h5ad", "cells.h5ad.sha256"]
+
+
+def test_what_another_address_left_is_removed(server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(_download, "ATTEMPTS", 1)
+    server.answers = ["break", "whole"]
+    assert fetch(entry(server.url, fallbacks=[f"{server.url}?other"])).read_bytes() == CONTENT
+    assert files(cache) == ["cells.h5ad", "cells.h5ad.sha256"]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import anndata
 import numpy as np
@@ -95,6 +96,12 @@ def test_files_that_lack_something(tmp_path: Path) -> None:
     (tmp_path / file).write_text("no HDF5")
     with pytest.raises(ValueError, match="cannot be read as .h5ad"):
         tasks["lupus"].read(tmp_path)
+
+
+@pytest.mark.parametrize("folder", [None, 3, []])
+def test_a_folder_that_is_no_path(folder: Any) -> None:
+    with pytest.raises(TypeError, match=r"the folder of the archive is .*; a path is needed"):
+        tasks["lupus"].read(folder)
 
 
 def test_the_file_is_only_read(tmp_path: Path) -> None:

@@ -86,6 +86,8 @@ def new_names(names: str | Sequence[str], *, reserved: str, what: str) -> list[s
     ValueError
         If there is none, one is given twice, is ``reserved``, or cannot be part of a key of an AnnData.
     """
+    if not isinstance(names, Iterable):
+        raise ValueError(f"{what} is {names!r}: one name or several are needed.")
     for name in [names] if isinstance(names, str) else names:
         if not isinstance(name, str) or not name or "/" in name:
             raise ValueError(f"{what} has {name!r}: a name is text that is not empty and has no '/'.")

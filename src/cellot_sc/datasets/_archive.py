@@ -38,6 +38,8 @@ def cellot_archive(path: str | Path, task: str = "4i") -> AnnData:
         If the file is not there; says which, and where it can be had.
     KeyError
         If it lacks a column or a feature.
+    TypeError
+        If the path is none.
     ValueError
         If the task is unknown, or the file cannot be read or lacks the control or a perturbation.
 

@@ -12,6 +12,7 @@ from anndata import AnnData
 from cellot_sc import _keys, _validate
 from cellot_sc._settings import logger
 
+from ._memory import check_fits
 from ._populations import COUNTS_PER_GENE, log_normalised, numbered
 
 CELLS_PER_CLONE = 6
@@ -22,6 +23,8 @@ DISTANCE = 4.0
 """How far cells of different fates have moved in the end, in standard deviations of the states that they come from."""
 LEANING = 0.5
 """What favours the first fate over the next, and so on, in the same unit."""
+MOST_GROWTH = 100
+"""Orders of magnitude by which a fate may grow or shrink over the whole time course."""
 PROGENITOR = "progenitor"
 
 
@@ -76,8 +79,9 @@ def simulate_branching(
     Raises
     ------
     ValueError
-        If a number is not positive, there is one time only or fewer cells than times, a fate's name is repeated, empty,
-        "progenitor" or contains "/", or ``growth`` names an unknown fate.
+        If a number is not positive, there is one time only or fewer cells than times, or more than this machine has
+        memory for, a fate's name is repeated, empty, "progenitor" or contains "/", ``growth`` names an unknown fate, or
+        a fate grows or shrinks by more than 100 orders of magnitude.
 
     Examples
     --------
@@ -91,10 +95,9 @@ def simulate_branching(
         _validate.whole(size, 1, what=what)
     _validate.at_least(n_times, 2, what="n_times", why="a course has a beginning and an end")
     _validate.at_least(n_cells, n_times, what="n_cells", why="one for each time")
-    for name, rate in (growth or {}).items():
-        _validate.one_of(name, names, what="fate of growth")
-        _validate.positive(rate, what=f"growth of {name!r}")
-    rates = np.array([float((growth or {}).get(name, 1)) for name in names])
+    # rates, noise and counts of every cell, and candidates of which the cells are drawn
+    check_fits(n_cells * (3 * 8 * n_genes + 20 * 4 * 8), {"n_cells": n_cells, "n_genes": n_genes})
+    rates = _rates(growth or {}, names, n_times - 1)
     rng = np.random.default_rng(_validate.seed(seed))
 
     share, rest = divmod(n_cells, n_times)
@@ -141,6 +144,21 @@ def simulate_branching(
     adata.uns[_keys.SIMULATION] = {"seed": int(seed), "growth": table}
     logger.info("simulated %d cells x %d genes at %d times: %s", *adata.shape, n_times, ", ".join(names))
     return adata
+
+
+def _rates(growth: Mapping[str, float], names: Sequence[str], time: int) -> np.ndarray:
+    """Return the growth of every fate; raise :class:`ValueError` if it is none, or leads too far."""
+    if not isinstance(growth, Mapping):
+        raise ValueError(f"growth is {growth!r}; a number for each fate by its name is needed.")
+    for name, rate in growth.items():
+        _validate.one_of(name, names, what="fate of growth")
+        _validate.positive(rate, what=f"growth of {name!r}")
+        if abs(time * np.log10(float(rate))) > MOST_GROWTH:
+            raise ValueError(
+                f"growth of {name!r} is {rate!r}: after {time} units of time, that is less than 10^-{MOST_GROWTH} or "
+                f"more than 10^{MOST_GROWTH} descendants of a cell. Give one that is nearer to 1."
+            )
+    return np.array([float(growth.get(name, 1)) for name in names])
 
 
 def _draw(

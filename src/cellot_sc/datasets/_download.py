@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import os
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import pooch
 import requests
 from scverse_misc.datasets import DatasetEntry
 from tqdm.auto import tqdm
 
+from cellot_sc import _files
 from cellot_sc._settings import logger, settings
 
 TIMEOUT = (10, 60)
@@ -31,6 +30,8 @@ HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 def fetch(entry: DatasetEntry) -> Path:
     """Return where the file of a data set is in :attr:`cellot_sc.settings.dataset_dir`, downloaded if it is not there.
 
+    The digest of what was downloaded is kept beside it, and compared whenever the file is used or downloaded again.
+
     Parameters
     ----------
     entry
@@ -40,31 +41,41 @@ def fetch(entry: DatasetEntry) -> Path:
     ------
     FileNotFoundError
         If it is not there and none of its addresses gives it. Says why, and where to put the file by hand.
+    ValueError
+        If it has changed since it was downloaded.
     """
     [file] = entry.files
     path = settings.dataset_dir / file.name
-    if path.exists():
-        return path
+    kept = path.with_name(f"{file.name}.sha256")
+    try:
+        if path.exists():
+            _check_unchanged(path, kept)
+            return path
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileNotFoundError(
+            f"data sets cannot be kept in {path.parent}: {error.strerror}. Point cs.settings.dataset_dir "
+            "(CELLOT_SC_DATASET_DIR) to a folder that can be read and written."
+        ) from error
     # not scverse_misc's own fetch: it begins anew where a connection breaks, and keeps files in a folder for each type
-    # pooch would report what the progress bar and the log line below say
-    pooch.get_logger().setLevel(logging.WARNING)
     reasons = []
     for url in [file.resolve_url(), *(file.fallback_urls or ())]:
         download = _Resumable(path)
         for _ in range(ATTEMPTS):
             try:
-                pooch.retrieve(
-                    url,
-                    known_hash=f"sha256:{file.sha256}" if file.sha256 else None,
-                    fname=path.name,
-                    path=path.parent,
-                    downloader=download,
-                )
+                with _files.replacing(path) as new:
+                    download(url, new)
+                    digest = _digest(new)
+                    _check_digest(digest, file.sha256, kept)
+                    kept.write_text(f"{digest}  {file.name}\n", encoding="utf-8")
             except (OSError, ValueError) as error:
                 reasons.append(f"{url}: {_reason(error, url)}")
                 if not download.can_continue(url):
                     break
             else:
+                # of other addresses
+                for leftover in path.parent.glob(f".{file.name}.????????.*"):
+                    leftover.unlink(missing_ok=True)
                 logger.info("downloaded %s to %s", file.name, path.parent)
                 return path
     size = f" ({entry.metadata['megabytes']} MB)" if "megabytes" in entry.metadata else ""
@@ -75,8 +86,39 @@ def fetch(entry: DatasetEntry) -> Path:
     )
 
 
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _first(kept: Path) -> str | None:
+    """Return the digest of the first download, if it was kept."""
+    text = kept.read_text(encoding="utf-8", errors="replace")[:64] if kept.is_file() else ""
+    return text if len(text) == 64 else None
+
+
+def _check_digest(digest: str, published: str | None, kept: Path) -> None:
+    """Raise :class:`ValueError` if what was downloaded is not what is published, or not what was downloaded before."""
+    if published is not None and digest != published:
+        raise ValueError(f"its hash (sha256) is {digest}, and the published one {published}")
+    if published is None and (before := _first(kept)) not in (None, digest):
+        raise ValueError(
+            f"its hash (sha256) is {digest}, and that of the first download was {before}: delete {kept} if the new "
+            "file is to be used"
+        )
+
+
+def _check_unchanged(path: Path, kept: Path) -> None:
+    """Raise :class:`ValueError` if a file is not the one that was downloaded; what was put there by hand may be any."""
+    if (before := _first(kept)) is not None and (now := _digest(path)) != before:
+        raise ValueError(
+            f"{path} has changed since it was downloaded: its hash (sha256) is {now}, and was {before}. Delete it to "
+            f"download it again, or delete {kept} to use it as it is."
+        )
+
+
 class _Resumable:
-    """Streams a URL to a file, as pooch asks; keeps what arrived before a connection broke, to go on from there.
+    """Streams a URL to a file; keeps what arrived before a connection broke, to go on from there.
 
     Parameters
     ----------
@@ -91,8 +133,8 @@ class _Resumable:
         """Return whether part of what is at an address was kept."""
         return self._part(url).exists()
 
-    def __call__(self, url: str, output_file: str, _pooch: object) -> None:
-        """Write what is at an address to a file.
+    def __call__(self, url: str, new: Path) -> None:
+        """Write what is at an address to a new file.
 
         Raises
         ------
@@ -101,7 +143,7 @@ class _Resumable:
         ValueError
             If the answer is not the file.
         """
-        part, new = self._part(url), Path(output_file)
+        part = self._part(url)
         version_file = part.with_suffix(".version")
         headers, version = HEADERS.copy(), ""
         if part.exists() and version_file.exists():
@@ -114,7 +156,7 @@ class _Resumable:
                 version = _version(response)
                 self._stream(response, new)
         except (requests.RequestException, KeyboardInterrupt):
-            if version and new.stat().st_size:
+            if version and new.exists() and new.stat().st_size:
                 version_file.write_text(version, encoding="utf-8")
                 os.replace(new, part)
             raise

@@ -37,7 +37,7 @@ def kang() -> AnnData:
     FileNotFoundError
         If the file is not there and cannot be downloaded; says where to put it.
     ValueError
-        If the file cannot be read.
+        If the file cannot be read, or has changed since it was downloaded.
 
     Examples
     --------
@@ -74,7 +74,7 @@ def sciplex3() -> AnnData:
     FileNotFoundError
         If the file is not there and cannot be downloaded; says where to put it.
     ValueError
-        If the file cannot be read.
+        If the file cannot be read, or has changed since it was downloaded.
 
     Examples
     --------
@@ -108,7 +108,7 @@ def zhao_glioblastoma() -> AnnData:
     FileNotFoundError
         If the file is not there and cannot be downloaded; says where to put it.
     ValueError
-        If the file cannot be read.
+        If the file cannot be read, or has changed since it was downloaded.
 
     Examples
     --------
@@ -139,7 +139,7 @@ def hagai() -> AnnData:
     FileNotFoundError
         If the file is not there and cannot be downloaded; says where to put it.
     ValueError
-        If the file cannot be read.
+        If the file cannot be read, or has changed since it was downloaded.
 
     Examples
     --------
@@ -175,7 +175,7 @@ def weinreb(experiment: Literal["in_vitro", "cytokines"] = "in_vitro") -> AnnDat
     FileNotFoundError
         If the file is not there and cannot be downloaded; says where to put it.
     ValueError
-        If the experiment is unknown, or the file cannot be read.
+        If the experiment is unknown, or the file cannot be read or has changed since it was downloaded.
 
     Examples
     --------
@@ -211,7 +211,7 @@ def moon_embryoid() -> AnnData:
     FileNotFoundError
         If the file is not there and cannot be downloaded; says where to put it.
     ValueError
-        If the file cannot be read.
+        If the file cannot be read, or has changed since it was downloaded.
 
     Examples
     --------

@@ -14,6 +14,7 @@ from cellot_sc import _keys, _validate
 from cellot_sc._settings import logger
 
 from . import _effects
+from ._memory import check_fits
 from ._populations import CountPopulation, Population, SampledPopulation
 
 
@@ -82,8 +83,8 @@ def simulate(
     ------
     ValueError
         If a size is not positive, there are fewer cells than groups of condition, cell type and patient (with
-        ``baseline``: than conditions), a name is repeated, empty, "control" or contains "/", or the baseline does not
-        hold log1p-normalised expression.
+        ``baseline``: than conditions) or more than this machine has memory for, a name is repeated, empty, "control" or
+        contains "/", or the baseline does not hold log1p-normalised expression.
 
     Examples
     --------
@@ -98,13 +99,19 @@ def simulate(
     for what, size in {"n_cells": n_cells, "n_genes": n_genes, "n_cell_types": n_cell_types}.items():
         _validate.whole(size, 1, what=what)
     _validate.whole(n_patients, 1, what="n_patients")
-    _validate.seed(seed)
+    seed = _validate.seed(seed)
     conditions = [_keys.CONTROL, *names]
     groups = {"conditions": len(conditions)}
     if baseline is None:
         groups |= {"cell types": n_cell_types, "patients": n_patients}
     why = "one for each of " + " x ".join(f"{n} {what}" for what, n in groups.items())
     _validate.at_least(n_cells, math.prod(groups.values()), what="n_cells", why=why)
+    if baseline is not None:
+        if not isinstance(baseline, AnnData):
+            raise ValueError(f"baseline is a {type(baseline).__name__}; an AnnData is needed.")
+        n_genes = baseline.n_vars
+    # rates, quantiles and counts of every cell, and a layer for every perturbation
+    check_fits((3 * 8 + 4 * len(names)) * n_cells * n_genes, {"n_cells": n_cells, "n_genes": n_genes})
 
     # one stream for the population and one per purpose and condition, so that none depends on how much another draws
     population_stream, effect_stream, cell_stream = np.random.SeedSequence(seed).spawn(3)
@@ -147,7 +154,7 @@ def simulate(
         layer[: sizes[0]] = control.express(effect.of(control))[0]
         adata.layers[f"{_keys.COUNTERFACTUAL}_{effect.perturbation}"] = layer
     adata.uns[_keys.SIMULATION] = {
-        "seed": int(seed),
+        "seed": seed,
         "roles": {effect.perturbation: effect.role for effect in effects},
         **_effects.truth(effects, population),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NoReturn
@@ -120,9 +121,13 @@ class Task:
             If the file, or the list of features, is not there: says which, and where it can be had.
         KeyError
             If it lacks a column or a feature.
+        TypeError
+            If the folder is no path.
         ValueError
             If it cannot be read, or lacks the control, a perturbation, or cells to keep.
         """
+        if not isinstance(folder, str | os.PathLike):
+            raise TypeError(f"the folder of the archive is {folder!r}; a path is needed.")
         path = self._find(Path(folder))
         adata = _files.read(path)
         wanted = dict(self.keep)

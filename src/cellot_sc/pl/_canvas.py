@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.legend import Legend
 
-from .. import _validate
+from .. import _files, _validate
 from .._settings import settings
 
 BAR = 1.6
@@ -160,7 +160,8 @@ class Canvas[Name: Hashable]:
         """
         figure = self.axes[0].figure.get_figure(root=True)
         if save is not None:
-            figure.savefig(save, dpi=settings.figure_dpi, bbox_inches="tight")
+            with _files.replacing(Path(save)) as new:
+                figure.savefig(new, dpi=settings.figure_dpi, bbox_inches="tight")
         if show:
             plt.show()
         elif self.figure is not None and (show is False or save is not None):

@@ -70,6 +70,8 @@ def test_what_cannot_be_prepared(
 
 def test_counts_are_warned_of_where_they_are_read(prepared: AnnData, caplog: pytest.LogCaptureFixture) -> None:
     counted = prepared.copy()
+    # points that are known to nobody are no expression
+    counted.uns.clear()
     counted.X = counted.layers["counts"]
     prepared_for(counted)
     prepared_for(prepared, use_rep="X")

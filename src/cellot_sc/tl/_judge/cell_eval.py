@@ -11,7 +11,7 @@ import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 
-from ... import _keys, _validate
+from ... import _files, _keys, _validate
 from ..._settings import logger
 from .._fit import store
 
@@ -105,7 +105,8 @@ def export_cell_eval(
         (files.predicted, np.concatenate(moved), [len(start)] * len(names)),
         (files.real, real.toarray() if sparse.issparse(real) else np.asarray(real), [len(part) for part in rows]),
     ):
-        _labelled(cells, names, sizes, fit.label_key, space.features).write_h5ad(file)
+        with _files.replacing(file) as new:
+            _files.write(_labelled(cells, names, sizes, fit.label_key, space.features), new)
     logger.info("wrote %s and %s: %d perturbations of split %r", *files, len(judgeable), split)
     return files
 
