@@ -29,6 +29,7 @@ from ._columns import (
 from ._extras import installed
 from ._files import figure_file
 from ._fits import broken_fit, has_fit, kept_fit
+from ._keys import CLUSTERS, DECODER, FATES, key, new_column, new_key
 from ._matrices import (
     coordinates,
     decoder,
@@ -88,6 +89,9 @@ from ._times import (
 )
 
 __all__ = [
+    "CLUSTERS",
+    "DECODER",
+    "FATES",
     "MIN_TRAIN_CELLS",
     "after_first",
     "at_least",
@@ -122,11 +126,14 @@ __all__ = [
     "held_out",
     "installed",
     "kept_fit",
+    "key",
     "labelled",
     "log_expression",
     "moscot_problem",
     "name_and_value",
     "nearest",
+    "new_column",
+    "new_key",
     "new_names",
     "no_unknown",
     "not_both",

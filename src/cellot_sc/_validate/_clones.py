@@ -48,7 +48,13 @@ def clones(adata: AnnData, key: str) -> sparse.csr_array:
 
 
 def fates(adata: AnnData, key: str) -> Mapping[str, Any]:
-    """Return what fates were asked for; raise :class:`KeyError` if none are kept under ``key``."""
+    """Return what fates were asked for, one of ``fates`` per column of ``obsm[key]``.
+
+    Raises
+    ------
+    KeyError
+        If none are kept under ``key``.
+    """
     found = adata.uns.get(key)
     if not isinstance(found, Mapping) or "n_neighbors" not in found or key not in adata.obsm:
         known = [k for k, v in adata.uns.items() if isinstance(v, Mapping) and "n_neighbors" in v and k in adata.obsm]

@@ -90,9 +90,8 @@ def effect_clusters(
     found = column.iloc[moves.rows]
     known = np.flatnonzero(found.notna())
     _validate.at_least(len(known), 3, what="control cells with a cluster", why=f"they are made by {MAKER}")
-    labels = found.astype(str).to_numpy(dtype=object)
-    categories = column.astype("category").cat.categories.astype(str)
-    names = [name for name in categories if (labels[known] == name).any()]
+    labels = _cells.texts(found)
+    names = [name for name in _cells.in_order(column, labels[known]) if name is not None]
     colors = _colors.category_colors(adata, clusters, names)
     effects = _effects(moves, labels, names, n_features)
     effects.index = pd.Index(_titles(adata, clusters, names))

@@ -94,7 +94,8 @@ def split(
     ValueError
         If ``control`` or a value of a group is no category, a fraction is not in [0, 1) or they leave nothing to train
         on, there are fewer than two groups to draw from, ``twin`` is unknown or nothing is held out for it, a condition
-        keeps fewer than 10 train cells, or ``key_added`` is a column that is read.
+        keeps fewer than 10 train cells, or no file can hold ``key_added`` or it is a column that is read or holds
+        anything but splits.
 
     References
     ----------
@@ -125,7 +126,9 @@ def split(
             raise ValueError("twin needs holdout: two splits that hold nothing out do not differ.")
     strata_keys = [stratify_by] if isinstance(stratify_by, str) else list(stratify_by or ())
     valid_keys = [valid_groups] if isinstance(valid_groups, str) else valid_groups or ()
+    _validate.key(key_added)
     _validate.not_read(key_added, [perturbation_key, *strata_keys, *(holdout or ()), *valid_keys], what="key_added")
+    _validate.new_column(adata, key_added, _keys.SPLITS)
     ood = _validate.held_out(adata, holdout)
     strata = _strata(adata, strata_keys)
     seed = _validate.seed(seed)
