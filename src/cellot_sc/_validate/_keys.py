@@ -67,7 +67,8 @@ def new_key(adata: AnnData, name: object, kind: str, *, what: str = "key_added")
     if kept is not None and kept != kind:
         owner = kept if kept in (DECODER, FATES, CLUSTERS, FOREIGN) else FITTED
         raise ValueError(
-            f"{what} {checked!r} would overwrite {owner} in adata.uns[{checked!r}]: choose another name, or delete that."
+            f"{what} {checked!r} would overwrite {owner} in adata.uns[{checked!r}]: choose another name, or delete "
+            "that."
         )
     return checked
 

@@ -29,6 +29,8 @@ MAX_ENTRIES = 60
 """Entries of a legend; of more, it says how many there are."""
 NARROWEST = 0.5
 """Width of an entry of a legend, in inches, that none is narrower than."""
+MAX_LAYOUTS = 3
+"""A title that got more lines changes the layout, and that how wide titles may be."""
 LINE = 0.17
 """Height of a line of a title, in inches."""
 ROW = 0.22
@@ -156,9 +158,12 @@ class Canvas[Name: Hashable]:
 
     def wrap_titles(self) -> None:
         """Break titles that would reach into the next panel; panels keep the room they were given."""
-        lines = _labels.wrap_titles(self.axes)
-        if self.figure is not None and lines:
-            self.figure.set_figheight(self.figure.get_figheight() + LINE * lines)
+        for _ in range(MAX_LAYOUTS):
+            lines = _labels.wrap_titles(self.axes)
+            if not lines:
+                return
+            if self.figure is not None:
+                self.figure.set_figheight(self.figure.get_figheight() + LINE * lines)
 
     @contextmanager
     def settled(self) -> Iterator[None]:

@@ -17,6 +17,8 @@ from ..tl._effects.displacements import Displacements, displacements
 from . import _bases, _canvas, _cells, _colors, _draw, _labels
 
 MAKER = "cs.tl.effect_clusters"
+SHORT = 1.3
+"""Names of features for which there is room, in inches."""
 N_MARKERS = 3
 """Markers that stand beside the name of a cluster."""
 
@@ -97,7 +99,8 @@ def effect_clusters(
     effects.index = pd.Index(_titles(adata, clusters, names))
 
     width = 4.4 + _canvas.room(effects.index) + _canvas.ROW * n_features
-    canvas = _canvas.Canvas.of(ax, ("cells", "effects"), size=(width / 2, 3.6), n_cols=2, widths=(3.2, width - 3.2))
+    height = 3.6 + max(0.0, _canvas.room(effects.columns) - SHORT)
+    canvas = _canvas.Canvas.of(ax, ("cells", "effects"), size=(width / 2, height), n_cols=2, widths=(3.2, width - 3.2))
     panel, matrix = canvas.axes
     known = _cells.sample(known, _bases.MAX_UMAP_CELLS if basis == _bases.UMAP else len(known))
     xy = _bases.embed(np.hstack([moves.of(name)[known] for name in moves.names]), basis)

@@ -82,7 +82,7 @@ def fate(
     column = _cells.groups(adata, groupby, what="groupby")
     groups = np.full(len(shares), "", dtype=object) if column is None else column[early]
     names = [""] if groupby is None else _cells.in_order(adata.obs[groupby], groups)
-    colors: dict[str | None, Any] = _colors.category_colors(adata, str(asked["groupby"]), fates)
+    colors: dict[Any, Any] = _colors.category_colors(adata, str(asked["groupby"]), fates)
 
     if style == BARS:
         canvas, panel = _canvas.single(ax, (6.0, 3.0))

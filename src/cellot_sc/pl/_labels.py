@@ -24,7 +24,7 @@ PLAIN: dict[str, Any] = {"parse_math": False, "usetex": False}
 """Properties of a text in which a name stands: ``$``, ``_``, ``^`` and backslashes are shown as they are."""
 N_LINES = 3
 """Lines of a title."""
-GAP = 8.0
+GAP = 12.0
 """Room between two titles, in pixels."""
 N_ITERATIONS = 300
 """So many, and not for so long as adjustText has it: the same figure on every machine."""
@@ -62,22 +62,27 @@ def plain(items: Iterable[Text]) -> None:
 
 def wrap(title: Text, width: float) -> None:
     """Break a title into lines that are no wider than so many pixels; of more than three, the middle is left out."""
-    whole = title.get_text()
-    letters = len(whole)
-    while title.get_window_extent().width > width and letters > 1:
+    # a title has no other use for its label: it keeps what was broken
+    whole = title.get_label() or title.get_text()
+    title.set_label(whole)
+    while title.get_window_extent().width > width:
         widest = max(map(len, title.get_text().split("\n")))
-        letters = min(int(widest * width / title.get_window_extent().width), letters - 1, widest - 1) or 1
-        lines = textwrap.wrap(whole, letters)
+        letters = min(int(widest * width / title.get_window_extent().width), widest - 1)
+        if letters < 1:
+            break
+        lines = textwrap.wrap(str(whole), letters)
         if len(lines) > N_LINES:
-            # words leave room at the ends of lines: a name that is too long is cut anywhere
-            lines = textwrap.wrap(short(whole, N_LINES * letters).replace(" ", "\N{NO-BREAK SPACE}"), letters)
-        title.set_text("\n".join(lines[:N_LINES]))
+            # words leave room at the ends of lines: what is too long is cut anywhere
+            text = short(whole, N_LINES * letters)
+            lines = [text[start : start + letters] for start in range(0, len(text), letters)]
+        title.set_text("\n".join(lines))
 
 
 def wrap_titles(axes: Sequence[Axes]) -> int:
-    """Break titles so that none reaches the next axes; return by how many lines the panels' rows grew in all."""
+    """Break titles so that none reaches the next axes; return by how many lines the rows of panels grew in all."""
     figure = axes[0].figure.get_figure(root=True)
-    titles = [(ax, title) for ax in axes for title in [_title(ax)] if title.get_text()]
+    # of the three places of a title, the one that this package uses
+    titles = [(ax, ax._left_title) for ax in axes if ax._left_title.get_text()]  # type: ignore[attr-defined]
     # far from the end of its own axes, wherever the layout puts them
     if all(title.get_window_extent().width < ax.get_window_extent().width / 2 for ax, title in titles):
         return 0
@@ -93,11 +98,6 @@ def wrap_titles(axes: Sequence[Axes]) -> int:
         row = None if spec is None else spec.rowspan.start
         grown[row] = max(grown.get(row, 0), title.get_text().count("\n") - before)
     return sum(grown.values())
-
-
-def _title(ax: Axes) -> Text:
-    # of the three places of a title, the one where this package puts it
-    return ax._left_title  # type: ignore[attr-defined,no-any-return]
 
 
 def beside(ax: Axes, xy: np.ndarray, names: Sequence[str], *, others: np.ndarray) -> list[Text]:

@@ -3,10 +3,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import anndata
 import numpy as np
 import pandas as pd
 import pytest
-import anndata
 from anndata import AnnData, read_h5ad
 from scipy.spatial.distance import cdist
 

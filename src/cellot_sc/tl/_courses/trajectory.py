@@ -100,8 +100,8 @@ def trajectory(
         If a column or the representation is missing.
     ValueError
         If the order of the times cannot be told or is impossible, the solver is unknown, the representation holds NaN
-        or inf, a time has fewer than 10 train cells, no file can hold ``key_added`` or something else is kept there, the
-        solver cannot weigh cells, growth is negative or missing, ``tau`` is not in (0, 1], or there are too few
+        or inf, a time has fewer than 10 train cells, no file can hold ``key_added`` or something else is kept there,
+        the solver cannot weigh cells, growth is negative or missing, ``tau`` is not in (0, 1], or there are too few
         genes to tell growth by.
     TypeError
         If the solver does not have an option that was given.
