@@ -74,7 +74,9 @@ class CellOT:
         kept = {key: self._adata.uns[key] for key in self._adata.uns if _validate.has_fit(self._adata, key)}
         fits = [f"{key!r}: {len(fit['maps'])} maps by {fit.get('solver', 'unknown')!r}" for key, fit in kept.items()]
         spaces = [
-            repr(Space(self._adata, key)) for key, x in self._adata.obsm.items() if len(x.shape) == 2 and x.shape[1]
+            repr(Space(self._adata, key))
+            for key, x in self._adata.obsm.items()
+            if len(getattr(x, "shape", ())) == 2 and x.shape[1] and not _validate.has_fates(self._adata, key)
         ]
         return "\n  ".join(["pp, tl and pl of cellot_sc", *[f"Fit {fit}" for fit in fits], *spaces])
 

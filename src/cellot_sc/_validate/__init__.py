@@ -5,7 +5,7 @@ validation is left as it was.
 """
 
 from .._numbers import seed, whole
-from ._clones import clonal_cells, clones, corners, fates, populations
+from ._clones import clonal_cells, clones, corners, fates, has_fates, populations
 from ._columns import (
     categories,
     cell_positions,
@@ -121,6 +121,7 @@ __all__ = [
     "group_labels",
     "growth_genes",
     "has_decoder",
+    "has_fates",
     "has_fit",
     "has_history",
     "held_out",

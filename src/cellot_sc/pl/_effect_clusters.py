@@ -17,6 +17,8 @@ from ..tl._effects.displacements import Displacements, displacements
 from . import _bases, _canvas, _cells, _colors, _draw, _labels
 
 MAKER = "cs.tl.effect_clusters"
+MAX_NAMED = 20
+"""Clusters that are named on the map, the largest: for many more, to find room takes minutes."""
 SHORT = 1.3
 """Names of features for which there is room, in inches."""
 N_MARKERS = 3
@@ -115,8 +117,10 @@ def effect_clusters(
         label.set_fontweight("bold")
     canvas.colorbar(image, "effect")
     with canvas.settled():
-        middles = np.array([np.median(xy[labels[known] == name], axis=0) for name in names])
-        for text in _labels.beside(panel, middles, names, others=np.empty((0, 2))):
+        sizes = pd.Series(labels[known]).value_counts()
+        largest = list(sizes.index[:MAX_NAMED])
+        middles = np.array([np.median(xy[labels[known] == name], axis=0) for name in largest])
+        for text in _labels.beside(panel, middles, largest, others=np.empty((0, 2))):
             # to be read on top of cells
             text.set(fontweight="bold", fontsize="medium", path_effects=[withStroke(linewidth=3, foreground="white")])
     return canvas.finish(show=show, save=save)

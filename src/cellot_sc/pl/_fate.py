@@ -86,7 +86,9 @@ def fate(
 
     if style == BARS:
         canvas, panel = _canvas.single(ax, (6.0, 3.0))
-        _bars(panel, shares, groups, names, [colors[name] for name in fates])
+        below = _bars(panel, shares, groups, names, [colors[name] for name in fates])
+        if canvas.figure is not None:
+            canvas.figure.set_figheight(canvas.figure.get_figheight() + below)
         canvas.label(x=groupby, y="fate probability")
         canvas.legend(Patch(color=colors[name], label=name) for name in fates)
     else:
@@ -102,8 +104,11 @@ def fate(
     return panel
 
 
-def _bars(ax: Axes, shares: np.ndarray, groups: np.ndarray, names: list[Any], colors: list[Any]) -> None:
-    """Draw a bar per cell, group by group, sorted by likeliest fate and then by how likely that is."""
+def _bars(ax: Axes, shares: np.ndarray, groups: np.ndarray, names: list[Any], colors: list[Any]) -> float:
+    """Draw a bar per cell, group by group, sorted by likeliest fate and then by how likely that is.
+
+    Return how much room names that stand upright take below, in inches.
+    """
     gap = max(1, round(0.03 * len(shares)))
     begin = 0
     ticks = []
@@ -128,6 +133,7 @@ def _bars(ax: Axes, shares: np.ndarray, groups: np.ndarray, names: list[Any], co
     )
     ax.tick_params(axis="x", length=0)
     _draw.tidy(ax)
+    return float(widths.max()) if upright else 0.0
 
 
 def _simplex(ax: Axes, shares: np.ndarray, fates: list[str], colors: list[Any]) -> None:

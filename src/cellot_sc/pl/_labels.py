@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -26,6 +26,8 @@ N_LINES = 3
 """Lines of a title."""
 GAP = 12.0
 """Room between two titles, in pixels."""
+WIDEST = 0.6
+"""Width of a name beside a point, as a part of that of its axes; adjustText warns of names that do not fit."""
 N_ITERATIONS = 300
 """So many, and not for so long as adjustText has it: the same figure on every machine."""
 FORCES: dict[str, Any] = {"expand": (1.2, 1.8), "force_text": (0.2, 0.4), "force_static": (0.2, 0.4)}
@@ -52,12 +54,6 @@ def short(name: object, longest: int = LONGEST) -> str:
 def texts(values: pd.Series) -> list[str]:
     """Return the names in a column of a table as text, as it is shown where one is missing."""
     return [MISSING if absent else str(name) for name, absent in zip(values, values.isna(), strict=True)]
-
-
-def plain(items: Iterable[Text]) -> None:
-    """Show texts as they are written."""
-    for text in items:
-        text.set(**PLAIN)
 
 
 def wrap(title: Text, width: float) -> None:
@@ -112,6 +108,11 @@ def beside(ax: Axes, xy: np.ndarray, names: Sequence[str], *, others: np.ndarray
     texts = [
         ax.text(x, y, short(name), fontsize="small", zorder=5, **PLAIN) for (x, y), name in zip(xy, names, strict=True)
     ]
+    widest = WIDEST * ax.get_window_extent().width
+    for text in texts:
+        width = text.get_window_extent().width
+        if width > widest:
+            text.set_text(short(text.get_text(), max(3, int(len(text.get_text()) * widest / width))))
     # adjustText draws the figure anew: as good and much faster without the other panels
     hidden = [other for other in figure.axes if other is not ax and other.get_visible()]
     plt.setp(hidden, visible=False)
