@@ -184,14 +184,14 @@ def _hostile() -> dict[str, AnnData]:
 def test_names_are_text_and_cover_no_other(name: str, _hostile: dict[str, AnnData]) -> None:
     adata = _hostile["course" if name in OF_COURSES else "cells"]
     target = HOSTILE["drug_a"]
-    options: dict[str, Any] = {
+    of_figure: dict[str, dict[str, Any]] = {
         "displacement": {"targets": None, "color": "cell_type"},
         "embedding": {"targets": None, "color": "cell_type"},
         "marginals": {"targets": None},
         "spatial_effects": {"targets": None},
         "fate": {"groupby": "fate"},
-    }.get(name, {})
-    axes = draw(name, adata, show=False, **options)
+    }
+    axes = draw(name, adata, show=False, **of_figure.get(name, {}))
     figure = next(iter(axes.values())).get_figure(root=True)
     assert figure is not None
     figure.draw_without_rendering()
@@ -209,12 +209,18 @@ def test_names_are_text_and_cover_no_other(name: str, _hostile: dict[str, AnnDat
 def columns(n: int) -> dict[str, Any]:
     """Return columns of every kind that pandas has, most of them with missing values."""
     group, absent = np.arange(n) % 4, np.arange(n) % 7 == 0
+
+    def with_gaps(values: Any) -> np.ndarray:
+        known = np.array(values, dtype=object)
+        known[absent] = None
+        return known
+
     return {
-        "category": pd.Categorical(np.where(absent, None, np.array(list("abcd"), dtype=object)[group]), list("zdcbay")),
-        "numbers": pd.Categorical(np.where(absent, np.nan, group)),
-        "boolean": pd.array(np.where(absent, None, group > 1), dtype="boolean"),
-        "integer": pd.array(np.where(absent, None, group), dtype="Int64"),
-        "text": np.where(absent, None, np.array(["", " ", "_", "nan"], dtype=object)[group]),
+        "category": pd.Categorical(with_gaps(np.array(list("abcd"))[group]), categories=list("zdcbay")),
+        "numbers": pd.Categorical(with_gaps(group)),
+        "boolean": pd.array(with_gaps(group > 1), dtype="boolean"),
+        "integer": pd.array(with_gaps(group), dtype="Int64"),
+        "text": with_gaps(np.array(["", " ", "_", "nan"], dtype=object)[group]),
         "many": [f"clone {i % 150}" for i in range(n)],
         "none": pd.Categorical([None] * n, categories=["a"]),
     }

@@ -105,6 +105,7 @@ def subpopulation_effects(
     canvas.name_rows_once()
     canvas.colorbar(dots[names[0]], "effect")
     legend = canvas.legend(_handles(alpha))
+    canvas.wrap_titles()
     largest = LARGEST * _distance(canvas.axes)
     for collection in dots.values():
         # where no cell responds, one that can just be seen
