@@ -83,9 +83,9 @@ def wrap_titles(axes: Sequence[Axes]) -> int:
     if all(title.get_window_extent().width < ax.get_window_extent().width / 2 for ax, title in titles):
         return 0
     # the middle of a wide title lies beyond its axes, and the layout would leave no room for them
-    plt.setp([title for _, title in titles], in_layout=False)
+    plt.setp([title for _, title in titles], visible=False)
     figure.draw_without_rendering()
-    plt.setp([title for _, title in titles], in_layout=True)
+    plt.setp([title for _, title in titles], visible=True)
     grown: dict[object, int] = {}
     boxes = [other.get_window_extent() for other in figure.axes if other.get_visible()]
     for ax, title in titles:
