@@ -289,8 +289,7 @@ def _simulated_fates(adata: AnnData, seed: int) -> Iterator[tuple[str, np.ndarra
     for solver in (*SOLVERS, "identity"):
         cs.tl.trajectory(adata, solver=solver, seed=seed)
         cs.tl.fate(adata, "cell_type")
-        table = adata.obsm["fate"]
-        yield solver, table.to_numpy(), list(table.columns)
+        yield solver, adata.obsm["fate"], list(adata.uns["fate"]["fates"])
     reading = fate.Reading.of(adata, "cell_type", fates=None, at=None, n_neighbors=20, key="trajectory")
     yield "moscot", moscot.coupled_shares(reading), reading.fates
     prior = reading.one_hot[reading.late].mean(axis=0)

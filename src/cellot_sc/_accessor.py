@@ -76,9 +76,10 @@ class CellOT:
         fits = [f"{key!r}: {len(fit['maps'])} maps by {fit.get('solver', 'unknown')!r}" for key, fit in kept.items()]
         spaces = []
         for key in self._adata.obsm:
-            # not every one is a space: some hold text, or are not in memory
+            # not every one is a space: some hold fates or text, or are not in memory
             with contextlib.suppress(ValueError):
-                spaces.append(repr(Space(self._adata, key)))
+                if not _validate.has_fates(self._adata, key):
+                    spaces.append(repr(Space(self._adata, key)))
         return "\n  ".join(["pp, tl and pl of cellot_sc", *[f"Fit {fit}" for fit in fits], *spaces])
 
     @property

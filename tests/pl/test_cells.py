@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from anndata import AnnData
 
@@ -57,3 +58,20 @@ def test_groups(fitted: AnnData) -> None:
 def test_errors(fitted: AnnData, kwargs: dict[str, str], error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
         _cells.shown_cells(fitted, **{"targets": None, "key": "cellot", "split": "test"} | kwargs)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("column", "names"),
+    [
+        (pd.Series(pd.Categorical(["b", None, "a"], categories=["z", "b", "a"])), ["b", "a", None]),
+        (pd.Series([10.0, 9.0, np.nan]), ["9.0", "10.0", None]),
+        (pd.Series(pd.Categorical([10, 9, 10])), ["9", "10"]),
+        (pd.Series([True, False]), ["False", "True"]),
+        (pd.Series([2, "a", None], dtype=object), ["2", "a", None]),
+        (pd.Series([None, None], dtype=object), [None]),
+    ],
+)
+def test_groups_in_order(column: pd.Series, names: list[str | None]) -> None:
+    texts = _cells.texts(column)
+    assert [text is None for text in texts] == column.isna().tolist()
+    assert _cells.in_order(column, texts) == names

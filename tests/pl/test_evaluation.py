@@ -136,7 +136,7 @@ def test_titles_are_labels_that_fit_above_their_panels() -> None:
     axes = cs.pl.evaluation(scores(["drug_a"]), metrics=["pearson_delta", name], show=False)
     titles = [ax.get_title(loc="left") for ax in axes.values()]
     assert titles == [
-        "correlation of predicted and\nobserved changes of the mean", "energy distance, gap closed",
+        "correlation of predicted and observed\nchanges of the mean", "energy distance, gap closed",
     ]  # fmt: skip
 
 

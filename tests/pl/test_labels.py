@@ -4,8 +4,10 @@ from itertools import combinations
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
+import pytest
 
-from cellot_sc.pl import _canvas, _labels
+from cellot_sc.pl import _canvas, _draw, _labels
 
 
 def named(xy: np.ndarray) -> list[str]:
@@ -37,3 +39,43 @@ def test_where_there_is_not_the_first_names_are_kept() -> None:
 def test_no_names() -> None:
     _, ax = plt.subplots()
     assert _labels.beside(ax, np.empty((0, 2)), [], others=np.empty((0, 2))) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("drug_a", "drug_a"), ("$x$", "$x$"), ("", "''"), (" ", "' '"), ("a\nb\tc", "a b c"), (3, "3"), ("Δ é☃", "Δ é☃")],
+)
+def test_short_names_stay_as_they_are(name: object, shown: str) -> None:
+    assert _labels.short(name) == shown
+
+
+def test_long_names_lose_their_middle() -> None:
+    name = "begin" + 100 * "x" + "end"
+    shown = _labels.short(name)
+    assert len(shown) == _labels.LONGEST and shown.startswith("begin") and shown.endswith("end") and "…" in shown
+
+
+def test_missing_names_in_tables() -> None:
+    assert _labels.texts(pd.Series(["a", None, 3, np.nan], dtype=object)) == ["a", "missing", "3", "missing"]
+
+
+def test_titles_are_broken_once_and_no_wider_than_there_is_room() -> None:
+    canvas = _canvas.Canvas.of(None, range(3), size=(2, 2), n_cols=3)
+    name = "a title of many words that " + "x" * 60
+    for ax in canvas.axes:
+        _draw.title(ax, name)
+    canvas.wrap_titles()
+    titles = [ax.get_title(loc="left") for ax in canvas.axes]
+    assert all(1 < len(title.split("\n")) <= _labels.N_LINES for title in titles)
+    canvas.wrap_titles()
+    assert [ax.get_title(loc="left") for ax in canvas.axes] == titles
+    boxes = [ax._left_title.get_window_extent() for ax in canvas.axes]  # type: ignore[attr-defined]
+    assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
+
+
+def test_a_name_that_is_wider_than_its_axes_is_shortened() -> None:
+    canvas, ax = _canvas.single(None, (2, 2))
+    ax.set(xlim=(0, 1), ylim=(0, 1))
+    with canvas.settled():
+        [text] = _labels.beside(ax, np.array([[0.5, 0.5]]), ["$" + 80 * "x"], others=np.empty((0, 2)))
+        assert "…" in text.get_text() and not text.get_parse_math()

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from anndata import AnnData
 from matplotlib.axes import Axes
+from matplotlib.text import Text
 
 import cellot_sc as cs
+
+from .conftest import history
 
 
 def draw(name: str, adata: AnnData, **kwargs: Any) -> dict[Any, Axes]:
@@ -34,9 +39,9 @@ def draw(name: str, adata: AnnData, **kwargs: Any) -> dict[Any, Axes]:
     elif name == "spatial_effects":
         with_places = adata.copy()
         with_places.obsm["spatial"] = np.random.default_rng(0).uniform(size=(adata.n_obs, 2))
-        drawn = function(with_places, targets="drug_a", features="gene_00", **kwargs)
+        drawn = function(with_places, **{"targets": "drug_a", "features": "gene_00"} | kwargs)
     elif name in ("displacement", "embedding"):
-        drawn = function(adata, "drug_a", basis="pca", **kwargs)
+        drawn = function(adata, **{"targets": "drug_a", "basis": "pca"} | kwargs)
     elif name == "history":
         drawn = function(adata, **kwargs)
     elif name == "clonal_agreement":
@@ -44,9 +49,9 @@ def draw(name: str, adata: AnnData, **kwargs: Any) -> dict[Any, Axes]:
     elif name == "trajectory":
         drawn = function(adata, **{"color": "fate"} | kwargs)
     elif name == "fate":
-        drawn = function(adata, "time", **kwargs)
+        drawn = function(adata, **{"groupby": "time"} | kwargs)
     else:
-        drawn = function(adata, "drug_a", features="gene_00", **kwargs)
+        drawn = function(adata, **{"targets": "drug_a", "features": "gene_00"} | kwargs)
     return drawn if isinstance(drawn, dict) else {"": drawn}
 
 
@@ -143,3 +148,108 @@ def test_legends_cover_no_data(name: str, subject: AnnData) -> None:
     assert not any(box.overlaps(ax.get_window_extent()) for ax in axes.values())
     inside = figure.bbox
     assert inside.x0 <= box.x0 and box.x1 <= inside.x1 and box.y1 <= inside.y1
+
+
+LONG = "chr1.10050_top_two_chr11.1801_top_two_chr12"
+HOSTILE = {"drug_a": "price 5$ or $\\frac$ ^_", "drug_b": LONG, "control": "_control"}
+FATES = {"fate_a": "NK/T of 5$ or 10$", "fate_b": "_b", "fate_c": LONG}
+
+
+@pytest.fixture(scope="module")
+def _hostile() -> dict[str, AnnData]:
+    """Cells whose labels are math to some, private to others, missing or long."""
+    cells = cs.datasets.simulate(450, 24)
+    cells.obs["perturbation"] = cells.obs["perturbation"].cat.rename_categories(HOSTILE)
+    types = cells.obs["cell_type"].cat
+    cells.obs["cell_type"] = types.rename_categories(
+        dict(zip(types.categories, ["_a", "$x$", LONG, "\\b"], strict=True))
+    )
+    cells.obs.loc[cells.obs_names[::7], "cell_type"] = None
+    cells.var_names = [f"$g_{i}$" if i else "gene_00" for i in range(24)]
+    cs.pp.split(cells, control="_control", test_fraction=0.3)
+    cs.pp.represent(cells, n_components=4)
+    cs.tl.cellot(cells, control="_control", solver="gaussian")
+    names = list(HOSTILE.values())[:2]
+    cells.uns["cellot"]["history"] = history(names)
+    course = cs.datasets.simulate_branching(300, 20)
+    course.obs["cell_type"] = course.obs["cell_type"].cat.rename_categories(FATES)
+    course.obs["fate"] = course.obs["fate"].cat.rename_categories(FATES)
+    course.obs.loc[course.obs_names[::5], "fate"] = None
+    cs.tl.trajectory(course, solver="gaussian")
+    cs.tl.fate(course)
+    return {"cells": cells, "course": course}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_names_are_text_and_cover_no_other(name: str, _hostile: dict[str, AnnData]) -> None:
+    adata = _hostile["course" if name in OF_COURSES else "cells"]
+    target = HOSTILE["drug_a"]
+    of_figure: dict[str, dict[str, Any]] = {
+        "displacement": {"targets": None, "color": "cell_type"},
+        "embedding": {"targets": None, "color": "cell_type"},
+        "marginals": {"targets": None},
+        "spatial_effects": {"targets": None},
+        "fate": {"groupby": "fate"},
+    }
+    axes = draw(name, adata, show=False, **of_figure.get(name, {}))
+    figure = next(iter(axes.values())).get_figure(root=True)
+    assert figure is not None
+    figure.draw_without_rendering()
+    texts = [text for text in figure.findobj(Text) if isinstance(text, Text) and text.get_text()]
+    assert not any("$" in text.get_text() and text.get_parse_math() for text in texts if "W$_1$" not in text.get_text())
+    titles = [ax._left_title for ax in axes.values() if ax._left_title.get_text()]  # type: ignore[attr-defined]
+    boxes = [title.get_window_extent() for title in titles]
+    assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
+    if name in ("embedding", "displacement"):
+        legend = [text.get_text() for text in figure.legends[0].get_texts()]
+        assert {"_a", "$x$", "\\b", "missing"} <= set(legend)
+        assert any(target in title.get_text().replace("\n", " ") for title in titles)
+
+
+def columns(n: int) -> dict[str, Any]:
+    """Return columns of every kind that pandas has, most of them with missing values."""
+    group, absent = np.arange(n) % 4, np.arange(n) % 7 == 0
+
+    def with_gaps(values: Any) -> np.ndarray:
+        known = np.array(values, dtype=object)
+        known[absent] = None
+        return known
+
+    return {
+        "category": pd.Categorical(with_gaps(np.array(list("abcd"))[group]), categories=list("zdcbay")),
+        "numbers": pd.Categorical(with_gaps(group)),
+        "boolean": pd.array(with_gaps(group > 1), dtype="boolean"),
+        "integer": pd.array(with_gaps(group), dtype="Int64"),
+        "text": with_gaps(np.array(["", " ", "_", "nan"], dtype=object)[group]),
+        "many": [f"clone {i % 150}" for i in range(n)],
+        "none": pd.Categorical([None] * n, categories=["a"]),
+    }
+
+
+@pytest.mark.parametrize("kind", list(columns(1)))
+@pytest.mark.parametrize("name", ["embedding", "displacement", "fate", "trajectory"])
+def test_columns_of_every_kind(name: str, kind: str, _hostile: dict[str, AnnData]) -> None:
+    adata = _hostile["course" if name in OF_COURSES else "cells"].copy()
+    adata.obs["column"] = pd.Series(columns(adata.n_obs)[kind], index=adata.obs_names)
+    stored = {"category": ["red"], "numbers": ["no colour"] * 4, "text": "red"}
+    adata.uns["column_colors"] = stored.get(kind, ["red"] * 9)
+    before = adata.obs["column"].copy()
+    if name == "fate":
+        ax = cs.pl.fate(adata, "column", show=False)
+        shown = [tick.get_text() for tick in ax.get_xticklabels()]
+    else:
+        options: dict[str, Any] = {"basis": "pca", "color": "column", "show": False}
+        if name != "trajectory":
+            options["targets"] = LONG
+        drawn = getattr(cs.pl, name)(adata, **options)
+        ax = next(iter(drawn.values())) if isinstance(drawn, dict) else drawn
+        figure = ax.get_figure(root=True)
+        assert figure is not None
+        shown = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+    pd.testing.assert_series_equal(adata.obs["column"], before)
+    if kind == "category":
+        assert shown[:5] == ["d", "c", "b", "a", "missing"]
+    elif kind != "many" and not (kind == "integer" and name == "trajectory"):
+        assert "missing" in shown
+    elif name in ("embedding", "displacement", "trajectory") and kind == "many":
+        assert any(text.startswith("and ") and text.endswith(" more") for text in shown) or len(shown) <= 62

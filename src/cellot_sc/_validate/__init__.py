@@ -7,7 +7,7 @@ Each function either returns the checked value or raises; what may well be meant
 from .._arrays import matrix
 from .._numbers import seed, whole
 from ._cells import cell_positions, unique_obs_names
-from ._clones import clonal_cells, clones, corners, fates, populations
+from ._clones import clonal_cells, clones, corners, fates, has_fates, populations
 from ._columns import (
     categories,
     cell_weights,
@@ -28,6 +28,7 @@ from ._extras import installed
 from ._files import figure_file
 from ._fits import broken_fit, has_fit, kept_fit, kept_fits
 from ._genes import gene_columns
+from ._keys import CLUSTERS, DECODER, FATES, key, new_column, new_key
 from ._labels import MISSING, group_labels, learnable, obs_key, relabelled, texts
 from ._matrices import (
     coordinates,
@@ -97,6 +98,9 @@ from ._times import (
 )
 
 __all__ = [
+    "CLUSTERS",
+    "DECODER",
+    "FATES",
     "MIN_TRAIN_CELLS",
     "MISSING",
     "after_first",
@@ -133,12 +137,14 @@ __all__ = [
     "group_labels",
     "growth_genes",
     "has_decoder",
+    "has_fates",
     "has_fit",
     "has_history",
     "held_out",
     "installed",
     "kept_fit",
     "kept_fits",
+    "key",
     "labelled",
     "learnable",
     "log_expression",
@@ -146,6 +152,8 @@ __all__ = [
     "moscot_problem",
     "name_and_value",
     "nearest",
+    "new_column",
+    "new_key",
     "new_names",
     "no_unknown",
     "not_both",

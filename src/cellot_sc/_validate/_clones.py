@@ -51,13 +51,24 @@ def clones(adata: AnnData, key: str) -> sparse.csr_array:
     return sparse.csr_array((np.ones(len(rows)), (rows, codes[rows])), shape=shape)
 
 
-def fates(adata: AnnData, key: str) -> Mapping[str, Any]:
-    """Return what fates were asked for; raise :class:`KeyError` if none are kept under ``key``."""
+def has_fates(adata: AnnData, key: str) -> bool:
+    """Return whether :func:`cellot_sc.tl.fate` kept fates under ``key``."""
     found = adata.uns.get(key)
-    if not isinstance(found, Mapping) or "n_neighbors" not in found or key not in adata.obsm:
-        known = [k for k, v in adata.uns.items() if isinstance(v, Mapping) and "n_neighbors" in v and k in adata.obsm]
+    return isinstance(found, Mapping) and "n_neighbors" in found and key in adata.obsm
+
+
+def fates(adata: AnnData, key: str) -> Mapping[str, Any]:
+    """Return what fates were asked for, one of ``fates`` per column of ``obsm[key]``.
+
+    Raises
+    ------
+    KeyError
+        If none are kept under ``key``.
+    """
+    if not has_fates(adata, key):
+        known = [name for name in adata.uns if has_fates(adata, name)]
         raise KeyError(f"There are no fates under {key!r}: call cs.tl.fate first.{nearest(key, known)}")
-    return found
+    return adata.uns[key]
 
 
 def clonal_cells(n_cells: int, clone_key: str, target: str) -> None:

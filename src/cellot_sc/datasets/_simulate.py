@@ -96,6 +96,9 @@ def simulate(
     {'drug_a': 'one_type', 'drug_b': 'inert'}
     """
     names = _validate.new_names(perturbations, reserved=_keys.CONTROL, what="perturbations")
+    for name in names:
+        # a layer is named after it
+        _validate.key(name, what="perturbation")
     for what, size in {"n_cells": n_cells, "n_genes": n_genes, "n_cell_types": n_cell_types}.items():
         _validate.whole(size, 1, what=what)
     _validate.whole(n_patients, 1, what="n_patients")

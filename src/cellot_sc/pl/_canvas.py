@@ -17,12 +17,22 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.legend import Legend
+from matplotlib.lines import Line2D
 
 from .. import _files, _validate
 from .._settings import settings
+from . import _labels
 
 BAR = 1.6
 """Height of a bar of colours, in inches."""
+MAX_ENTRIES = 60
+"""Entries of a legend; of more, it says how many there are."""
+NARROWEST = 0.5
+"""Width of an entry of a legend, in inches, that none is narrower than."""
+MAX_LAYOUTS = 3
+"""A title that got more lines changes the layout, and that how wide titles may be."""
+LINE = 0.17
+"""Height of a line of a title, in inches."""
 ROW = 0.22
 """Room of a row or column with a name, in inches."""
 FEW = 6
@@ -34,10 +44,10 @@ def by_number[T](n: int, one: T, few: T, many: T) -> T:
     return one if n == 1 else few if n <= FEW else many
 
 
-def room(names: Iterable[str]) -> float:
+def room(names: Iterable[object]) -> float:
     """Return how much room the longest of small labels takes, in inches."""
     # a letter is about as wide as 0.6 of the font's size, which is 8.3 points
-    return 0.07 * max(map(len, names), default=0)
+    return 0.07 * max((len(_labels.short(name)) for name in names), default=0)
 
 
 @dataclass(frozen=True)
@@ -100,9 +110,12 @@ class Canvas[Name: Hashable]:
         once = self.figure is not None and len(self.axes) > 1
         for axis, name in (("x", x), ("y", y)):
             if once and name is not None:
-                getattr(self.figure, f"sup{axis}label")(name, fontsize="medium")
+                getattr(self.figure, f"sup{axis}label")(
+                    _labels.short(name, 2 * _labels.LONGEST), fontsize="medium", **_labels.PLAIN
+                )
             elif name is not None:
-                plt.setp(self.axes, f"{axis}label", name)
+                for panel in self.axes:
+                    getattr(panel, f"set_{axis}label")(_labels.short(name, 2 * _labels.LONGEST), **_labels.PLAIN)
 
     def name_rows_once(self) -> None:
         """Leave the names of rows to the first panel of each row, if the figure was made here."""
@@ -113,14 +126,16 @@ class Canvas[Name: Hashable]:
     def legend(self, handles: Iterable[Artist]) -> Legend:
         """Put a legend where it covers nothing: above the figure, or to the right of the caller's last axes."""
         items: list[Any] = list(handles)
+        more = len(items) - MAX_ENTRIES
+        if more > 0:
+            items[MAX_ENTRIES:] = [Line2D([], [], linestyle="none", label=f"and {more} more")]
         if self.figure is None:
             anchor = (_right_end(self.axes[-1]) + 0.02, 1)
-            return self.axes[-1].legend(
-                handles=items, loc="upper left", bbox_to_anchor=anchor, borderaxespad=0, frameon=False
-            )
+            owner, options = self.axes[-1], {"loc": "upper left", "bbox_to_anchor": anchor, "borderaxespad": 0}
+            return _legend(owner, items, options)
         # as many columns as the figure is wide
-        for n_cols in range(len(items), 0, -1):
-            legend = self.figure.legend(handles=items, loc="outside upper center", ncols=n_cols, frameon=False)
+        for n_cols in range(min(len(items), max(1, int(self.figure.get_figwidth() / NARROWEST))), 0, -1):
+            legend = _legend(self.figure, items, {"loc": "outside upper center", "ncols": n_cols})
             if n_cols == 1 or legend.get_window_extent().width <= self.figure.bbox.width:
                 break
             legend.remove()
@@ -133,16 +148,28 @@ class Canvas[Name: Hashable]:
         """Say what colours stand for: to the right of the panels, or of the caller's last axes."""
         if self.figure is None:
             inset = self.axes[-1].inset_axes((_right_end(self.axes[-1]) + 0.03, 0, 0.04, 1))
-            self.axes[-1].figure.colorbar(mappable, cax=inset, label=label)
+            bar = self.axes[-1].figure.colorbar(mappable, cax=inset)
+            bar.set_label(_labels.short(label), **_labels.PLAIN)
             return
         # about as tall whatever the figure is, without what is above and below its panels
         shrink = min(1.0, BAR / max(self.figure.get_figheight() - 0.8, 0.1))
-        self.figure.colorbar(mappable, ax=self.axes, label=label, shrink=shrink, aspect=12, anchor=(0, 1))
+        bar = self.figure.colorbar(mappable, ax=self.axes, shrink=shrink, aspect=12, anchor=(0, 1))
+        bar.set_label(_labels.short(label), **_labels.PLAIN)
+
+    def wrap_titles(self) -> None:
+        """Break titles that would reach into the next panel; panels keep the room they were given."""
+        for _ in range(MAX_LAYOUTS):
+            lines = _labels.wrap_titles(self.axes)
+            if not lines:
+                return
+            if self.figure is not None:
+                self.figure.set_figheight(self.figure.get_figheight() + LINE * lines)
 
     @contextmanager
     def settled(self) -> Iterator[None]:
         """Lay the figure out, and leave it so as long as something is fitted into it."""
         figure = self.axes[0].figure.get_figure(root=True)
+        self.wrap_titles()
         figure.draw_without_rendering()
         engine = figure.get_layout_engine()
         figure.set_layout_engine("none")
@@ -159,6 +186,7 @@ class Canvas[Name: Hashable]:
         all other cases a figure made here is closed: its axes can still be changed and saved, and no memory is held.
         """
         figure = self.axes[0].figure.get_figure(root=True)
+        self.wrap_titles()
         if save is not None:
             with _files.replacing(Path(save)) as new:
                 figure.savefig(new, dpi=settings.figure_dpi, bbox_inches="tight")
@@ -173,6 +201,15 @@ def single(ax: Axes | None, size: tuple[float, float]) -> tuple[Canvas[str], Axe
     """Return a canvas with one panel of a size in inches, and that panel."""
     canvas = Canvas.of(ax, [""], size=size, n_cols=1)
     return canvas, canvas.panels[""]
+
+
+def _legend(owner: Axes | Figure, items: list[Any], options: dict[str, Any]) -> Legend:
+    """Return a legend of the items; a name is shown as it is, be it one that matplotlib takes for a private one."""
+    names = [_labels.short(item.get_label()) for item in items]
+    legend = owner.legend(handles=items, labels=["name"] * len(names), frameon=False, **options)
+    for text, name in zip(legend.get_texts(), names, strict=True):
+        text.set(text=name, **_labels.PLAIN)
+    return legend
 
 
 def _right_end(ax: Axes) -> float:

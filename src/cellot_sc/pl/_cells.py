@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from anndata import AnnData
 
 from .. import _validate, tl
@@ -55,14 +56,32 @@ def sample(rows: np.ndarray, at_most: int) -> np.ndarray:
 
 
 def groups(adata: AnnData, key: str | None, *, what: str = "color") -> np.ndarray | None:
-    """Return the text of a column that cells are told apart by, if there is to be one.
+    """Return the text of a column that cells are told apart by, ``None`` where it is missing, if there is to be one.
 
     Raises
     ------
     KeyError
         If there is no such column.
     """
-    return None if key is None else _validate.obs_key(adata, key, what=what).astype(str).to_numpy(dtype=object)
+    return None if key is None else texts(_validate.obs_key(adata, key, what=what))
+
+
+def texts(column: pd.Series) -> np.ndarray:
+    """Return the text of every value, ``None`` where there is none."""
+    codes, values = pd.factorize(column)
+    # the code of what is missing is -1
+    return np.array([*map(str, values), None], dtype=object)[codes]
+
+
+def in_order(column: pd.Series, groups: Iterable[str | None]) -> list[str | None]:
+    """Return the groups that there are, each once: as categories are ordered, or by value, those without one last."""
+    present = set(groups)
+    values: Iterable[object] = (
+        column.cat.categories
+        if isinstance(column.dtype, pd.CategoricalDtype)
+        else column.dropna().drop_duplicates().sort_values(key=lambda x: x.astype(str) if x.dtype == object else x)
+    )
+    return [*(name for name in map(str, values) if name in present), *([None] if None in present else [])]
 
 
 def shown_cells(adata: AnnData, targets: str | Sequence[str] | None, *, key: str, split: str) -> ShownCells:

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 
 from .. import _keys, _validate
 from ..tl._courses.clones import BASELINES
-from . import _canvas, _colors, _draw
+from . import _canvas, _colors, _draw, _labels
 from ._evaluation import model_name
 
 COLUMNS = ("model", "metric", "source", "fate", "n_cells", "n_clones", "value", "ci_low", "ci_high")
@@ -99,5 +99,5 @@ def clonal_agreement(
         _draw.title(panel, metric)
     canvas.name_rows_once()
     n_cells, n_clones = int(rows["n_cells"].iloc[0]), int(rows["n_clones"].iloc[0])
-    canvas.label(x=f"{n_cells} cells of {n_clones} clones, time: {source}; fate: {fate}")
+    canvas.label(x=f"{n_cells} cells of {n_clones} clones, time: {_labels.short(source)}; fate: {_labels.short(fate)}")
     return canvas.finish(show=show, save=save)

@@ -10,11 +10,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from anndata import AnnData
-from matplotlib.colors import to_rgb
+from matplotlib.colors import is_color_like, to_rgb
 from scanpy.plotting import palettes
 
 from .. import _defaults, _keys
 from ..tl import Fit
+from . import _cells
 
 # Okabe and Ito, https://jfly.uni-koeln.de/color/, which differ for every kind of colour vision; but for their yellow,
 # which is lost on white
@@ -29,6 +30,8 @@ BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK = COLORS = (
 )
 GREY = "#8C8C8C"
 FAINT = "#DDDDDD"
+MISSING = "#B5B5B5"
+"""Of cells without a label: between the grey of control cells and that of the background."""
 
 CONTROL, OBSERVED, PREDICTED = "control", _keys.OBSERVED, "predicted"
 MODEL_COLORS = dict(zip((*_defaults.BASELINES, OBSERVED), (GREY, PURPLE, GREEN, BLUE), strict=True))
@@ -41,10 +44,12 @@ DIVERGING = "RdBu_r"
 def palette(adata: AnnData, column: str) -> dict[str, str]:
     """Return the colours kept in ``adata.uns[f"{column}_colors"]`` by category of the column, if there are any."""
     stored = adata.uns.get(f"{column}_colors")
-    if stored is None or not isinstance(adata.obs[column].dtype, pd.CategoricalDtype):
+    if column not in adata.obs or not isinstance(adata.obs[column].dtype, pd.CategoricalDtype):
         return {}
     categories = [str(category) for category in adata.obs[column].cat.categories]
-    return dict(zip(categories, stored, strict=False)) if len(stored) >= len(categories) else {}
+    colors = list(stored) if isinstance(stored, list | tuple | np.ndarray) and np.ndim(stored) else []
+    usable = len(colors) >= len(categories) and all(is_color_like(color) for color in colors)
+    return dict(zip(categories, colors, strict=False)) if usable else {}
 
 
 def category_colors(adata: AnnData, column: str, categories: Sequence[str]) -> dict[str, Any]:
@@ -55,9 +60,16 @@ def category_colors(adata: AnnData, column: str, categories: Sequence[str]) -> d
     return dict(zip(categories, distinct(len(categories)), strict=True))
 
 
-def group_colors(adata: AnnData, column: str | None, groups: np.ndarray | None) -> dict[str, Any]:
-    """Return a colour per group that cells are of, or none where they are not coloured by a column."""
-    return {} if column is None or groups is None else category_colors(adata, column, sorted(set(groups)))
+def group_colors(adata: AnnData, column: str | None, groups: np.ndarray | None) -> dict[str | None, Any]:
+    """Return a colour per group that cells are of, or none where they are not coloured by a column.
+
+    Cells without a group, of which that is ``None``, are grey.
+    """
+    if column is None or groups is None:
+        return {}
+    names = _cells.in_order(adata.obs[column], groups)
+    known = [name for name in names if name is not None]
+    return category_colors(adata, column, known) | ({} if None not in names else {None: MISSING})
 
 
 def distinct(n: int) -> list[Any]:

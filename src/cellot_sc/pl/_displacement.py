@@ -117,8 +117,8 @@ def displacement(
     return canvas.finish(show=show, save=save)
 
 
-def _handles(colors: dict[str, str], group_colors: dict[str, Any]) -> list[Artist]:
-    groups = group_colors or {_colors.CONTROL: colors[_colors.CONTROL]}
+def _handles(colors: dict[str, str], group_colors: dict[str | None, Any]) -> list[Artist]:
+    groups: dict[str | None, Any] = group_colors or {_colors.CONTROL: colors[_colors.CONTROL]}
     arrow = Line2D(
         [], [], color=colors[_colors.PREDICTED], marker=r"$\rightarrow$", markersize=12, linestyle="none",
         label="predicted displacement",

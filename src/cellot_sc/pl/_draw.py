@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -13,6 +13,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 
+from . import _labels
 from ._colors import DIVERGING, FAINT
 
 RASTERISE_ABOVE = 50_000
@@ -25,22 +26,38 @@ def tidy(ax: Axes) -> None:
 
 
 def title(ax: Axes, text: str, note: str = "") -> None:
-    """Write a title, and between it and the axes a note in small letters."""
-    ax.set_title(text, loc="left", fontsize="medium", fontweight="bold", pad=16 if note else None)
+    """Write a title, and between it and the axes a note in small letters, which may have formulas."""
+    pad = 16 if note else None
+    ax.set_title(
+        _labels.short(text, 2 * _labels.LONGEST),
+        loc="left",
+        fontsize="medium",
+        fontweight="bold",
+        pad=pad,
+        **_labels.PLAIN,
+    )
     ax.annotate(note, (0, 1), (0, 4), xycoords="axes fraction", textcoords="offset points", fontsize="small")
 
 
 def name_rows(ax: Axes, names: Sequence[str]) -> None:
     """Name the rows 0, 1, ... of axes, the first on top."""
-    ax.set_yticks(range(len(names)), names)
+    name_ticks(ax, "y", range(len(names)), names)
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)
     tidy(ax)
 
 
-def dots(colors: Mapping[str, Any]) -> list[Line2D]:
-    """Return a dot for a legend per name and colour."""
-    return [Line2D([], [], color=color, marker="o", linestyle="none", label=name) for name, color in colors.items()]
+def name_ticks(ax: Axes, axis: Literal["x", "y"], at: Iterable[float], names: Iterable[object], **kwargs: Any) -> None:
+    """Write names at places along an axis."""
+    getattr(ax, f"set_{axis}ticks")(list(at), [_labels.short(name) for name in names], **kwargs, **_labels.PLAIN)
+
+
+def dots(colors: Mapping[Any, Any]) -> list[Line2D]:
+    """Return a dot for a legend per name and colour; a name of ``None`` is that of cells without one."""
+    return [
+        Line2D([], [], color=color, marker="o", linestyle="none", label=_labels.MISSING if name is None else name)
+        for name, color in colors.items()
+    ]
 
 
 def matrix(ax: Axes, values: pd.DataFrame, limit: float | None = None) -> AxesImage:
@@ -53,8 +70,8 @@ def matrix(ax: Axes, values: pd.DataFrame, limit: float | None = None) -> AxesIm
     colors = plt.get_cmap(DIVERGING).with_extremes(bad=FAINT)
     image = ax.imshow(x, cmap=colors, vmin=-end, vmax=end, aspect="auto", interpolation="nearest")
     sizes = ["small" if n <= 60 else "xx-small" for n in x.shape]
-    ax.set_yticks(range(x.shape[0]), [str(name) for name in values.index], fontsize=sizes[0])
-    ax.set_xticks(range(x.shape[1]), [str(name) for name in values.columns], fontsize=sizes[1], rotation=90)
+    name_ticks(ax, "y", range(x.shape[0]), values.index, fontsize=sizes[0])
+    name_ticks(ax, "x", range(x.shape[1]), values.columns, fontsize=sizes[1], rotation=90)
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     return image

@@ -17,6 +17,10 @@ from ..tl._effects.displacements import Displacements, displacements
 from . import _bases, _canvas, _cells, _colors, _draw, _labels
 
 MAKER = "cs.tl.effect_clusters"
+MAX_NAMED = 20
+"""Clusters that are named on the map, the largest: for many more, to find room takes minutes."""
+SHORT = 1.3
+"""Names of features for which there is room, in inches."""
 N_MARKERS = 3
 """Markers that stand beside the name of a cluster."""
 
@@ -91,15 +95,15 @@ def effect_clusters(
     found = column.iloc[moves.rows]
     known = np.flatnonzero(found.notna())
     _validate.at_least(len(known), 3, what="control cells with a cluster", why=f"they are made by {MAKER}")
-    labels = found.astype(str).to_numpy(dtype=object)
-    categories = column.astype("category").cat.categories.astype(str)
-    names = [name for name in categories if (labels[known] == name).any()]
+    labels = _cells.texts(found)
+    names = [name for name in _cells.in_order(column, labels[known]) if name is not None]
     colors = _colors.category_colors(adata, clusters, names)
     effects = _effects(moves, labels, names, n_features)
     effects.index = pd.Index(_titles(adata, clusters, names))
 
     width = 4.4 + _canvas.room(effects.index) + _canvas.ROW * n_features
-    canvas = _canvas.Canvas.of(ax, ("cells", "effects"), size=(width / 2, 3.6), n_cols=2, widths=(3.2, width - 3.2))
+    height = 3.6 + max(0.0, _canvas.room(effects.columns) - SHORT)
+    canvas = _canvas.Canvas.of(ax, ("cells", "effects"), size=(width / 2, height), n_cols=2, widths=(3.2, width - 3.2))
     panel, matrix = canvas.axes
     known = _cells.sample(known, _bases.MAX_UMAP_CELLS if basis == _bases.UMAP else len(known))
     xy = _bases.embed(np.hstack([moves.of(name)[known] for name in moves.names]), basis)
@@ -114,8 +118,10 @@ def effect_clusters(
         label.set_fontweight("bold")
     canvas.colorbar(image, "effect")
     with canvas.settled():
-        middles = np.array([np.median(xy[labels[known] == name], axis=0) for name in names])
-        for text in _labels.beside(panel, middles, names, others=np.empty((0, 2))):
+        sizes = pd.Series(labels[known]).value_counts()
+        largest = list(sizes.index[:MAX_NAMED])
+        middles = np.array([np.median(xy[labels[known] == name], axis=0) for name in largest])
+        for text in _labels.beside(panel, middles, largest, others=np.empty((0, 2))):
             # to be read on top of cells
             text.set(fontweight="bold", fontsize="medium", path_effects=[withStroke(linewidth=3, foreground="white")])
     return canvas.finish(show=show, save=save)

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from .. import _validate
-from . import _canvas, _clustering, _draw
+from . import _canvas, _clustering, _draw, _labels
 
 EFFECTS = ("effect", "predicted")
 """Columns that hold the effect, by the function that made the table."""
@@ -105,8 +105,10 @@ def _matrix(table: pd.DataFrame, column: str) -> pd.DataFrame:
     """Return the effects with a row per perturbation and group, named by what differs."""
     parts = [name for name in ("perturbation", "group") if name in table.columns]
     differing = [name for name in parts if table[name].nunique() > 1] or parts[:1]
-    words = table[differing].astype(str)
-    frame = table.astype({"feature": str}).assign(row=words.iloc[:, 0].str.cat(words.iloc[:, 1:], sep=" · "))
+    words = table[differing].apply(lambda column: pd.Series(_labels.texts(column), column.index, dtype="str"))
+    frame = table.assign(
+        feature=_labels.texts(table["feature"]), row=words.iloc[:, 0].str.cat(words.iloc[:, 1:], sep=" · ")
+    )
     in_order = list(dict.fromkeys(frame["row"]))
     return frame.pivot_table(index="row", columns="feature", values=column, sort=False, observed=True).reindex(in_order)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,8 +21,8 @@ from . import _canvas, _colors, _draw
 
 AXES = {"n_features": "number of features", "n_cells": "number of cells"}
 MARKERS = dict(zip(_defaults.BASELINES, "s^D", strict=True))
-LINE = 30
-"""Letters of a title for which there is room above a panel."""
+SHORT = 1.0
+"""Names of rows for which a panel has room, in inches."""
 COLUMNS = ("model", "metric", "perturbation", "group", "value", "ci_low", "ci_high")
 
 
@@ -107,14 +106,16 @@ def evaluation(
             model: {"color": colors[model], "marker": MARKERS.get(model, "o"), "markersize": 4} for model in models
         }
 
-    canvas = _canvas.Canvas.of(ax, names, size=(3.6, height), n_cols=3)
+    n_cols = 3
+    beyond = max(0.0, _canvas.room(perturbations) - SHORT) if x is None else 0.0
+    canvas = _canvas.Canvas.of(ax, names, size=(3.6 + beyond / min(n_cols, len(names)), height), n_cols=n_cols)
     for metric, panel in zip(records, canvas.axes, strict=True):
         scores = rows[rows["metric"] == metric.name]
         if x is None:
             _forest(panel, scores, metric, perturbations, styles)
         else:
             _curves(panel, scores, metric, x, styles)
-        _draw.title(panel, textwrap.fill(metric.label, LINE))
+        _draw.title(panel, metric.label)
     if x is None:
         canvas.name_rows_once()
     else:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
 from anndata import AnnData
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch, Polygon
 
 from .. import _keys, _validate
-from . import _canvas, _cells, _colors, _draw
+from . import _canvas, _cells, _colors, _draw, _labels
 
+CORNER = 18
+"""Letters of a line of the name of a corner."""
 STYLES = BARS, SIMPLEX = ("bars", "simplex")
 
 
@@ -74,17 +76,20 @@ def fate(
     _validate.figure_file(save)
     _validate.one_of(style, STYLES, what="style")
     asked = _validate.fates(adata, key)
-    table: pd.DataFrame = adata.obsm[key]
-    fates = [str(name) for name in table.columns]
-    early = table.notna().all(axis=1).to_numpy(dtype=bool)
-    shares = table.to_numpy(dtype=np.float64)[early]
+    table = np.asarray(adata.obsm[key], dtype=np.float64)
+    fates = [str(name) for name in asked["fates"]]
+    early = ~np.isnan(table).any(axis=1)
+    shares = table[early]
     column = _cells.groups(adata, groupby, what="groupby")
     groups = np.full(len(shares), "", dtype=object) if column is None else column[early]
-    colors = _colors.category_colors(adata, str(asked["groupby"]), fates)
+    names = [""] if groupby is None else _cells.in_order(adata.obs[groupby], groups)
+    colors: dict[Any, Any] = _colors.category_colors(adata, str(asked["groupby"]), fates)
 
     if style == BARS:
         canvas, panel = _canvas.single(ax, (6.0, 3.0))
-        _bars(panel, shares, groups, [colors[name] for name in fates])
+        below = _bars(panel, shares, groups, names, [colors[name] for name in fates])
+        if canvas.figure is not None:
+            canvas.figure.set_figheight(canvas.figure.get_figheight() + below)
         canvas.label(x=groupby, y="fate probability")
         canvas.legend(Patch(color=colors[name], label=name) for name in fates)
     else:
@@ -93,16 +98,18 @@ def fate(
         if groupby is None:
             groups = np.array(fates, dtype=object)[shares.argmax(axis=1)]
         else:
-            colors = _colors.category_colors(adata, groupby, sorted(set(groups)))
+            colors = _colors.group_colors(adata, groupby, groups)
             canvas.legend(_draw.dots(colors))
         _simplex(panel, shares, fates, [colors[group] for group in groups])
     canvas.finish(show=show, save=save)
     return panel
 
 
-def _bars(ax: Axes, shares: np.ndarray, groups: np.ndarray, colors: list[Any]) -> None:
-    """Draw a bar per cell, group by group, sorted by likeliest fate and then by how likely that is."""
-    names = sorted(set(groups))
+def _bars(ax: Axes, shares: np.ndarray, groups: np.ndarray, names: list[Any], colors: list[Any]) -> float:
+    """Draw a bar per cell, group by group, sorted by likeliest fate and then by how likely that is.
+
+    Return how much room names that stand upright take below, in inches.
+    """
     gap = max(1, round(0.03 * len(shares)))
     begin = 0
     ticks = []
@@ -117,9 +124,17 @@ def _bars(ax: Axes, shares: np.ndarray, groups: np.ndarray, colors: list[Any]) -
         ticks.append(begin + len(group_shares) / 2)
         begin += len(group_shares) + gap
     ax.set(xlim=(0, begin - gap), ylim=(0, 1))
-    ax.set_xticks(ticks, names)
+    texts = [_labels.MISSING if name is None else name and _labels.short(name) for name in names]
+    # upright where names would cover their neighbours
+    inches = np.diff(ticks) * ax.get_window_extent().width / ax.figure.dpi / (begin - gap)
+    widths = np.array([_canvas.room([text]) for text in texts])
+    upright = bool((inches < 1.3 * (widths[1:] + widths[:-1]) / 2).any())
+    ax.set_xticks(
+        ticks, texts, rotation=90 if upright else 0, fontsize="small" if upright else "medium", **_labels.PLAIN
+    )
     ax.tick_params(axis="x", length=0)
     _draw.tidy(ax)
+    return float(widths.max()) if upright else 0.0
 
 
 def _simplex(ax: Axes, shares: np.ndarray, fates: list[str], colors: list[Any]) -> None:
@@ -134,6 +149,7 @@ def _simplex(ax: Axes, shares: np.ndarray, fates: list[str], colors: list[Any]) 
     _draw.points(ax, xy, n_total=len(xy), c=[colors[i] for i in order], alpha=0.7)
     for name, (x, y) in zip(fates, corners * 1.08, strict=True):
         side = "center" if abs(x) < 0.1 else "left" if x > 0 else "right"
-        ax.text(x, y, name, ha=side, va="bottom" if y > 0 else "top")
+        text = textwrap.fill(_labels.short(name), CORNER)
+        ax.text(x, y, text, ha=side, va="bottom" if y > 0 else "top", **_labels.PLAIN)
     ax.set(xlim=(-1.3, 1.3), ylim=(-1.2, 1.25), aspect="equal")
     ax.axis("off")

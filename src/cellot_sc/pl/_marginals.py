@@ -116,7 +116,7 @@ def marginals(
             _draw.title(panel, f"{name} · {feature}" if several else feature, _distances(feature_values))
     measure = "expression" if cells.space.is_genes else "coordinate"
     unit = f"{measure} after the round trip" if cells.space.decodes else measure
-    canvas.label(x=f"{unit} (W$_1$: distance to observed)", y="density")
+    canvas.label(x=f"{unit} (W₁: distance to observed)", y="density")
     canvas.legend(_handles(colors))
     return canvas.finish(show=show, save=save)
 

@@ -65,14 +65,14 @@ def responses(
     """
     _validate.figure_file(save)
     _validate.table_columns(table, COLUMNS, maker=MAKER)
-    known = table.dropna(subset=["predicted", "observed"])
+    known = table.assign(perturbation=_labels.texts(table["perturbation"])).dropna(subset=["predicted", "observed"])
     _validate.table_rows(known, maker=MAKER)
-    names = list(dict.fromkeys(known["perturbation"].astype(str)))
+    names = list(dict.fromkeys(known["perturbation"]))
     if n_labels is None:
         n_labels = _canvas.by_number(len(names), 8, 4, 2)
     side, n_cols = _canvas.by_number(len(names), (3.8, 1), (2.9, 3), (2.2, 6))
     canvas = _canvas.Canvas.of(ax, names, size=(side, side + 0.2), n_cols=n_cols)
-    by_name = {name: known[known["perturbation"].astype(str) == name] for name in names}
+    by_name = {name: known[known["perturbation"] == name] for name in names}
     for name, panel in canvas.panels.items():
         xy = by_name[name][["observed", "predicted"]].to_numpy(dtype=float)
         _scatter(panel, xy, n_total=len(known))

@@ -13,7 +13,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.lines import Line2D
 
 from .. import _validate
-from . import _canvas, _colors, _draw
+from . import _canvas, _colors, _draw, _labels
 
 COLUMNS = ("perturbation", "group", "feature", "effect", "pvalue_adj", "frac_responding")
 LARGEST = 0.85
@@ -79,7 +79,7 @@ def subpopulation_effects(
     _validate.figure_file(save)
     _validate.table_columns(table, COLUMNS, maker="cs.tl.subpopulation_effects")
     _validate.fraction(alpha, what="alpha")
-    table = table.astype({"perturbation": str, "group": str, "feature": str})
+    table = table.assign(**{name: _labels.texts(table[name]) for name in ("perturbation", "group", "feature")})
     names = list(table["perturbation"].unique())
     if n_features is None:
         n_features = _canvas.by_number(len(names), 16, 10, 5)
@@ -105,6 +105,7 @@ def subpopulation_effects(
     canvas.name_rows_once()
     canvas.colorbar(dots[names[0]], "effect")
     legend = canvas.legend(_handles(alpha))
+    canvas.wrap_titles()
     largest = LARGEST * _distance(canvas.axes)
     for collection in dots.values():
         # where no cell responds, one that can just be seen
@@ -139,8 +140,8 @@ def _dots(
         vmin=-limit, vmax=limit, edgecolors=[_colors.BLACK if yes else _colors.FAINT for yes in significant],
         linewidths=[0.9 if yes else 0.5 for yes in significant], clip_on=False,
     )  # fmt: skip
-    ax.set_xticks(range(len(features)), features, rotation=90, fontsize="small")
-    ax.set_yticks(range(len(groups)), groups, fontsize="small")
+    _draw.name_ticks(ax, "x", range(len(features)), features, rotation=90, fontsize="small")
+    _draw.name_ticks(ax, "y", range(len(groups)), groups, fontsize="small")
     ax.set(xlim=(-0.7, len(features) - 0.3), ylim=(len(groups) - 0.3, -0.7))
     ax.tick_params(length=0)
     ax.grid(color=_colors.FAINT, linewidth=0.5)

@@ -18,7 +18,7 @@ from sklearn.decomposition import PCA
 
 from .. import _keys, _validate
 from ..tl._courses import time_course
-from . import _bases, _canvas, _colors, _draw, _fields
+from . import _bases, _canvas, _cells, _colors, _draw, _fields, _labels
 
 STYLES = PATHS, STREAMS = ("paths", "streamlines")
 POINTS_PER_PATH = 25
@@ -130,7 +130,8 @@ def trajectory(
     name = "PCA" if basis == _bases.PRINCIPAL else basis
     canvas.label(x=f"{name} 1", y=f"{name} 2")
     if isinstance(meaning, ScalarMappable):
-        bar = panel.figure.colorbar(meaning, ax=panel, shrink=0.6, label=color or course.fit.label_key)
+        bar = panel.figure.colorbar(meaning, ax=panel, shrink=0.6)
+        bar.set_label(_labels.short(color or course.fit.label_key), **_labels.PLAIN)
         bar.outline.set_visible(False)
     elif meaning:
         canvas.legend(_draw.dots(meaning))
@@ -156,16 +157,16 @@ def _plane(
 
 def _shades(
     adata: AnnData, course: time_course.Course, taken: np.ndarray, values: pd.Series | None
-) -> tuple[np.ndarray, ScalarMappable | dict[str, Any]]:
+) -> tuple[np.ndarray, ScalarMappable | dict[str | None, Any]]:
     """Return the colour of every cell, and the scale of the colours or what each of them stands for."""
     if values is None:
         numbers, colormap = np.array([*course.values, np.nan])[taken], TIME_MAP
     elif pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
-        numbers, colormap = values.to_numpy(dtype=np.float64), VALUE_MAP
+        numbers, colormap = values.to_numpy(dtype=np.float64, na_value=np.nan), VALUE_MAP
     else:
-        labels = np.where(values.isna(), "", values.astype(str).to_numpy(dtype=object))
-        colors = _colors.category_colors(adata, str(values.name), sorted(set(labels[taken >= 0]) - {""}))
-        return np.array([to_rgba(colors.get(label, _colors.FAINT)) for label in labels]), colors
+        labels = _cells.texts(values)
+        colors = _colors.group_colors(adata, str(values.name), labels[taken >= 0])
+        return np.array([to_rgba(colors.get(label, _colors.MISSING)) for label in labels]), colors
     scale = ScalarMappable(cmap=plt.get_cmap(colormap).with_extremes(bad=_colors.FAINT))
     # from the smallest to the largest
     return scale.to_rgba(np.ma.masked_invalid(numbers)), scale

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from .. import _keys, _validate
-from . import _canvas, _colors, _draw
+from . import _canvas, _colors, _draw, _labels
 
 COLUMNS = ("perturbation", "group", "cost", "ci_low", "ci_high", "null")
 VALUES = ("distance", "cost")
@@ -72,7 +72,7 @@ def transport_cost(
     _validate.figure_file(save)
     _validate.one_of(value, VALUES, what="value")
     _validate.table_columns(table, COLUMNS, maker="cs.tl.transport_cost")
-    rows = table.astype({"perturbation": str, "group": str})
+    rows = table.assign(**{name: _labels.texts(table[name]) for name in ("perturbation", "group")})
     groups = sorted(dict.fromkeys(rows["group"]), key=lambda group: group != _keys.ALL)
     shown = rows.pivot_table(index="perturbation", columns="group", values="cost", sort=False, observed=True)
     rank = shown[_keys.ALL] if _keys.ALL in groups else shown.mean(axis=1)

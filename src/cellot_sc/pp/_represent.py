@@ -78,7 +78,8 @@ def represent(
     ValueError
         If the method is unknown, ``n_components`` is not a positive whole number, the expression is not in memory, is
         masked, holds NaN or inf or is the same in all train cells, a gene has no name or that of another one, there are
-        fewer than 10 train cells, or an option has an impossible value.
+        fewer than 10 train cells, an option has an impossible value, or no file can hold ``key_added`` or something
+        else than a representation is kept there.
     TypeError
         If the method has no such option.
 
@@ -98,6 +99,7 @@ def represent(
     >>> adata.obsm["X_cellot"].shape
     (300, 10)
     """
+    _validate.new_key(adata, key_added, _validate.DECODER)
     _validate.one_of(method, METHODS, what="method")
     n_components = _validate.whole(n_components, 1, what="n_components")
     _validate.no_unknown(options, METHODS[method].options(), what=f"method {method!r}")

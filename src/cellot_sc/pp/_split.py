@@ -100,7 +100,8 @@ def split(
     ValueError
         If ``control`` or a value of a group is no category, a fraction is not in [0, 1) or they leave nothing to train
         on, there are fewer than two groups to draw from, ``twin`` is unknown or nothing is held out for it, the control
-        or every other perturbation keeps fewer than 10 train cells, or ``key_added`` is a column that is read.
+        or every other perturbation keeps fewer than 10 train cells, or no file can hold ``key_added`` or it is a column
+        that is read or holds anything but splits.
 
     References
     ----------
@@ -139,7 +140,9 @@ def split(
     strata_keys = [] if stratify_by is None else _validate.several(stratify_by)
     strata = _strata(adata, strata_keys)
     valid_keys = [valid_groups] if isinstance(valid_groups, str) else valid_groups or ()
+    _validate.key(key_added)
     _validate.not_read(key_added, [perturbation_key, *strata_keys, *(holdout or ()), *valid_keys], what="key_added")
+    _validate.new_column(adata, key_added, _keys.SPLITS)
     seed = _validate.seed(seed)
 
     if isinstance(valid_groups, str):

@@ -54,7 +54,7 @@ def test_values_against_plain_computation(cells: AnnData) -> None:
     shares = pd.crosstab(clone[late], cells.obs["cell_type"][late].to_numpy(), normalize="index")
     early = (cells.obs["time"] == 0).to_numpy() & np.isin(clone, shares.index)
     truth = shares.loc[clone[early]].to_numpy()
-    predicted = cells.obsm["fate"].to_numpy()[early]
+    predicted = cells.obsm["fate"][early]
     right = truth[np.arange(len(truth)), predicted.argmax(1)] == truth.max(1)
     assert value(table, "gaussian", "accuracy", "0") == pytest.approx(right.mean())
     has = truth == truth.max(axis=1, keepdims=True)

@@ -122,7 +122,7 @@ def clonal_agreement(
     # of a cell in several clones, the first decides with which cells it is drawn
     first = np.asarray(members.argmax(axis=1)).ravel()
 
-    predictions = {reading.course.fit.solver: adata.obsm[key].to_numpy()}
+    predictions = {reading.course.fit.solver: np.asarray(adata.obsm[key])}
     predictions |= {name: _predicted(adata, reading, name) for name in names if name not in predictions}
     rows: list[tuple[object, ...]] = []
     sources = {reading.course.labels[i]: judged & (reading.taken == i) for i in range(reading.end)}

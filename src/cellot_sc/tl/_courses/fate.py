@@ -62,18 +62,18 @@ def fate(
     -------
     ``None``, or with ``copy=True`` an AnnData, with, for cells of the times before ``at``:
 
-    - ``obsm[key_added]``: data frame of fate probabilities, a column per fate; NaN for other cells.
+    - ``obsm[key_added]``: fate probabilities, shape ``(n_obs, n_fates)``; NaN for other cells.
     - ``obs[f"{key_added}_predicted"]``: the likeliest fate.
     - ``obs[f"{key_added}_potency"]``: the entropy of the probabilities, from 0 (one fate) to 1 (all alike).
-    - ``uns[key_added]``: what was asked for.
+    - ``uns[key_added]``: what was asked for, and in ``uns[key_added]["fates"]`` the fates, one per column.
 
     Raises
     ------
     KeyError
         If there is no time course, column or representation.
     ValueError
-        If ``at`` is the first time or no time of the course, a fate is no label of its cells, or there are no
-        labelled late cells.
+        If no file can hold ``key_added`` or something else than fates is kept there, ``at`` is the first time or no
+        time of the course, a fate is no label of its cells, or there are no labelled late cells.
 
     References
     ----------
@@ -82,21 +82,25 @@ def fate(
     Examples
     --------
     >>> import cellot_sc as cs
+    >>> import pandas as pd
     >>> adata = cs.datasets.simulate_branching(600, 30)
     >>> cs.tl.trajectory(adata, solver="gaussian")
     >>> cs.tl.fate(adata, "cell_type")
-    >>> adata.obsm["fate"].columns.tolist()
+    >>> table = pd.DataFrame(adata.obsm["fate"], adata.obs_names, adata.uns["fate"]["fates"])
+    >>> table.columns.tolist()
     ['fate_a', 'fate_b', 'fate_c']
     >>> early = adata.obs["time"] == 0
     >>> bool((adata.obs.loc[early, "fate_predicted"].astype(str) == adata.obs.loc[early, "fate"]).mean() > 0.8)
     True
     """
+    _validate.new_key(adata, key_added, _validate.FATES)
     n_neighbors = _validate.whole(n_neighbors, 1, what="n_neighbors")
     reading = Reading.of(adata, groupby, fates=fates, at=at, n_neighbors=n_neighbors, key=key)
     shares = reading.shares(reading.course)
 
     out = _validate.writable(adata, copy=copy)
-    out.obsm[key_added] = pd.DataFrame(shares, index=adata.obs_names, columns=reading.fates)
+    # not a column for each: the name of one may hold what no file takes for the name of a column
+    out.obsm[key_added] = shares
     early = ~np.isnan(shares[:, 0])
     likeliest = np.full(adata.n_obs, None, dtype=object)
     likeliest[early] = np.array(reading.fates, dtype=object)[shares[early].argmax(axis=1)]

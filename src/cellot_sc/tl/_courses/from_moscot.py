@@ -60,7 +60,7 @@ def from_moscot(
         If it is no problem of one of these kinds, or ``adata`` no AnnData.
     ValueError
         If it is not solved, the cost is another, the rank is low, pairs are neither consecutive nor of one source, or
-        ``key_added`` is where a decoder is kept.
+        no file can hold ``key_added`` or something else than such maps is kept there.
     KeyError
         If the space in which it was solved is not in ``obsm``.
 
@@ -91,6 +91,7 @@ def from_moscot(
     if use_rep is None:
         use_rep = _space(solved, first)
     _validate.representation_key(out, use_rep)
+    _validate.new_key(out, key_added, COUPLINGS)
     _validate.free_uns_key(key_added, use_rep, what="key_added")
     Space(out, use_rep).check_marks(Marks.of(first.adata_src.obs_names, np.asarray(first.xy.data_src)))
     maps: dict[tuple[Any, Any], TransportMap] = {pair: _entropic(problem[pair], pair) for pair in pairs}

@@ -102,7 +102,7 @@ def trajectory(
         If a column or the representation is missing.
     ValueError
         If the order of the times cannot be told or is impossible, the solver is unknown, the representation holds NaN
-        or inf, a time has fewer than 10 train cells, ``key_added`` is where the decoder of the representation is kept,
+        or inf, a time has fewer than 10 train cells, no file can hold ``key_added`` or something else is kept there,
         the solver cannot weigh cells, growth is negative or missing, ``tau`` is not in (0, 1], or there are too few
         genes to tell growth by.
     TypeError
@@ -130,6 +130,7 @@ def trajectory(
     >>> float((growth["fate_a"] / growth["fate_b"]).round(2))
     3.0
     """
+    _validate.new_key(adata, key_added, COURSE)
     seed = _validate.seed(seed)
     labels = _validate.time_labels(adata, time_key)
     names, values = _validate.time_order(adata, time_key, order)

@@ -64,7 +64,7 @@ def effect_clusters(
     KeyError
         If there are no fitted maps, no such column or representation.
     ValueError
-        If a target was not fitted, or ``key_added`` is a column or key that is read.
+        If a target was not fitted, or no file can hold ``key_added`` or something else than clusters is kept there.
 
     Examples
     --------
@@ -77,13 +77,12 @@ def effect_clusters(
     """
     resolution = _validate.positive(resolution, what="resolution")
     seed = _validate.seed(seed)
+    _validate.key(key_added)
     moves = displacements(adata, key, targets)
     _validate.not_read(key_added, [moves.fitted.fit.label_key, moves.fitted.fit.split_key], what="key_added")
     _validate.free_uns_key(key_added, moves.space.name, what="key_added")
-    if key_added == key:
-        raise ValueError(
-            f"key_added {key!r} would overwrite the fitted maps in adata.uns[{key!r}]: choose another name."
-        )
+    _validate.new_key(adata, key_added, _validate.CLUSTERS)
+    _validate.new_column(adata, key_added, map(str, range(adata.n_obs)))
     codes = _clusters(np.hstack([moves.of(name) for name in moves.names]), resolution, seed)
     clusters = [str(i) for i in range(codes.max() + 1)]
     labels = np.full(adata.n_obs, None, dtype=object)

@@ -93,8 +93,8 @@ def cellot(
     ValueError
         If the control or a target is no category, the solver is unknown or cannot weigh cells, the representation holds
         NaN or inf, the feature weights are not positive, weights of cells are negative, missing or all 0 in a
-        condition, a condition has fewer than 10 train cells, or ``key_added`` is where the decoder of the
-        representation is kept.
+        condition, a condition has fewer than 10 train cells, or no file can hold ``key_added`` or something
+        else than such maps is kept there.
     TypeError
         If the solver does not have an option that was given, ``control`` is no single label, or a key is no text.
 
@@ -106,6 +106,7 @@ def cellot(
     >>> sorted(cs.tl.predict(adata).obs["perturbation"].unique())
     ['drug_a', 'drug_b']
     """
+    _validate.new_key(adata, key_added, PERTURBATIONS)
     labels, control = _validate.perturbation_labels(adata, perturbation_key, control)
     names = _validate.targets(labels, control, targets)
     solver = SOLVERS.resolve(solver)
