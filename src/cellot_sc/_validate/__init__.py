@@ -4,7 +4,7 @@ Each function either returns the checked value or raises. None changes what it w
 validation is left as it was.
 """
 
-from .._numbers import seed, whole
+from .._numbers import positive, seed, whole
 from ._clones import clonal_cells, clones, corners, fates, populations
 from ._columns import (
     categories,
@@ -70,7 +70,6 @@ from ._numbers import (
     genes_compared,
     has_history,
     panels,
-    positive,
     side_by_side,
     taus,
     whole_effects,

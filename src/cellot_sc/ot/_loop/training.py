@@ -199,9 +199,11 @@ def train_each(
     Without validation cells, those of the last step.
     """
     n_dims = problems[0].n_dims
+    start, key = jax.jit(config.start, static_argnums=1), jax.random.key(seed)
+    config.check_room(start.eval_shape(key, n_dims), len(problems), len(problems), n_dims)
     zero = np.zeros(n_dims, dtype=np.float32)
     clouds = gather(problems, [(zero, zero)] * len(problems), seed)
-    one = jax.jit(config.start, static_argnums=1)(jax.random.key(seed), n_dims)
+    one = start(key, n_dims)
     state = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (len(problems), 1, *leaf.shape)), one)
     trained = train(
         config,

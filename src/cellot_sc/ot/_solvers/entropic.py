@@ -111,9 +111,8 @@ class EntropicConfig:
 
     def __post_init__(self) -> None:
         """Check every value."""
-        object.__setattr__(self, "epsilons", tuple(sorted(_checks.several(self, "epsilons"), reverse=True)))
-        _checks.counts(self, "max_cells", "max_iterations")
-        _checks.positive(self, "threshold")
+        _checks.options(self)
+        object.__setattr__(self, "epsilons", tuple(sorted(self.epsilons, reverse=True)))
 
 
 def fit_entropic(problem: Problem, config: EntropicConfig, seed: int, report: Meter) -> Solution:
@@ -125,6 +124,7 @@ def fit_entropic(problem: Problem, config: EntropicConfig, seed: int, report: Me
     rng = np.random.default_rng(seed)
     source, source_weights = _sinkhorn.sample(problem.source, problem.source_weights, config.max_cells, rng)
     target, target_weights = _sinkhorn.sample(problem.target, problem.target_weights, config.max_cells, rng)
+    _checks.room(2 * len(source) * len(target), lower="max_cells")
     clouds = _sinkhorn.paired(source, target, source_weights, target_weights)
     mean_cost = clouds.mean_cost
     judged = min(len(problem.source_valid), len(problem.target_valid)) >= 2

@@ -53,8 +53,7 @@ class NeuralDualConfig:
 
     def __post_init__(self) -> None:
         """Check every value."""
-        _checks.counts(self, "width", "depth", "batch_size", "n_steps")
-        _checks.positive(self, "learning_rate")
+        _checks.options(self)
 
 
 class NeuralDualMap(TransportMap):
@@ -110,6 +109,8 @@ def fit_neural_dual(problem: Problem, config: NeuralDualConfig, seed: int, repor
     taken, as by ott. An interrupt (Ctrl-C) ends the fit of one problem with its map so far.
     """
     size = (config.width, config.depth, problem.n_dims)
+    # ott multiplies every cell with all units of a layer under the gradient
+    _checks.room(config.depth * config.width * (config.batch_size * problem.n_dims + config.width), lower="batch_size, width, depth")
     network = _network(*size)
     adam = optax.adam(config.learning_rate, b1=0.5, b2=0.9)
     dual = W2NeuralDual(

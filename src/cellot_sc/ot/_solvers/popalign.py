@@ -140,9 +140,8 @@ class PopAlignConfig:
 
     def __post_init__(self) -> None:
         """Check every value."""
-        n_components = _checks.several(self, "n_components", whole=True)
-        object.__setattr__(self, "n_components", tuple(sorted(set(n_components))))
-        _checks.counts(self, "max_cells")
+        _checks.options(self)
+        object.__setattr__(self, "n_components", tuple(sorted(set(self.n_components))))
 
 
 def fit_popalign(problem: Problem, config: PopAlignConfig, seed: int, report: Meter) -> Solution:
@@ -162,6 +161,9 @@ def fit_popalign(problem: Problem, config: PopAlignConfig, seed: int, report: Me
     # cells of the target where the affine map says they came from: there, the components of the source know them
     origins = gaussian_map(x, y).inverse(y).astype(np.float64)
     most = max(1, min(len(x), len(y)) // (2 * MIN_CELLS))
+    n_components = min(max(config.n_components), most)
+    # a covariance and its map, in double precision, of every component of either mixture
+    _checks.room(8 * n_components * problem.n_dims**2, lower="n_components")
     history = History()
     candidates = []
     for step, n_components in enumerate(sorted({min(n, most) for n in config.n_components}), start=1):
