@@ -9,8 +9,8 @@ import numpy as np
 MOST = 2**31 - 1
 """No whole number is larger, if nothing else is said: what it counts, compiled code counts with 32 bits."""
 MOST_SEED = 2**32 - 1
-LEAST_REAL, MOST_REAL = 1e-12, 1e12
-"""Between these are positive numbers whose squares single precision holds."""
+LEAST_REAL, MOST_REAL = 1e-30, 1e30
+"""Between these lie the positive numbers that single precision holds in full."""
 SHOWN = 80
 
 
@@ -53,7 +53,7 @@ def positive(value: Any, *, what: str, or_zero: bool = False) -> float:
     Raises
     ------
     ValueError
-        If it is not, or one of a size that single precision cannot reckon with: below 1e-12, or above 1e12.
+        If it is not, or one of a size that single precision does not hold: below 1e-30, or above 1e30.
     """
     # of whole numbers, those with more digits than a float has; of NaN, no comparison holds
     if not is_real(value) or not 0 <= value < np.inf or (value == 0 and not or_zero):

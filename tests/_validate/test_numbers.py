@@ -25,7 +25,9 @@ def test_fraction(value: float) -> None:
     assert checked == value
 
 
-@pytest.mark.parametrize("value", [-0.1, 1, 1.5, float("nan"), True, False, "0.2", None, 0.5j, np.complex64(0), 10**400, [0.1]])
+@pytest.mark.parametrize(
+    "value", [-0.1, 1, 1.5, float("nan"), True, False, "0.2", None, 0.5j, np.complex64(0), 10**400, [0.1]]
+)
 def test_not_a_fraction(value: float) -> None:
     with pytest.raises(ValueError, match=r"test_fraction is .*; a number in \[0, 1\) is needed"):
         _validate.fraction(value, what="test_fraction")

@@ -51,7 +51,7 @@ def test_what_grows_takes_over() -> None:
         ({"n_cells": 2}, "n_cells is 2; at least 3 are needed"),
         ({"fates": ["a", "progenitor"]}, "fates has 'progenitor'"),
         ({"growth": {"fate_d": 2}}, "fate of growth 'fate_d' is unknown. Did you mean"),
-        ({"growth": {"fate_a": 0}}, "growth of 'fate_a' is 0; a positive number is needed"),
+        ({"growth": {"fate_a": 0}}, "growth of 'fate_a' is 0; a positive, finite number is needed"),
     ],
 )
 def test_errors(kwargs: dict[str, Any], words: str) -> None:

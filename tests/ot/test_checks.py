@@ -14,9 +14,7 @@ from cellot_sc.ot._solvers import registry
 CONFIGS: dict[str, Any] = {name: solver.config for name, solver in ot.SOLVERS.items()} | {
     "autoencoder": ot.AutoencoderConfig
 }
-OPTIONS = [
-    (name, field.name) for name, config in CONFIGS.items() for field in dataclasses.fields(config) if field.name
-]
+OPTIONS = [(name, field.name) for name, config in CONFIGS.items() for field in dataclasses.fields(config) if field.name]
 NEVER: list[Any] = [
     *(float("nan"), float("inf"), -1, -0.5, 10**400, 10**5000, 1e300, np.float32("nan"), np.complex64(1)),
     *({}, set(), [], [[1, 2], [3, 4]], [[1], [2, 3]], np.zeros(0), np.ones((2, 2)), object(), b"1", 1j, [None]),
@@ -94,7 +92,7 @@ def test_what_has_no_room_is_refused_before_it_is_made(
     problem = ot.Problem(x, np.where(x[:, :1] > 0, x + 2, x - 2))
     # a small machine
     monkeypatch.setattr(_checks, "memory", lambda: 2**23 if name != "popalign" else 2**16)
-    with pytest.raises(ValueError, match=r"^the fit needs [\d,]+ GiB at least, and the machine has 0: lower \w+"):
+    with pytest.raises(ValueError, match=r"^the fit needs [\d,.]+ GiB at least, and the machine has 0.0: lower \w+"):
         ot.fit([problem], name, **options)
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import _numbers
 from .._numbers import positive, shown, whole
+from .._states import MAX_LAYERS
 
 type Rule = Callable[..., Any]
 """Returns a checked value, given it and, as ``what``, its name; raises :class:`ValueError`."""
@@ -21,8 +21,8 @@ MAX_STEPS = 10**7
 """Steps, and what is counted in steps: a hundred times what was ever published."""
 MAX_BATCH = 2**20
 MAX_WIDTH = 2**14
-MAX_DEPTH = 100
-"""Layers, and candidates to choose from."""
+MAX_CANDIDATES = 100
+"""Of options with several values, to choose from; and layers that are given one by one."""
 MAX_CELLS = 10**9
 UNKNOWN_MEMORY = 2**36
 """Bytes of memory that are taken for there where the system does not say."""
@@ -35,8 +35,8 @@ def _optional(value: Any, *, what: str, rule: Rule) -> Any:
 def _several(value: Any, *, what: str, rule: Rule) -> tuple[Any, ...]:
     """Return one value, or several, as a tuple."""
     values = np.atleast_1d(np.asarray(value, dtype=object))
-    if values.ndim > 1 or not 0 < len(values) <= MAX_DEPTH:
-        n_given = "one or several" if not len(values) else f"at most {MAX_DEPTH}"
+    if values.ndim > 1 or not 0 < len(values) <= MAX_CANDIDATES:
+        n_given = "one or several" if not len(values) else f"at most {MAX_CANDIDATES}"
         raise ValueError(f"{what} is {shown(value)}; a positive number, {n_given} of them, is needed.")
     return tuple(rule(one, what=what) for one in values)
 
@@ -55,7 +55,7 @@ def _folder(value: Any, *, what: str) -> Path | str:
 
 _steps = partial(whole, least=1, most=MAX_STEPS)
 _width = partial(whole, least=1, most=MAX_WIDTH)
-_depth = partial(whole, least=1, most=MAX_DEPTH)
+_depth = partial(whole, least=1, most=MAX_LAYERS)
 _cells = partial(whole, least=1, most=MAX_CELLS)
 
 RULES: dict[str, Rule] = {
@@ -119,7 +119,8 @@ def room(n_numbers: int, *, lower: str) -> None:
     needed, there = 4 * n_numbers, memory()
     if needed > there:
         raise ValueError(
-            f"the fit needs {needed / 2**30:,.0f} GiB at least, and the machine has {there / 2**30:,.0f}: lower {lower}."
+            f"the fit needs {needed / 2**30:,.1f} GiB at least, and the machine has {there / 2**30:,.1f}: "
+            f"lower {lower}."
         )
 
 

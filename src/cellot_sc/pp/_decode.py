@@ -7,7 +7,7 @@ from anndata import AnnData
 
 from cellot_sc import _keys, _validate
 
-from ._methods import METHODS
+from ._methods import METHODS, check
 
 
 def decode(adata: AnnData, latent: np.ndarray, *, key: str = _keys.REP) -> np.ndarray:
@@ -33,7 +33,8 @@ def decode(adata: AnnData, latent: np.ndarray, *, key: str = _keys.REP) -> np.nd
     KeyError
         If there is no decoder under ``key``.
     ValueError
-        If ``latent`` has another number of dimensions or holds NaN or inf, or the genes are not those of the decoder.
+        If ``latent`` has another number of dimensions or holds NaN or inf, or the genes are not those of the decoder, or
+        that cannot be used: a field is missing, of another shape, NaN or inf.
 
     Examples
     --------
@@ -44,5 +45,6 @@ def decode(adata: AnnData, latent: np.ndarray, *, key: str = _keys.REP) -> np.nd
     (5, 60)
     """
     decoder = _validate.decoder(adata, key)
+    check(decoder)
     points = _validate.points(latent, n_dims=decoder["n_components"], what="latent")
     return METHODS[decoder["method"]].reconstruct(points, decoder)

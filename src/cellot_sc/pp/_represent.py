@@ -11,7 +11,7 @@ from anndata import AnnData
 from cellot_sc import _keys, _validate
 from cellot_sc._settings import logger
 
-from ._methods import METHODS
+from ._methods import METHODS, check
 
 
 def represent(
@@ -127,6 +127,7 @@ def represent(
 
 def project(x: Any, decoder: Mapping[str, Any]) -> np.ndarray:
     """Return the latent, float32 (n_cells, n_components), of cells of shape (n_cells, n_genes) under a kept decoder."""
+    check(decoder)
     return METHODS[decoder["method"]].project(x, decoder)
 
 

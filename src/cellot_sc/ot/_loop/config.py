@@ -76,8 +76,8 @@ class LoopConfig(abc.ABC):
         n_weights = n_states * sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(state))
         # a state and its successor; cells of either cloud, and what networks make of them
         n_numbers = 2 * n_weights + n_fits * self.n_drawn * (2 * n_dims + self.n_units)
-        names = [name for name in ("batch_size", "width", "hidden", "depth", "n_inner") if hasattr(self, name)]
-        _checks.room(n_numbers, lower=", ".join(names))
+        sizes = {"batch_size", "width", "hidden", "depth", "n_inner"}
+        _checks.room(n_numbers, lower=", ".join(f.name for f in dataclasses.fields(self) if f.name in sizes))
 
     @abc.abstractmethod
     def step(self, state: LoopState, x: jax.Array, y: jax.Array, key: jax.Array) -> tuple[LoopState, jax.Array]:

@@ -13,7 +13,6 @@ import numpy as np
 import optax
 
 from ... import _numbers
-from .. import _checks
 from .._maps.autoencoder import Autoencoder, conditioned, decode, encode, random_networks
 from .._maps.networks import Params
 from .._problem import History, Problem, Progress

@@ -6,11 +6,13 @@ import dataclasses
 import logging
 import time
 from functools import partial
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..._states import Numbers, Positive
 from .. import _checks, _sinkhorn
 from .._loop import criteria
 from .._loop.batches import bucket
@@ -47,6 +49,13 @@ class EntropicMap(TransportMap):
     """
 
     kind = "entropic"
+    fields: ClassVar = {
+        "source": Numbers("nd"),
+        "target": Numbers("md"),
+        "source_potential": Numbers("n"),
+        "target_potential": Numbers("m"),
+        "epsilon": Positive(),
+    }
 
     def __init__(
         self,

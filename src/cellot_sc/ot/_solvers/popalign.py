@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import time
 import warnings
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from scipy.optimize import linprog
 from scipy.special import softmax
 
+from ..._states import DEFINITE, NOT_NEGATIVE, SHARES, Group, Numbers
 from .. import _checks
 from .._maps.base import State, TransportMap
 from .._maps.networks import as_arrays
@@ -45,6 +45,16 @@ class Mixture(NamedTuple):
     """Covariance by which cells are assigned to components, shape ``(n_dims, n_dims)``."""
 
 
+def _mixture_field(axis: str) -> Group:
+    arrays = {
+        "weights": Numbers(axis, SHARES),
+        "means": Numbers(f"{axis}d"),
+        "covariances": Numbers(f"{axis}dd", DEFINITE),
+        "shared": Numbers("dd", DEFINITE),
+    }
+    return Group(Mixture, arrays)
+
+
 class MixtureMap(TransportMap):
     """The map that moves each cell as the components do that it belongs to.
 
@@ -65,6 +75,11 @@ class MixtureMap(TransportMap):
     """
 
     kind = "popalign"
+    fields: ClassVar = {
+        "source": _mixture_field("j"),
+        "target": _mixture_field("k"),
+        "coupling": Numbers("jk", NOT_NEGATIVE),
+    }
 
     def __init__(self, source: Mixture, target: Mixture, coupling: np.ndarray) -> None:
         self.source, self.target, self.coupling = as_arrays((source, target, coupling))
@@ -81,10 +96,6 @@ class MixtureMap(TransportMap):
     def state(self) -> State:
         """Return the mixtures and the coupling."""
         return super().state() | {"source": self.source._asdict(), "target": self.target._asdict()}
-
-    @classmethod
-    def _from_state(cls, state: Mapping[str, Any]) -> Self:
-        return cls(Mixture(**state["source"]), Mixture(**state["target"]), state["coupling"])
 
 
 class _Aligned(NamedTuple):
