@@ -63,6 +63,13 @@ def test_what_single_precision_does_not_hold(value: Any) -> None:
             _numbers.positive(value, what="a", or_zero=or_zero)
 
 
+def test_reals() -> None:
+    assert _numbers.reals([1, 0.5], what="a") == [1.0, 0.5]
+    for values in (None, 1.0, ["1"], [True], [None], (1,)):
+        with pytest.raises(ValueError, match=r"^a is .*; a list of numbers is needed\.$"):
+            _numbers.reals(values, what="a")
+
+
 def test_whatever_is_shown_is_short() -> None:
     assert _numbers.shown("a") == "'a'"
     assert _numbers.shown(10**5000) == "a number of more digits than Python prints"

@@ -47,6 +47,13 @@ def is_real(value: Any) -> bool:
     return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
+def reals(values: Any, *, what: str) -> list[float]:
+    """Return real numbers, of which some may be NaN or inf; raise :class:`ValueError` if one is something else."""
+    if not isinstance(values, list) or not all(map(is_real, values)):
+        raise ValueError(f"{what} is {shown(values)}; a list of numbers is needed.")
+    return [float(value) for value in values]
+
+
 def positive(value: Any, *, what: str, or_zero: bool = False) -> float:
     """Return ``value`` if it is a positive, finite number, or 0 where that is one more choice.
 

@@ -109,13 +109,8 @@ def test_memory_is_that_of_the_machine_or_a_guess(monkeypatch: pytest.MonkeyPatc
     assert _checks.memory() == _checks.UNKNOWN_MEMORY
 
 
-def test_an_option_without_a_rule_is_no_option() -> None:
-    @dataclasses.dataclass
-    class Config:
-        tempo: int = 3
-
-    with pytest.raises(KeyError, match="tempo"):
-        _checks.options(Config())
+def test_every_option_has_a_rule_and_every_rule_an_option() -> None:
+    assert {option for _, option in OPTIONS} == set(_checks.RULES)
 
 
 @pytest.mark.parametrize(("given", "expected"), [(8, (8,)), ([8, 4], (8, 4)), (np.array([8, 4]), (8, 4))])

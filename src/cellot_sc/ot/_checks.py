@@ -98,7 +98,9 @@ def options(config: Any) -> None:
         If one has an impossible value.
     """
     for field in dataclasses.fields(config):
-        object.__setattr__(config, field.name, RULES[field.name](getattr(config, field.name), what=field.name))
+        # one that is not here is that of another distribution, which checks it itself
+        if field.name in RULES:
+            object.__setattr__(config, field.name, RULES[field.name](getattr(config, field.name), what=field.name))
 
 
 def room(n_numbers: int, *, lower: str) -> None:

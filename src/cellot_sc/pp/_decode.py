@@ -33,8 +33,8 @@ def decode(adata: AnnData, latent: np.ndarray, *, key: str = _keys.REP) -> np.nd
     KeyError
         If there is no decoder under ``key``.
     ValueError
-        If ``latent`` has another number of dimensions or holds NaN or inf, or the genes are not those of the decoder, or
-        that cannot be used: a field is missing, of another shape, NaN or inf.
+        If ``latent`` has another number of dimensions or holds NaN or inf, or the genes are not those of the decoder,
+        or that cannot be used: a field is missing, of another shape, NaN or inf.
 
     Examples
     --------
