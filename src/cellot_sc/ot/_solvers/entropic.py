@@ -110,7 +110,7 @@ class EntropicConfig:
     threshold
         Error of the marginals, in the 1-norm, at which Sinkhorn's iterations end.
     max_iterations
-        Iterations at most, for each strength.
+        Iterations at most, for each strength; no more than ten million.
     """
 
     epsilons: tuple[float, ...] = (0.05, 0.02, 0.01, 0.005, 0.002)

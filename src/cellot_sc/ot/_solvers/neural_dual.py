@@ -34,6 +34,8 @@ logger = logging.getLogger("cellot_sc")
 class NeuralDualConfig:
     """Options of the solver ``"neural_dual"``: networks, steps and rate are ott's defaults, as all that is not here.
 
+    Their limits are those of :class:`.LoopConfig`.
+
     Parameters
     ----------
     width, depth

@@ -39,7 +39,7 @@ class PaperConfig(SingleConfig):
     width, depth
         Units per layer and layers of each network.
     n_inner
-        Steps of g in each step, every one on source cells of its own, before one of f.
+        Steps of g in each step, at most 1000, every one on source cells of its own, before one of f.
     """
 
     width: int = 64

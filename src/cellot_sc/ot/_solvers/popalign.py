@@ -141,7 +141,8 @@ class PopAlignConfig:
     Parameters
     ----------
     n_components
-        Numbers of components to try; the Bayesian information criterion of both mixtures together chooses.
+        Numbers of components to try, at most 100 numbers of at most 16,384; the Bayesian information criterion of both
+        mixtures together chooses.
     max_cells
         Cells of either cloud at most. Of larger clouds a random sample is taken.
     """
