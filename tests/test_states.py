@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cellot_sc import _states
-from cellot_sc._states import Group, Layers, Numbers, OneOf, Positive, Reading, Tree, Whole, read_fields
+from cellot_sc._states import Group, Layers, Numbers, OneOf, Positive, StateReading, Tree, Whole, read_fields
 
 FIELDS: dict[str, _states.Field] = {
     "mean": Numbers("d"),
@@ -42,7 +42,7 @@ def state() -> dict[str, Any]:
 
 
 def test_what_is_right_is_read_as_it_is_used(state: dict[str, Any]) -> None:
-    read = read_fields(state, FIELDS, Reading())
+    read = read_fields(state, FIELDS, StateReading())
     assert list(read) == list(FIELDS)
     assert (read["width"], read["strength"], read["name"], read["kept"]) == (2, 0.5, "a", True)
     assert type(read["width"]) is int
@@ -84,21 +84,21 @@ def test_what_is_right_is_read_as_it_is_used(state: dict[str, Any]) -> None:
 )
 def test_what_is_wrong_is_named(state: dict[str, Any], name: str, value: Any, words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        read_fields(state | {name: value}, FIELDS, Reading())
+        read_fields(state | {name: value}, FIELDS, StateReading())
 
 
 @pytest.mark.parametrize("name", FIELDS)
 def test_nothing_may_be_missing(state: dict[str, Any], name: str) -> None:
     del state[name]
     with pytest.raises(ValueError, match=f"^{name} is missing"):
-        read_fields(state, FIELDS, Reading())
+        read_fields(state, FIELDS, StateReading())
 
 
 def test_what_else_may_be_there(state: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="^'kind' is unknown"):
-        read_fields(state | {"kind": "a"}, FIELDS, Reading())
+        read_fields(state | {"kind": "a"}, FIELDS, StateReading())
     for others in (["kind"], None):
-        assert "kind" not in read_fields(state | {"kind": "a"}, FIELDS, Reading(), others=others)
+        assert "kind" not in read_fields(state | {"kind": "a"}, FIELDS, StateReading(), others=others)
 
 
 @pytest.mark.parametrize(

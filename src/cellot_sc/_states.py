@@ -44,7 +44,7 @@ INVERTIBLE = Demand("a matrix that has an inverse is", _is_invertible)
 
 
 @dataclasses.dataclass
-class Reading:
+class StateReading:
     """How far the fields of a state are read.
 
     Parameters
@@ -73,14 +73,14 @@ class Reading:
 class Field(Protocol):
     """What a field of a state has to be."""
 
-    def read(self, value: Any, path: str, reading: Reading) -> Any:
+    def read(self, value: Any, path: str, reading: StateReading) -> Any:
         """Return the checked value; raise :class:`ValueError` that begins with the path if it is something else."""
 
 
 def read_fields(
     given: Any,
     fields: Mapping[str, Field],
-    reading: Reading,
+    reading: StateReading,
     *,
     path: str = "",
     optional: Sequence[str] = (),
@@ -150,7 +150,7 @@ class Numbers:
     axes: str
     demand: Demand | None = None
 
-    def read(self, value: Any, path: str, reading: Reading) -> np.ndarray:
+    def read(self, value: Any, path: str, reading: StateReading) -> np.ndarray:
         """Return it in single precision."""
         x = _array(value, path)
         if not reading.fits(x.shape, self.axes):
@@ -173,14 +173,14 @@ class Tree:
         Letters of what comes before the axes of every array.
     """
 
-    shapes: Callable[[Reading], Mapping[str, Any]]
+    shapes: Callable[[StateReading], Mapping[str, Any]]
     axes: str = ""
 
-    def read(self, value: Any, path: str, reading: Reading) -> dict[str, Any]:
+    def read(self, value: Any, path: str, reading: StateReading) -> dict[str, Any]:
         """Return them in single precision."""
         return self._read(value, self.shapes(reading), path, reading)
 
-    def _read(self, value: Any, shapes: Mapping[str, Any], path: str, reading: Reading) -> dict[str, Any]:
+    def _read(self, value: Any, shapes: Mapping[str, Any], path: str, reading: StateReading) -> dict[str, Any]:
         check_names(value, list(shapes), path=path)
         out: dict[str, Any] = {}
         for name in value:
@@ -203,13 +203,13 @@ class Layers:
     last: str
     n_labels: int = 0
 
-    def read(self, value: Any, path: str, reading: Reading) -> dict[str, dict[str, np.ndarray]]:
+    def read(self, value: Any, path: str, reading: StateReading) -> dict[str, dict[str, np.ndarray]]:
         """Return them in single precision."""
         names = numbered(value, "Dense_{}", MAX_LAYERS, path=path)
         out = {}
         size = None
         for name in names:
-            layer = read_fields(value[name], {"kernel": _KERNEL, "bias": _BIAS}, Reading(), path=f"{path}.{name}")
+            layer = read_fields(value[name], {"kernel": _KERNEL, "bias": _BIAS}, StateReading(), path=f"{path}.{name}")
             n_in, n_out = layer["kernel"].shape
             begins = reading.fits((n_in - self.n_labels,), self.first) if size is None else n_in == size
             ends = name != names[-1] or reading.fits((n_out,), self.last)
@@ -243,7 +243,7 @@ class Group:
     fields: Mapping[str, Field]
     optional: Sequence[str] = ()
 
-    def read(self, value: Any, path: str, reading: Reading) -> Any:
+    def read(self, value: Any, path: str, reading: StateReading) -> Any:
         """Return what is built of them."""
         return self.build(**read_fields(value, self.fields, reading, path=path, optional=self.optional))
 
@@ -255,7 +255,7 @@ class Whole:
     most: int = _numbers.MOST
     axis: str = ""
 
-    def read(self, value: Any, path: str, reading: Reading) -> int:
+    def read(self, value: Any, path: str, reading: StateReading) -> int:
         """Return it as one of Python."""
         number = _numbers.whole(_plain(value), 1, what=path, most=self.most)
         if self.axis and not reading.fits((number,), self.axis):
@@ -267,7 +267,7 @@ class Whole:
 class Positive:
     """A positive number."""
 
-    def read(self, value: Any, path: str, reading: Reading) -> float:
+    def read(self, value: Any, path: str, reading: StateReading) -> float:
         """Return it as one of Python."""
         return _numbers.positive(_plain(value), what=path)
 
@@ -278,7 +278,7 @@ class OneOf:
 
     valid: Sequence[Any]
 
-    def read(self, value: Any, path: str, reading: Reading) -> Any:
+    def read(self, value: Any, path: str, reading: StateReading) -> Any:
         """Return it."""
         plain = _plain(value)
         kinds = tuple(type(one) for one in self.valid)

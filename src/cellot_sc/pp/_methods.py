@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from cellot_sc._plugins import nearest
-from cellot_sc._states import Field, Reading, read_fields
+from cellot_sc._states import Field, StateReading, read_fields
 
 from . import _autoencoder, _pca
 
@@ -63,7 +63,7 @@ def check(decoder: Mapping[str, Any]) -> None:
     method = str(decoder.get("method"))
     if method not in METHODS:
         raise ValueError(f"a decoder of method {method!r} is unknown.{nearest(method, METHODS)}")
-    genes = Reading(sizes={"g": np.size(decoder["var_names"])} if "var_names" in decoder else {})
+    genes = StateReading(sizes={"g": np.size(decoder["var_names"])} if "var_names" in decoder else {})
     try:
         one = METHODS[method]
         read_fields(decoder, one.FIELDS, genes, optional=one.OPTIONAL, others=None)

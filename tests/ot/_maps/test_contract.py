@@ -179,7 +179,7 @@ def test_a_tampered_state_is_one_sentence_or_a_map_that_moves_cells(transport: o
 def test_a_state_of_no_map_is_refused() -> None:
     states: list[Any] = [None, "shift", [], {}, {"shift": SHIFT}, np.zeros(3)]
     for state in states:
-        with pytest.raises(ValueError, match=r"^the state of a transport map is .*; a dict that names its kind"):
+        with pytest.raises(ValueError, match=r"^the state of a transport map is .*; 'kind' is missing"):
             ot.TransportMap.from_state(state)
     with pytest.raises(ValueError, match=r"kind 'shift' cannot be read: 'more' is unknown; a dict of shift is needed"):
         ot.TransportMap.from_state(SHIFTED.state() | {"more": 1})

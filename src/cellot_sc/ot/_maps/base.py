@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from ..._numbers import shown
-from ..._states import Field, Reading, numbered, read_fields
+from ..._states import Field, StateReading, numbered, read_fields
 
 CHUNK = 16_384
 """Cells that are transported at a time: bounds the memory whatever the number of cells."""
@@ -121,7 +121,7 @@ class TransportMap(abc.ABC):
     @classmethod
     def _read(cls, state: Any, *, depth: int) -> TransportMap:
         if not isinstance(state, Mapping) or "kind" not in state:
-            raise ValueError(f"the state of a transport map is {shown(state)}; a dict that names its kind is needed.")
+            raise ValueError(f"the state of a transport map is {shown(state)}; 'kind' is missing.")
         kind = str(state["kind"])
         if kind not in cls._kinds:
             valid = ", ".join(sorted(cls._kinds))
@@ -133,7 +133,7 @@ class TransportMap(abc.ABC):
         try:
             # those of a parent are about the arguments of the parent
             if (fields := made.__dict__.get("fields")) is not None:
-                state = read_fields(state, fields, Reading(depth=depth), others=["kind"])
+                state = read_fields(state, fields, StateReading(depth=depth), others=["kind"])
             return made._from_state(state)
         except Exception as error:
             reason = f"{type(error).__name__}: {error}" if not isinstance(error, ValueError) else str(error)
@@ -181,7 +181,7 @@ class TransportMap(abc.ABC):
 class Inner:
     """The state of a map within a map."""
 
-    def read(self, value: Any, path: str, reading: Reading) -> TransportMap:
+    def read(self, value: Any, path: str, reading: StateReading) -> TransportMap:
         """Return the map."""
         if reading.depth >= MAX_NESTED:
             raise ValueError(f"{path} is a map within {MAX_NESTED} others; no more are needed.")
@@ -198,7 +198,7 @@ class Inner:
 class Several:
     """States of several maps of the same space, by their numbers."""
 
-    def read(self, value: Any, path: str, reading: Reading) -> list[TransportMap]:
+    def read(self, value: Any, path: str, reading: StateReading) -> list[TransportMap]:
         """Return the maps."""
         names = numbered(value, "{}", MAX_SEVERAL, path=path)
         return [Inner().read(value[name], f"{path}.{name}", reading) for name in names]
