@@ -33,6 +33,12 @@ def test_another_format_is_refused_with_the_version_that_wrote_it() -> None:
         _validate.kept_fit(adata, "cellot", 1)
 
 
+@pytest.mark.parametrize("version", [np.ones(2), "1", 1.5, [1], {}])
+def test_a_format_that_is_no_number_is_another(version: object) -> None:
+    with pytest.raises(ValueError, match=r"^adata.uns\['cellot'\] is of format .*, and format 1 is needed"):
+        _validate.kept_fit(holding(cellot={"maps": {}, "history": None, "format_version": version}), "cellot", 1)
+
+
 def test_what_is_missing_of_a_broken_fit_is_named() -> None:
     with pytest.raises(ValueError, match=r"cannot be read \('seed' is missing\): fit again"):
         _validate.broken_fit("cellot", KeyError("seed"))

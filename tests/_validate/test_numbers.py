@@ -18,17 +18,6 @@ def test_enough_cells() -> None:
         _validate.enough_cells(9, what="'drug'")
 
 
-@pytest.mark.parametrize("value", [1, 0.5, np.int64(3), np.float32(0.1)])
-def test_positive(value: float) -> None:
-    assert _validate.positive(value, what="step") is value
-
-
-@pytest.mark.parametrize("value", [0, -1, -0.5, float("nan"), True, "3", None])
-def test_not_positive(value: float) -> None:
-    with pytest.raises(ValueError, match="step is .*; a positive number is needed"):
-        _validate.positive(value, what="step")
-
-
 @pytest.mark.parametrize("value", [0, 0.2, np.float64(0.999)])
 def test_fraction(value: float) -> None:
     checked = _validate.fraction(value, what="test_fraction")
@@ -36,7 +25,9 @@ def test_fraction(value: float) -> None:
     assert checked == value
 
 
-@pytest.mark.parametrize("value", [-0.1, 1, 1.5, float("nan"), True, False, "0.2", None])
+@pytest.mark.parametrize(
+    "value", [-0.1, 1, 1.5, float("nan"), True, False, "0.2", None, 0.5j, np.complex64(0), 10**400, [0.1]]
+)
 def test_not_a_fraction(value: float) -> None:
     with pytest.raises(ValueError, match=r"test_fraction is .*; a number in \[0, 1\) is needed"):
         _validate.fraction(value, what="test_fraction")
@@ -46,6 +37,27 @@ def test_at_least() -> None:
     assert _validate.at_least(3, 3, what="n_cells", why="one for each") == 3
     with pytest.raises(ValueError, match=r"^n_cells is 2; at least 3 are needed: one for each\.$"):
         _validate.at_least(2, 3, what="n_cells", why="one for each")
+    for value in ("5", 5.0, None, True):
+        with pytest.raises(ValueError, match=r"^n_cells is .*; a whole number, 0 or more, is needed\.$"):
+            _validate.at_least(value, 3, what="n_cells", why="one for each")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("given", [[], [[1, 2]], [[1], [2, 3]], {}, 1.0, [1, 0], [1, "2"], np.nan, 2**40, [True]])
+def test_not_several_whole_numbers(given: Any) -> None:
+    with pytest.raises(ValueError, match=r"^n_cells is .* is needed\.$"):
+        _validate.whole_numbers(given, what="n_cells")
+
+
+def test_several_whole_numbers() -> None:
+    assert _validate.whole_numbers(np.array([5, 3, 5]), what="n_cells") == [5, 3]
+    assert _validate.whole_numbers(4, what="n_cells") == [4]
+
+
+@pytest.mark.parametrize("given", [0, 1.1, np.nan, True, "1", (), (1, 1, 1), [[0.5, 0.5]], 1j, (0.5, None), 10**400])
+def test_what_is_no_tau(given: Any) -> None:
+    with pytest.raises(ValueError, match=r"^tau is .*; a number in \(0, 1\], or one for the source"):
+        _validate.taus(given)
+    assert _validate.taus((1, np.float32(0.5))) == (1.0, 0.5)  # type: ignore[arg-type]
 
 
 def takes(parameter: str) -> list[str]:

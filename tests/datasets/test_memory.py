@@ -1,20 +1,9 @@
 from __future__ import annotations
 
-import os
-
 import pytest
 
 import cellot_sc as cs
 from cellot_sc.datasets import _memory
-
-
-def test_memory_of_this_machine() -> None:
-    assert 2**28 < _memory.memory() < 2**50
-
-
-def test_memory_where_the_system_does_not_tell(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(os, "sysconf")
-    assert _memory.memory() == 2**34
 
 
 def test_what_does_not_fit_is_refused_with_both_numbers(monkeypatch: pytest.MonkeyPatch) -> None:

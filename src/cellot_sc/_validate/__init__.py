@@ -5,7 +5,7 @@ Each function either returns the checked value or raises; what may well be meant
 """
 
 from .._arrays import matrix
-from .._numbers import seed, whole
+from .._numbers import positive, seed, whole
 from ._cells import cell_positions, unique_obs_names
 from ._clones import clonal_cells, clones, corners, fates, has_fates, populations
 from ._columns import (
@@ -79,7 +79,6 @@ from ._numbers import (
     genes_compared,
     has_history,
     panels,
-    positive,
     side_by_side,
     taus,
     whole_effects,

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import numpy as np
+
+from .._numbers import shown
 from ._names import nearest
 
 if TYPE_CHECKING:
@@ -36,10 +39,12 @@ def kept_fit(adata: AnnData, key: str, version: int) -> Mapping[str, Any]:
         hint = nearest(key, [name for name in adata.uns if has_fit(adata, name)])
         raise KeyError(f"adata.uns[{key!r}] holds no fitted maps: call cs.tl.cellot first.{hint}")
     kept = adata.uns[key]
-    if kept.get("format_version") != version:
+    written = kept.get("format_version")
+    if not isinstance(written, int | np.integer) or written != version:
         by = kept["versions"].get("cellot_sc", "") if isinstance(kept.get("versions"), Mapping) else ""
+        form = "unknown" if written is None else shown(written)
         raise ValueError(
-            f"adata.uns[{key!r}] is of format {kept.get('format_version', 'unknown')}, and format {version} is needed: "
+            f"adata.uns[{key!r}] is of format {form}, and format {version} is needed: "
             f"fit again, or install the version of cellot-sc that wrote it{f' ({by})' if by else ''}."
         )
     return kept

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from .._numbers import is_real, shown, whole
+
 MIN_TRAIN_CELLS = 10
 """Fewer train cells than this in a condition cannot define a distribution."""
 
@@ -17,17 +19,10 @@ def enough_cells(n_cells: int, *, what: str) -> None:
         raise ValueError(f"{what} has {n_cells} train cells; at least {MIN_TRAIN_CELLS} are needed.")
 
 
-def positive(value: float, *, what: str) -> float:
-    """Return ``value`` if it is a positive number; raise :class:`ValueError` otherwise."""
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not value > 0:
-        raise ValueError(f"{what} is {value!r}; a positive number is needed.")
-    return value
-
-
 def fraction(value: float, *, what: str) -> float:
     """Return ``value`` if it lies in [0, 1); raise :class:`ValueError` otherwise."""
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 <= value < 1:
-        raise ValueError(f"{what} is {value!r}; a number in [0, 1) is needed.")
+    if not is_real(value) or not 0 <= value < 1:
+        raise ValueError(f"{what} is {shown(value)}; a number in [0, 1) is needed.")
     return float(value)
 
 
@@ -40,27 +35,26 @@ def taus(value: float | Sequence[float]) -> tuple[float, float]:
         If it is not one or two numbers in (0, 1].
     """
     pair = np.atleast_1d(np.asarray(value, dtype=object))
-    ok = [isinstance(v, int | float | np.number) and not isinstance(v, bool) and 0 < v <= 1 for v in pair.tolist()]
-    if pair.size not in (1, 2) or not all(ok):
+    if pair.ndim != 1 or pair.size not in (1, 2) or not all(is_real(v) and 0 < v <= 1 for v in pair):
         raise ValueError(
-            f"tau is {value!r}; a number in (0, 1], or one for the source and one for the target, is needed."
+            f"tau is {shown(value)}; a number in (0, 1], or one for the source and one for the target, is needed."
         )
     return float(pair[0]), float(pair[-1])
 
 
 def at_least(value: int, least: int, *, what: str, why: str) -> int:
-    """Return ``value`` if it is ``least`` or more; raise :class:`ValueError` otherwise."""
-    if value < least:
+    """Return ``value`` if it is a whole number, ``least`` or more; raise :class:`ValueError` otherwise."""
+    if whole(value, 0, what=what) < least:
         raise ValueError(f"{what} is {value}; at least {least} are needed: {why}.")
     return value
 
 
 def whole_numbers(given: Any, *, what: str) -> list[int]:
     """Return positive whole numbers, each once; raise :class:`ValueError` if one is not, or there is none."""
-    values = np.atleast_1d(given)
-    if not values.size or values.ndim > 1 or values.dtype.kind not in "iu" or (values < 1).any():
-        raise ValueError(f"{what} is {given!r}; a positive whole number, or several, is needed.")
-    return list(dict.fromkeys(int(value) for value in values))
+    values = np.atleast_1d(np.asarray(given, dtype=object))
+    if not values.size or values.ndim > 1:
+        raise ValueError(f"{what} is {shown(given)}; a positive whole number, or several, is needed.")
+    return list(dict.fromkeys(whole(value, 1, what=what) for value in values))
 
 
 def genes_compared(genes: bool) -> None:

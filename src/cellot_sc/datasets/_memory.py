@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 
-SUPPOSED = 2**34
-"""Bytes of memory where the system does not say how much there is."""
-
-
-def memory() -> int:
-    """Return the bytes of memory of this machine."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):
-        return SUPPOSED
+from cellot_sc._machine import memory
 
 
 def check_fits(n_bytes: int, sizes: Mapping[str, int]) -> None:

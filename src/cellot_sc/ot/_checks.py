@@ -1,49 +1,125 @@
-"""Checks of solvers' options, and the words of their errors: what was got, and what is needed."""
+"""Checks of solvers' options: one rule for every name, so that what it bounds is bounded in all of them."""
 
 from __future__ import annotations
 
+import dataclasses
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from .._machine import memory
+from .._numbers import positive, shown, whole
+from .._states import MAX_LAYERS
 
-def counts(config: Any, *names: str) -> None:
-    """Raise :class:`ValueError` unless options are positive whole numbers."""
-    for name in names:
-        value = getattr(config, name)
-        _require(name, value, _is_whole(value) and value > 0, "a positive whole number")
+type Rule = Callable[..., Any]
+"""Returns a checked value, given it and, as ``what``, its name; raises :class:`ValueError`."""
+
+MAX_STEPS = 10**7
+"""Steps, and what is counted in steps: a hundred times what was ever published."""
+MAX_BATCH = 2**20
+MAX_WIDTH = 2**14
+MAX_CANDIDATES = 100
+"""Of options with several values, to choose from; and layers that are given one by one."""
+MAX_CELLS = 10**9
 
 
-def positive(config: Any, *names: str, or_zero: bool = False) -> None:
-    """Raise :class:`ValueError` unless options are positive, finite numbers, or 0 where that is one more choice."""
-    kind = "a finite number, 0 or more," if or_zero else "a positive, finite number"
-    for name in names:
-        value = getattr(config, name)
-        _require(name, value, _is_finite(value) and (value > 0 or (or_zero and value == 0)), kind)
+def _optional(value: Any, *, what: str, rule: Rule) -> Any:
+    return None if value is None else rule(value, what=what)
 
 
-def several(config: Any, name: str, *, whole: bool = False) -> tuple[Any, ...]:
-    """Return an option that is one positive, finite number (a whole one if ``whole``), or several, as a tuple.
+def _several(value: Any, *, what: str, rule: Rule) -> tuple[Any, ...]:
+    """Return one value, or several, as a tuple."""
+    values = np.atleast_1d(np.asarray(value, dtype=object))
+    if values.ndim > 1 or not 0 < len(values) <= MAX_CANDIDATES:
+        n_given = "one or several" if not len(values) else f"at most {MAX_CANDIDATES}"
+        raise ValueError(f"{what} is {shown(value)}; a positive number, {n_given} of them, is needed.")
+    return tuple(rule(one, what=what) for one in values)
+
+
+def _flag(value: Any, *, what: str) -> bool:
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"{what} is {shown(value)}; True or False is needed.")
+    return bool(value)
+
+
+def _folder(value: Any, *, what: str) -> Path | str:
+    if not isinstance(value, str | os.PathLike) or not os.fspath(value):
+        raise ValueError(f"{what} is {shown(value)}; the path of a folder, or None, is needed.")
+    return value if isinstance(value, str) else Path(value)
+
+
+_steps = partial(whole, least=1, most=MAX_STEPS)
+_width = partial(whole, least=1, most=MAX_WIDTH)
+_depth = partial(whole, least=1, most=MAX_LAYERS)
+_cells = partial(whole, least=1, most=MAX_CELLS)
+
+RULES: dict[str, Rule] = {
+    "batch_size": partial(whole, least=1, most=MAX_BATCH),
+    "check_every": _steps,
+    "checkpoint_dir": partial(_optional, rule=_folder),
+    "coefficient": positive,
+    "depth": _depth,
+    "epsilon": positive,
+    "epsilons": partial(_several, rule=positive),
+    "hidden": partial(_several, rule=_width),
+    "learning_rate": positive,
+    "linear": _flag,
+    "max_cells": _cells,
+    "max_iterations": _steps,
+    "min_steps": _steps,
+    "n_components": partial(_several, rule=_width),
+    "n_inner": partial(whole, least=1, most=1000),
+    "n_latent": partial(_optional, rule=_width),
+    "n_steps": _steps,
+    "noise": partial(positive, or_zero=True),
+    "patience": partial(_optional, rule=_steps),
+    "penalties": partial(_several, rule=positive),
+    "residual": _flag,
+    "resume": _flag,
+    "strength": positive,
+    "threshold": positive,
+    "weight_decay": partial(positive, or_zero=True),
+    "width": _width,
+}
+"""What every option has to be, in whichever solver it is."""
+
+
+def options(config: Any) -> None:
+    """Check every option of a solver, and make plain numbers of those of numpy.
 
     Raises
     ------
     ValueError
-        If there is none, or one is not.
+        If one has an impossible value.
     """
-    values = tuple(np.atleast_1d(np.asarray(getattr(config, name), dtype=object)))
-    is_right, kind = (_is_whole, "whole number") if whole else (_is_finite, "finite number")
-    _require(name, values, bool(values) and all(is_right(v) and v > 0 for v in values), f"a positive {kind}")
-    return tuple(int(value) if whole else float(value) for value in values)
+    for field in dataclasses.fields(config):
+        # one that is not here is that of another distribution, which checks it itself
+        if field.name in RULES:
+            object.__setattr__(config, field.name, RULES[field.name](getattr(config, field.name), what=field.name))
 
 
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+def room(n_numbers: int, *, lower: str) -> None:
+    """Check that so many numbers in single precision fit into the memory of the machine, before any is made.
 
+    Parameters
+    ----------
+    n_numbers
+        How many there are at least.
+    lower
+        What to lower if there are too many.
 
-def _is_finite(value: Any) -> bool:
-    return isinstance(value, int | float | np.number) and not isinstance(value, bool) and bool(np.isfinite(value))
-
-
-def _require(name: str, value: Any, is_right: bool, kind: str) -> None:
-    if not is_right:
-        raise ValueError(f"{name} is {value!r}; {kind} is needed.")
+    Raises
+    ------
+    ValueError
+        If they do not fit.
+    """
+    needed, there = 4 * n_numbers, memory()
+    if needed > there:
+        raise ValueError(
+            f"the fit needs {needed / 2**30:,.1f} GiB at least, and the machine has {there / 2**30:,.1f}: "
+            f"lower {lower}."
+        )

@@ -14,6 +14,7 @@ from tqdm.auto import tqdm
 
 from cellot_sc import _defaults, _validate
 from cellot_sc._settings import logger, settings
+from cellot_sc._states import Field, Layers, Numbers, Positive, Whole
 
 from . import _pca
 from ._rows import bounded, by_row, dense
@@ -27,6 +28,18 @@ MAX_DENSE = 2**24
 """Numbers of cells that are held dense at once."""
 MAX_VALID = 1000
 """Validation cells that the explained variance is logged of, at most."""
+FIELDS: dict[str, Field] = {
+    "n_components": Whole(axis="l"),
+    "center": Numbers("g"),
+    "scale": Positive(),
+    "encoder": Layers("g", "l"),
+    "decoder": Layers("l", "g"),
+    "range": Numbers("2"),
+    # of a linear one
+    "components": Numbers("lg"),
+}
+"""What every field of a decoder that is used has to be: ``g`` genes, ``l`` dimensions of the latent."""
+OPTIONAL = ("components",)
 SET_HERE = ("n_latent", "checkpoint_dir", "resume")
 """Options of :class:`cellot_sc.ot.AutoencoderConfig` that are none of :func:`fit`."""
 PRESETS: dict[str, dict[str, Any]] = {
@@ -116,14 +129,15 @@ def project(x: Any, decoder: Mapping[str, Any]) -> np.ndarray:
     n_rows = max(1, MAX_DENSE // x.shape[1])
     for start in range(0, x.shape[0], n_rows):
         rows = slice(start, start + n_rows)
-        latent[rows] = autoencoder.scale * autoencoder.encode(dense(cells[rows]))
+        latent[rows] = autoencoder.scale * _finite(autoencoder.encode(dense(cells[rows])))
     return latent
 
 
 def reconstruct(latent: np.ndarray, decoder: Mapping[str, Any]) -> np.ndarray:
     """Return the expression, float32 (n_cells, n_genes), at a latent of shape (n_cells, n_components)."""
     autoencoder = _autoencoder(decoder)
-    return bounded(autoencoder.decode(np.asarray(latent, dtype=np.float32) / autoencoder.scale), *decoder["range"])
+    x = _finite(autoencoder.decode(np.asarray(latent, dtype=np.float32) / autoencoder.scale))
+    return bounded(x, *decoder["range"])
 
 
 def _autoencoder(decoder: Mapping[str, Any]) -> Autoencoder:
@@ -131,6 +145,13 @@ def _autoencoder(decoder: Mapping[str, Any]) -> Autoencoder:
 
     # latents are kept in the units of the expression, networks in their own
     return Autoencoder(dict(decoder), decoder["center"], float(decoder["scale"]))
+
+
+def _finite(x: np.ndarray) -> np.ndarray:
+    """Return what networks made of finite numbers, if that is finite."""
+    if not np.isfinite(x).all():
+        raise ValueError("the autoencoder returns NaN or inf: represent again, or read its file anew.")
+    return x
 
 
 def _log(fitted: Mapping[str, Any], principal: Mapping[str, Any], valid: Any) -> None:

@@ -11,7 +11,7 @@ from anndata import AnnData
 from cellot_sc import _keys, _validate
 from cellot_sc._digest import digest
 
-from ._methods import METHODS
+from ._methods import METHODS, check
 from ._origin import MARKS
 
 
@@ -39,7 +39,8 @@ def decode(adata: AnnData, latent: np.ndarray, *, key: str = _keys.REP) -> np.nd
     KeyError
         If there is no decoder under ``key``.
     ValueError
-        If ``latent`` has another number of dimensions or holds NaN or inf, or the genes are not those of the decoder.
+        If ``latent`` has another number of dimensions or holds NaN or inf, or the genes are not those of the decoder,
+        or that cannot be used: a field is missing, of another shape, NaN or inf.
 
     Examples
     --------
@@ -58,6 +59,7 @@ def decode(adata: AnnData, latent: np.ndarray, *, key: str = _keys.REP) -> np.nd
 
 def reconstruct(decoder: Mapping[str, Any], latent: np.ndarray) -> np.ndarray:
     """Return the expression of the decoder's own genes in their own order; parameters and errors of :func:`decode`."""
+    check(decoder)
     points = _validate.points(latent, n_dims=int(decoder["n_components"]), what="latent")
     return METHODS[decoder["method"]].reconstruct(points, decoder)
 

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
+
+from cellot_sc._plugins import nearest
+from cellot_sc._states import Field, StateReading, read_fields
 
 from . import _autoencoder, _pca
 
 
 class Method(Protocol):
     """What a representation has to offer; a module with these functions does."""
+
+    @property
+    def FIELDS(self) -> Mapping[str, Field]:
+        """What every field of the decoder that it uses has to be, with ``g`` for genes."""
+        ...
+
+    @property
+    def OPTIONAL(self) -> Sequence[str]:
+        """Fields that not every decoder has."""
+        ...
 
     def options(self) -> list[str]:
         """Return the names of the options that :meth:`fit` that not every method has."""
@@ -36,3 +49,23 @@ class Method(Protocol):
 
 
 METHODS: dict[str, Method] = {"pca": _pca, "autoencoder": _autoencoder}
+
+
+def check(decoder: Mapping[str, Any]) -> None:
+    """Check a decoder that may come from a file, before it is used.
+
+    Raises
+    ------
+    ValueError
+        If its method is unknown, or a field is not what the method needs: missing, of another type or shape, NaN or
+        inf, or not positive where it has to be.
+    """
+    method = str(decoder.get("method"))
+    if method not in METHODS:
+        raise ValueError(f"a decoder of method {method!r} is unknown.{nearest(method, METHODS)}")
+    genes = StateReading(sizes={"g": np.size(decoder["var_names"])} if "var_names" in decoder else {})
+    try:
+        one = METHODS[method]
+        read_fields(decoder, one.FIELDS, genes, optional=one.OPTIONAL, others=None)
+    except ValueError as error:
+        raise ValueError(f"a decoder of method {method!r} cannot be used: {error}") from error

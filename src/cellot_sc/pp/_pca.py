@@ -13,11 +13,20 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 from cellot_sc._settings import logger
+from cellot_sc._states import Field, Numbers, Whole
 
 from ._rows import bounded, by_row
 
 CHUNK = 8192
 """Cells that are held dense at once."""
+FIELDS: dict[str, Field] = {
+    "n_components": Whole(axis="l"),
+    "mean": Numbers("g"),
+    "components": Numbers("lg"),
+    "range": Numbers("2"),
+}
+"""What every field of a decoder that is used has to be: ``g`` genes, ``l`` components."""
+OPTIONAL = ()
 MAX_EXACT_GENES = 2000
 """Up to this many genes, the covariance is decomposed directly, which is faster; beyond, components are iterated to."""
 

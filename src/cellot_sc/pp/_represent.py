@@ -12,7 +12,7 @@ from cellot_sc import _keys, _validate
 from cellot_sc._settings import logger
 
 from ._decode import decoder_digest
-from ._methods import METHODS
+from ._methods import METHODS, check
 from ._origin import MARKS, Marks
 
 
@@ -139,6 +139,7 @@ def represent(
 
 def project(x: Any, decoder: Mapping[str, Any]) -> np.ndarray:
     """Return the latent, float32 (n_cells, n_components), of cells of shape (n_cells, n_genes) under a kept decoder."""
+    check(decoder)
     return METHODS[decoder["method"]].project(x, decoder)
 
 

@@ -15,7 +15,7 @@ from cellot_sc import _keys, _validate
 from cellot_sc._settings import logger
 
 from ._decode import decoder_digest, reconstruct
-from ._methods import METHODS
+from ._methods import METHODS, check
 from ._origin import Marks, Origin
 from ._rows import bounded, dense
 
@@ -266,6 +266,7 @@ class Space:
         # of some of the genes, nothing can be represented
         if x is None or not self.adata.n_obs or not set(self._genes) <= set(self.adata.var_names.astype(str)):
             return
+        check(self._decoder)
         columns = self._columns
         rows = np.unique(np.linspace(0, self.adata.n_obs - 1, N_PROJECTED).astype(int))
         kept, cells = dense(self._matrix()[rows]), _validate.matrix(x, what=where)[rows]

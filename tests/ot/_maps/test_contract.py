@@ -98,6 +98,131 @@ def test_every_kind_survives_a_file_to_the_bit(tmp_path: Path, suffix: str) -> N
         np.testing.assert_array_equal(again.transport(CELLS), transport.transport(CELLS))
 
 
+def paths(state: Mapping[str, Any], before: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield where everything is that a state holds, but for what kind of map it is of."""
+    for name, value in state.items():
+        if name != "kind":
+            yield (*before, name)
+            if isinstance(value, Mapping):
+                yield from paths(value, (*before, name))
+
+
+MISSING = object()
+
+
+def changed(state: Mapping[str, Any], path: tuple[str, ...], change: Any) -> dict[str, Any]:
+    """Return a copy of a state in which something is changed; ``MISSING`` leaves it out."""
+    name, *rest = path
+    value = changed(state[name], tuple(rest), change) if rest else change(state[name])
+    return {key: held for key, held in {**state, name: value}.items() if held is not MISSING}
+
+
+def of_arrays(change: Any, otherwise: Any) -> Any:
+    """Return a change of arrays, and what anything else becomes."""
+    return lambda value: change(value) if isinstance(value, np.ndarray) else otherwise
+
+
+REFUSED: dict[str, Any] = {
+    "nothing": lambda v: MISSING,
+    "none": lambda v: None,
+    "texts": lambda v: np.array(["a", "b"]),
+    "objects": lambda v: np.full(np.shape(v), None, dtype=object),
+    "a list": lambda v: [1.0, 2.0],
+    "an empty dict": lambda v: {},
+    "empty": lambda v: np.zeros((0, N_DIMS)),
+    "bytes": lambda v: b"1",
+    "complex": of_arrays(lambda v: v * 1j, 1j),
+    "masked": of_arrays(lambda v: np.ma.masked_array(v, v == v), np.ma.masked),
+    "NaN": of_arrays(lambda v: np.full_like(v, np.nan), np.nan),
+    "inf": of_arrays(lambda v: v + np.inf, np.inf),
+    "beyond single precision": of_arrays(lambda v: np.full(v.shape, 1e300), 1e300),
+    "one more axis": of_arrays(lambda v: v[None, None], np.ones((1, 1))),
+}
+"""What no field of any map can be."""
+PERHAPS: dict[str, Any] = {
+    "a text": lambda v: "1",
+    "a number": lambda v: np.float32(3),
+    "no axis": lambda v: np.array(2.5),
+    "a flag": lambda v: True,
+    "a large number": lambda v: 10**9,
+    "huge": of_arrays(lambda v: np.full_like(v, 1e29), 10**400),
+    "negative": of_arrays(lambda v: -abs(v) - 1, -1),
+    "zero": of_arrays(lambda v: v * 0, 0),
+    "transposed": of_arrays(np.transpose, 7),
+    "shorter": of_arrays(lambda v: v[:-1] if v.ndim else v, 1.5),
+    "longer": of_arrays(lambda v: np.concatenate([v, v]) if v.ndim else v, 2),
+    "one more entry": lambda v: {**v, "more": np.ones(2)} if isinstance(v, dict) else np.ones(3),
+}
+
+
+@pytest.mark.parametrize("transport", MAPS, ids=lambda transport: transport.kind)
+def test_a_tampered_state_is_one_sentence_or_a_map_that_moves_cells(transport: ot.TransportMap) -> None:
+    state = transport.state()
+    for path in paths(state):
+        for name, change in (REFUSED | PERHAPS).items():
+            # nothing tells that there was one more
+            if name == "nothing" and path[-1][-1].isdigit():
+                continue
+            try:
+                tampered = ot.TransportMap.from_state(changed(state, path, change))
+                for out in (tampered.transport(CELLS[:5]), tampered.cost(CELLS[:5])):
+                    assert np.isfinite(out).all(), (path, name)
+            except ValueError as error:
+                assert str(error).startswith(("a transport map of kind", "cells have shape")), (path, name)
+                assert len(str(error)) < 500, (path, name)
+                if name in REFUSED:
+                    assert path[-1] in str(error), (path, name, str(error))
+            else:
+                assert name not in REFUSED, (path, name)
+
+
+def test_a_state_of_no_map_is_refused() -> None:
+    states: list[Any] = [None, "shift", [], {}, {"shift": SHIFT}, np.zeros(3)]
+    for state in states:
+        with pytest.raises(ValueError, match=r"^the state of a transport map is .*; 'kind' is missing"):
+            ot.TransportMap.from_state(state)
+    with pytest.raises(ValueError, match=r"kind 'shift' cannot be read: 'more' is unknown; a dict of shift is needed"):
+        ot.TransportMap.from_state(SHIFTED.state() | {"more": 1})
+
+
+def test_maps_are_not_nested_without_end() -> None:
+    state = SHIFTED.state()
+    for _ in range(900):
+        state = {"kind": "chain", "steps": {"0": state}}
+    with pytest.raises(ValueError, match="is a map within 10 others; no more are needed"):
+        ot.TransportMap.from_state(state)
+
+
+def test_singular_and_negative_mixtures_are_refused_by_name() -> None:
+    state = ot.MixtureMap(mixture(), mixture(), np.eye(2) / 2).state()
+    singular = changed(state, ("source", "shared"), np.zeros_like)
+    with pytest.raises(ValueError, match=r"'popalign' cannot be read: source.shared .* positive definite matrices are"):
+        ot.TransportMap.from_state(singular)
+    negative = changed(state, ("target", "weights"), lambda v: np.array([1.5, -0.5]))
+    with pytest.raises(ValueError, match=r"target.weights is .*; positive numbers that sum to one are needed"):
+        ot.TransportMap.from_state(negative)
+
+
+def test_what_another_package_cannot_read_is_a_sentence(kinds: None) -> None:
+    def broken(state: Mapping[str, Any]) -> Any:
+        raise RuntimeError("no wheels")
+
+    made = type("Cart", (Shifted, ot.TransportMap), {"kind": "cart", "_from_state": broken})
+    with pytest.raises(ValueError, match="kind 'cart' cannot be read: RuntimeError: no wheels"):
+        ot.TransportMap.from_state(made().state())
+
+
+def test_fields_of_a_parent_are_not_those_of_its_child(kinds: None) -> None:
+    class Twice(ot.MeanShiftMap):
+        kind = "twice"
+
+        def __init__(self, shift: np.ndarray, times: int) -> None:
+            super().__init__(shift)
+            self.times = int(times)
+
+    assert ot.TransportMap.from_state(Twice(SHIFT, 2).state()).state()["times"] == 2
+
+
 class Shifted:
     """What a map has to have, to be broken in one way or other."""
 

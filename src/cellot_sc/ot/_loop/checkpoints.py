@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
 import os
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from .._problem import Problem
+from ... import _numbers
+from .._problem import History, Problem
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,37 +42,142 @@ class Checkpoint:
         """The file."""
         return self.folder / "checkpoint.npz"
 
+    @property
+    def partial(self) -> Path:
+        """The file while it is written."""
+        return self.path.with_suffix(".partial")
+
+    def prepare(self) -> None:
+        """Make the folder, and remove what a kill left half written there, before anything is trained.
+
+        Raises
+        ------
+        OSError
+            If nothing can be written there.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.partial.touch()
+            self.partial.unlink()
+            if self.path.is_dir():
+                raise IsADirectoryError(f"{self.path.name} is a folder")
+        # of paths that no system has, such as those with a null character
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise OSError(
+                f"no checkpoint can be written to {str(self.folder)!r} ({reason}): choose another checkpoint_dir."
+            ) from error
+
     def save(self, run: Any, record: dict[str, Any]) -> None:
-        """Replace what was kept, at once: a kill at any moment leaves the old file or the new one."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        """Replace what was kept, at once: a kill at any moment leaves the old file or the new one.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written, as on a full disk. What was kept before stays.
+        """
         leaves: dict[str, Any] = {f"leaf_{i}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(run))}
         text = json.dumps({**record, "fingerprint": self.fingerprint})
-        partial = self.path.with_suffix(".partial")
-        with partial.open("wb") as file:
-            np.savez(file, record=np.frombuffer(text.encode(), dtype=np.uint8), **leaves)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(self.path)
+        try:
+            with self.partial.open("wb") as file:
+                np.savez(file, record=np.frombuffer(text.encode(), dtype=np.uint8), **leaves)
+                file.flush()
+                os.fsync(file.fileno())
+            self.partial.replace(self.path)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                self.partial.unlink()
+            before = "What was kept before stays: make room, and go on with resume=True." if self.path.exists() else ""
+            raise OSError(
+                f"the state of the fit cannot be written to {str(self.path)!r} ({error.strerror or error}). {before}"
+            ) from error
 
-    def load(self, like: Any) -> tuple[Any, dict[str, Any]] | None:
-        """Return what was kept, in the shape of ``like``, or ``None`` if there is nothing to resume.
+    def load(self, like: Any, n_steps: int, n_histories: int) -> tuple[Any, Record] | None:
+        """Return what was kept, or ``None`` if there is nothing to resume.
+
+        Parameters
+        ----------
+        like
+            What is of the same structure, with arrays of the same shapes and types.
+        n_steps
+            Steps of the whole training.
+        n_histories
+            Number of its problems.
 
         Raises
         ------
         ValueError
-            If the file belongs to another training.
+            If the file belongs to another training, or cannot be read.
         """
         if not self.resume or not self.path.exists():
             return None
-        with np.load(self.path, allow_pickle=False) as file:
-            record = json.loads(file["record"].tobytes().decode())
-            if record["fingerprint"] != self.fingerprint:
-                raise ValueError(
-                    f"{self.path} belongs to a fit with other data or options: choose another checkpoint_dir."
-                )
-            leaves, structure = jax.tree.flatten(like)
-            run = jax.tree.unflatten(structure, [file[f"leaf_{i}"] for i in range(len(leaves))])
-        return run, record
+        leaves, structure = jax.tree.flatten(like)
+        try:
+            with zipfile.ZipFile(self.path) as archive:
+                text = _read(archive, "record", None, np.dtype(np.uint8)).tobytes().decode()
+                given = json.loads(text)
+                if given["fingerprint"] == self.fingerprint:
+                    record = Record.of(given, n_steps, n_histories)
+                    kept = [_read(archive, f"leaf_{i}", np.shape(leaf), leaf.dtype) for i, leaf in enumerate(leaves)]
+                    return jax.tree.unflatten(structure, kept), record
+        # whatever a file that is another, or half of one, makes of the readers of zip, numpy and JSON
+        except Exception as error:
+            raise ValueError(
+                f"{str(self.path)!r} is no checkpoint that can be read ({error}): remove it, or choose another "
+                "checkpoint_dir."
+            ) from error
+        raise ValueError(f"{self.path} belongs to a fit with other data or options: choose another checkpoint_dir.")
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """How far a training was.
+
+    Parameters
+    ----------
+    done
+        Steps that were made.
+    seconds
+        How long they took.
+    histories
+        How it went, for every problem.
+    """
+
+    done: int
+    seconds: float
+    histories: list[History]
+
+    @classmethod
+    def of(cls, given: dict[str, Any], n_steps: int, n_histories: int) -> Record:
+        """Return a record, given what JSON makes of one; raise whatever fits if it is none."""
+        histories = [History(**one) for one in given["histories"]]
+        for history in histories:
+            looks: list[list[Any]] = [history.step, history.seconds, *history.metrics.values()]
+            _numbers.reals([one for column in looks for one in column], what="history")
+            if len({len(column) for column in looks}) != 1:
+                raise ValueError("a history has columns of different lengths")
+        if len(histories) != n_histories:
+            raise ValueError(f"it has {len(histories)} histories of {n_histories} problems")
+        done = _numbers.whole(given["done"], 0, what="done", most=n_steps)
+        [seconds] = _numbers.reals([given["seconds"]], what="seconds")
+        return cls(done, seconds, histories)
+
+
+def _read(archive: zipfile.ZipFile, name: str, shape: tuple[int, ...] | None, dtype: np.dtype[Any]) -> np.ndarray:
+    """Return an array of an archive, if it says that it is of that shape and type, before memory is taken for it."""
+    info = archive.getinfo(f"{name}.npy")
+    if info.compress_type != zipfile.ZIP_STORED:
+        raise ValueError(f"{name} is compressed")
+    with archive.open(info) as file:
+        version = np.lib.format.read_magic(file)
+        header = np.lib.format.read_array_header_1_0(file) if version == (1, 0) else (None, None, None)
+    kept_shape, _, kept_dtype = header
+    if shape is None and kept_shape is not None and len(kept_shape) == 1:
+        shape = (min(kept_shape[0], Path(archive.filename or "").stat().st_size),)
+    if (kept_shape, kept_dtype) != (shape, dtype):
+        raise ValueError(f"{name} is not of the shape and type that it has in this fit")
+    with archive.open(info) as file:
+        return np.lib.format.read_array(file, allow_pickle=False)
 
 
 def fit_checkpoint(config: Any, problems: Sequence[Problem], seed: int) -> Checkpoint | None:
@@ -83,6 +191,11 @@ def fit_checkpoint(config: Any, problems: Sequence[Problem], seed: int) -> Check
         What is fitted: a checkpoint is resumed only with the same cells, options and seed.
     seed
         Seed of the fit.
+
+    Raises
+    ------
+    OSError
+        If nothing can be written to that folder.
     """
     if config.checkpoint_dir is None:
         return None
@@ -93,4 +206,6 @@ def fit_checkpoint(config: Any, problems: Sequence[Problem], seed: int) -> Check
             if (array := getattr(problem, field.name)) is not None:
                 digest.update(f"{field.name} {array.shape}".encode())
                 digest.update(np.ascontiguousarray(array).tobytes())
-    return Checkpoint(Path(config.checkpoint_dir), digest.hexdigest(), config.resume)
+    checkpoint = Checkpoint(Path(config.checkpoint_dir), digest.hexdigest(), config.resume)
+    checkpoint.prepare()
+    return checkpoint

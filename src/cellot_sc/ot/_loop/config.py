@@ -3,6 +3,7 @@
 # types are not texts here: the options are documented with the classes that inherit them, in other modules
 import abc
 import dataclasses
+import math
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,16 @@ type LoopState = dict[str, Any]
 class LoopConfig(abc.ABC):
     """The options that all neural solvers have, and what each has to define: a solver is its options.
 
-    Equal ones share compiled code. Where a fit is kept on disk makes no difference to that.
+    Equal ones share compiled code. Where a fit is kept on disk makes no difference to that. Steps are at most ten
+    million, whatever they count, layers at most 100 of at most 16,384 units; a fit that would not fit into the memory
+    of the machine is refused before it begins.
 
     Parameters
     ----------
     learning_rate
         Step size of Adam.
     batch_size
-        Cells per cloud and step.
+        Cells per cloud and step, at most 2**20.
     n_steps
         Steps at most.
     check_every
@@ -51,10 +54,7 @@ class LoopConfig(abc.ABC):
 
     def __post_init__(self) -> None:
         """Check every value."""
-        _checks.counts(self, "batch_size", "n_steps", "check_every")
-        if self.patience is not None:
-            _checks.counts(self, "patience")
-        _checks.positive(self, "learning_rate")
+        _checks.options(self)
         if self.resume and self.checkpoint_dir is None:
             raise ValueError("resume=True needs the checkpoint_dir to resume from.")
 
@@ -62,6 +62,22 @@ class LoopConfig(abc.ABC):
     def n_drawn(self) -> int:
         """Cells of either cloud that a step draws."""
         return self.batch_size
+
+    @property
+    def n_units(self) -> int:
+        """Numbers that a step makes of every cell that it draws, beside the cell itself, at least."""
+        return 0
+
+    def check_room(self, state: Any, n_states: int, n_fits: int, n_dims: int) -> None:
+        """Raise :class:`ValueError` if a training does not fit into memory, given the shapes of a state, and numbers.
+
+        Those of such states, of fits that are made side by side, and of dimensions.
+        """
+        n_weights = n_states * sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(state))
+        # a state and its successor; cells of either cloud, and what networks make of them
+        n_numbers = 2 * n_weights + n_fits * self.n_drawn * (2 * n_dims + self.n_units)
+        sizes = {"batch_size", "width", "hidden", "depth", "n_inner"}
+        _checks.room(n_numbers, lower=", ".join(f.name for f in dataclasses.fields(self) if f.name in sizes))
 
     @abc.abstractmethod
     def step(self, state: LoopState, x: jax.Array, y: jax.Array, key: jax.Array) -> tuple[LoopState, jax.Array]:

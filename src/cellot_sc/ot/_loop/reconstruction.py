@@ -13,7 +13,6 @@ import numpy as np
 import optax
 
 from ... import _numbers
-from .. import _checks
 from .._maps.autoencoder import Autoencoder, conditioned, decode, encode, random_networks
 from .._maps.networks import Params
 from .._problem import History, Problem, Progress
@@ -58,13 +57,10 @@ class Reconstruction(SingleConfig):
     is_damped: ClassVar[bool] = True
     """Whether a training that diverged goes on with shorter steps."""
 
-    def __post_init__(self) -> None:
-        """Check every value."""
-        super().__post_init__()
-        if self.n_latent is not None:
-            _checks.counts(self, "n_latent")
-        _checks.positive(self, "weight_decay", or_zero=True)
-        object.__setattr__(self, "hidden", _checks.several(self, "hidden", whole=True))
+    @property
+    def n_units(self) -> int:
+        """Units of the encoder and of the decoder."""
+        return 2 * sum(self.hidden)
 
     def width(self, n_dims: int) -> int:
         """Return the width of the bottleneck for cells of so many dimensions."""
@@ -273,6 +269,8 @@ def fit_autoencoder(
 
     Raises
     ------
+    ValueError
+        If the seed is none, or the training would not fit into memory.
     FloatingPointError
         If the error stops being finite.
 
@@ -294,6 +292,8 @@ def fit_autoencoder(
     check_every = min(config.check_every, n_steps)
     n_steps = -(-n_steps // check_every) * check_every
     config = dataclasses.replace(config, batch_size=batch_size, n_steps=n_steps, check_every=check_every)
+    start, key = partial(config.start, n_dims=n_dims, silent=config.linear), jax.random.key(seed)
+    config.check_room(jax.eval_shape(start, key), 1, 1, n_dims)
     frame = Autoencoder({}, np.zeros(n_dims, dtype=np.float32) if center is None else center, scale)
 
     # a stream of their own, so that the number of validation cells does not change the batches
@@ -305,7 +305,7 @@ def fit_autoencoder(
     rows = _rows(np.random.default_rng(seed), n_cells, batch_size)
     batches = (np.stack([_dense(frame, x, next(rows)) for _ in range(n_inner)]) for _ in iter(int, 1))
 
-    state = config.start(jax.random.key(seed), n_dims, silent=config.linear)
+    state = start(key)
     if config.linear:
         state["fixed"] = {"components": jnp.asarray(components, dtype=jnp.float32)}
     trained = train(

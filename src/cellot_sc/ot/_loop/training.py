@@ -127,7 +127,7 @@ def train(
     progress
         Called after every look.
     checkpoint
-        Where the state is kept, and maybe resumed from.
+        Where the state is kept, and maybe resumed from; see :meth:`.Checkpoint.save` and ``load`` for what they raise.
     advance
         What makes a few steps of all problems and members: the one for cells that lie in memory.
     """
@@ -138,9 +138,11 @@ def train(
     run = _Run(state, config.params(state), criterion, np.zeros(n_problems, dtype=np.int64))
     done = 0
     before = 0.0
-    if checkpoint is not None and (kept := checkpoint.load(run)) is not None:
+    if checkpoint is not None and (kept := checkpoint.load(run, config.n_steps, n_problems)) is not None:
         run, record = kept
-        done, before, histories = record["done"], record["seconds"], [History(**h) for h in record["histories"]]
+        if not all(_finite(part).all() for part in (run.state, run.best)):
+            raise ValueError(f"{str(checkpoint.path)!r} holds NaN or inf: remove it, or choose another checkpoint_dir.")
+        done, before, histories = record.done, record.seconds, record.histories
     else:
         _record(histories, 0, 0.0, np.full(criterion.shape, np.nan), criterion)
     patience = np.inf if config.patience is None else config.patience * config.check_every
@@ -199,9 +201,11 @@ def train_each(
     Without validation cells, those of the last step.
     """
     n_dims = problems[0].n_dims
+    start, key = jax.jit(config.start, static_argnums=1), jax.random.key(seed)
+    config.check_room(start.eval_shape(key, n_dims), len(problems), len(problems), n_dims)
     zero = np.zeros(n_dims, dtype=np.float32)
     clouds = gather(problems, [(zero, zero)] * len(problems), seed)
-    one = jax.jit(config.start, static_argnums=1)(jax.random.key(seed), n_dims)
+    one = start(key, n_dims)
     state = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (len(problems), 1, *leaf.shape)), one)
     trained = train(
         config,

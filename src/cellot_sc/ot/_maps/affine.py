@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
+from ..._states import INVERTIBLE, Numbers, Whole
 from .base import TransportMap
 from .networks import as_arrays
 
@@ -18,6 +21,7 @@ class IdentityMap(TransportMap):
     """
 
     kind = "unmoved"
+    fields: ClassVar = {"n_dims": Whole()}
 
     def __init__(self, n_dims: int) -> None:
         self.n_dims = int(n_dims)
@@ -39,6 +43,7 @@ class MeanShiftMap(TransportMap):
     """
 
     kind = "shift"
+    fields: ClassVar = {"shift": Numbers("d")}
 
     def __init__(self, shift: np.ndarray) -> None:
         self.shift = np.asarray(shift, dtype=np.float32)
@@ -65,6 +70,7 @@ class AffineMap(TransportMap):
     """
 
     kind = "affine"
+    fields: ClassVar = {"matrix": Numbers("dd", INVERTIBLE), "source_mean": Numbers("d"), "target_mean": Numbers("d")}
 
     def __init__(self, matrix: np.ndarray, source_mean: np.ndarray, target_mean: np.ndarray) -> None:
         self.matrix, self.source_mean, self.target_mean = as_arrays((matrix, source_mean, target_mean))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
+from ..._states import Field, Group, Layers, Numbers, Positive
 from .base import State, TransportMap
 from .mlp import perceptron
 from .networks import Params, as_arrays
@@ -33,11 +34,13 @@ class Autoencoder(NamedTuple):
 
     def encode(self, x: np.ndarray) -> np.ndarray:
         """Return the latent, shape ``(n_cells, n_latent)``, of cells of shape ``(n_cells, n_dims)``."""
-        return np.asarray(encode(self.networks, self.enter(x), _rectified))
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.asarray(encode(self.networks, self.enter(x), _rectified))
 
     def decode(self, latent: np.ndarray) -> np.ndarray:
         """Return the cells, shape ``(n_cells, n_dims)``, at a latent of shape ``(n_cells, n_latent)``."""
-        return np.asarray(decode(self.networks, latent, _rectified)) * self.scale + self.center
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.asarray(decode(self.networks, latent, _rectified)) * self.scale + self.center
 
     def rebuild(self, x: np.ndarray, shift: np.ndarray | float = 0.0) -> np.ndarray:
         """Return cells, shape ``(n_cells, n_dims)``, through the latent, and a shift of it, and back."""
@@ -46,6 +49,21 @@ class Autoencoder(NamedTuple):
     def enter(self, x: np.ndarray) -> np.ndarray:
         """Return cells in the units in which the networks see them."""
         return (x - self.center) / self.scale
+
+
+def autoencoder_field(n_labels: int = 0) -> Group:
+    """Return what an autoencoder has to be, of which the networks have labels behind what they are applied to."""
+    networks: dict[str, Field] = {
+        "encoder": Layers("d", "l", n_labels),
+        "decoder": Layers("l", "d", n_labels),
+        "components": Numbers("ld"),
+    }
+    fields: dict[str, Field] = {
+        "center": Numbers("d"),
+        "scale": Positive(),
+        "networks": Group(dict, networks, ["components"]),
+    }
+    return Group(Autoencoder, fields)
 
 
 class AutoencoderMap(TransportMap):
@@ -75,10 +93,6 @@ class AutoencoderMap(TransportMap):
     def state(self) -> State:
         """Return the arguments of the constructor, the autoencoder by its fields."""
         return super().state() | {"autoencoder": self.autoencoder._asdict()}
-
-    @classmethod
-    def _from_state(cls, state: Mapping[str, Any]) -> Self:
-        return super()._from_state({**state, "autoencoder": Autoencoder(**state["autoencoder"])})
 
 
 def encode(networks: Mapping[str, Any], x: Any, relu: Callable[[Any], Any] = jax.nn.relu) -> Any:

@@ -6,6 +6,7 @@ All arrays are float32 of shape ``(n_cells, n_dims)``. A map knows nothing of An
 from __future__ import annotations
 
 import abc
+import dataclasses
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self
@@ -13,9 +14,15 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from ..._arrays import unmasked
+from ..._numbers import shown
+from ..._states import Field, StateReading, numbered, read_fields
 
 CHUNK = 16_384
 """Cells that are transported at a time: bounds the memory whatever the number of cells."""
+MAX_NESTED = 10
+"""Maps within which another one is, at most."""
+MAX_SEVERAL = 1000
+"""Steps of a chain, at most."""
 
 type State = dict[str, Any]
 
@@ -30,6 +37,8 @@ class TransportMap(abc.ABC):
 
     kind: ClassVar[str]
     """Name under which the map is stored."""
+    fields: ClassVar[Mapping[str, Field]]
+    """What every argument has to be, where it is read from a state. Of a class without, ``_from_state`` checks it."""
     n_dims: int
     """Number of dimensions of the space the map acts on."""
     _kinds: ClassVar[dict[str, type[TransportMap]]] = {}
@@ -72,7 +81,7 @@ class TransportMap(abc.ABC):
         Raises
         ------
         ValueError
-            If ``x`` is not a matrix with :attr:`n_dims` columns.
+            If ``x`` is not a matrix with :attr:`n_dims` columns, or finite cells would become NaN or inf.
 
         Examples
         --------
@@ -89,8 +98,7 @@ class TransportMap(abc.ABC):
 
     def cost(self, x: np.ndarray) -> np.ndarray:
         """Return what moving each cell costs, ``1/2 |T(x) - x|^2``, shape ``(n_cells,)``."""
-        x = self._checked(x)
-        return 0.5 * ((self.transport(x) - x) ** 2).sum(axis=1)
+        return self._weighed_cost(x, 1.0)
 
     def state(self) -> State:
         """Return arrays, numbers, texts and dicts of them from which :meth:`from_state` rebuilds the map, bit for bit.
@@ -101,13 +109,20 @@ class TransportMap(abc.ABC):
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> TransportMap:
-        """Rebuild a map of any kind from its :meth:`state`.
+        """Rebuild a map of any kind from its :meth:`state`, which may come from anywhere: every field is checked.
 
         Raises
         ------
         ValueError
-            If the state names a kind that does not exist.
+            If the state names a kind that does not exist, or a field is not what a map of that kind needs: missing, of
+            another type or shape, NaN or inf, or not positive where it has to be.
         """
+        return cls._read(state, depth=0)
+
+    @classmethod
+    def _read(cls, state: Any, *, depth: int) -> TransportMap:
+        if not isinstance(state, Mapping) or "kind" not in state:
+            raise ValueError(f"the state of a transport map is {shown(state)}; 'kind' is missing.")
         kind = str(state["kind"])
         if kind not in cls._kinds:
             valid = ", ".join(sorted(cls._kinds))
@@ -115,7 +130,15 @@ class TransportMap(abc.ABC):
                 f"transport map of kind {kind!r} is unknown. Valid: {valid}. If it is of another package, import that "
                 "first; if of a later cellot-sc, upgrade."
             )
-        return cls._kinds[kind]._from_state(state)
+        made = cls._kinds[kind]
+        try:
+            # those of a parent are about the arguments of the parent
+            if (fields := made.__dict__.get("fields")) is not None:
+                state = read_fields(state, fields, StateReading(depth=depth), others=["kind"])
+            return made._from_state(state)
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}" if not isinstance(error, ValueError) else str(error)
+            raise ValueError(f"a transport map of kind {kind!r} cannot be read: {reason}") from error
 
     @classmethod
     def _from_state(cls, state: Mapping[str, Any]) -> Self:
@@ -131,6 +154,52 @@ class TransportMap(abc.ABC):
     def _in_chunks(self, function: Callable[[np.ndarray], np.ndarray], x: np.ndarray) -> np.ndarray:
         x = self._checked(x)
         out = np.empty_like(x)
-        for start in range(0, len(x), CHUNK):
-            out[start : start + CHUNK] = function(x[start : start + CHUNK])
+        with np.errstate(over="ignore", invalid="ignore"):
+            for start in range(0, len(x), CHUNK):
+                out[start : start + CHUNK] = function(x[start : start + CHUNK])
+        return self._finite(out, x)
+
+    def _weighed_cost(self, x: np.ndarray, weights: np.ndarray | float) -> np.ndarray:
+        x = self._checked(x)
+        moved = self.transport(x)
+        with np.errstate(over="ignore", invalid="ignore"):
+            costs = 0.5 * (weights * (moved - x) ** 2).sum(axis=1)
+        return self._finite(costs, x)
+
+    def _finite(self, out: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """Return what was made of cells, if there is no NaN or inf in it that was not in the cells."""
+        if not np.isfinite(out).all():
+            lost = np.isfinite(x).all(axis=1) & ~np.isfinite(out).reshape(len(out), -1).all(axis=1)
+            if lost.any():
+                raise ValueError(
+                    f"a transport map of kind {self.kind!r} returns NaN or inf for {lost.sum()} of {len(x)} cells: fit "
+                    "it again, or read its file anew."
+                )
         return out
+
+
+@dataclasses.dataclass(frozen=True)
+class Inner:
+    """The state of a map within a map."""
+
+    def read(self, value: Any, path: str, reading: StateReading) -> TransportMap:
+        """Return the map."""
+        if reading.depth >= MAX_NESTED:
+            raise ValueError(f"{path} is a map within {MAX_NESTED} others; no more are needed.")
+        try:
+            inner = TransportMap._read(value, depth=reading.depth + 1)
+        except ValueError as error:
+            raise ValueError(f"{path} is {error}") from error
+        if not reading.fits((inner.n_dims,), "d"):
+            raise ValueError(f"{path} is of {inner.n_dims} dimensions; {reading.sizes['d']} are needed.")
+        return inner
+
+
+@dataclasses.dataclass(frozen=True)
+class Several:
+    """States of several maps of the same space, by their numbers."""
+
+    def read(self, value: Any, path: str, reading: StateReading) -> list[TransportMap]:
+        """Return the maps."""
+        names = numbered(value, "{}", MAX_SEVERAL, path=path)
+        return [Inner().read(value[name], f"{path}.{name}", reading) for name in names]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 
-from .base import State, TransportMap
+from .base import Several, State, TransportMap
 
 
 class ChainMap(TransportMap):
@@ -34,6 +34,7 @@ class ChainMap(TransportMap):
     """
 
     kind = "chain"
+    fields: ClassVar = {"steps": Several()}
 
     def __init__(self, steps: Sequence[TransportMap]) -> None:
         self.steps = list(steps)
@@ -60,8 +61,3 @@ class ChainMap(TransportMap):
     def state(self) -> State:
         """Return the state of each step, by its number."""
         return {"kind": self.kind, "steps": {str(i): step.state() for i, step in enumerate(self.steps)}}
-
-    @classmethod
-    def _from_state(cls, state: Mapping[str, Any]) -> Self:
-        steps = state["steps"]
-        return cls([TransportMap.from_state(steps[str(i)]) for i in range(len(steps))])

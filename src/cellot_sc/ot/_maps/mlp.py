@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import ClassVar
 
 import jax
 import numpy as np
 
+from ..._states import Layers
 from .base import TransportMap
 from .invert import in_chunks, newton, padded
 from .networks import Params, as_arrays
@@ -26,6 +28,7 @@ class DualMLPMap(TransportMap):
     """
 
     kind = "dual_mlp"
+    fields: ClassVar = {"f": Layers("d", "1"), "g": Layers("d", "1")}
 
     def __init__(self, f: Mapping[str, Mapping[str, np.ndarray]], g: Mapping[str, Mapping[str, np.ndarray]]) -> None:
         self.f, self.g = as_arrays((f, g))
@@ -51,6 +54,7 @@ class MLPMap(TransportMap):
     """
 
     kind = "mlp"
+    fields: ClassVar = {"params": Layers("d", "d")}
 
     def __init__(self, params: Mapping[str, Mapping[str, np.ndarray]]) -> None:
         self.params = as_arrays(params)

@@ -8,6 +8,7 @@ benchmarks step``).
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import jax
@@ -130,6 +131,14 @@ class PaperICNN(BasePotential):
             z = jax.nn.leaky_relu(z @ positive + affine(str(layer), self.width), 0.2)
         positive = self.param("positive_last", kernel, (self.width, 1))
         return (z @ positive + affine("last", 1))[..., 0]
+
+
+@functools.cache
+def shapes(network: BasePotential, n_dims: int) -> dict[str, Any]:
+    """Return the shapes of the parameters of a network for cells of so many dimensions, by their names."""
+    cell = jax.ShapeDtypeStruct((n_dims,), jnp.float32)
+    params = jax.eval_shape(network.init, jax.random.key(0), cell)["params"]
+    return jax.tree.map(lambda leaf: leaf.shape, params)
 
 
 def as_arrays(params: Any) -> Any:

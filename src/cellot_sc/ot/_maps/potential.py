@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import ClassVar
 
 import jax
 import numpy as np
 
+from ..._states import MAX_LAYERS, Group, Numbers, OneOf, Tree, Whole
 from .._ott import BasePotential
 from . import networks
 from .base import TransportMap
@@ -35,6 +37,16 @@ class PotentialMap(TransportMap):
     """
 
     kind = "potential"
+    fields: ClassVar = {
+        "network": OneOf(tuple(NETWORKS)),
+        "options": Group(dict, {"width": Whole(), "depth": Whole(MAX_LAYERS)}),
+        "source_mean": Numbers("d"),
+        "target_mean": Numbers("d"),
+        "params": Tree(
+            lambda read: networks.shapes(NETWORKS[read.values["network"]](**read.values["options"]), read.sizes["d"]),
+            axes="k",
+        ),
+    }
 
     def __init__(
         self,
@@ -54,7 +66,7 @@ class PotentialMap(TransportMap):
         """Return the convex potential of every cell, shape ``(n_cells,)``, up to a constant."""
         x = self._checked(x)
         values = _mean_value(self._module, self.params, x - self.source_mean)
-        return np.asarray(values) + x @ self.target_mean
+        return self._finite(np.asarray(values) + x @ self.target_mean, x)
 
     def _forward(self, x: np.ndarray) -> np.ndarray:
         moved = padded(partial(_mean_gradient, self._module, self.params), x - self.source_mean)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Self
+from typing import ClassVar
 
 import numpy as np
 
-from .base import State, TransportMap
+from ..._states import POSITIVE, Numbers
+from .base import Inner, State, TransportMap
 
 
 class WeightedMap(TransportMap):
@@ -22,6 +22,7 @@ class WeightedMap(TransportMap):
     """
 
     kind = "weighted"
+    fields: ClassVar = {"inner": Inner(), "weights": Numbers("d", POSITIVE)}
 
     def __init__(self, inner: TransportMap, weights: np.ndarray) -> None:
         self.inner = inner
@@ -40,13 +41,8 @@ class WeightedMap(TransportMap):
 
     def cost(self, x: np.ndarray) -> np.ndarray:
         """Return the weighted cost of moving each cell, shape ``(n_cells,)``."""
-        x = self._checked(x)
-        return 0.5 * (self.weights * (self.transport(x) - x) ** 2).sum(axis=1)
+        return self._weighed_cost(x, self.weights)
 
     def state(self) -> State:
         """Return the weights and the state of the inner map."""
         return super().state() | {"inner": self.inner.state()}
-
-    @classmethod
-    def _from_state(cls, state: Mapping[str, Any]) -> Self:
-        return cls(TransportMap.from_state(state["inner"]), state["weights"])

@@ -8,8 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from ..._states import FLAG
 from .._loop.reconstruction import SOURCE, TARGET, ReconstructionConfig, train_autoencoders
-from .._maps.autoencoder import Autoencoder, AutoencoderMap, conditioned
+from .._maps.autoencoder import Autoencoder, AutoencoderMap, autoencoder_field, conditioned
 from .._problem import Problem, Progress, Solution
 from .solver import Solver
 
@@ -36,6 +37,7 @@ class CaeMap(AutoencoderMap):
     """
 
     kind = "cae"
+    fields: ClassVar = {"autoencoder": autoencoder_field(n_labels=2), "residual": FLAG}
 
     def _forward(self, x: np.ndarray) -> np.ndarray:
         return self._changed(x, self._told(SOURCE, SOURCE), self._told(SOURCE, TARGET))

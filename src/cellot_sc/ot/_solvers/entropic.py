@@ -6,11 +6,13 @@ import dataclasses
 import logging
 import time
 from functools import partial
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..._states import Numbers, Positive
 from .. import _checks, _sinkhorn
 from .._loop import criteria
 from .._loop.batches import bucket
@@ -47,6 +49,13 @@ class EntropicMap(TransportMap):
     """
 
     kind = "entropic"
+    fields: ClassVar = {
+        "source": Numbers("nd"),
+        "target": Numbers("md"),
+        "source_potential": Numbers("n"),
+        "target_potential": Numbers("m"),
+        "epsilon": Positive(),
+    }
 
     def __init__(
         self,
@@ -101,7 +110,7 @@ class EntropicConfig:
     threshold
         Error of the marginals, in the 1-norm, at which Sinkhorn's iterations end.
     max_iterations
-        Iterations at most, for each strength.
+        Iterations at most, for each strength; no more than ten million.
     """
 
     epsilons: tuple[float, ...] = (0.05, 0.02, 0.01, 0.005, 0.002)
@@ -111,9 +120,8 @@ class EntropicConfig:
 
     def __post_init__(self) -> None:
         """Check every value."""
-        object.__setattr__(self, "epsilons", tuple(sorted(_checks.several(self, "epsilons"), reverse=True)))
-        _checks.counts(self, "max_cells", "max_iterations")
-        _checks.positive(self, "threshold")
+        _checks.options(self)
+        object.__setattr__(self, "epsilons", tuple(sorted(self.epsilons, reverse=True)))
 
 
 def fit_entropic(problem: Problem, config: EntropicConfig, seed: int, report: Meter) -> Solution:
@@ -125,6 +133,7 @@ def fit_entropic(problem: Problem, config: EntropicConfig, seed: int, report: Me
     rng = np.random.default_rng(seed)
     source, source_weights = _sinkhorn.sample(problem.source, problem.source_weights, config.max_cells, rng)
     target, target_weights = _sinkhorn.sample(problem.target, problem.target_weights, config.max_cells, rng)
+    _checks.room(2 * len(source) * len(target), lower="max_cells")
     clouds = _sinkhorn.paired(source, target, source_weights, target_weights)
     mean_cost = clouds.mean_cost
     judged = min(len(problem.source_valid), len(problem.target_valid)) >= 2

@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from .. import _checks
 from .._loop import criteria
 from .._loop.batches import Ranges
 from .._loop.config import LoopState, SingleConfig
@@ -37,11 +36,6 @@ class ExpectileConfig(SingleConfig):
     learning_rate: float = 3e-4
     n_steps: int = 10_000
     check_every: int = 250
-
-    def __post_init__(self) -> None:
-        """Check every value."""
-        super().__post_init__()
-        _checks.positive(self, "coefficient")
 
     @property
     def n_drawn(self) -> int:

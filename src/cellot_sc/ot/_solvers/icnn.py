@@ -13,7 +13,6 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from .. import _checks
 from .._loop import checkpoints, criteria, lack_of_fit, objectives
 from .._loop.batches import Ranges, gather, sample, valid_weights
 from .._loop.config import LoopConfig, LoopState, damped_update
@@ -64,12 +63,10 @@ class ICNNConfig(LoopConfig):
     memory: ClassVar[float] = 0.99
     """Share of the running average of the parameters that each step keeps."""
 
-    def __post_init__(self) -> None:
-        """Check every value."""
-        super().__post_init__()
-        object.__setattr__(self, "penalties", _checks.several(self, "penalties"))
-        _checks.counts(self, "width", "depth", "min_steps")
-        _checks.positive(self, "noise", or_zero=True)
+    @property
+    def n_units(self) -> int:
+        """Units of one of both networks."""
+        return self.width * self.depth
 
     @property
     def network(self) -> networks.ICNN:
@@ -186,7 +183,9 @@ def _start(
     scales = [np.sqrt(np.trace(spread) / problem.n_dims) for spread, problem in zip(spreads, problems, strict=True)]
     costs = [_mean_cost(problem, start, seed) for problem, start in zip(problems, starts, strict=True)]
     columns = (np.array(values, dtype=np.float32) for values in (scales, costs, config.penalties))
-    return _states(method, np.uint32(seed), roots, config.noise, *columns)
+    given = (method, np.uint32(seed), roots, config.noise, *columns)
+    config.check_room(_states.eval_shape(*given), 1, len(problems) * len(config.penalties), problems[0].n_dims)
+    return _states(*given)
 
 
 @partial(jax.jit, static_argnames="method")

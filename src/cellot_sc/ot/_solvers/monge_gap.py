@@ -11,7 +11,6 @@ import jax.numpy as jnp
 import optax
 from ott.tools import sinkhorn_divergence
 
-from .. import _checks
 from .._loop import criteria
 from .._loop.batches import Ranges
 from .._loop.config import LoopState, SingleConfig
@@ -47,11 +46,10 @@ class MongeGapConfig(SingleConfig):
     n_steps: int = 1000
     check_every: int = 25
 
-    def __post_init__(self) -> None:
-        """Check every value."""
-        super().__post_init__()
-        _checks.counts(self, "width", "depth")
-        _checks.positive(self, "strength", "epsilon")
+    @property
+    def n_units(self) -> int:
+        """Units of the perceptron, and costs to all cells of the batch."""
+        return self.width * self.depth + self.batch_size
 
     @property
     def network(self) -> PotentialMLP:

@@ -9,17 +9,18 @@ import logging
 import time
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 
+from ..._states import MAX_LAYERS, Tree, Whole
 from .. import _checks
 from .._maps.base import TransportMap
 from .._maps.invert import in_chunks
-from .._maps.networks import as_arrays
+from .._maps.networks import as_arrays, shapes
 from .._moments import shares_of
 from .._ott import DEFAULT_CONJUGATE_SOLVER, W2NeuralDual
 from .._ott import ICNN as OttICNN
@@ -32,6 +33,8 @@ logger = logging.getLogger("cellot_sc")
 @dataclasses.dataclass(frozen=True)
 class NeuralDualConfig:
     """Options of the solver ``"neural_dual"``: networks, steps and rate are ott's defaults, as all that is not here.
+
+    Their limits are those of :class:`.LoopConfig`.
 
     Parameters
     ----------
@@ -53,8 +56,11 @@ class NeuralDualConfig:
 
     def __post_init__(self) -> None:
         """Check every value."""
-        _checks.counts(self, "width", "depth", "batch_size", "n_steps")
-        _checks.positive(self, "learning_rate")
+        _checks.options(self)
+
+
+def _shapes(size: Mapping[str, int]) -> dict[str, Any]:
+    return shapes(_network(size["width"], size["depth"], size["n_dims"]), size["n_dims"])
 
 
 class NeuralDualMap(TransportMap):
@@ -73,6 +79,13 @@ class NeuralDualMap(TransportMap):
     """
 
     kind = "neural_dual"
+    fields: ClassVar = {
+        "width": Whole(),
+        "depth": Whole(MAX_LAYERS),
+        "n_dims": Whole(axis="d"),
+        "f": Tree(lambda read: _shapes(read.values)),
+        "g": Tree(lambda read: _shapes(read.values)),
+    }
 
     def __init__(self, f: Mapping[str, Any], g: Mapping[str, Any], width: int, depth: int, n_dims: int) -> None:
         self.f, self.g = as_arrays((dict(f), dict(g)))
@@ -110,6 +123,9 @@ def fit_neural_dual(problem: Problem, config: NeuralDualConfig, seed: int, repor
     taken, as by ott. An interrupt (Ctrl-C) ends the fit of one problem with its map so far.
     """
     size = (config.width, config.depth, problem.n_dims)
+    # ott multiplies every cell with all units of a layer under the gradient
+    n_numbers = config.depth * config.width * (config.batch_size * problem.n_dims + config.width)
+    _checks.room(n_numbers, lower="batch_size, width, depth")
     network = _network(*size)
     adam = optax.adam(config.learning_rate, b1=0.5, b2=0.9)
     dual = W2NeuralDual(

@@ -10,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from .. import _checks
 from .._loop import criteria, objectives
 from .._loop.batches import Ranges
 from .._loop.config import LoopState, SingleConfig, damped_update
@@ -40,7 +39,7 @@ class PaperConfig(SingleConfig):
     width, depth
         Units per layer and layers of each network.
     n_inner
-        Steps of g in each step, every one on source cells of its own, before one of f.
+        Steps of g in each step, at most 1000, every one on source cells of its own, before one of f.
     """
 
     width: int = 64
@@ -51,10 +50,10 @@ class PaperConfig(SingleConfig):
     check_every: int = 250
     patience: int | None = None
 
-    def __post_init__(self) -> None:
-        """Check every value."""
-        super().__post_init__()
-        _checks.counts(self, "width", "depth", "n_inner")
+    @property
+    def n_units(self) -> int:
+        """Units of one of both networks."""
+        return self.width * self.depth
 
     @property
     def n_drawn(self) -> int:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import time
 import warnings
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from scipy.optimize import linprog
 from scipy.special import softmax
 
+from ..._states import DEFINITE, NOT_NEGATIVE, SHARES, Group, Numbers
 from .. import _checks
 from .._maps.base import State, TransportMap
 from .._maps.networks import as_arrays
@@ -45,6 +45,16 @@ class Mixture(NamedTuple):
     """Covariance by which cells are assigned to components, shape ``(n_dims, n_dims)``."""
 
 
+def _mixture_field(axis: str) -> Group:
+    arrays = {
+        "weights": Numbers(axis, SHARES),
+        "means": Numbers(f"{axis}d"),
+        "covariances": Numbers(f"{axis}dd", DEFINITE),
+        "shared": Numbers("dd", DEFINITE),
+    }
+    return Group(Mixture, arrays)
+
+
 class MixtureMap(TransportMap):
     """The map that moves each cell as the components do that it belongs to.
 
@@ -65,6 +75,11 @@ class MixtureMap(TransportMap):
     """
 
     kind = "popalign"
+    fields: ClassVar = {
+        "source": _mixture_field("j"),
+        "target": _mixture_field("k"),
+        "coupling": Numbers("jk", NOT_NEGATIVE),
+    }
 
     def __init__(self, source: Mixture, target: Mixture, coupling: np.ndarray) -> None:
         self.source, self.target, self.coupling = as_arrays((source, target, coupling))
@@ -81,10 +96,6 @@ class MixtureMap(TransportMap):
     def state(self) -> State:
         """Return the mixtures and the coupling."""
         return super().state() | {"source": self.source._asdict(), "target": self.target._asdict()}
-
-    @classmethod
-    def _from_state(cls, state: Mapping[str, Any]) -> Self:
-        return cls(Mixture(**state["source"]), Mixture(**state["target"]), state["coupling"])
 
 
 class _Aligned(NamedTuple):
@@ -130,7 +141,8 @@ class PopAlignConfig:
     Parameters
     ----------
     n_components
-        Numbers of components to try; the Bayesian information criterion of both mixtures together chooses.
+        Numbers of components to try, at most 100 numbers of at most 16,384; the Bayesian information criterion of both
+        mixtures together chooses.
     max_cells
         Cells of either cloud at most. Of larger clouds a random sample is taken.
     """
@@ -140,9 +152,8 @@ class PopAlignConfig:
 
     def __post_init__(self) -> None:
         """Check every value."""
-        n_components = _checks.several(self, "n_components", whole=True)
-        object.__setattr__(self, "n_components", tuple(sorted(set(n_components))))
-        _checks.counts(self, "max_cells")
+        _checks.options(self)
+        object.__setattr__(self, "n_components", tuple(sorted(set(self.n_components))))
 
 
 def fit_popalign(problem: Problem, config: PopAlignConfig, seed: int, report: Meter) -> Solution:
@@ -162,6 +173,9 @@ def fit_popalign(problem: Problem, config: PopAlignConfig, seed: int, report: Me
     # cells of the target where the affine map says they came from: there, the components of the source know them
     origins = gaussian_map(x, y).inverse(y).astype(np.float64)
     most = max(1, min(len(x), len(y)) // (2 * MIN_CELLS))
+    n_components = min(max(config.n_components), most)
+    # a covariance and its map, in double precision, of every component of either mixture
+    _checks.room(8 * n_components * problem.n_dims**2, lower="n_components")
     history = History()
     candidates = []
     for step, n_components in enumerate(sorted({min(n, most) for n in config.n_components}), start=1):

@@ -116,10 +116,13 @@ def fit(
     Raises
     ------
     ValueError
-        If there is no such solver, an option or the seed has an impossible value, or cells have weights or groups of
-        which the solver knows nothing.
+        If there is no such solver, an option or the seed has an impossible value, cells have weights or groups of
+        which the solver knows nothing, the fit would not fit into memory, or the checkpoint that is to be resumed
+        cannot be read or belongs to another fit.
     TypeError
         If the solver has no such option.
+    OSError
+        If nothing can be written to the ``checkpoint_dir``, or the disk is full.
 
     Examples
     --------

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 
+from ..._states import FLAG, Numbers
 from .._loop.reconstruction import ReconstructionConfig, train_autoencoders
-from .._maps.autoencoder import Autoencoder, AutoencoderMap
+from .._maps.autoencoder import Autoencoder, AutoencoderMap, autoencoder_field
 from .._problem import Problem, Progress, Solution
 from .solver import Solver
 
@@ -35,6 +37,7 @@ class ScgenMap(AutoencoderMap):
     """
 
     kind = "scgen"
+    fields: ClassVar = {"autoencoder": autoencoder_field(), "shift": Numbers("l"), "residual": FLAG}
 
     def __init__(self, autoencoder: Autoencoder, shift: np.ndarray, *, residual: bool) -> None:
         super().__init__(autoencoder, residual=residual)
