@@ -42,7 +42,7 @@ RECORDS = {
     "Mixture", "Progress", "TransportMap", "Resampling", "CellResampling", "MomentResampling", "NoResampling",
     "PairResampling", "Metric", "Solver", "Task", "AutoencoderConfig",
 }  # fmt: skip
-"""What functions return or protocols: nothing that a user builds from data, or (options) tried through what takes it."""
+"""What functions return, and protocols: nothing that a user builds from data."""
 MAPS = {name for name in cs.ot.__all__ if name.endswith("Map")}
 """What fits return: built from states by ``from_state``, of which tests/ot tries the bad ones."""
 NOT_DRAWN = {
@@ -259,6 +259,7 @@ def clouds_that_are_bad() -> dict[str, Any]:
         "1-d": x[0], "3-d": x[None], "0-d": np.float64(3), "text": x.astype(str), "word": "cells", "no cells": x[:0],
         "no features": x[:, :0], "NaN": hole, "inf": np.where(np.isnan(hole), np.inf, x), "complex": x + 1j,
         "objects": np.array([[object()] * 4] * 5), "other features": x[:, :3], "ragged": [[1.0, 2], [1.0]],
+        "huge": x * 1e30,
         "times": x.astype("datetime64[s]"), "masked": np.ma.masked_greater(x, 1), "3": 3, "dict": {"a": x},
         "sparse 1-d": sparse.coo_array(x[0]), "set": {1, 2}, "table of text": pd.DataFrame({"a": ["b", "c"]}),
         "adata": AnnData(x.astype(np.float32)),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import sparse
 
@@ -41,18 +42,23 @@ THREE = [
     metrics.sign_accuracy,
 ]
 GOOD = np.random.default_rng(0).normal(size=(6, 3))
+MASKED = np.ma.masked_greater(GOOD, np.sort(GOOD, axis=None)[-2])
 NAN, INF = GOOD.copy(), GOOD.copy()
 NAN[1, 2], INF[0, 0] = np.nan, -np.inf
 BAD = {
     "other number of features": (GOOD[:, :2], "differ in the number of features"),
     "one cell": (GOOD[:1], "has 1 cells: at least 2 are needed"),
     "no cell": (GOOD[:0], "has 0 cells"),
-    "NaN": (NAN, "NaN or inf in 1 of 6 cells"),
-    "inf": (INF, "NaN or inf in 1 of 6 cells"),
-    "vector": (GOOD[0], "dense"),
-    "no features": (GOOD[:, :0], "dense"),
-    "sparse": (sparse.csr_matrix(GOOD), r"csr_matrix .* shape \(6, 3\).* \.toarray\(\)"),
-    "text": (GOOD.astype(str), "dense"),
+    "NaN": (NAN, "NaN, inf or masked values in 1 of 6 cells"),
+    "inf": (INF, "NaN, inf or masked values in 1 of 6 cells"),
+    "vector": (GOOD[0], "a matrix of numbers, dense or sparse"),
+    "no features": (GOOD[:, :0], "a matrix of numbers"),
+    "sparse vector": (sparse.coo_array(GOOD[0]), r"coo_array .* shape \(3,\)"),
+    "sparse NaN": (sparse.csr_array(NAN), "NaN, inf or masked values in 1 of 6 cells"),
+    "text": (GOOD.astype(str), "a matrix of numbers"),
+    "rows of other lengths": ([[1.0, 2.0], [1.0]], "is a list of object"),
+    "masked": (MASKED, "masked values in 1 of 6 cells"),
+    "huge": (GOOD * 1e30, "numbers up to 1e[+]12"),
 }
 
 
@@ -91,6 +97,14 @@ def test_input_is_not_changed_and_may_have_any_number_type(metric: Callable[...,
         np.testing.assert_array_equal(cloud, old)
 
 
+@pytest.mark.parametrize("kind", [sparse.csr_matrix, sparse.csc_array, sparse.coo_array, pd.DataFrame, np.ma.array])
+@pytest.mark.parametrize("metric", [*TWO, *THREE], ids=lambda f: f.__name__)
+def test_any_matrix_is_a_cloud(metric: Callable[..., Any], kind: Callable[[np.ndarray], Any]):
+    rng = np.random.default_rng(2)
+    clouds = [rng.poisson(1.0, size=(12, 3)).astype(np.float64) for _ in range(2 if metric in TWO else 3)]
+    np.testing.assert_allclose(metric(*map(kind, clouds)), metric(*clouds), rtol=1e-12, atol=1e-12)
+
+
 def test_the_error_names_the_cloud():
     with pytest.raises(ValueError, match=r"^control holds NaN"):
         metrics.pearson_delta(GOOD, GOOD, NAN)
@@ -113,6 +127,7 @@ def test_the_error_names_the_cloud():
         (metrics.mmd, {"gamma": None}),
         (metrics.sinkhorn_divergence, {"epsilon": "small"}),
         (metrics.entropic_wasserstein2, {"epsilon": np.inf}),
+        (metrics.entropic_wasserstein2, {"epsilon": True}),
         (metrics.direction, {"fdr": "strict"}),
         (metrics.r2_delta, {"weights": "heavy"}),
     ],
@@ -121,3 +136,15 @@ def test_wrong_options_are_named_with_what_is_needed(metric: Callable[..., Any],
     ((name, value),) = wrong.items()
     with pytest.raises(ValueError, match=rf"^{name} is {value!r}[:;] .* needed\.$"):
         metric(*[GOOD] * (2 if metric in TWO else 3), **wrong)
+
+
+def test_truth_values_and_names_are_no_numbers():
+    with pytest.raises(TypeError, match="^unbiased is 'yes'; True or False is needed"):
+        metrics.mmd(GOOD, GOOD, unbiased="yes")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="^distance is 3; text is needed"):
+        metrics.discrimination_score(GOOD, GOOD, distance=3)  # type: ignore[arg-type]
+
+
+def test_no_test_takes_days():
+    with pytest.raises(ValueError, match="n_permutations is 1000000000; at most 1,000,000"):
+        metrics.mmd_test(GOOD, GOOD, n_permutations=10**9)
