@@ -52,8 +52,14 @@ def test_other_types_are_refused(wrong: dict[str, Any], needed: str) -> None:
 
 
 def test_right_types_pass() -> None:
-    right: dict[str, Any] = {"color": np.str_("a"), "show": np.bool_(True), "save": Path("a"), "palette": {}}
-    assert function(None, "b", **right, table=pd.DataFrame(), style="none such", other=3) == {"other": 3}
+    right: dict[str, Any] = {
+        "style": "none such",
+        "color": np.str_("a"),
+        "show": np.bool_(True),
+        "save": Path("a"),
+        "palette": {},
+    }
+    assert function(None, "b", **right, table=pd.DataFrame(), other=3) == {"other": 3}
     # what needs a look at the data, and labels of cells, are left to the function
     assert function(None, names=3, n="many", control=0) == {}  # type: ignore[arg-type]
 

@@ -49,14 +49,28 @@ NOT_DRAWN = {
     ("tl.spatial_effects", "*"): "needs squidpy, which the tests do without",
     ("ot.register", "*"): "one parameter, drawn in tests/test_plugins.py",
     ("metrics.register", "*"): "one parameter, drawn in tests/test_plugins.py",
+    ("report.compose", "extra"): "scores that the demonstration adds",
     ("ot.fit", "progress"): "a function of the caller's",
     ("ot.fit_autoencoder", "progress"): "a function of the caller's",
 }
 """Functions and parameters that are left out, and why."""
 FINE = {
-    "pp.represent.n_components.2**64",
+    "pl.history.adata.no cells": "only what the fit kept is drawn",
+    "pl.transport_cost.palette.absent": "colours of what is not drawn",
+    "pl.transport_cost.palette.{3: 4}": "colours of what is not drawn",
+    "pp.Space.adata.no cells": "a space may have no cells",
+    "pp.decode.adata.no cells": "the cells that are decoded are given",
+    "pp.decode.latent.no cells": "none are decoded",
+    "pp.represent.n_components.10**15": "at most as many as there are features",
+    "report.compose.metrics.empty": "the usual ones only",
+    "tl.evaluate.baselines.empty": "identity and observed are always there",
+    "tl.clonal_agreement.baselines.empty": "the fitted maps only",
+    "tl.maps.adata.no cells": "maps are kept apart from cells",
+    "tl.transfer.split_key.absent": "a split is made",
+    "tl.transfer.split_key.empty": "a split is made",
+    "ot.fit.problems.empty": "no problem, no solution",
 }
-"""Values that would be bad elsewhere and are right there."""
+"""Values that would be bad elsewhere and are right there, and why."""
 ABSENT = "no_such_thing"
 
 

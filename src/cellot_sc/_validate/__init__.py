@@ -4,6 +4,7 @@ Each function either returns the checked value or raises. None changes what it w
 validation is left as it was.
 """
 
+from .._calls import plain
 from .._numbers import seed, whole
 from ._clones import clonal_cells, clones, corners, fates, populations
 from ._columns import (
@@ -71,6 +72,8 @@ from ._numbers import (
     has_history,
     panels,
     positive,
+    resamples,
+    sampled_cells,
     side_by_side,
     taus,
     whole_effects,
@@ -138,12 +141,15 @@ __all__ = [
     "pairs_of_one_kind",
     "panels",
     "perturbation_labels",
+    "plain",
     "plane",
     "points",
     "populations",
     "positive",
     "positive_weights",
     "representation_key",
+    "resamples",
+    "sampled_cells",
     "seed",
     "side_by_side",
     "some_groups",

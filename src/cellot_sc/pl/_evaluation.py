@@ -27,6 +27,7 @@ LINE = 30
 COLUMNS = ("model", "metric", "perturbation", "group", "value", "ci_low", "ci_high")
 
 
+@_validate.plain
 def evaluation(
     table: pd.DataFrame,
     *,
