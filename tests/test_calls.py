@@ -7,6 +7,8 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import pytest
+from anndata import AnnData
+from matplotlib.lines import Line2D
 
 from cellot_sc._calls import plain
 
@@ -16,7 +18,11 @@ def function(
     adata: Any,
     name: str = "a",
     *,
+    targets: str | Sequence[str] | None = None,
     names: str | Sequence[str] | None = None,
+    order: Sequence[Any] | None = None,
+    series: pd.Series | Sequence[int] | None = None,
+    where: Path | Sequence[Path] = (),
     color: str | None = None,
     style: Literal["bars", "lines"] = "bars",
     show: bool | None = None,
@@ -41,7 +47,13 @@ def function(
         ({"show": "yes"}, "True or False or None is"),
         ({"show": 1}, "True or False or None is"),
         ({"save": b"a.png"}, "text or a path or None is"),
-        ({"palette": [("a", "red")]}, "a dictionary or None is"),
+        ({"names": 3}, "text or a sequence of text or None is"),
+        ({"names": b"a"}, "text or a sequence of text or None is"),
+        ({"names": {"a": 1}}, "text or a sequence of text or None is"),
+        ({"names": [["a"], 3]}, "text or a sequence of text or None is"),
+        ({"order": "abc"}, "a sequence or None is"),
+        ({"order": np.array(3)}, "a sequence or None is"),
+        ({"where": [Path("a"), 3]}, "a path or a sequence of a path is"),
         ({"table": {"a": [1]}}, r"a table \(pandas.DataFrame\) or None is"),
     ],
 )
@@ -61,7 +73,24 @@ def test_right_types_pass() -> None:
     }
     assert function(None, "b", **right, table=pd.DataFrame(), other=3) == {"other": 3}
     # what needs a look at the data, and labels of cells, are left to the function
-    assert function(None, names=3, n="many", control=0) == {}  # type: ignore[arg-type]
+    assert function(None, targets=[3], n="many", control=0, series=3) == {}  # type: ignore[arg-type, list-item]
+    for names in (["a"], ("a", "b"), np.array(["a"]), pd.Index(["a"]), pd.Series(["a", "b"]), []):
+        assert function(None, names=names, order=[3, "a"]) == {}  # type: ignore[arg-type]
+
+
+def test_a_class_is_known_by_its_name() -> None:
+    @plain
+    def draw(line: Line2D | Sequence[Line2D] | None = None, adata: AnnData | None = None) -> None:
+        pass
+
+    line = Line2D([], [])
+    lines: Any = np.array([[line, line], [line, line]])
+    for right in (line, [line], lines):
+        draw(right, AnnData())
+    with pytest.raises(TypeError, match="^line is .*; a Line2D or a sequence of a Line2D or None is needed"):
+        draw([line, 3])  # type: ignore[list-item]
+    with pytest.raises(TypeError, match="^adata is 3; an AnnData or None is needed"):
+        draw(adata=3)
 
 
 def test_python_says_what_is_missing_or_unknown() -> None:

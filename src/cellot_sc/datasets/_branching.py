@@ -25,6 +25,7 @@ LEANING = 0.5
 PROGENITOR = "progenitor"
 
 
+@_validate.plain
 def simulate_branching(
     n_cells: int = 2000,
     n_genes: int = 60,

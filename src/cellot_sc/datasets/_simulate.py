@@ -17,6 +17,7 @@ from . import _effects
 from ._populations import CountPopulation, Population, SampledPopulation
 
 
+@_validate.plain
 def simulate(
     n_cells: int = 2000,
     n_genes: int = 200,

@@ -13,6 +13,7 @@ import numpy as np
 import optax
 
 from ... import _numbers
+from ..._calls import plain
 from .. import _checks
 from .._maps.autoencoder import Autoencoder, conditioned, decode, encode, random_networks
 from .._maps.networks import Params
@@ -231,6 +232,7 @@ class _Stream(NamedTuple):
     ranges: _Judges
 
 
+@plain
 def fit_autoencoder(
     x: Any,
     config: AutoencoderConfig,
@@ -275,6 +277,10 @@ def fit_autoencoder(
     ------
     FloatingPointError
         If the error stops being finite.
+    TypeError
+        If ``config`` is none.
+    ValueError
+        If the seed is no whole number, 0 or more.
 
     Examples
     --------
