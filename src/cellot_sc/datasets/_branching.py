@@ -31,7 +31,7 @@ def simulate_branching(
     n_genes: int = 60,
     *,
     n_times: int = 3,
-    fates: Sequence[str] = ("fate_a", "fate_b", "fate_c"),
+    fates: str | Sequence[str] = ("fate_a", "fate_b", "fate_c"),
     growth: Mapping[str, float] | None = None,
     seed: int = 0,
 ) -> AnnData:

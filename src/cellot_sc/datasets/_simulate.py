@@ -23,7 +23,7 @@ def simulate(
     n_genes: int = 200,
     *,
     n_cell_types: int = 4,
-    perturbations: Sequence[str] = ("drug_a", "drug_b"),
+    perturbations: str | Sequence[str] = ("drug_a", "drug_b"),
     n_patients: int = 4,
     baseline: AnnData | None = None,
     seed: int = 0,
