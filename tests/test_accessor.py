@@ -44,7 +44,8 @@ def test_says_which_fits_and_spaces_there_are(simulated: AnnData):
     assert repr(adata.cellot) == "pp, tl and pl of cellot_sc"
     cs.pp.represent(adata, n_components=4)
     cs.tl.cellot(adata, solver="mean_shift", key_added="shift")
-    adata.obsm["images"] = np.zeros((adata.n_obs, 2, 2))
+    # what is no space is not listed
+    adata.obsm["images"], adata.obsm["words"] = np.zeros((adata.n_obs, 2, 2)), np.full((adata.n_obs, 2), "word")
     assert repr(adata.cellot).splitlines() == [
         "pp, tl and pl of cellot_sc",
         "  Fit 'shift': 2 maps by 'mean_shift'",

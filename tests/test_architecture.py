@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
 import re
 from collections.abc import Callable, Iterator
@@ -45,6 +46,22 @@ def test_functions_take_adata_first_and_three_positional_arguments_at_most(names
         positional = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
         assert positional[0].name in {"adata", "problem", "table"}, name
         assert len(positional) <= 3, name
+
+
+@pytest.mark.parametrize("namespace", ["pl", "pp", "tl", "_report"])
+def test_functions_that_take_adata_first_say_what_it_has_to_be(namespace: str) -> None:
+    module = importlib.import_module(f"cellot_sc.{namespace}")
+    taking = [
+        function
+        for name in module.__all__
+        if inspect.isfunction(function := getattr(module, name))
+        and next(iter(inspect.signature(function).parameters)) == "adata"
+    ]
+    assert taking
+    for function in taking:
+        # before anything else is looked at: what else the function needs is not even given
+        with pytest.raises(TypeError, match="adata is None; an AnnData is needed"):
+            function(None)
 
 
 @pytest.mark.parametrize("namespace", ["pl", "pp", "tl"])

@@ -5,6 +5,7 @@ Nothing is written out twice: a method is the function of that name with its fir
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import inspect
@@ -73,9 +74,11 @@ class CellOT:
 
         kept = {key: self._adata.uns[key] for key in self._adata.uns if _validate.has_fit(self._adata, key)}
         fits = [f"{key!r}: {len(fit['maps'])} maps by {fit.get('solver', 'unknown')!r}" for key, fit in kept.items()]
-        spaces = [
-            repr(Space(self._adata, key)) for key, x in self._adata.obsm.items() if len(x.shape) == 2 and x.shape[1]
-        ]
+        spaces = []
+        for key in self._adata.obsm:
+            # not every one is a space: some hold text, or are not in memory
+            with contextlib.suppress(ValueError):
+                spaces.append(repr(Space(self._adata, key)))
         return "\n  ".join(["pp, tl and pl of cellot_sc", *[f"Fit {fit}" for fit in fits], *spaces])
 
     @property

@@ -1,6 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anndata as ad
 import numpy as np
+import pandas as pd
 import pytest
 from anndata import AnnData
 from scipy import sparse
@@ -29,6 +35,100 @@ def test_finite_of_dense_and_sparse(kind: type) -> None:
     assert _validate.finite(good, what="X") is good
     with pytest.raises(ValueError, match="X holds NaN or inf in 1 of 2 cells"):
         _validate.finite(kind(np.array([[0.0, 1.0], [np.nan, np.inf]])), what="X")
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix])
+def test_numbers_that_are_infinite_in_single_precision(kind: type) -> None:
+    with pytest.raises(ValueError, match=r"X holds numbers beyond 3\.4e38 in 1 of 2 cells"):
+        _validate.finite(kind(np.array([[0.0, 1.0], [0.0, -1e39]])), what="X")
+
+
+@pytest.mark.parametrize("where", ["X", "layer", "raw"])
+def test_masked_expression_is_refused_wherever_it_is_kept(adata: AnnData, where: str) -> None:
+    adata.X = np.ma.array(adata.X, mask=adata.X == 2.5)
+    adata.layers["logs"] = adata.X
+    adata.raw = adata
+    read = {
+        "X": lambda: _validate.expression(adata, None),
+        "layer": lambda: _validate.expression(adata, "logs"),
+        "raw": lambda: _validate.log_expression(AnnData(-np.ones((5, 2)), raw=adata.raw), what="adata"),
+    }
+    with pytest.raises(ValueError, match="is masked at 1 of 10 values"):
+        read[where]()
+
+
+def test_masked_numbers_are_refused_in_weights_points_and_places(adata: AnnData) -> None:
+    hidden = np.ma.array(np.ones((5, 2)), mask=[[False, True]] + [[False, False]] * 4)
+    adata.obsm["spatial"] = hidden
+    for read in (
+        lambda: _validate.positive_weights(hidden[0], 2, what="w"),
+        lambda: _validate.points(hidden, n_dims=2, what="latent"),
+        lambda: _validate.coordinates(adata, "spatial", np.arange(2)),
+        lambda: _validate.plane(adata, "spatial", also=[]),
+        lambda: _validate.clones(adata, "spatial"),
+    ):
+        with pytest.raises(ValueError, match="is masked at 1 of"):
+            read()
+
+
+class TestCounts:
+    @pytest.fixture
+    def counts(self) -> np.ndarray:
+        return np.random.default_rng(0).poisson([0.5, 2, 4, 30], size=(60, 4)).astype(np.float32)
+
+    GENES = pd.Index(["Gapdh", "MT-CO1", "ENSG00000141510.18", "H2-K1"])
+
+    @pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix, sparse.csc_array, lambda x: x.astype(int)])
+    def test_of_genes_are_warned_of(
+        self, counts: np.ndarray, kind: Callable[..., Any], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        _validate.not_counts(kind(counts), self.GENES, what="adata.X")
+        assert [record.levelname for record in caplog.records] == ["WARNING"]
+        assert "adata.X holds whole numbers only, as counts do: normalise it and take log1p" in caplog.text
+
+    @pytest.mark.parametrize(
+        ("change", "names"),
+        [
+            pytest.param(lambda x: np.log1p(x), GENES, id="logarithms"),
+            pytest.param(lambda x: x + 1, GENES, id="never-zero"),
+            pytest.param(lambda x: x - 1, GENES, id="negative"),
+            pytest.param(lambda x: x > 2, GENES, id="marks"),
+            pytest.param(lambda x: x * 0, GENES, id="nothing"),
+            pytest.param(lambda x: x[:0], GENES, id="no-cells"),
+            pytest.param(lambda x: x, ["# of branches", "Foreground pixels", "Area", "Mean radius"], id="of-images"),
+        ],
+    )
+    def test_what_is_none_is_not(
+        self, counts: np.ndarray, change: Callable[..., Any], names: pd.Index, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        _validate.not_counts(change(counts), pd.Index(names), what="adata.X")
+        assert not caplog.records
+
+
+def test_features_of_images_are_no_counts(test_data: Path, caplog: pytest.LogCaptureFixture) -> None:
+    cells = ad.read_h5ad(test_data / "microglia_1xlps.h5ad")
+    x = np.asarray(cells.X)
+    whole = (x % 1 == 0).all(axis=0)
+    assert whole.sum() == 11
+    _validate.not_counts(x[:, whole], cells.var_names[whole], what="adata.X")
+    assert not caplog.records
+
+
+class TestGeneNames:
+    def test_are_text(self, adata: AnnData) -> None:
+        assert _validate.gene_names(adata).tolist() == ["g0", "g1"]
+
+    @pytest.mark.parametrize("missing", [np.nan, None, ""])
+    def test_a_name_is_missing(self, adata: AnnData, missing: Any) -> None:
+        adata.var_names = pd.Index(["g0", missing], dtype=object)
+        with pytest.raises(ValueError, match=r"var_names are missing for 1 of 2 features, the first at position 1"):
+            _validate.gene_names(adata)
+
+    @pytest.mark.filterwarnings("ignore:Variable names are not unique")
+    def test_two_genes_of_one_name(self, adata: AnnData) -> None:
+        adata.var_names = ["g0", "g0"]
+        with pytest.raises(ValueError, match=r"var_names are not unique \(\['g0'\] \.\.\.\)"):
+            _validate.gene_names(adata)
 
 
 class TestLogExpression:

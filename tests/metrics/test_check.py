@@ -42,22 +42,21 @@ THREE = [
     metrics.sign_accuracy,
 ]
 GOOD = np.random.default_rng(0).normal(size=(6, 3))
-MASKED = np.ma.masked_greater(GOOD, np.sort(GOOD, axis=None)[-2])
 NAN, INF = GOOD.copy(), GOOD.copy()
 NAN[1, 2], INF[0, 0] = np.nan, -np.inf
 BAD = {
     "other number of features": (GOOD[:, :2], "differ in the number of features"),
     "one cell": (GOOD[:1], "has 1 cells: at least 2 are needed"),
     "no cell": (GOOD[:0], "has 0 cells"),
-    "NaN": (NAN, "NaN, inf or masked values in 1 of 6 cells"),
-    "inf": (INF, "NaN, inf or masked values in 1 of 6 cells"),
-    "vector": (GOOD[0], "a matrix of numbers, dense or sparse"),
-    "no features": (GOOD[:, :0], "a matrix of numbers"),
-    "sparse vector": (sparse.coo_array(GOOD[0]), r"coo_array .* shape \(3,\)"),
-    "sparse NaN": (sparse.csr_array(NAN), "NaN, inf or masked values in 1 of 6 cells"),
-    "text": (GOOD.astype(str), "a matrix of numbers"),
-    "rows of other lengths": ([[1.0, 2.0], [1.0]], "is a list of object"),
-    "masked": (MASKED, "masked values in 1 of 6 cells"),
+    "NaN": (NAN, "NaN or inf in 1 of 6 cells"),
+    "inf": (INF, "NaN or inf in 1 of 6 cells"),
+    "masked": (np.ma.array(GOOD, mask=GOOD == GOOD[0, 0]), "is masked at 1 of 18 values"),
+    "vector": (GOOD[0], r"has shape \(3,\); \(n_cells, n_dims\) is needed"),
+    "no features": (GOOD[:, :0], r"has shape \(6, 0\)"),
+    "sparse vector": (sparse.coo_array(GOOD[0]), r"has shape \(1, 3\)|has shape \(3,\)|has 1 cells"),
+    "sparse NaN": (sparse.csr_array(NAN), "NaN or inf in 1 of 6 cells"),
+    "text": (GOOD.astype(str), "is made of <U.*: real numbers are needed"),
+    "rows of other lengths": ([[1.0, 2.0], [1.0]], "is of type builtins.list, which numpy cannot read"),
     "huge": (GOOD * 1e30, "numbers up to 1e[+]12"),
 }
 

@@ -28,7 +28,7 @@ def test_a_metric_can_be_called() -> None:
         (
             ([[1, 2], [3, 4]], [[1, 2], [3, np.nan]]),
             ValueError,
-            "observed holds NaN, inf or masked values in 1 of 2 cells",
+            "observed holds NaN or inf in 1 of 2 cells",
         ),
     ],
 )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -217,3 +218,38 @@ def test_no_expression(simulated: AnnData) -> None:
     adata = AnnData(obs=simulated.obs, var=simulated.var)
     with pytest.raises(ValueError, match=r"adata.X is None: give the layer"):
         cs.pp.represent(adata)
+
+
+def test_counts_are_warned_of_once_and_used(adata: AnnData, caplog: pytest.LogCaptureFixture) -> None:
+    cs.pp.represent(adata, n_components=3, layer="counts")
+    cs.pp.represent(adata, n_components=3)
+    warned = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(warned) == 1
+    assert warned[0].startswith("adata.layers['counts'] holds whole numbers only")
+    assert "X_cellot" in adata.obsm
+
+
+def test_genes_without_a_name_are_refused_before_anything_is_written(adata: AnnData) -> None:
+    adata.var_names = pd.Index([None, *adata.var_names[1:]], dtype=object)
+    with pytest.raises(ValueError, match=r"adata\.var_names are missing for 1 of 60 features"):
+        cs.pp.represent(adata)
+    assert "X_cellot" not in adata.uns
+    assert "X_cellot" not in adata.obsm
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sp.csr_matrix])
+def test_expression_in_a_file(adata: AnnData, tmp_path: Path, kind: Callable[..., Any]) -> None:
+    dense = adata.X.toarray() if sp.issparse(adata.X) else np.asarray(adata.X)
+    AnnData(kind(dense), obs=adata.obs, var=adata.var).write_h5ad(tmp_path / "cells.h5ad")
+    backed = ad.read_h5ad(tmp_path / "cells.h5ad", backed="r")
+    try:
+        if kind is np.asarray:
+            cs.pp.represent(backed, n_components=5)
+            in_memory = AnnData(dense, obs=adata.obs, var=adata.var)
+            cs.pp.represent(in_memory, n_components=5)
+            np.testing.assert_array_equal(backed.obsm["X_cellot"], in_memory.obsm["X_cellot"])
+        else:
+            with pytest.raises(ValueError, match=r"adata\.X is of type anndata\.CSRDataset, .* take adata\.to_memory"):
+                cs.pp.represent(backed)
+    finally:
+        backed.file.close()

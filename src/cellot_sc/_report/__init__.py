@@ -77,6 +77,7 @@ class Report:
         path.write_text(text, encoding="utf-8")
 
 
+@_validate.takes_adata
 def compose(
     adata: AnnData,
     *,

@@ -1,9 +1,10 @@
 """Checks on user input, and the words of their errors.
 
-Each function either returns the checked value or raises. None changes what it was given, so an AnnData that fails
-validation is left as it was.
+Each function either returns the checked value or raises; what may well be meant is warned of in the log. None but
+``writable`` changes what it was given, so an AnnData that fails validation is left as it was.
 """
 
+from .._arrays import matrix
 from .._calls import plain
 from .._numbers import seed, whole
 from ._clones import clonal_cells, clones, corners, fates, populations
@@ -34,10 +35,13 @@ from ._matrices import (
     coordinates,
     decoder,
     expression,
+    expression_name,
     finite,
     free_uns_key,
+    gene_names,
     has_decoder,
     log_expression,
+    not_counts,
     plane,
     points,
     positive_weights,
@@ -79,6 +83,7 @@ from ._numbers import (
     whole_effects,
     whole_numbers,
 )
+from ._objects import annotated, copyable, takes_adata, writable
 from ._times import (
     after_first,
     before_last,
@@ -93,6 +98,7 @@ from ._times import (
 __all__ = [
     "MIN_TRAIN_CELLS",
     "after_first",
+    "annotated",
     "at_least",
     "before_last",
     "broken_fit",
@@ -103,10 +109,12 @@ __all__ = [
     "clonal_cells",
     "clones",
     "coordinates",
+    "copyable",
     "corners",
     "decoder",
     "enough_cells",
     "expression",
+    "expression_name",
     "fates",
     "feature_names",
     "figure_file",
@@ -116,6 +124,7 @@ __all__ = [
     "given",
     "genes_compared",
     "full_rank_solution",
+    "gene_names",
     "group_codes",
     "group_labels",
     "growth_genes",
@@ -127,12 +136,14 @@ __all__ = [
     "kept_fit",
     "labelled",
     "log_expression",
+    "matrix",
     "moscot_problem",
     "name_and_value",
     "nearest",
     "new_names",
     "no_unknown",
     "not_both",
+    "not_counts",
     "not_read",
     "obs_key",
     "in_course",
@@ -161,6 +172,7 @@ __all__ = [
     "table_columns",
     "table_numbers",
     "table_rows",
+    "takes_adata",
     "targets",
     "taus",
     "time_index",
@@ -171,4 +183,5 @@ __all__ = [
     "whole",
     "whole_effects",
     "whole_numbers",
+    "writable",
 ]

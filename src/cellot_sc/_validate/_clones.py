@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from .._arrays import matrix
 from ._names import nearest
 
 if TYPE_CHECKING:
@@ -30,13 +31,12 @@ def clones(adata: AnnData, key: str) -> sparse.csr_array:
         If the matrix holds NaN, or something negative.
     """
     if key in adata.obsm:
-        found: Any = adata.obsm[key]
-        matrix = sparse.csr_array(found.to_numpy() if hasattr(found, "to_numpy") else found).astype(np.float64)
-        if not (matrix.data >= 0).all():
+        found = sparse.csr_array(matrix(adata.obsm[key], what=f"adata.obsm[{key!r}]")).astype(np.float64)
+        if not (found.data >= 0).all():
             raise ValueError(
                 f"adata.obsm[{key!r}] holds NaN or negative values: which cells belong to which clone is needed."
             )
-        return (matrix > 0).astype(np.float64).tocsr()
+        return (found > 0).astype(np.float64).tocsr()
     if key not in adata.obs:
         raise KeyError(
             f"clone_key {key!r} is neither in adata.obsm nor in adata.obs.{nearest(key, [*adata.obsm, *adata.obs])}"

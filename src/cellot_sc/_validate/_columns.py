@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import _keys
 from ._names import distinct, nearest, one_of
+from ._objects import annotated
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 def obs_key(adata: AnnData, key: str, *, what: str = "column") -> pd.Series:
     """Return ``adata.obs[key]``; raise :class:`KeyError` with the nearest column otherwise."""
-    if key not in adata.obs:
+    if key not in annotated(adata).obs:
         raise KeyError(f"{what} {key!r} is not in adata.obs.{nearest(key, adata.obs.columns)}")
     return adata.obs[key]
 

@@ -8,28 +8,38 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _keys
+from .._arrays import is_whole, matrix, rows_not_finite, unmasked
 from ._names import nearest
+from ._objects import annotated
 
 if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
 
+COUNTS = "holds whole numbers only, as counts do: normalise it and take log1p"
+"""What is said of counts where log-normalised expression is needed."""
+
 
 def finite[Matrix](x: Matrix, *, what: str) -> Matrix:
-    """Return the dense or sparse matrix ``x``; raise :class:`ValueError` if it holds NaN or inf."""
+    """Return the dense or sparse matrix ``x``.
+
+    Raises
+    ------
+    ValueError
+        If it holds NaN or inf, or a number that is infinite in single precision.
+    """
     given: Any = x
-    if hasattr(x, "tocoo"):
-        rows = np.unique(given.tocoo().row[~np.isfinite(given.data)])
-    else:
-        rows = np.flatnonzero(~np.isfinite(given).all(axis=1))
+    rows = rows_not_finite(given)
     if len(rows):
-        raise ValueError(f"{what} holds NaN or inf in {len(rows)} of {given.shape[0]} cells: remove or impute them.")
+        values = given[rows].data if hasattr(given, "tocoo") else given[rows]
+        held = "numbers beyond 3.4e38" if np.isfinite(values).all() else "NaN or inf"
+        raise ValueError(f"{what} holds {held} in {len(rows)} of {given.shape[0]} cells: remove or impute them.")
     return x
 
 
 def representation_key(adata: AnnData, use_rep: str) -> str:
     """Return ``use_rep`` if it is ``"X"`` or in ``adata.obsm``; raise :class:`KeyError` with the nearest otherwise."""
-    if use_rep != _keys.EXPRESSION and use_rep not in adata.obsm:
+    if use_rep not in annotated(adata).obsm and use_rep != _keys.EXPRESSION:
         valid = [*adata.obsm, _keys.EXPRESSION]
         raise KeyError(f"use_rep {use_rep!r} is not in adata.obsm.{nearest(use_rep, valid)}")
     return use_rep
@@ -47,10 +57,10 @@ def plane(adata: AnnData, basis: str, *, also: Iterable[str]) -> np.ndarray:
     """
     if basis not in adata.obsm:
         raise KeyError(f"basis {basis!r} is not in adata.obsm.{nearest(basis, [*also, *adata.obsm])}")
-    found = np.asarray(adata.obsm[basis], dtype=np.float64)
-    if found.ndim != 2 or found.shape[1] < 2:
+    found = matrix(adata.obsm[basis], what=f"basis {basis!r}")
+    if found.shape[1] < 2:
         raise ValueError(f"basis {basis!r} has shape {found.shape}: two columns are needed.")
-    return finite(found[:, :2], what=f"basis {basis!r}")
+    return finite(_dense(found[:, :2]), what=f"basis {basis!r}").astype(np.float64)
 
 
 def free_uns_key(key: str, use_rep: str, *, what: str) -> None:
@@ -63,6 +73,7 @@ def free_uns_key(key: str, use_rep: str, *, what: str) -> None:
 
 def positive_weights(weights: Any, n_dims: int, *, what: str) -> np.ndarray:
     """Return the weights as float32; raise :class:`ValueError` if they are not a positive number per dimension."""
+    unmasked(weights, what=what)
     try:
         array = np.asarray(weights, dtype=np.float32)
     except (TypeError, ValueError):
@@ -78,18 +89,44 @@ def log_expression(adata: AnnData, *, what: str) -> tuple[Any, pd.Index]:
     Raises
     ------
     ValueError
-        If neither is there without negative values, it has NaN or inf, or it looks like counts.
+        If neither is there without negative values, it is not in memory, is masked, has NaN or inf, or looks like
+        counts.
     """
-    sources: list[Any] = [s for s in (adata, adata.raw) if s is not None and s.X is not None]
-    source = next((s for s in sources if 0 not in s.X.shape and not s.X.min() < 0), None)
-    if source is None:
-        raise ValueError(
-            f"{what} has no expression without negative values in X or raw.X: log1p of normalised counts is needed."
-        )
-    x = finite(source.X, what=f"{what}.X")
-    if not ((x.data if hasattr(x, "tocoo") else x) % 1).any():
-        raise ValueError(f"{what}.X holds whole numbers only, as counts do: normalise it and take log1p.")
-    return x, source.var_names
+    for source, name in ((adata, f"{what}.X"), (adata.raw, f"{what}.raw.X")):
+        if source is None or source.X is None or 0 in source.X.shape:
+            continue
+        x = matrix(source.X, what=name)
+        if x.min() < 0:
+            continue
+        if is_whole(finite(x, what=name)):
+            raise ValueError(f"{name} {COUNTS}.")
+        return x, source.var_names
+    raise ValueError(
+        f"{what} has no expression without negative values in X or raw.X: log1p of normalised counts is needed."
+    )
+
+
+def not_counts(x: Any, features: pd.Index, *, what: str) -> None:
+    """Warn in the log if the expression looks like counts of genes."""
+    if is_whole(x) and _are_counted_genes(x, features):
+        # settings load what the shell does without until it fits
+        from .._settings import logger
+
+        logger.warning("%s %s. It is used as it is.", what, COUNTS)
+
+
+def _are_counted_genes(x: Any, features: pd.Index) -> bool:
+    """Return whether whole numbers count the transcripts of genes, rather than, say, the pixels or branches of a cell.
+
+    A transcript is missed in some cell, so that most genes have a 0, which areas and lengths never have. Symbols and
+    identifiers of genes have no blanks, which descriptions of images do. And what is 0 or 1 is a mark, not a count.
+    """
+    if x.shape[0] == 0 or x.min() < 0 or not x.max() > 1:
+        return False
+    seen = x.tocoo().col[x.tocoo().data != 0] if hasattr(x, "tocoo") else np.nonzero(x)[1]
+    cells_with = np.bincount(seen, minlength=x.shape[1])
+    one_word = np.array([" " not in str(name) for name in features])
+    return bool((one_word & (cells_with < x.shape[0])).mean() > 0.5)
 
 
 def expression(adata: AnnData, layer: str | None) -> Any:
@@ -100,7 +137,7 @@ def expression(adata: AnnData, layer: str | None) -> Any:
     KeyError
         If the layer is missing.
     ValueError
-        If there is no ``X``, or NaN or inf in what is returned.
+        If there is no ``X``, or what is returned is not in memory, is masked or no real numbers, or holds NaN or inf.
     """
     layers = [name for name in adata.layers.keys() if name is not None]
     if layer is not None and layer not in layers:
@@ -108,7 +145,36 @@ def expression(adata: AnnData, layer: str | None) -> Any:
     x: Any = adata.X if layer is None else adata.layers[layer]
     if x is None:
         raise ValueError("adata.X is None: give the layer that holds the expression.")
-    return finite(x, what="adata.X" if layer is None else f"adata.layers[{layer!r}]")
+    what = expression_name(layer)
+    return finite(matrix(x, what=what), what=what)
+
+
+def expression_name(layer: str | None) -> str:
+    """Return what errors call the expression."""
+    return "adata.X" if layer is None else f"adata.layers[{layer!r}]"
+
+
+def gene_names(adata: AnnData) -> np.ndarray:
+    """Return the names of the genes as an array of ``str``, by which they are known again.
+
+    Raises
+    ------
+    ValueError
+        If a name is missing, or two genes share one.
+    """
+    names = adata.var_names
+    # "nan" is a gene of the fly
+    missing = names.isna() | (names.astype(str) == "")
+    if missing.any():
+        raise ValueError(
+            f"adata.var_names are missing for {int(missing.sum())} of {len(names)} features, the first at position "
+            f"{int(missing.argmax())}: name these, or leave them out."
+        )
+    texts = names.astype(str)
+    if not texts.is_unique:
+        twice = texts[texts.duplicated()][:3].tolist()
+        raise ValueError(f"adata.var_names are not unique ({twice} ...): call adata.var_names_make_unique() first.")
+    return texts.to_numpy(dtype=object)
 
 
 def has_decoder(adata: AnnData, key: str) -> bool:
@@ -150,14 +216,10 @@ def points(x: Any, *, n_dims: int, what: str) -> np.ndarray:
     Raises
     ------
     ValueError
-        If it has another shape, or holds NaN or inf.
+        If it has another shape, is masked or not in memory, or holds NaN or inf.
     """
-    array = np.asarray(x, dtype=np.float32)
-    if array.ndim != 2 or array.shape[1] != n_dims:
-        raise ValueError(
-            f"{what} has shape {array.shape}; (n_cells, {n_dims}) is needed, as its decoder has {n_dims} dimensions."
-        )
-    return finite(array, what=what)
+    given = matrix(x, what=what, n_dims=n_dims, remedy=f"give {what}.compute()")
+    return _dense(finite(given, what=what)).astype(np.float32, copy=False)
 
 
 def coordinates(adata: AnnData, key: str, rows: np.ndarray) -> np.ndarray:
@@ -172,7 +234,11 @@ def coordinates(adata: AnnData, key: str, rows: np.ndarray) -> np.ndarray:
     """
     if key not in adata.obsm:
         raise KeyError(f"spatial_key {key!r} is not in adata.obsm.{nearest(key, adata.obsm)}")
-    places = np.asarray(adata.obsm[key])
-    if places.ndim != 2 or places.shape[1] not in (2, 3):
+    places = _dense(matrix(adata.obsm[key], what=f"adata.obsm[{key!r}]"))
+    if places.shape[1] not in (2, 3):
         raise ValueError(f"adata.obsm[{key!r}] has shape {places.shape}; two or three coordinates per cell are needed.")
     return finite(places[rows].astype(np.float64), what=f"adata.obsm[{key!r}]")
+
+
+def _dense(x: Any) -> np.ndarray:
+    return x.toarray() if hasattr(x, "toarray") else x

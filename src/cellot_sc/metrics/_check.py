@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._arrays import matrix
+
 LARGEST = 1e12
 """Of larger numbers, single precision does not hold the square of a distance."""
 
@@ -25,13 +27,8 @@ def clouds(**given: ArrayLike) -> list[np.ndarray]:
         If a cloud is no matrix of numbers, has fewer than two cells, holds NaN, inf or masked values, or numbers of
         which single precision does not hold the square, or the clouds differ in the number of features.
     """
-    arrays = {name: numbers_of(cloud) for name, cloud in given.items()}
+    arrays = {name: _dense(matrix(cloud, what=name, remedy="bring it there first")) for name, cloud in given.items()}
     for name, array in arrays.items():
-        if array.ndim != 2 or array.shape[1] == 0 or array.dtype.kind not in "fiub":
-            raise ValueError(
-                f"{name} is a {type(given[name]).__name__} of {array.dtype} and shape {array.shape}: a matrix of "
-                "numbers, dense or sparse, of shape (n_cells, n_features) is needed."
-            )
         if len(array) < 2:
             raise ValueError(f"{name} has {len(array)} cells: at least 2 are needed.")
     if len({array.shape[1] for array in arrays.values()}) > 1:
@@ -41,23 +38,24 @@ def clouds(**given: ArrayLike) -> list[np.ndarray]:
         )
     for name, array in arrays.items():
         bad = ~np.isfinite(array)
-        if np.ma.is_masked(given[name]):
-            bad |= np.ma.getmaskarray(given[name])
         if bad.any():
             n_bad = int(bad.any(axis=1).sum())
             raise ValueError(
-                f"{name} holds NaN, inf or masked values in {n_bad} of {len(array)} cells: leave those out, or fill "
-                "the values in."
+                f"{name} holds NaN or inf in {n_bad} of {len(array)} cells: leave those out, or fill the values in."
             )
         if (largest := np.abs(array).max()) > LARGEST:
             raise ValueError(f"{name} holds {largest:g}: numbers up to {LARGEST:g} are compared; scale all clouds.")
     return [array.astype(np.float64) for array in arrays.values()]
 
 
+def _dense(x: Any) -> np.ndarray:
+    return np.asarray(x.toarray() if hasattr(x, "toarray") else x)
+
+
 def numbers_of(given: Any) -> np.ndarray:
-    """Return something as a dense array; one of objects, if rows differ in length or it cannot be one at all."""
+    """Return one or several numbers as an array; one of objects, if it cannot be an array."""
     try:
-        return np.asarray(given.toarray() if hasattr(given, "toarray") else given)
+        return np.asarray(given)
     except (TypeError, ValueError):
         return np.array(None, dtype=object)
 

@@ -15,6 +15,7 @@ from .. import _keys, _validate
 from . import _bases, _canvas, _cells, _colors, _draw, _fields
 
 
+@_validate.takes_adata
 def displacement(
     adata: AnnData,
     targets: str | Sequence[str] | None = None,

@@ -21,6 +21,7 @@ N_MARKERS = 3
 """Markers that stand beside the name of a cluster."""
 
 
+@_validate.takes_adata
 def effect_clusters(
     adata: AnnData,
     targets: str | Sequence[str] | None = None,

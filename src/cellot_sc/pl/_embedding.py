@@ -16,6 +16,7 @@ from . import _bases, _canvas, _cells, _colors, _draw, _fields
 OVERLAY = "overlay"
 
 
+@_validate.takes_adata
 def embedding(
     adata: AnnData,
     targets: str | Sequence[str] | None = None,

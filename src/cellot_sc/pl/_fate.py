@@ -17,6 +17,7 @@ from . import _canvas, _cells, _colors, _draw
 STYLES = BARS, SIMPLEX = ("bars", "simplex")
 
 
+@_validate.takes_adata
 def fate(
     adata: AnnData,
     groupby: str | None = None,

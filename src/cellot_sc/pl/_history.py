@@ -20,6 +20,7 @@ MAX_NAMED = len(_colors.COLORS)
 N_WORST = 3
 
 
+@_validate.takes_adata
 def history(
     adata: AnnData,
     targets: str | Sequence[str] | None = None,

@@ -24,6 +24,7 @@ PEAK_AT_BORDER = 4
 """A peak at the border is cut off if it is more than so many times as high as the highest elsewhere."""
 
 
+@_validate.takes_adata
 def marginals(
     adata: AnnData,
     targets: str | Sequence[str] | None = None,

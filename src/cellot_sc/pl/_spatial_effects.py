@@ -21,6 +21,7 @@ BRIGHTEST = 0.99
 """Quantile of the changes that has the darkest colour: a few cells may not make all others pale."""
 
 
+@_validate.takes_adata
 def spatial_effects(
     adata: AnnData,
     table: pd.DataFrame | None = None,

@@ -27,6 +27,7 @@ N_SQUARES = 20
 TIME_MAP, VALUE_MAP = "viridis", "copper_r"
 
 
+@_validate.takes_adata
 def trajectory(
     adata: AnnData,
     color: str | None = None,

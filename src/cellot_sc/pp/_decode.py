@@ -10,6 +10,7 @@ from cellot_sc import _keys, _validate
 from ._methods import METHODS
 
 
+@_validate.takes_adata
 def decode(adata: AnnData, latent: np.ndarray, *, key: str = _keys.REP) -> np.ndarray:
     """Return the expression at points of a representation made by :func:`cellot_sc.pp.represent`.
 

@@ -28,6 +28,7 @@ class Fold(NamedTuple):
     """All cells, with the split."""
 
 
+@_validate.takes_adata
 def leave_one_group_out(
     adata: AnnData,
     groupby: str,
@@ -69,7 +70,8 @@ def leave_one_group_out(
     TypeError
         If :func:`split` has no such option.
     ValueError
-        If a group is unknown, or there is none; and in its turn, whatever :func:`split` finds wrong.
+        If a group is unknown, or there is none, or ``adata`` is backed by a file; and in its turn, whatever
+        :func:`split` finds wrong.
 
     Examples
     --------
@@ -82,6 +84,7 @@ def leave_one_group_out(
     patient_2 72
     patient_3 72
     """
+    _validate.copyable(adata)
     _validate.no_unknown(options, OPTIONS, what="cs.pp.split")
     labels = _validate.perturbation_labels(adata, perturbation_key, control)
     cell_groups = _validate.group_labels(adata, groupby)

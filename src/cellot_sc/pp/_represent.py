@@ -14,6 +14,7 @@ from cellot_sc._settings import logger
 from ._methods import METHODS
 
 
+@_validate.takes_adata
 def represent(
     adata: AnnData,
     method: str = "pca",
@@ -73,8 +74,9 @@ def represent(
     KeyError
         If the layer is missing, or a ``split_key`` other than "split".
     ValueError
-        If the method is unknown, ``n_components`` is not a positive whole number, the expression holds NaN or inf or
-        is the same in all train cells, there are fewer than 10 train cells, or an option has an impossible value.
+        If the method is unknown, ``n_components`` is not a positive whole number, the expression is not in memory, is
+        masked, holds NaN or inf or is the same in all train cells, a gene has no name or that of another one, there are
+        fewer than 10 train cells, or an option has an impossible value.
     TypeError
         If the method has no such option.
 
@@ -98,7 +100,9 @@ def represent(
     n_components = _validate.whole(n_components, 1, what="n_components")
     _validate.no_unknown(options, METHODS[method].options(), what=f"method {method!r}")
     seed = _validate.seed(seed)
+    genes = _validate.gene_names(adata)
     x = _validate.expression(adata, layer)
+    _validate.not_counts(x, adata.var_names, what=_validate.expression_name(layer))
     train, valid = _cells(adata, split_key)
     _validate.enough_cells(int(train.sum()), what="The representation")
 
@@ -107,12 +111,12 @@ def represent(
     decoder = {
         "method": method,
         "layer": layer or _keys.EXPRESSION,
-        "var_names": adata.var_names.to_numpy(dtype=object),
+        "var_names": genes,
         **fitted,
     }
     latent = project(x, decoder)
 
-    out = adata.copy() if copy else adata
+    out = _validate.writable(adata, copy=copy)
     out.obsm[key_added] = latent
     out.uns[key_added] = decoder
     logger.info(

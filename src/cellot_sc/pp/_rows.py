@@ -14,4 +14,6 @@ def by_row(x: Any) -> Any:
 
 def dense(x: Any) -> np.ndarray:
     """Return dense or sparse ``x`` as a float32 array."""
-    return (x.toarray() if hasattr(x, "toarray") else np.asarray(x)).astype(np.float32)
+    # cells that are not used may hold anything
+    with np.errstate(over="ignore"):
+        return (x.toarray() if hasattr(x, "toarray") else np.asarray(x)).astype(np.float32)

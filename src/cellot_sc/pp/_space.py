@@ -97,11 +97,11 @@ class Space:
         Raises
         ------
         ValueError
-            If the representation is no matrix, or a cell that is used holds NaN or inf.
+            If the representation is no matrix of real numbers in memory, or a cell that is used holds NaN or inf.
         """
-        x = dense(self._matrix()[rows])
+        x = self._matrix()[rows]
         _validate.finite(x[used], what=f"use_rep {self.name!r}")
-        return x
+        return dense(x)
 
     def view(self, points: np.ndarray) -> np.ndarray:
         """Return points of the space as :attr:`features`: decoded if they can be, else as they are.
@@ -169,7 +169,4 @@ class Space:
     def _matrix(self) -> Any:
         """Return what is kept in ``X`` or ``obsm``, dense or sparse."""
         values: Any = self.adata.X if self.is_expression else self.adata.obsm[self.name]
-        values = values.to_numpy() if hasattr(values, "to_numpy") else values
-        if len(values.shape) != 2 or values.shape[1] == 0:
-            raise ValueError(f"use_rep {self.name!r} has shape {values.shape}; (n_cells, n_dims) is needed.")
-        return values
+        return _validate.matrix(values, what=f"use_rep {self.name!r}")

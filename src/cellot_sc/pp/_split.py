@@ -18,6 +18,7 @@ SEEN_SHARE = 0.5
 """Share of the held-out cells that the twins do not judge by, as in the paper."""
 
 
+@_validate.takes_adata
 def split(
     adata: AnnData,
     perturbation_key: str = _keys.PERTURBATION,
@@ -151,7 +152,7 @@ def split(
         n_train = int((splits[members] == _keys.TRAIN).sum())
         _validate.enough_cells(n_train, what=f"Condition {label!r} of adata.obs[{perturbation_key!r}]")
 
-    out = adata.copy() if copy else adata
+    out = _validate.writable(adata, copy=copy)
     out.obs[key_added] = pd.Categorical(splits, categories=list(_keys.SPLITS))
     counts = ", ".join(f"{int((splits == name).sum())} {name}" for name in _keys.SPLITS)
     logger.info("split cells (seed %d): %s; added obs[%r]", seed, counts, key_added)

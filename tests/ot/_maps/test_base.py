@@ -69,6 +69,12 @@ def test_wrong_shape_is_an_error(maps: dict[str, TransportMap], name: str, shape
             function(np.zeros(shape))
 
 
+def test_masked_cells_are_an_error(maps: dict[str, TransportMap]):
+    hidden = np.ma.array(np.zeros((2, N_DIMS)), mask=[[True] + [False] * (N_DIMS - 1), [False] * N_DIMS])
+    with pytest.raises(ValueError, match=f"is masked at 1 of {hidden.size} values"):
+        next(iter(maps.values())).transport(hidden)
+
+
 @pytest.mark.parametrize("name", STRICTLY_CONVEX)
 def test_inverse_undoes_transport(maps: dict[str, TransportMap], name: str, cells: np.ndarray):
     back = maps[name].inverse(maps[name].transport(cells))

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from anndata import AnnData
 
@@ -64,3 +65,23 @@ def test_what_cannot_be_prepared(
 ) -> None:
     with pytest.raises(error, match=match):
         prepared_for(prepared, **options)
+
+
+def test_counts_are_warned_of_where_they_are_read(prepared: AnnData, caplog: pytest.LogCaptureFixture) -> None:
+    counted = prepared.copy()
+    counted.X = counted.layers["counts"]
+    prepared_for(counted)
+    prepared_for(prepared, use_rep="X")
+    assert "counts" not in caplog.text
+    prepared_for(counted, use_rep="X")
+    del counted.obsm["X_cellot"]
+    prepared_for(counted)
+    warned = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert [text.startswith("adata.X holds whole numbers only, as counts do") for text in warned] == [True, True]
+
+
+def test_features_of_a_fit_need_names(prepared: AnnData) -> None:
+    adata = prepared.copy()
+    adata.var_names = pd.Index([None, *adata.var_names[1:]], dtype=object)
+    with pytest.raises(ValueError, match=r"adata\.var_names are missing for 1 of"):
+        prepared_for(adata, use_rep="X")

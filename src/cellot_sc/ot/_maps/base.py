@@ -12,6 +12,8 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from ..._arrays import unmasked
+
 CHUNK = 16_384
 """Cells that are transported at a time: bounds the memory whatever the number of cells."""
 
@@ -121,7 +123,7 @@ class TransportMap(abc.ABC):
         return cls(**{name: value for name, value in state.items() if name != "kind"})
 
     def _checked(self, x: np.ndarray) -> np.ndarray:
-        x = np.asarray(x, dtype=np.float32)
+        x = np.asarray(unmasked(x, what="the matrix of cells"), dtype=np.float32)
         if x.ndim != 2 or x.shape[1] != self.n_dims:
             raise ValueError(f"cells have shape {x.shape}; (n_cells, {self.n_dims}) is needed.")
         return x

@@ -23,6 +23,7 @@ FEW_CLONES = 30
 COLUMNS = ["model", "metric", "source", "fate", "n_cells", "n_clones", "value", "ci_low", "ci_high"]
 
 
+@_validate.takes_adata
 def clonal_agreement(
     adata: AnnData,
     clone_key: str = _keys.CLONE,

@@ -19,6 +19,7 @@ POTENCY, PREDICTED = "potency", "predicted"
 """What the columns end in that are written beside the fate probabilities."""
 
 
+@_validate.takes_adata
 def fate(
     adata: AnnData,
     groupby: str = "cell_type",
@@ -94,7 +95,7 @@ def fate(
     reading = Reading.of(adata, groupby, fates=fates, at=at, n_neighbors=n_neighbors, key=key)
     shares = reading.shares(reading.course)
 
-    out = adata.copy() if copy else adata
+    out = _validate.writable(adata, copy=copy)
     out.obsm[key_added] = pd.DataFrame(shares, index=adata.obs_names, columns=reading.fates)
     early = ~np.isnan(shares[:, 0])
     likeliest = np.full(adata.n_obs, None, dtype=object)

@@ -55,7 +55,7 @@ def from_moscot(
     Raises
     ------
     TypeError
-        If it is no problem of one of these kinds.
+        If it is no problem of one of these kinds, or ``adata`` no AnnData.
     ValueError
         If it is not solved, the cost is another, the rank is low, pairs are neither consecutive nor of one source, or
         ``key_added`` is where a decoder is kept.
@@ -83,7 +83,7 @@ def from_moscot(
     """
     label_key = _validate.moscot_problem(problem)
     solved = problem.adata
-    out = solved if adata is None else adata
+    out = _validate.writable(_validate.annotated(solved if adata is None else adata), copy=False)
     pairs = list(problem.problems)
     first = problem[pairs[0]]
     if use_rep is None:

@@ -17,6 +17,7 @@ SOURCE = "source"
 """What the column begins with that names the time at which a moved cell was taken."""
 
 
+@_validate.takes_adata
 def interpolate(
     adata: AnnData,
     t: Any,

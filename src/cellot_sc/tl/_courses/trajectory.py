@@ -18,6 +18,7 @@ from .._fit.prepared import prepare
 from .growth import GROWTH, METHODS, RECEIVED, growth_columns
 
 
+@_validate.takes_adata
 def trajectory(
     adata: AnnData,
     time_key: str = _keys.TIME,

@@ -21,6 +21,7 @@ from .trajectory import trajectory
 COLUMNS = ["trained_on", "applied_to", "model", "metric", "target", "n_cells", "value", "ci_low", "ci_high"]
 
 
+@_validate.takes_adata
 def transfer(
     adata: AnnData,
     population_key: str,

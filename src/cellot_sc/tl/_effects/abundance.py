@@ -31,6 +31,7 @@ class Shift(NamedTuple):
     ci_high: np.ndarray
 
 
+@_validate.takes_adata
 def abundance_shift(
     adata: AnnData,
     groupby: str,

@@ -20,6 +20,7 @@ ALIKE = 1e-4
 """Cells whose displacements differ by less than this share of their size are moved alike."""
 
 
+@_validate.takes_adata
 def effect_clusters(
     adata: AnnData,
     targets: str | Sequence[str] | None = None,
@@ -103,7 +104,7 @@ def effect_clusters(
         columns=["cluster", "n_cells", "markers", "effects"],
     )
 
-    out = adata.copy() if copy else adata
+    out = _validate.writable(adata, copy=copy)
     out.obs[key_added] = pd.Categorical(labels, categories=clusters)
     out.uns[key_added] = table
     logger.info("found %d clusters: added obs[%r] and uns[%r]", len(clusters), key_added, key_added)

@@ -13,6 +13,7 @@ from .displacements import displacements
 from .null import null, pvalues, responding, spread, standardised
 
 
+@_validate.takes_adata
 def responders(
     adata: AnnData,
     features: str | Sequence[str],

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import pandas as pd
 from anndata import AnnData
 
-from ... import _keys
+from ... import _keys, _validate
 from .displacements import displacements
 from .observed import sample
 
 
+@_validate.takes_adata
 def signature(
     adata: AnnData,
     *,

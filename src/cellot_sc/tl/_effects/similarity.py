@@ -16,6 +16,7 @@ from .displacements import displacements
 from .null import null
 
 
+@_validate.takes_adata
 def perturbation_similarity(
     adata: AnnData, *, targets: str | Sequence[str] | None = None, key: str = _keys.MODEL, seed: int = 0
 ) -> pd.DataFrame:

@@ -19,6 +19,7 @@ N_CHANGED = 20
 """Features that are looked at if none is named."""
 
 
+@_validate.takes_adata
 def spatial_effects(
     adata: AnnData,
     features: str | Sequence[str] | None = None,

@@ -30,6 +30,7 @@ COLUMNS = [
 ]
 
 
+@_validate.takes_adata
 def subpopulation_effects(
     adata: AnnData,
     groupby: str,

@@ -18,6 +18,7 @@ from .null import null
 COLUMNS = ["perturbation", "group", "cost", "distance", "ci_low", "ci_high", "null", "n_cells"]
 
 
+@_validate.takes_adata
 def transport_cost(
     adata: AnnData,
     *,

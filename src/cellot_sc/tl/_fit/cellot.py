@@ -18,6 +18,7 @@ from .prepared import prepare
 from .weights import resolve_weights
 
 
+@_validate.takes_adata
 def cellot(
     adata: AnnData,
     perturbation_key: str = _keys.PERTURBATION,

@@ -7,6 +7,7 @@ from typing import Any
 from anndata import AnnData
 from tqdm.auto import tqdm
 
+from ... import _validate
 from ..._settings import logger, settings
 from ...ot import Solver
 from ...ot._solvers import registry
@@ -50,7 +51,7 @@ def fit_and_keep(
     maps = zip(fit.targets, steps if fit.times is None else chained(steps), strict=True)
     histories = zip(fit.targets, (solution.history for solution in solutions), strict=True)
 
-    out = adata.copy() if copy else adata
+    out = _validate.writable(adata, copy=copy)
     added = cells.write(out)
     store.save(out, key_added, store.FittedMaps(fit, dict(maps), store.history_table(dict(histories))))
     plural = "s" * (len(solutions) != 1)

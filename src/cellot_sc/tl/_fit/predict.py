@@ -15,6 +15,7 @@ from . import store
 type CellNames = np.ndarray | pd.Series | Sequence[str] | Sequence[int] | Sequence[bool]
 
 
+@_validate.takes_adata
 def predict(
     adata: AnnData,
     targets: str | Sequence[str] | None = None,

@@ -93,7 +93,10 @@ def prepare(
     if use_rep is None:
         logger.info("no representation in obsm: making one with the defaults of cs.pp.represent")
         represent(cells, split_key=split_key, key_added=_keys.REP)
-    elif not Space(adata, use_rep).is_expression:
+    elif Space(adata, use_rep).is_expression:
+        _validate.gene_names(adata)
+        _validate.not_counts(_validate.matrix(adata.X, what="adata.X"), adata.var_names, what="adata.X")
+    else:
         cells.obsm[use_rep] = adata.obsm[use_rep]
     return Prepared(cells, use_rep or _keys.REP, columns)
 

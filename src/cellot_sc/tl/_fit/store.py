@@ -101,6 +101,7 @@ def save(adata: AnnData, key: str, fitted: FittedMaps) -> None:
     }
 
 
+@_validate.takes_adata
 def maps(adata: AnnData, key: str = _keys.MODEL) -> FittedMaps:
     """Return the fitted transport maps by their target, with what was fitted beside them.
 

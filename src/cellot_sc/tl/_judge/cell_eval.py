@@ -25,6 +25,7 @@ class CellEvalFiles(NamedTuple):
     """Control cells and observed treated cells."""
 
 
+@_validate.takes_adata
 def export_cell_eval(
     adata: AnnData,
     folder: str | Path,

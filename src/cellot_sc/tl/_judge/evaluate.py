@@ -29,6 +29,7 @@ COLUMNS = [
 ]
 
 
+@_validate.takes_adata
 def evaluate(
     adata: AnnData,
     *,
@@ -210,6 +211,7 @@ def evaluate(
     return table
 
 
+@_validate.takes_adata
 def mmd(
     adata: AnnData,
     *,

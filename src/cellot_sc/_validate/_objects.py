@@ -1,0 +1,105 @@
+"""What ``adata`` has to be: an AnnData whose tables are in memory."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable, Iterable
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+def takes_adata[**P, R](function: Callable[P, R]) -> Callable[P, R]:
+    """Check the first argument of a function by :func:`annotated`, before anything else is.
+
+    If the function has an option ``copy``, and would have to copy what is in a file, that is refused, too.
+    """
+    writes = "copy" in inspect.signature(function).parameters
+
+    @wraps(function)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+        # without any, Python says which argument is missing
+        if args or "adata" in kwargs:
+            adata = annotated(args[0] if args else kwargs["adata"])
+            # to write to a view is to copy it
+            if writes and (adata.is_view or kwargs.get("copy")):
+                copyable(adata)
+        return function(*args, **kwargs)
+
+    return checked
+
+
+def annotated(adata: Any) -> AnnData:
+    """Return ``adata`` if it is an AnnData whose ``obs`` and ``var`` are in memory, and cells and genes named by text.
+
+    Raises
+    ------
+    TypeError
+        If it is not.
+    """
+    # not loaded before it is needed, as it takes a second
+    import pandas as pd
+    from anndata import AnnData
+
+    if not isinstance(adata, AnnData):
+        raise TypeError(f"adata is {_article(type(adata).__name__)}; an AnnData is needed{_remedy(adata)}.")
+    for name in ("obs", "var"):
+        if not isinstance(getattr(adata, name), pd.DataFrame):
+            raise TypeError(f"adata.{name} is read lazily, and not in memory: take adata.to_memory() instead.")
+        if getattr(adata, f"{name}_names").dropna().inferred_type not in ("string", "categorical", "empty"):
+            names = f"adata.{name}_names"
+            raise TypeError(f"{names} are no text, which files need: set {names} = {names}.astype(str).")
+    return adata
+
+
+def copyable(adata: AnnData) -> None:
+    """Raise :class:`ValueError` if ``adata`` is backed by a file, and a copy of it would have to be one, too."""
+    if adata.isbacked:
+        what = "a view of an AnnData" if adata.is_view else "an AnnData"
+        raise ValueError(f"adata is {what} in a file, which cannot be copied: take adata.to_memory() instead.")
+
+
+def writable(adata: AnnData, *, copy: bool) -> AnnData:
+    """Return a copy to write to, or ``adata`` itself, which is a view no more: what it is a view of stays as it was."""
+    if copy:
+        return adata.copy()
+    if adata.is_view:
+        from anndata import ImplicitModificationWarning
+
+        # that the view becomes an AnnData of its own is what writing to it means
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ImplicitModificationWarning)
+            adata.obs = adata.obs.copy()
+    return adata
+
+
+def _remedy(given: Any) -> str:
+    """Return how an AnnData is made of what was given."""
+    kind = type(given).__name__
+    if kind == "MuData":
+        return _one_of("mdata", "modalities", given.mod)
+    if kind == "SpatialData":
+        return _one_of("sdata", "tables", given.tables)
+    if hasattr(given, "to_adata"):
+        return ": call its to_adata()"
+    if isinstance(given, str | Path):
+        return ": read the file, such as by anndata.read_h5ad(path)"
+    if hasattr(given, "shape"):
+        return ": make one, such as anndata.AnnData(x, obs=obs, var=var)"
+    return ""
+
+
+def _one_of(name: str, what: str, parts: Iterable[Any]) -> str:
+    keys = list(parts)
+    if not keys:
+        return f", of which it has none among its {what}"
+    first = "rna" if "rna" in keys else keys[0]
+    return f": give one of its {what}, such as {name}[{first!r}]; there are {', '.join(map(repr, keys))}"
+
+
+def _article(kind: str) -> str:
+    return "None" if kind == "NoneType" else f"{'an' if kind[0] in 'aeiouAEIOU' else 'a'} {kind}"
