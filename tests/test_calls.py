@@ -51,6 +51,8 @@ def function(
         ({"names": b"a"}, "text or a sequence of text or None is"),
         ({"names": {"a": 1}}, "text or a sequence of text or None is"),
         ({"names": [["a"], 3]}, "text or a sequence of text or None is"),
+        ({"names": np.array([["a"]])}, "text or a sequence of text or None is"),
+        ({"palette": [("a", "red")]}, "a dictionary or None is"),
         ({"order": "abc"}, "a sequence or None is"),
         ({"order": np.array(3)}, "a sequence or None is"),
         ({"where": [Path("a"), 3]}, "a path or a sequence of a path is"),
@@ -84,9 +86,8 @@ def test_a_class_is_known_by_its_name() -> None:
         pass
 
     line = Line2D([], [])
-    lines: Any = np.array([[line, line], [line, line]])
-    for right in (line, [line], lines):
-        draw(right, AnnData())
+    draw(line, AnnData())
+    draw([line])
     with pytest.raises(TypeError, match="^line is .*; a Line2D or a sequence of a Line2D or None is needed"):
         draw([line, 3])  # type: ignore[list-item]
     with pytest.raises(TypeError, match="^adata is 3; an AnnData or None is needed"):

@@ -34,11 +34,11 @@ def _is_a(name: str, value: Any) -> bool:
 
 
 def _is_sequence(of: list[Kind], value: Any) -> bool:
-    """Whether something can be gone through, and what is in it, at whatever depth of an array, is of some kind."""
+    """Whether something can be gone through, and what is in it is of some kind."""
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable) or not hasattr(value, "__len__"):
         return False
-    if isinstance(value, np.ndarray):
-        return value.ndim > 0 and (not of or all(any(kind.accepts(one) for kind in of) for one in value.ravel()))
+    if isinstance(value, np.ndarray) and value.ndim != 1:
+        return False
     return not of or all(any(kind.accepts(one) for kind in of) for one in value)
 
 
@@ -48,17 +48,18 @@ KINDS = {
     "Literal": TEXT,
     "bool": Kind("True or False", lambda value: isinstance(value, bool | np.bool_)),
     "Path": Kind("a path", lambda value: isinstance(value, os.PathLike)),
+    "Mapping": Kind("a dictionary", lambda value: isinstance(value, Mapping)),
     "pd.DataFrame": Kind("a table (pandas.DataFrame)", _is_table),
     "None": Kind("None", lambda value: value is None),
 }
-NOT_LOOKED_AT = ("Any", "ArrayLike", "Axes", "CellNames", "Mapping", "Progress")
+NOT_LOOKED_AT = ("Any", "ArrayLike", "Axes", "CellNames", "Progress")
 """What is checked where it is known what it may be, as numbers and arrays are."""
 
 
 def plain[**P, R](function: Callable[P, R]) -> Callable[P, R]:
     """Let a function refuse arguments of other types than its annotations say, with a :class:`TypeError`.
 
-    Only what needs no look at the data is: text, truth values, paths, tables, instances of a class,
+    Only what needs no look at the data is: text, truth values, paths, dictionaries, tables, instances of a class,
     sequences of these, and ``None``.
 
     Examples

@@ -39,6 +39,8 @@ def finite[Matrix](x: Matrix, *, what: str) -> Matrix:
 
 def representation_key(adata: AnnData, use_rep: str) -> str:
     """Return ``use_rep`` if it is ``"X"`` or in ``adata.obsm``; raise :class:`KeyError` with the nearest otherwise."""
+    if not isinstance(use_rep, str):
+        raise TypeError(f"use_rep is {use_rep!r}; a key of adata.obsm or {_keys.EXPRESSION!r} is needed.")
     if use_rep not in annotated(adata).obsm and use_rep != _keys.EXPRESSION:
         valid = [*adata.obsm, _keys.EXPRESSION]
         raise KeyError(f"use_rep {use_rep!r} is not in adata.obsm.{nearest(use_rep, valid)}")

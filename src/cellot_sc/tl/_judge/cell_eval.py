@@ -64,6 +64,8 @@ def export_cell_eval(
     ------
     KeyError
         If there are no fitted maps, representation or decoder.
+    OSError
+        If the folder cannot be made, such as where a file has its name.
     ValueError
         If a target was not fitted, or the split is unknown or has no control or no treated cells.
 
@@ -85,6 +87,9 @@ def export_cell_eval(
     fit = fitted.fit
     chosen = _validate.some_of(targets, fitted.maps, what="target")
     _validate.one_of(split, _keys.SPLITS, what="split")
+    path = Path(folder)
+    if file := next((part for part in (path, *path.parents) if part.is_file()), None):
+        raise NotADirectoryError(f"folder {str(path)!r} cannot be made, as {str(file)!r} is a file: give another one.")
     labels, judged = fit.labels(adata), fit.parts(adata) == split
     counts = {name: int((judged & (labels == name)).sum()) for name in [fit.control, *chosen]}
     judgeable = _validate.cells_to_judge(counts, fit.control, split=split)
@@ -99,11 +104,10 @@ def export_cell_eval(
     if space.is_expression and expression.min() >= 0:
         moved = [np.maximum(points, 0) for points in moved]
 
-    path = Path(folder)
-    path.mkdir(parents=True, exist_ok=True)
     files = CellEvalFiles(path / "predicted.h5ad", path / "real.h5ad")
     rows = [np.flatnonzero(judged & (labels == name)) for name in names]
     real = expression[np.concatenate(rows)]
+    path.mkdir(parents=True, exist_ok=True)
     for file, cells, sizes in (
         (files.predicted, np.concatenate(moved), [len(start)] * len(names)),
         (files.real, real.toarray() if sparse.issparse(real) else np.asarray(real), [len(part) for part in rows]),
