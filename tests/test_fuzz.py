@@ -233,13 +233,15 @@ def calls_that_work(m: Material) -> dict[str, dict[str, Any]]:
     return calls
 
 
-NO_RUN = {"tl.from_moscot": "needs a solved problem", "datasets": "downloads", "report.compose": "tests/_report"}
+NO_RUN = {
+    "tl.from_moscot": "needs a solved problem",
+    "report.compose": "is run by tests/_report",
+    **{name: "downloads" for name in NAMES if name.startswith("datasets.") and "simulate" not in name},
+}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in NO_RUN])
 def test_the_calls_that_are_spoilt_work(name: str, material: Material) -> None:
-    if name.startswith("datasets") and "simulate" not in name or name in NO_RUN:
-        pytest.skip("it needs what is not here")
     before = material.state()
     consumed(PUBLIC[name](**calls_that_work(material)[name]))
     assert material.state() == before
@@ -451,6 +453,31 @@ def test_bad_calls_end_in_a_documented_error(name: str, material: Material, recw
             faults[called] = f"{faults.get(called, '')}; the input is changed"
             break
     assert not faults, "\n" + "\n".join(f"{name}({called}): {wrong}" for called, wrong in faults.items())
+
+
+OF_OPTIONS = {"object": object(), "nan": np.nan, "-1": -1, "2j": 2j, "dict": {}, "bytes": b"1", "NA": pd.NA}
+
+
+@pytest.mark.parametrize("solver", list(cs.ot.SOLVERS))
+def test_bad_options_of_solvers_are_refused(solver: str, material: Material) -> None:
+    before, faults = material.state(), {}
+    for option in [*cs.ot.SOLVERS[solver].options(), "no_such_option"]:
+        rng = np.random.default_rng(len(solver) + len(option))
+        for label in rng.choice(list(OF_OPTIONS), min(N_VALUES, len(OF_OPTIONS)), replace=False):
+            arguments = calls_that_work(material)["tl.cellot"] | {"solver": solver, option: OF_OPTIONS[label]}
+            if (wrong := fault(cs.tl.cellot, arguments)) is not None:
+                faults[f"{option}={label}"] = wrong
+    assert material.state() == before
+    assert not faults, "\n" + "\n".join(f"{solver}({called}): {wrong}" for called, wrong in faults.items())
+
+
+@pytest.mark.parametrize("name", list(type(cs.settings).model_fields))
+def test_bad_settings_are_refused(name: str) -> None:
+    before = getattr(cs.settings, name)
+    for bad in (object(), None, [], 2j, np.nan, b"\xff", *(() if name == "dataset_dir" else ("", ABSENT, -1))):
+        with pytest.raises((TypeError, ValueError)):
+            setattr(cs.settings, name, bad)
+        assert getattr(cs.settings, name) == before
 
 
 def test_every_parameter_of_everything_public_is_drawn(material: Material) -> None:
