@@ -25,13 +25,12 @@ LEANING = 0.5
 PROGENITOR = "progenitor"
 
 
-@_validate.plain
 def simulate_branching(
     n_cells: int = 2000,
     n_genes: int = 60,
     *,
     n_times: int = 3,
-    fates: str | Sequence[str] = ("fate_a", "fate_b", "fate_c"),
+    fates: Sequence[str] = ("fate_a", "fate_b", "fate_c"),
     growth: Mapping[str, float] | None = None,
     seed: int = 0,
 ) -> AnnData:

@@ -17,13 +17,12 @@ from . import _effects
 from ._populations import CountPopulation, Population, SampledPopulation
 
 
-@_validate.plain
 def simulate(
     n_cells: int = 2000,
     n_genes: int = 200,
     *,
     n_cell_types: int = 4,
-    perturbations: str | Sequence[str] = ("drug_a", "drug_b"),
+    perturbations: Sequence[str] = ("drug_a", "drug_b"),
     n_patients: int = 4,
     baseline: AnnData | None = None,
     seed: int = 0,
