@@ -112,3 +112,15 @@ def test_cells_to_judge() -> None:
             ValueError, match=rf"split 'ood' has {counts['control']} of 'control', {counts['a']} of 'a'"
         ):
             _validate.cells_to_judge(counts, "control", split="ood")
+
+
+def test_resamples() -> None:
+    assert (_validate.resamples(0), _validate.resamples(10**5)) == (0, 10**5)
+    with pytest.raises(ValueError, match="n_boot is 100001; at most 100,000 resamples are drawn"):
+        _validate.resamples(10**5 + 1)
+
+
+def test_sampled_cells() -> None:
+    _validate.sampled_cells([99, 5], 5, split="test")
+    with pytest.raises(ValueError, match="n_cells is 6, and split 'test' has at most 5 cells of a kind"):
+        _validate.sampled_cells([99, 6], 5, split="test")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import sparse
 
@@ -50,10 +51,13 @@ BAD = {
     "NaN": (NAN, "NaN or inf in 1 of 6 cells"),
     "inf": (INF, "NaN or inf in 1 of 6 cells"),
     "masked": (np.ma.array(GOOD, mask=GOOD == GOOD[0, 0]), "is masked at 1 of 18 values"),
-    "vector": (GOOD[0], "dense"),
-    "no features": (GOOD[:, :0], "dense"),
-    "sparse": (sparse.csr_matrix(GOOD), r"csr_matrix .* shape \(6, 3\).* \.toarray\(\)"),
-    "text": (GOOD.astype(str), "dense"),
+    "vector": (GOOD[0], r"has shape \(3,\); \(n_cells, n_dims\) is needed"),
+    "no features": (GOOD[:, :0], r"has shape \(6, 0\)"),
+    "sparse vector": (sparse.coo_array(GOOD[0]), r"has shape \(1, 3\)|has shape \(3,\)|has 1 cells"),
+    "sparse NaN": (sparse.csr_array(NAN), "NaN or inf in 1 of 6 cells"),
+    "text": (GOOD.astype(str), "is made of <U.*: real numbers are needed"),
+    "rows of other lengths": ([[1.0, 2.0], [1.0]], "is of type builtins.list, which numpy cannot read"),
+    "huge": (GOOD * 1e30, "numbers up to 1e[+]12"),
 }
 
 
@@ -92,6 +96,14 @@ def test_input_is_not_changed_and_may_have_any_number_type(metric: Callable[...,
         np.testing.assert_array_equal(cloud, old)
 
 
+@pytest.mark.parametrize("kind", [sparse.csr_matrix, sparse.csc_array, sparse.coo_array, pd.DataFrame, np.ma.array])
+@pytest.mark.parametrize("metric", [*TWO, *THREE], ids=lambda f: f.__name__)
+def test_any_matrix_is_a_cloud(metric: Callable[..., Any], kind: Callable[[np.ndarray], Any]):
+    rng = np.random.default_rng(2)
+    clouds = [rng.poisson(1.0, size=(12, 3)).astype(np.float64) for _ in range(2 if metric in TWO else 3)]
+    np.testing.assert_allclose(metric(*map(kind, clouds)), metric(*clouds), rtol=1e-12, atol=1e-12)
+
+
 def test_the_error_names_the_cloud():
     with pytest.raises(ValueError, match=r"^control holds NaN"):
         metrics.pearson_delta(GOOD, GOOD, NAN)
@@ -114,6 +126,7 @@ def test_the_error_names_the_cloud():
         (metrics.mmd, {"gamma": None}),
         (metrics.sinkhorn_divergence, {"epsilon": "small"}),
         (metrics.entropic_wasserstein2, {"epsilon": np.inf}),
+        (metrics.entropic_wasserstein2, {"epsilon": True}),
         (metrics.direction, {"fdr": "strict"}),
         (metrics.r2_delta, {"weights": "heavy"}),
     ],
@@ -122,3 +135,15 @@ def test_wrong_options_are_named_with_what_is_needed(metric: Callable[..., Any],
     ((name, value),) = wrong.items()
     with pytest.raises(ValueError, match=rf"^{name} is {value!r}[:;] .* needed\.$"):
         metric(*[GOOD] * (2 if metric in TWO else 3), **wrong)
+
+
+def test_truth_values_and_names_are_no_numbers():
+    with pytest.raises(TypeError, match="^unbiased is 'yes'; True or False is needed"):
+        metrics.mmd(GOOD, GOOD, unbiased="yes")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="^distance is 3; text is needed"):
+        metrics.discrimination_score(GOOD, GOOD, distance=3)  # type: ignore[arg-type]
+
+
+def test_no_test_takes_days():
+    with pytest.raises(ValueError, match="n_permutations is 1000000000; at most 1,000,000"):
+        metrics.mmd_test(GOOD, GOOD, n_permutations=10**9)

@@ -25,7 +25,11 @@ def test_a_metric_can_be_called() -> None:
         (([[1, 2], [3, 4]],), TypeError, "metric 'l2_means' takes predicted, observed: 1 clouds of cells were given"),
         (([[1, 2], [3, 4]], [[1], [2]]), ValueError, r"differ in the number of features \(predicted 2, observed 1\)"),
         (([[1, 2]], [[1, 2], [3, 4]]), ValueError, "predicted has 1 cells: at least 2 are needed"),
-        (([[1, 2], [3, 4]], [[1, 2], [3, np.nan]]), ValueError, "observed holds NaN or inf in 1 of 2 cells"),
+        (
+            ([[1, 2], [3, 4]], [[1, 2], [3, np.nan]]),
+            ValueError,
+            "observed holds NaN or inf in 1 of 2 cells",
+        ),
     ],
 )
 def test_clouds_that_are_none(clouds: tuple, error: type[Exception], words: str) -> None:

@@ -306,7 +306,7 @@ def test_log_says_what_was_added(simulated: AnnData, caplog: pytest.LogCaptureFi
         ),
         ({"holdout": {"patient": ["patient_1", "x"]}}, ValueError, "'x' is unknown"),
         ({"holdout": {"patient": []}}, ValueError, "holdout names no value"),
-        ({"holdout": "patient_1"}, TypeError, "holdout is 'patient_1'; columns of adata.obs and their values"),
+        ({"holdout": "patient_1"}, TypeError, "holdout is 'patient_1'; a dictionary or None is needed"),
         ({"test_fraction": 1}, ValueError, r"test_fraction is 1; a number in \[0, 1\)"),
         ({"test_fraction": -0.1}, ValueError, r"test_fraction is -0.1; a number in \[0, 1\)"),
         ({"valid_fraction": "half"}, ValueError, r"valid_fraction is 'half'; a number in \[0, 1\)"),
@@ -321,7 +321,7 @@ def test_log_says_what_was_added(simulated: AnnData, caplog: pytest.LogCaptureFi
         ({"valid_groups": "patent"}, KeyError, "valid_groups 'patent' is not in adata.obs. Did you mean 'patient'"),
         ({"valid_groups": {"patent": "patient_1"}}, KeyError, "valid_groups column 'patent'.*Did you mean 'patient'"),
         ({"valid_groups": {"patient": "patient9"}}, ValueError, "valid_groups value .* 'patient9' is unknown. Did"),
-        ({"valid_groups": ["patient"]}, TypeError, r"valid_groups is \['patient'\]; columns of adata.obs"),
+        ({"valid_groups": ["patient"]}, TypeError, r"valid_groups is \['patient'\]; text or a dictionary"),
         (
             {"valid_groups": "patient", "holdout": {"patient": ["patient_0", "patient_1", "patient_2"]}},
             ValueError,

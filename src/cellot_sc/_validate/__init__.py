@@ -5,6 +5,7 @@ Each function either returns the checked value or raises; what may well be meant
 """
 
 from .._arrays import matrix
+from .._calls import plain
 from .._numbers import positive, seed, whole
 from ._cells import cell_positions, unique_obs_names
 from ._clones import clonal_cells, clones, corners, fates, has_fates, populations
@@ -79,6 +80,8 @@ from ._numbers import (
     genes_compared,
     has_history,
     panels,
+    resamples,
+    sampled_cells,
     side_by_side,
     taus,
     whole_effects,
@@ -167,6 +170,7 @@ __all__ = [
     "pairs_of_one_kind",
     "panels",
     "perturbation_labels",
+    "plain",
     "plane",
     "points",
     "populations",
@@ -174,6 +178,8 @@ __all__ = [
     "positive_weights",
     "relabelled",
     "representation_key",
+    "resamples",
+    "sampled_cells",
     "seed",
     "several",
     "side_by_side",

@@ -9,6 +9,8 @@ import numpy as np
 
 from .._numbers import is_real, shown, whole
 
+MAX_RESAMPLES = 10**5
+"""More resamples change no interval, and their counts fill the memory."""
 MIN_TRAIN_CELLS = 10
 """Fewer train cells than this in a condition cannot define a distribution."""
 
@@ -55,6 +57,19 @@ def whole_numbers(given: Any, *, what: str) -> list[int]:
     if not values.size or values.ndim > 1:
         raise ValueError(f"{what} is {shown(given)}; a positive whole number, or several, is needed.")
     return list(dict.fromkeys(whole(value, 1, what=what) for value in values))
+
+
+def resamples(n_boot: int) -> int:
+    """Return the number of resamples, 0 for none; raise :class:`ValueError` if it is none, or too large."""
+    return whole(n_boot, 0, what="n_boot", most=MAX_RESAMPLES)
+
+
+def sampled_cells(sizes: Sequence[int], most: int, *, split: str) -> None:
+    """Raise :class:`ValueError` if there are too few cells for any of the samples."""
+    if min(sizes) > most:
+        raise ValueError(
+            f"n_cells is {min(sizes)}, and split {split!r} has at most {most} cells of a kind: sample fewer."
+        )
 
 
 def genes_compared(genes: bool) -> None:

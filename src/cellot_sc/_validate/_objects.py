@@ -9,25 +9,34 @@ from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .._calls import plain
+
 if TYPE_CHECKING:
     from anndata import AnnData
 
 
 def takes_adata[**P, R](function: Callable[P, R]) -> Callable[P, R]:
-    """Check the first argument of a function by :func:`annotated`, before anything else is.
+    """Check the first argument of a function by :func:`annotated`, before anything else is, then the types of all.
 
     If the function has an option ``copy``, and would have to copy what is in a file, that is refused, too.
     """
     writes = "copy" in inspect.signature(function).parameters
 
+    @plain
+    @wraps(function)
+    def typed(*args: P.args, **kwargs: P.kwargs) -> R:
+        adata: Any = args[0] if args else kwargs["adata"]
+        # to write to a view is to copy it
+        if writes and (adata.is_view or kwargs.get("copy")):
+            copyable(adata)
+        return function(*args, **kwargs)
+
     @wraps(function)
     def checked(*args: P.args, **kwargs: P.kwargs) -> R:
         # without any, Python says which argument is missing
         if args or "adata" in kwargs:
-            adata = annotated(args[0] if args else kwargs["adata"])
-            # to write to a view is to copy it
-            if writes and (adata.is_view or kwargs.get("copy")):
-                copyable(adata)
+            annotated(args[0] if args else kwargs["adata"])
+            return typed(*args, **kwargs)
         return function(*args, **kwargs)
 
     return checked

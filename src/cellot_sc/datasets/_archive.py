@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 
+@_validate.plain
 def cellot_archive(path: str | Path, task: str = "4i") -> AnnData:
     """Load the cells of a task of the CellOT paper from its archive (:cite:t:`bunne2023`).
 

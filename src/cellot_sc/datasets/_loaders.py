@@ -152,6 +152,7 @@ def hagai() -> AnnData:
     return adata
 
 
+@_validate.plain
 def weinreb(experiment: Literal["in_vitro", "cytokines"] = "in_vitro") -> AnnData:
     """Load haematopoietic progenitors and their progeny, with the clone of every cell (:cite:t:`weinreb2020`).
 

@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._arrays import unmasked
+from .._arrays import matrix
+
+LARGEST = 1e12
+"""Of larger numbers, single precision does not hold the square of a distance."""
 
 
 def clouds(**given: ArrayLike) -> list[np.ndarray]:
-    """Return every cloud of cells as a float64 array of shape ``(n_cells, n_features)``.
+    """Return every cloud of cells as a dense float64 array of shape ``(n_cells, n_features)``.
 
     Parameters
     ----------
     given
-        Clouds by the name they have in the caller's signature.
+        Clouds, dense or sparse, by the name they have in the caller's signature.
 
     Raises
     ------
     ValueError
-        If a cloud is no dense matrix, has fewer than two cells, is masked or holds NaN or inf, or the clouds differ in
-        the number of features.
+        If a cloud is no matrix of numbers, has fewer than two cells, holds NaN, inf or masked values, or numbers of
+        which single precision does not hold the square, or the clouds differ in the number of features.
     """
-    arrays = {name: np.asarray(unmasked(cloud, what=name)) for name, cloud in given.items()}
+    arrays = {name: _dense(matrix(cloud, what=name, remedy="bring it there first")) for name, cloud in given.items()}
     for name, array in arrays.items():
-        if array.ndim != 2 or array.shape[1] == 0 or array.dtype.kind not in "fiub":
-            raise ValueError(
-                f"{name} is a {type(given[name]).__name__} of {array.dtype} and shape {np.shape(given[name])}: a dense "
-                "(n_cells, n_features) array of numbers is needed, which a sparse matrix gives by .toarray()."
-            )
         if len(array) < 2:
             raise ValueError(f"{name} has {len(array)} cells: at least 2 are needed.")
     if len({array.shape[1] for array in arrays.values()}) > 1:
@@ -43,7 +43,29 @@ def clouds(**given: ArrayLike) -> list[np.ndarray]:
             raise ValueError(
                 f"{name} holds NaN or inf in {n_bad} of {len(array)} cells: leave those out, or fill the values in."
             )
+        if (largest := np.abs(array).max()) > LARGEST:
+            raise ValueError(f"{name} holds {largest:g}: numbers up to {LARGEST:g} are compared; scale all clouds.")
     return [array.astype(np.float64) for array in arrays.values()]
+
+
+def _dense(x: Any) -> np.ndarray:
+    return np.asarray(x.toarray() if hasattr(x, "toarray") else x)
+
+
+def numbers_of(given: Any) -> np.ndarray:
+    """Return one or several numbers as an array; one of objects, if it cannot be an array."""
+    try:
+        return np.asarray(given)
+    except (TypeError, ValueError):
+        return np.array(None, dtype=object)
+
+
+def positive(value: float, *, what: str) -> float:
+    """Return ``value`` if it is a positive number; raise :class:`ValueError` if not, or too small or large to use."""
+    is_real = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    if not is_real or not 1 / LARGEST <= value <= LARGEST:
+        raise ValueError(f"{what} is {value!r}: a number from {1 / LARGEST:g} to {LARGEST:g} is needed.")
+    return float(value)
 
 
 def bandwidths(gamma: float | ArrayLike) -> np.ndarray:
@@ -54,7 +76,7 @@ def bandwidths(gamma: float | ArrayLike) -> np.ndarray:
     ValueError
         If there is none, or one is not a positive finite number.
     """
-    gammas = np.atleast_1d(np.asarray(gamma))
+    gammas = np.atleast_1d(numbers_of(gamma))
     if gammas.dtype.kind not in "fiu" or gammas.ndim != 1 or not gammas.size:
         raise ValueError(f"gamma is {gamma!r}: 'median', a positive number or a sequence of them is needed.")
     if not np.isfinite(gammas).all() or (gammas <= 0).any():

@@ -33,6 +33,10 @@ def check_metric(metric: str | Metric) -> None:
     ------
     AssertionError
         If it does not; the text says what it does instead.
+    TypeError
+        If it is no metric.
+    ValueError
+        If there is none of that name.
 
     Examples
     --------

@@ -164,7 +164,7 @@ def r2_delta(x: ArrayLike, y: ArrayLike, control: ArrayLike, *, weights: ArrayLi
         score = np.abs(welch(y, control)[0])
         w = ((score - score.min()) / max(np.ptp(score), np.finfo(float).tiny)) ** 2
     else:
-        w = np.asarray(weights)
+        w = _check.numbers_of(weights)
         fit = w.shape == observed.shape and w.dtype.kind in "fiub" and np.isfinite(w).all() and (w >= 0).all()
         if not fit or not w.any():
             raise ValueError(

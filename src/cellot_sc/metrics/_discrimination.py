@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.spatial.distance import cdist
 
+from .._calls import plain
 from . import _check
 from ._metric import Metric, register
 from ._resampling import NoResampling
@@ -16,6 +17,7 @@ from ._resampling import NoResampling
 DISTANCES: tuple[Literal["l1", "l2", "cosine"], ...] = ("l1", "l2", "cosine")
 
 
+@plain
 def discrimination_score(
     predicted: ArrayLike, observed: ArrayLike, *, distance: Literal["l1", "l2", "cosine"] = "l1"
 ) -> np.ndarray:
@@ -40,6 +42,8 @@ def discrimination_score(
 
     Raises
     ------
+    TypeError
+        If the distance is no text.
     ValueError
         If there are fewer than two perturbations, shapes differ, an effect holds NaN or inf, or the distance is
         unknown.

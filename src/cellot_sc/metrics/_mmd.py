@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import _numbers
+from .._calls import plain
 from . import _check
 from ._metric import Metric, register
 from ._pairwise import pair_forms, pair_sums, squared_distances
@@ -18,6 +19,8 @@ MEDIAN_FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
 MEDIAN_CELLS = 2000
 """At most this many cells, of both clouds together, decide the median."""
 PERMUTATIONS_AT_ONCE = 256
+MAX_PERMUTATIONS = 10**6
+"""More would take days, and tell p-values apart that are alike."""
 
 
 class MMDTest(NamedTuple):
@@ -80,6 +83,7 @@ def median_gammas(x: ArrayLike, y: ArrayLike) -> np.ndarray:
     return np.array(MEDIAN_FACTORS) / (np.median(apart) if apart.size else 1.0)
 
 
+@plain
 def mmd(x: ArrayLike, y: ArrayLike, *, gamma: float | ArrayLike = "median", unbiased: bool = True) -> float:
     """Squared maximum mean discrepancy between two clouds, with the kernel ``k(a, b) = exp(-gamma |a - b|^2)``.
 
@@ -106,6 +110,8 @@ def mmd(x: ArrayLike, y: ArrayLike, *, gamma: float | ArrayLike = "median", unbi
 
     Raises
     ------
+    TypeError
+        If ``unbiased`` is neither true nor false.
     ValueError
         If a cloud has fewer than two cells or holds NaN or inf, the clouds differ in the number of features, or gamma
         is not positive.
@@ -155,7 +161,7 @@ def mmd_test(
     gamma
         As for :func:`mmd`.
     n_permutations
-        Random relabellings of the pooled cells. The time grows with their number times (m + n)^2.
+        Random relabellings of the pooled cells, a million at most. The time grows with their number times (m + n)^2.
     seed
         Seed of the relabellings.
 
@@ -167,7 +173,7 @@ def mmd_test(
     ------
     ValueError
         If a cloud has fewer than two cells or holds NaN or inf, the clouds differ in the number of features, gamma is
-        not positive, there is no permutation, or the seed is negative.
+        not positive, there is no permutation or more than a million, or the seed is negative.
 
     References
     ----------
@@ -184,6 +190,8 @@ def mmd_test(
     x, y = _check.clouds(x=x, y=y)
     gammas = resolve_gammas(gamma, x, y)
     _numbers.whole(n_permutations, 1, what="n_permutations")
+    if n_permutations > MAX_PERMUTATIONS:
+        raise ValueError(f"n_permutations is {n_permutations}; at most {MAX_PERMUTATIONS:,} are made.")
     m, n = len(x), len(y)
     pooled = np.concatenate([x, y])
     rng = np.random.default_rng(_numbers.seed(seed))

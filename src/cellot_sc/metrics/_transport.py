@@ -144,8 +144,7 @@ def _problem(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, float]:
     """Return both clouds, each centred and padded and with the weights of its cells, and epsilon as a cost."""
     x, y = _check.clouds(x=x, y=y)
-    if not isinstance(epsilon, int | float | np.number) or not 0 < epsilon < np.inf:
-        raise ValueError(f"epsilon is {epsilon!r}: a positive finite number is needed.")
+    epsilon = _check.positive(epsilon, what="epsilon")
     shift = x.mean(axis=0) - y.mean(axis=0)
     mean_cost = float(x.var(axis=0).sum() + y.var(axis=0).sum() + shift @ shift)
     center = (x.mean(axis=0) + y.mean(axis=0)) / 2

@@ -81,6 +81,8 @@ class Canvas[Name: Hashable]:
 
         Raises
         ------
+        TypeError
+            If something is no axes.
         ValueError
             If there are not as many axes as panels.
         """
@@ -88,6 +90,8 @@ class Canvas[Name: Hashable]:
         n_panels = len(keys)
         if ax is not None:
             given: list[Axes] = list(np.ravel(np.asarray(ax, dtype=object)))
+            if other := [one for one in given if not isinstance(one, Axes)]:
+                raise TypeError(f"ax holds {other[0]!r}: matplotlib Axes are needed.")
             _validate.panels(len(given), n_panels)
             return cls(dict(zip(keys, given, strict=True)), None)
         n_cols = min(n_cols, n_panels)

@@ -17,6 +17,7 @@ MAX_ROOMY = 60
 """With more rows or columns than this, they get narrower."""
 
 
+@_validate.plain
 def effect_heatmap(
     table: pd.DataFrame,
     *,

@@ -26,6 +26,7 @@ SHORT = 1.0
 COLUMNS = ("model", "metric", "perturbation", "group", "value", "ci_low", "ci_high")
 
 
+@_validate.plain
 def evaluation(
     table: pd.DataFrame,
     *,

@@ -16,6 +16,7 @@ MAX_PRINTED = 10
 """Similarities are written into the matrix of up to so many perturbations."""
 
 
+@_validate.plain
 def perturbation_similarity(
     table: pd.DataFrame,
     *,

@@ -16,6 +16,7 @@ COLUMNS = ("perturbation", "feature", "predicted", "observed")
 MAKER = "cs.tl.signature"
 
 
+@_validate.plain
 def responses(
     table: pd.DataFrame,
     *,

@@ -21,6 +21,7 @@ LARGEST = 0.85
 FRACTIONS = (0.25, 0.5, 1.0)
 
 
+@_validate.plain
 def subpopulation_effects(
     table: pd.DataFrame,
     *,

@@ -20,6 +20,7 @@ COLUMNS = ("perturbation", "group", "cost", "ci_low", "ci_high", "null")
 VALUES = ("distance", "cost")
 
 
+@_validate.plain
 def transport_cost(
     table: pd.DataFrame,
     *,

@@ -92,6 +92,14 @@ def test_bad_input(fitted: AnnData, tmp_path: Path):
     assert not (tmp_path / "none").exists()
 
 
+def test_a_folder_that_is_a_file(fitted: AnnData, tmp_path: Path):
+    (tmp_path / "file").write_text("kept")
+    for folder in (tmp_path / "file", tmp_path / "file" / "in it"):
+        with pytest.raises(NotADirectoryError, match="cannot be made, as .*file' is a file: give another"):
+            cs.tl.export_cell_eval(fitted, folder)
+    assert (tmp_path / "file").read_text() == "kept"
+
+
 @pytest.mark.slow
 # it uses what its own dependencies have deprecated
 @pytest.mark.filterwarnings("ignore")

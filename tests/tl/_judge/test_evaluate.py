@@ -394,6 +394,13 @@ def _no_column(adata: AnnData) -> AnnData:
         ({"n_markers": [5, 0], "space": "genes"}, None, ValueError, r"n_markers is \[5, 0\]; a positive whole number"),
         ({"n_cells": 2.5}, None, ValueError, "n_cells is 2.5"),
         ({"n_cells": []}, None, ValueError, "n_cells is"),
+        (
+            {"n_cells": [10**6, 99999]},
+            None,
+            ValueError,
+            "n_cells is 99999, and split 'test' has at most .* sample fewer",
+        ),
+        ({"n_boot": 10**9}, None, ValueError, "n_boot is 1000000000; at most 100,000 resamples are drawn"),
         ({"n_cells": 20, "metrics": "discrimination_l1"}, None, ValueError, "'discrimination_l1'.*leave n_cells out"),
         (
             {"metrics": "discrimination_l1"},

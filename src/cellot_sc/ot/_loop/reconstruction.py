@@ -13,6 +13,7 @@ import numpy as np
 import optax
 
 from ... import _numbers
+from ..._calls import plain
 from .._maps.autoencoder import Autoencoder, conditioned, decode, encode, random_networks
 from .._maps.networks import Params
 from .._problem import History, Problem, Progress
@@ -227,6 +228,7 @@ class _Stream(NamedTuple):
     ranges: _Judges
 
 
+@plain
 def fit_autoencoder(
     x: Any,
     config: AutoencoderConfig,
@@ -273,6 +275,10 @@ def fit_autoencoder(
         If the seed is none, or the training would not fit into memory.
     FloatingPointError
         If the error stops being finite.
+    TypeError
+        If ``config`` is none.
+    ValueError
+        If the seed is no whole number, 0 or more.
 
     Examples
     --------

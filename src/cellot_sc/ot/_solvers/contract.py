@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..._calls import plain
 from ..._plugins import promised
 from .._maps.contract import check_map, close, leaves, need, same
 from .._problem import Problem, Solution
@@ -18,6 +19,7 @@ from .solver import Solver
 N_DIMS = 3
 
 
+@plain
 def check_solver(solver: str | Solver, **options: Any) -> None:
     """Check that a solver keeps what the rest of the package relies on, by fitting a few small problems.
 
@@ -36,6 +38,10 @@ def check_solver(solver: str | Solver, **options: Any) -> None:
     ------
     AssertionError
         If something does not hold. The sentence says what.
+    TypeError
+        If it is no solver, or has no such option.
+    ValueError
+        If there is none of that name, or an option has an impossible value.
 
     Examples
     --------

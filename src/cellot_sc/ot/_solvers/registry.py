@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ... import _defaults, _numbers
+from ..._calls import plain
 from ..._plugins import Registry, nearest
 from .._problem import Problem, Progress, Solution
 from . import (
@@ -86,6 +87,7 @@ def configure(solver: str | Solver, **options: Any) -> Any:
         raise ValueError(str(error)) from error
 
 
+@plain
 def fit(
     problems: Sequence[Problem],
     solver: str | Solver = _defaults.SOLVER,

@@ -56,7 +56,7 @@ def clonal_agreement(
           contain every cell, those that the maps were not fitted to too. Memory grows with the product of the numbers
           of cells of two times.
     n_boot
-        Number of resamples of clones behind the intervals; 0 for none.
+        Number of resamples of clones behind the intervals, 100,000 at most; 0 for none.
     seed
         Seed of the resamples.
 
@@ -97,7 +97,7 @@ def clonal_agreement(
     >>> table["model"].unique().tolist()
     ['gaussian', 'prior', 'identity']
     """
-    n_boot = _validate.whole(n_boot, 0, what="n_boot")
+    n_boot = _validate.resamples(n_boot)
     seed = _validate.seed(seed)
     asked = _validate.fates(adata, key)
     names = _validate.some_of(baselines, BASELINES, what="baselines") if len(baselines) else []

@@ -18,6 +18,7 @@ from .._fit.fit import COUPLINGS, Fit, chained
 KEY = "moscot"
 
 
+@_validate.plain
 def from_moscot(
     problem: Any,
     adata: AnnData | None = None,

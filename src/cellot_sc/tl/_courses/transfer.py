@@ -61,7 +61,7 @@ def transfer(
         Column of ``obs`` made by :func:`cellot_sc.pp.split`. With none, cells are split with its defaults, in the same
         proportions in every population.
     n_boot
-        Number of resamples of the cells behind the intervals; 0 for none.
+        Number of resamples of the cells behind the intervals, 100,000 at most; 0 for none.
     seed
         Seed of everything random.
     **options
@@ -101,7 +101,7 @@ def transfer(
     >>> sorted(table["trained_on"].unique())
     ['all', 'fate_a', 'fate_b', 'fate_c']
     """
-    n_boot = _validate.whole(n_boot, 0, what="n_boot")
+    n_boot = _validate.resamples(n_boot)
     seed = _validate.seed(seed)
     reserved = (_keys.ALL, _keys.MEAN, _keys.WORST)
     populations = _validate.group_labels(adata, population_key, what="population_key", reserved=reserved)

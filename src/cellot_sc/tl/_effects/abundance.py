@@ -65,7 +65,7 @@ def abundance_shift(
     n_neighbors
         Number of neighbours.
     n_boot
-        Number of resamples of the cells behind the intervals; 0 for none. Not used with ``unit``.
+        Number of resamples of the cells behind the intervals, 100,000 at most; 0 for none. Not used with ``unit``.
     seed
         Seed of the resamples.
 
@@ -99,7 +99,7 @@ def abundance_shift(
     {'observed': 1.0, 'predicted': 1.0}
     """
     n_neighbors = _validate.whole(n_neighbors, 1, what="n_neighbors")
-    n_boot = _validate.whole(n_boot, 0, what="n_boot")
+    n_boot = _validate.resamples(n_boot)
     seed = _validate.seed(seed)
     moves = displacements(adata, key, targets)
     fit, control = moves.fitted.fit, moves.rows

@@ -41,7 +41,7 @@ def transport_cost(
     groupby
         Column of ``obs``, such as the cell type, within whose categories to measure, too.
     n_boot
-        Number of resamples behind the intervals; 0 for none.
+        Number of resamples behind the intervals, 100,000 at most; 0 for none.
     seed
         Seed of everything random.
 
@@ -75,7 +75,7 @@ def transport_cost(
     >>> cost.sort_values("cost", ascending=False)["perturbation"].tolist()
     ['drug_a', 'drug_b']
     """
-    n_boot = _validate.whole(n_boot, 0, what="n_boot")
+    n_boot = _validate.resamples(n_boot)
     seed = _validate.seed(seed)
     moves = displacements(adata, key, targets)
     groups = {_keys.ALL: np.ones(len(moves.rows), dtype=bool)}

@@ -64,6 +64,8 @@ def export_cell_eval(
     ------
     KeyError
         If there are no fitted maps, representation or decoder.
+    OSError
+        If the folder cannot be made, such as where a file has its name.
     ValueError
         If a target was not fitted, or the split is unknown or has no control or no treated cells.
 
@@ -84,6 +86,9 @@ def export_cell_eval(
     fitted = store.maps(adata, key)
     fit = fitted.fit
     chosen = _validate.some_of(targets, fitted.maps, what="target")
+    path = Path(folder)
+    if file := next((part for part in (path, *path.parents) if part.is_file()), None):
+        raise NotADirectoryError(f"folder {str(path)!r} cannot be made, as {str(file)!r} is a file: give another one.")
     labels, judged = fit.labels(adata), fit.judged(adata, split)
     counts = {name: int((judged & (labels == name)).sum()) for name in [fit.control, *chosen]}
     judgeable = _validate.cells_to_judge(counts, fit.control, split=split)
@@ -96,11 +101,10 @@ def export_cell_eval(
     moved = [space.view(points) for points in (x, *(fitted.maps[name].transport(x) for name in judgeable))]
     expression = space.observed()
 
-    path = Path(folder)
-    path.mkdir(parents=True, exist_ok=True)
     files = CellEvalFiles(path / "predicted.h5ad", path / "real.h5ad")
     rows = [np.flatnonzero(judged & (labels == name)) for name in names]
     real = expression[np.concatenate(rows)]
+    path.mkdir(parents=True, exist_ok=True)
     for file, cells, sizes in (
         (files.predicted, np.concatenate(moved), [len(start)] * len(names)),
         (files.real, real.toarray() if sparse.issparse(real) else np.asarray(real), [len(part) for part in rows]),

@@ -16,7 +16,7 @@ from ...metrics import METRICS, Metric
 from ...metrics._bootstrap import interval
 from ...ot import SOLVERS, Solver
 from .._fit import store
-from .clouds import Data
+from .clouds import MAX_CELLS, Data
 from .judge import EvaluationPlan, Judgement, Setting, discriminate, judge
 from .markers import in_order
 from .scores import Scores, summarise
@@ -95,7 +95,7 @@ def evaluate(
         other patients. With the column of the perturbations, rows with the mean over perturbations are added, whose
         interval is over resampled perturbations. With ``None``, single cells are resampled.
     n_boot
-        Number of resamples behind the intervals; 0 for none. All models share their resamples.
+        Number of resamples behind the intervals, 100,000 at most; 0 for none. All models share their resamples.
     seed
         Seed of resamples and of samples.
 
@@ -124,7 +124,8 @@ def evaluate(
         If there are no fitted maps, no such column, representation or decoder.
     ValueError
         If a target was not fitted, a metric, space, baseline or split is unknown, the split has no control or no
-        treated cells, markers are wanted of what are no genes, there are fewer than two perturbations to tell apart or
+        treated cells or fewer than are to be sampled, markers are wanted of what are no genes, a number is none that it
+        can be, there are fewer than two perturbations to tell apart or
         two units to resample.
 
     Examples
@@ -146,7 +147,7 @@ def evaluate(
     _validate.one_of(space, SPACES, what="space")
     judged = fit.judged(adata, split)
     solvers = SOLVERS.select([_defaults.IDENTITY, *([baselines] if isinstance(baselines, str | Solver) else baselines)])
-    n_boot = _validate.whole(n_boot, 0, what="n_boot")
+    n_boot = _validate.resamples(n_boot)
     seed = _validate.seed(seed)
     marker_sizes = None if n_markers is None else _validate.whole_numbers(n_markers, what="n_markers")
     cell_sizes = None if n_cells is None else _validate.whole_numbers(n_cells, what="n_cells")
@@ -170,6 +171,9 @@ def evaluate(
     judgeable = _validate.cells_to_judge(counts, control, split=split)
     if left_out := [name for name in names if name not in judgeable]:
         logger.warning("fewer than 2 cells in split %r, not evaluated: %s", split, left_out)
+    if cell_sizes is not None:
+        most = min(MAX_CELLS, counts[control], max(counts[name] for name in judgeable))
+        _validate.sampled_cells(cell_sizes, most, split=split)
     if across := [metric.name for metric in chosen if metric.across_perturbations]:
         _validate.whole_effects(across, n_markers=n_markers, n_cells=n_cells)
         what = f"The number of perturbations with cells in split {split!r}"

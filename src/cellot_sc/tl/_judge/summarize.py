@@ -17,6 +17,7 @@ NOT_KEYS = ("seed", "n_cells", "value", "ci_low", "ci_high")
 """Columns that do not tell scores apart, or are themselves results."""
 
 
+@_validate.plain
 def summarize_scores(
     table: pd.DataFrame, unit: str = _keys.PERTURBATION, *, n_boot: int = 1000, seed: int = 0
 ) -> pd.DataFrame:
@@ -31,7 +32,8 @@ def summarize_scores(
     unit
         That column: ``"perturbation"``, or one that was added, such as the patient that was left out.
     n_boot
-        Number of resamples of the units behind the intervals; 0 for none. All models share their resamples.
+        Number of resamples of the units behind the intervals, 100,000 at most; 0 for none. All models share their
+        resamples.
     seed
         Seed of the resamples.
 
@@ -46,6 +48,8 @@ def summarize_scores(
     ------
     KeyError
         If the table lacks a column.
+    TypeError
+        If it is no table.
     ValueError
         If the table has no row, or ``n_boot`` or ``seed`` is not a number it can be.
 
@@ -65,7 +69,7 @@ def summarize_scores(
     """
     _validate.table_columns(table, [*NEEDED, unit])
     _validate.not_summary(table[unit].astype(str).unique(), (_keys.MEAN,), what=f"unit {unit!r}")
-    n_boot = _validate.whole(n_boot, 0, what="n_boot")
+    n_boot = _validate.resamples(n_boot)
     seed = _validate.seed(seed)
     keys = [name for name in table.columns if name not in (*NOT_KEYS, unit, "model", "metric")]
     if "n_cells" in table and table.duplicated([*keys, unit, "model", "metric", *({"seed"} & {*table.columns})]).any():
