@@ -58,6 +58,9 @@ FINE = {
     "pl.history.adata.no cells": "only what the fit kept is drawn",
     "pl.transport_cost.palette.absent": "colours of what is not drawn",
     "pl.transport_cost.palette.{3: 4}": "colours of what is not drawn",
+    "pp.split.stratify_by.empty": "no strata",
+    "tl.predict.cells.3": "one cell",
+    "tl.interpolate.cells.3": "one cell",
     "pp.Space.adata.no cells": "a space may have no cells",
     "pp.decode.adata.no cells": "the cells that are decoded are given",
     "pp.decode.latent.no cells": "none are decoded",
@@ -68,6 +71,8 @@ FINE = {
     "tl.maps.adata.no cells": "maps are kept apart from cells",
     "tl.transfer.split_key.absent": "a split is made",
     "tl.transfer.split_key.empty": "a split is made",
+    "ot.fit_autoencoder.floor.-1": "a least value may be negative",
+    "pp.decode.latent.huge": "what is decoded is cut off at the highest value that was observed",
     "ot.fit.problems.empty": "no problem, no solution",
 }
 """Values that would be bad elsewhere and are right there, and why."""

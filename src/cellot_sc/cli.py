@@ -280,7 +280,8 @@ def evaluate(
     _validate.one_of(split, _keys.SPLITS, what="split")
     _files.check_input(path)
     given = {"targets": target, "metrics": metric, "baselines": baseline, "n_markers": n_markers, "n_cells": n_cells}
-    options: dict[str, Any] = {name: value for name, value in (given | {"unit": unit}).items() if value}
+    options: dict[str, Any] = {name: value for name, value in given.items() if value}
+    options |= {} if unit is None else {"unit": unit}
     with _files.output(output, (".csv",), overwrite=overwrite) as new:
         adata = _files.read(path)
 

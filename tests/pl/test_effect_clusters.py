@@ -50,3 +50,14 @@ class TestEffectClusters:
         fitted.obs["none"] = pd.Categorical([None] * 600, categories=["0"])
         with pytest.raises(ValueError, match="control cells with a cluster is 0; .* made by cs.tl.effect_clusters"):
             cs.pl.effect_clusters(fitted, clusters="none")
+
+
+def test_clusters_of_other_maps_are_told_of(simulated: AnnData, caplog: pytest.LogCaptureFixture) -> None:
+    adata = simulated.copy()
+    cs.tl.cellot(adata, solver="gaussian")
+    cs.tl.effect_clusters(adata, "drug_a")
+    cs.pl.effect_clusters(adata, "drug_a", basis="pca", show=False)
+    assert "other maps" not in caplog.text
+    cs.tl.cellot(adata, solver="gaussian", targets="drug_a")
+    cs.pl.effect_clusters(adata, "drug_a", basis="pca", show=False)
+    assert "obs['effect_cluster'] was made with other maps than uns['cellot'] holds" in caplog.text

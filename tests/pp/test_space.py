@@ -164,15 +164,15 @@ class TestIsWhatItWas:
         other = represented.copy()
         cs.pp.represent(other, n_components=6, layer="half")
         # the same again is no change
-        assert Space(other, "X_cellot", origin).checked().n_dims == 6
+        assert Space(other, "X_cellot", origin=origin).checked().n_dims == 6
         cs.pp.represent(other, n_components=6)
         with pytest.raises(ValueError, match="represented anew since the maps were fitted in it"):
-            Space(other, "X_cellot", origin).checked()
+            Space(other, "X_cellot", origin=origin).checked()
 
     def test_genes_are_matched_by_name(self, represented: AnnData) -> None:
         origin = Space(represented, "X").origin_of(np.ones(represented.n_obs, dtype=bool))
-        turned = Space(represented[:, ::-1].copy(), "X", origin).checked()
-        expected = Space(represented, "X", origin)
+        turned = Space(represented[:, ::-1].copy(), "X", origin=origin).checked()
+        expected = Space(represented, "X", origin=origin)
         np.testing.assert_array_equal(turned.read(), expected.read())
         np.testing.assert_array_equal(turned.observed().toarray(), expected.observed().toarray())
         assert turned.features == expected.features
@@ -186,7 +186,7 @@ class TestIsWhatItWas:
         origin = Space(adata, "X").origin_of(np.ones(adata.n_obs, dtype=bool))
         scaled(adata)
         with pytest.raises(ValueError, match="none below 0 when the maps were fitted: it was scaled"):
-            Space(adata, "X", origin).checked()
+            Space(adata, "X", origin=origin).checked()
 
     def test_other_values_of_the_same_cells(self, represented: AnnData, caplog: pytest.LogCaptureFixture) -> None:
         adata = represented.copy()
@@ -194,26 +194,26 @@ class TestIsWhatItWas:
         seen = np.arange(adata.n_obs) < 300
         of_genes, of_points = (Space(adata, name).origin_of(seen) for name in ("X", "X_pca"))
         part = adata[100:].copy()
-        Space(part, "X", of_genes).checked(), Space(part, "X_pca", of_points).checked()
+        Space(part, "X", origin=of_genes).checked(), Space(part, "X_pca", origin=of_points).checked()
         assert not caplog.records
         part.X = part.X * 2
         part.obsm["X_pca"] = part.obsm["X_pca"][:, ::-1]
         with pytest.raises(
             ValueError, match="200 of the 200 cells that have the names of cells that the maps were fit"
         ):
-            Space(part, "X_pca", of_points).checked()
-        Space(part, "X", of_genes).checked()
+            Space(part, "X_pca", origin=of_points).checked()
+        Space(part, "X", origin=of_genes).checked()
         assert "have other values in adata.X: unless these are other cells, it has changed since" in caplog.text
 
     def test_expression_is_bounded_by_what_was_observed(self, represented: AnnData) -> None:
         seen = np.arange(represented.n_obs) < 100
-        space = Space(represented, "X", Space(represented, "X").origin_of(seen))
+        space = Space(represented, "X", origin=Space(represented, "X").origin_of(seen))
         highest = represented.X[:100].max()
         points = np.tile(np.array([-1, 0.5, 100], dtype=np.float32), 20)[None]
         np.testing.assert_array_equal(space.view(points)[0], np.tile(np.array([0, 0.5, highest], dtype=np.float32), 20))
         signed = represented.copy()
         signed.X = signed.X.toarray() - 1
-        space = Space(signed, "X", Space(signed, "X").origin_of(seen))
+        space = Space(signed, "X", origin=Space(signed, "X").origin_of(seen))
         np.testing.assert_array_equal(space.view(points), points)
 
     def test_what_was_learnt_of_a_layer_is_in_that_layer(self, represented: AnnData) -> None:

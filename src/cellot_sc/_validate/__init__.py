@@ -8,7 +8,7 @@ from .._arrays import matrix
 from .._calls import plain
 from .._numbers import positive, seed, whole
 from ._cells import cell_positions, unique_obs_names
-from ._clones import clonal_cells, clones, corners, fates, has_fates, populations
+from ._clones import clonal_cells, clones, corners, fates, fates_of_maps, has_fates, populations
 from ._columns import (
     categories,
     cell_weights,
@@ -93,6 +93,7 @@ from ._times import (
     before_last,
     in_course,
     labelled,
+    some_in_course,
     time_index,
     time_labels,
     time_order,
@@ -125,6 +126,7 @@ __all__ = [
     "expression",
     "expression_name",
     "fates",
+    "fates_of_maps",
     "feature_names",
     "figure_file",
     "finite",
@@ -185,6 +187,7 @@ __all__ = [
     "side_by_side",
     "some_groups",
     "solved_elsewhere",
+    "some_in_course",
     "some_of",
     "split_labels",
     "squared_euclidean",

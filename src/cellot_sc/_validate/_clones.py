@@ -71,6 +71,16 @@ def fates(adata: AnnData, key: str) -> Mapping[str, Any]:
     return adata.uns[key]
 
 
+def fates_of_maps(adata: AnnData, key: str, digest: str) -> None:
+    """Raise :class:`ValueError` if fates were read with other maps than those of the digest."""
+    kept = adata.uns[key]
+    if str(kept.get("maps")) != digest:
+        raise ValueError(
+            f"The fates under {key!r} were read with other maps than adata.uns[{str(kept['trajectory'])!r}] holds now: "
+            "call cs.tl.fate again."
+        )
+
+
 def clonal_cells(n_cells: int, clone_key: str, target: str) -> None:
     """Raise :class:`ValueError` if no early cell has a relative among labelled late cells."""
     if not n_cells:

@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .._numbers import shown
 from .._plugins import nearest
 
 
 def one_of(value: object, valid: Iterable[object], *, what: str) -> Any:
     """Return ``value`` if it is among ``valid``; raise :class:`ValueError` with the nearest name otherwise."""
     options = list(valid)
-    if value not in options:
-        raise ValueError(f"{what} {value!r} is unknown.{nearest(value, options)}")
+    # of arrays and of pd.NA, no comparison says whether it holds
+    if not isinstance(value, str | int | float | np.generic) or value not in options:
+        raise ValueError(f"{what} {shown(value)} is unknown.{nearest(value, options)}")
     return value
 
 
@@ -55,7 +57,7 @@ def label_of(value: Any, labels: Iterable[str], *, what: str) -> str:
 def as_number(value: Any) -> float:
     """Return the number that a value or its text is, or NaN."""
     try:
-        return float(value)
+        return float("nan") if isinstance(value, bytes) else float(value)
     except (TypeError, ValueError):
         return float("nan")
 

@@ -108,6 +108,12 @@ def in_course(taken: np.ndarray, labels: Sequence[str]) -> None:
         )
 
 
+def some_in_course(taken: np.ndarray, labels: Sequence[str]) -> None:
+    """Raise :class:`ValueError` if no cell was taken at a time of the course: all have the index -1."""
+    if not (taken >= 0).any():
+        raise ValueError(f"No cell of adata was taken at any of the times of the course ({', '.join(labels)}).")
+
+
 def after_first(time: str, labels: Sequence[str]) -> None:
     """Raise :class:`ValueError` if no time of the course is before ``time``."""
     if time == labels[0]:

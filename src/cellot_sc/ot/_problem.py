@@ -9,6 +9,9 @@ import numpy as np
 
 from ._maps.base import TransportMap
 
+LARGEST = 1e12
+"""Squares of differences of larger numbers are beyond single precision when they are summed over dimensions."""
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -122,10 +125,11 @@ def _cells(name: str, given: Any) -> np.ndarray:
         )
     with np.errstate(over="ignore"):
         cells = cells.astype(np.float32, copy=False)
-    if not np.isfinite(cells).all():
-        n_bad = int((~np.isfinite(cells)).any(axis=1).sum())
+    n_bad = int((~(np.abs(cells) <= LARGEST)).any(axis=1).sum())
+    if n_bad:
         raise ValueError(
-            f"{name} holds NaN, inf or what is too large for float32 in {n_bad} of {len(cells)} cells: leave these out."
+            f"{name} holds NaN, inf or numbers beyond {LARGEST:g} in {n_bad} of {len(cells)} cells: leave these out, "
+            "or scale all cells."
         )
     return cells
 

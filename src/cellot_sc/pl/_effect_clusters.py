@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 
 from .. import _keys, _validate
+from .._settings import logger
 from ..tl._effects.displacements import Displacements, displacements
 from . import _bases, _canvas, _cells, _colors, _draw, _labels
 
@@ -92,6 +93,8 @@ def effect_clusters(
     _validate.whole(n_features, 1, what="n_features")
     column = _validate.obs_key(adata, clusters, what="clusters")
     moves = displacements(adata, key, targets)
+    if adata.uns.get(f"{clusters}_maps", moves.fitted.digest) != moves.fitted.digest:
+        logger.warning("obs[%r] was made with other maps than uns[%r] holds: call %s again", clusters, key, MAKER)
     found = column.iloc[moves.rows]
     known = np.flatnonzero(found.notna())
     _validate.at_least(len(known), 3, what="control cells with a cluster", why=f"they are made by {MAKER}")

@@ -73,7 +73,7 @@ def effect_heatmap(
     ['drug_a', 'drug_b']
     """
     _validate.figure_file(save)
-    column = value or next((name for name in EFFECTS if name in table.columns), EFFECTS[0])
+    column = value if value is not None else next((name for name in EFFECTS if name in table.columns), EFFECTS[0])
     _validate.table_columns(
         table, ("perturbation", "feature", column), maker="cs.tl.subpopulation_effects or cs.tl.signature"
     )

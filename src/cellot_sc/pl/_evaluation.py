@@ -88,7 +88,7 @@ def evaluation(
     if metrics is None:
         metrics = [name for name in known if not name.endswith(_keys.GAP_CLOSED)]
     records = [described(metric) for metric in ([metrics] if isinstance(metrics, str | Metric) else metrics)]
-    names = [_validate.one_of(metric.name, known, what="metric") for metric in records]
+    names = _validate.some_of([metric.name for metric in records], known, what="metric")
     _validate.one_of(group, list(dict.fromkeys(table["group"])), what="group")
     rows = table[(table["group"] == group) & table["metric"].isin(names)]
     models = in_order(list(rows["model"]))

@@ -11,7 +11,7 @@ from anndata import AnnData
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch, Polygon
 
-from .. import _keys, _validate
+from .. import _keys, _validate, tl
 from . import _canvas, _cells, _colors, _draw, _labels
 
 CORNER = 18
@@ -61,8 +61,8 @@ def fate(
     KeyError
         If there are no fates or no such column.
     ValueError
-        If the style is unknown, a simplex is asked for with fewer than three fates, or no figure can be saved to the
-        file.
+        If the fates were read with other maps than there are now, no cell has one, the style is unknown, a simplex is
+        asked for with fewer than three fates, or no figure can be saved to the file.
 
     Examples
     --------
@@ -76,10 +76,15 @@ def fate(
     _validate.figure_file(save)
     _validate.one_of(style, STYLES, what="style")
     asked = _validate.fates(adata, key)
+    trajectory = str(asked["trajectory"])
+    # fates say enough without their maps, but not what they are if these have changed
+    if _validate.has_fit(adata, trajectory):
+        _validate.fates_of_maps(adata, key, tl.maps(adata, trajectory).digest)
     table = np.asarray(adata.obsm[key], dtype=np.float64)
     fates = [str(name) for name in asked["fates"]]
     early = ~np.isnan(table).any(axis=1)
     shares = table[early]
+    _validate.at_least(len(shares), 1, what="The number of cells with a fate", why="they are what is drawn")
     column = _cells.groups(adata, groupby, what="groupby")
     groups = np.full(len(shares), "", dtype=object) if column is None else column[early]
     names = [""] if groupby is None else _cells.in_order(adata.obs[groupby], groups)

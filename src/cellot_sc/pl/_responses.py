@@ -69,7 +69,9 @@ def responses(
     known = table.assign(perturbation=_labels.texts(table["perturbation"])).dropna(subset=["predicted", "observed"])
     _validate.table_rows(known, maker=MAKER)
     names = list(dict.fromkeys(known["perturbation"]))
-    if n_labels is None:
+    if n_labels is not None:
+        _validate.whole(n_labels, 0, what="n_labels")
+    else:
         n_labels = _canvas.by_number(len(names), 8, 4, 2)
     side, n_cols = _canvas.by_number(len(names), (3.8, 1), (2.9, 3), (2.2, 6))
     canvas = _canvas.Canvas.of(ax, names, size=(side, side + 0.2), n_cols=n_cols)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -55,11 +55,13 @@ class Space:
 
     adata: AnnData
     name: str
-    origin: Origin | None = None
+    origin: Origin | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         """Check that it is there."""
         _validate.representation_key(self.adata, self.name)
+        if self.origin is not None and not isinstance(self.origin, Origin):
+            raise TypeError(f"origin is {self.origin!r}: leave it out, it is known to cs.tl.Fit.space.")
 
     def __repr__(self) -> str:
         how = f", {self.method} of {self.adata.n_vars:,} genes" if self.decodes else ""

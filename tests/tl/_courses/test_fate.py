@@ -183,3 +183,21 @@ def test_keys_that_cannot_be_written(cells: AnnData, key: str, words: str) -> No
     with pytest.raises(ValueError, match=words):
         cs.tl.fate(cells, key_added=key)
     assert set(cells.uns) == before and key not in set(cells.obsm) - {"X_cellot"}
+
+
+@pytest.mark.parametrize("use", ["figure", "agreement"])
+def test_fates_of_other_maps_are_refused(cells: AnnData, use: str) -> None:
+    adata = cells
+    cs.tl.fate(adata, "cell_type")
+    draw = {
+        "figure": lambda: cs.pl.fate(adata, show=False),
+        "agreement": lambda: cs.tl.clonal_agreement(adata, n_boot=0),
+    }
+    draw[use]()
+    cs.tl.trajectory(adata, solver="mean_shift")
+    with pytest.raises(
+        ValueError, match=r"were read with other maps than adata.uns\['trajectory'\] holds now: call cs"
+    ):
+        draw[use]()
+    cs.tl.fate(adata, "cell_type")
+    draw[use]()

@@ -13,6 +13,7 @@ import numpy as np
 import optax
 
 from ... import _numbers
+from ..._arrays import matrix, rows_not_finite
 from ..._calls import plain
 from .._maps.autoencoder import Autoencoder, conditioned, decode, encode, random_networks
 from .._maps.networks import Params
@@ -272,13 +273,12 @@ def fit_autoencoder(
     Raises
     ------
     ValueError
-        If the seed is none, or the training would not fit into memory.
+        If the seed is none, cells hold NaN or inf or have other dimensions than what they are given with, ``scale`` is
+        not positive, components are missing for a linear one, or the training would not fit into memory.
     FloatingPointError
         If the error stops being finite.
     TypeError
         If ``config`` is none.
-    ValueError
-        If the seed is no whole number, 0 or more.
 
     Examples
     --------
@@ -290,8 +290,21 @@ def fit_autoencoder(
     >>> autoencoder.encode(x).shape
     (100, 2)
     """
-    seed = _numbers.seed(seed)
+    seed, scale = _numbers.seed(seed), _numbers.positive(scale, what="scale")
+    x = _cells(x, None, what="x")
     n_cells, n_dims = x.shape
+    if not n_cells:
+        raise ValueError("x has no cells: there is nothing to learn from.")
+    valid = None if valid is None else _cells(valid, n_dims, what="valid")
+    center = None if center is None else _cells([center], n_dims, what="center")[0]
+    if config.linear or components is not None:
+        components = _cells(components, n_dims, what="components of a linear autoencoder")
+        if len(components) != config.n_latent:
+            raise ValueError(f"components has {len(components)} rows; {config.n_latent} are needed, as n_latent says.")
+    if floor is not None and not (_numbers.is_real(floor) and abs(floor) <= _numbers.MOST_REAL):
+        raise ValueError(
+            f"floor is {_numbers.shown(floor)}; None or a number within {_numbers.MOST_REAL:g} of 0 is needed."
+        )
     n_valid = 0 if valid is None else valid.shape[0]
     batch_size = min(config.batch_size, n_cells)
     n_steps = config.n_steps if n_valid else min(config.n_steps, MAX_EPOCHS * n_cells // batch_size)
@@ -325,6 +338,14 @@ def fit_autoencoder(
     )
     networks = jax.tree.map(lambda leaf: np.asarray(leaf[0, 0]), trained.params)
     return frame._replace(networks=networks), trained.histories[0]
+
+
+def _cells(given: Any, n_dims: int | None, *, what: str) -> Any:
+    """Return a matrix of finite numbers; raise :class:`ValueError` otherwise."""
+    x = matrix(given, what=what, n_dims=n_dims)
+    if n_bad := len(rows_not_finite(x)):
+        raise ValueError(f"{what} holds NaN or inf in {n_bad} of {x.shape[0]} rows: leave these out.")
+    return x
 
 
 def _dense(frame: Autoencoder, cells: Any, rows: np.ndarray) -> np.ndarray:

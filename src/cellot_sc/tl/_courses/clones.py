@@ -109,6 +109,7 @@ def clonal_agreement(
         n_neighbors=int(asked["n_neighbors"]),
         key=str(asked["trajectory"]),
     )
+    _validate.fates_of_maps(adata, key, reading.course.digest)
     _validate.not_summary(reading.fates, (_keys.ALL,), what=f"adata.obs[{str(asked['groupby'])!r}]")
     _validate.not_summary(reading.course.labels, (_keys.ALL,), what=f"adata.obs[{reading.course.fit.label_key!r}]")
     members = _validate.clones(adata, clone_key)

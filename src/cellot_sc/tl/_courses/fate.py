@@ -112,6 +112,7 @@ def fate(
         "at": reading.course.labels[reading.end],
         "n_neighbors": n_neighbors,
         "trajectory": key,
+        "maps": reading.course.digest,
     }
     logger.info(
         "added obsm[%r] (%s), obs[%r] and obs[%r]: fates of %d cells",

@@ -32,12 +32,15 @@ class Course:
         Where each lies on the axis of time.
     steps
         The map from every time to the next.
+    digest
+        What the maps are known by.
     """
 
     fit: Fit
     labels: list[str]
     values: list[float]
     steps: list[TransportMap]
+    digest: str = ""
 
     def index(self, time: Any, *, what: str) -> int:
         """Return which of the times is meant."""
@@ -48,10 +51,20 @@ class Course:
         return self.labels[self.values.index(value)] if value in self.values else str(t)
 
     def indices(self, adata: AnnData) -> np.ndarray:
-        """Return which of the times each cell was taken at, -1 for any other."""
+        """Return which of the times each cell was taken at, -1 for any other.
+
+        Raises
+        ------
+        KeyError
+            If there is no column of times.
+        ValueError
+            If a cell has no time, or none was taken at a time of the course.
+        """
         labels = _validate.as_named(_validate.time_labels(adata, self.fit.label_key), self.labels)
         positions = {label: i for i, label in enumerate(self.labels)}
-        return np.array([positions.get(label, -1) for label in labels])
+        taken = np.array([positions.get(label, -1) for label in labels], dtype=np.int64)
+        _validate.some_in_course(taken, self.labels)
+        return taken
 
     def move(self, x: np.ndarray, start: int, value: float, *, path: str) -> np.ndarray:
         """Return where cells of a time are, or were, at another.
@@ -104,4 +117,4 @@ def load(adata: AnnData, key: str) -> Course:
     labels = [fit.control, *fit.targets]
     last = fitted.maps[labels[-1]]
     steps = last.steps if isinstance(last, ChainMap) else [last]
-    return Course(fit, labels, list(fit.times), steps)
+    return Course(fit, labels, list(fit.times), steps, fitted.digest)

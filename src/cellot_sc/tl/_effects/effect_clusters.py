@@ -57,7 +57,7 @@ def effect_clusters(
     missing for others, and ``uns[key_added]`` a table with a row per cluster, the largest first: ``cluster``;
     ``n_cells``; ``markers``, the names of the features by which its control cells differ most from others'; and
     ``effects``, the features that change most in it, each with its mean change. One cluster, if all cells are moved
-    alike.
+    alike. ``uns[f"{key_added}_maps"]`` is what the maps are known by.
 
     Raises
     ------
@@ -106,6 +106,7 @@ def effect_clusters(
     out = _validate.writable(adata, copy=copy)
     out.obs[key_added] = pd.Categorical(labels, categories=clusters)
     out.uns[key_added] = table
+    out.uns[f"{key_added}_maps"] = moves.fitted.digest
     logger.info("found %d clusters: added obs[%r] and uns[%r]", len(clusters), key_added, key_added)
     return out if copy else None
 

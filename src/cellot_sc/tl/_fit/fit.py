@@ -142,7 +142,7 @@ class Fit:
         ValueError
             If it is not what the maps were fitted in: represented anew, of scaled expression or of other genes.
         """
-        return Space(adata, self.use_rep, self.origin).checked()
+        return Space(adata, self.use_rep, origin=self.origin).checked()
 
     def judged(self, adata: AnnData, split: str) -> np.ndarray:
         """Return which cells are in a split, as a mask, with a warning if maps have learnt from cells to be judged by.
@@ -157,7 +157,7 @@ class Fit:
         _validate.one_of(split, _keys.SPLITS, what="split")
         judged = self.parts(adata) == split
         if self.origin is not None and split in (_keys.TEST, _keys.OOD) and judged.any():
-            x = Space(adata, self.use_rep, self.origin).read(np.flatnonzero(judged), used=slice(0))
+            x = Space(adata, self.use_rep, origin=self.origin).read(np.flatnonzero(judged), used=slice(0))
             marked, _, same = self.origin.marks.recognise(adata.obs_names[judged], x)
             share = same.sum() / max(marked.sum(), 1)
             if share > MAX_LEARNT:
@@ -234,7 +234,7 @@ class Fit:
                 "what is fitted to them for comparison has learnt from other cells."
             )
         used = (train | valid) & (labels[:, None] == names).any(axis=1)
-        x = self.scaled(Space(adata, self.use_rep, self.origin).read(used=used))
+        x = self.scaled(Space(adata, self.use_rep, origin=self.origin).read(used=used))
         groups = None if self.pair_by is None else _validate.group_codes(adata, self.pair_by, what="pair_by")
         # in a time course, cells count differently at the two ends of a step
         ends = [names] * 2 if self.times is None else [list(dict.fromkeys(end)) for end in zip(*pairs, strict=True)]

@@ -11,6 +11,7 @@ import pandas as pd
 from anndata import AnnData
 
 from ... import _keys, _validate
+from ..._digest import digest
 from ...ot import SOLVERS, History, TransportMap
 from ...pp._origin import Origin
 from .fit import Fit
@@ -52,6 +53,13 @@ class FittedMaps(Mapping[str, TransportMap]):
     fit: Fit
     maps: dict[str, TransportMap]
     history: pd.DataFrame
+
+    @property
+    def digest(self) -> str:
+        """Text by which what was made with these maps knows whether they are still the same."""
+        origin = "" if self.fit.origin is None else self.fit.origin.decoder
+        states = {name: fitted.state() for name, fitted in self.maps.items()}
+        return digest({"cells": self.fit.cells, "decoder": origin, "maps": states})
 
     def __getitem__(self, target: str) -> TransportMap:
         if target not in self.maps:
