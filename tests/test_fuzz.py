@@ -71,6 +71,7 @@ FINE = {
     "tl.maps.adata.no cells": "maps are kept apart from cells",
     "tl.transfer.split_key.absent": "a split is made",
     "tl.transfer.split_key.empty": "a split is made",
+    "ot.fit_autoencoder.center.-1": "a centre may be negative",
     "ot.fit_autoencoder.floor.-1": "a least value may be negative",
     "pp.decode.latent.huge": "what is decoded is cut off at the highest value that was observed",
     "ot.fit.problems.empty": "no problem, no solution",
