@@ -102,3 +102,13 @@ def test_responding_is_the_procedure_of_benjamini_and_hochberg(moves: Displaceme
     expected = np.stack([stats.false_discovery_control(p) <= 0.05 for p in pvalues.T], axis=1)
     np.testing.assert_array_equal(responding(z, null_maps), expected)
     assert expected[:, 2].any() and not expected[:, 3].any()
+
+
+def test_cells_that_were_paired_are_those_of_the_fit(prepared: AnnData, caplog: pytest.LogCaptureFixture):
+    adata = prepared.copy()
+    cs.tl.cellot(adata, solver="mean_shift", pair_by="cell_type")
+    null(displacements(adata, "cellot"), seed=0)
+    assert "others than those that the maps were fitted to" not in caplog.text
+    adata.obs["cell_type"] = adata.obs["cell_type"].to_numpy()[::-1]
+    null(displacements(adata, "cellot"), seed=0)
+    assert caplog.text.count("others than those that the maps were fitted to") == 1
