@@ -11,6 +11,8 @@ REAL = "biuf"
 """Kinds of dtypes that are real numbers."""
 LARGEST = np.finfo(np.float32).max
 """What is larger becomes infinite in single precision, in which cells are kept."""
+MOST_COMPARED = 1e12
+"""Of larger numbers, single precision does not hold the squares of differences, summed over dimensions."""
 
 
 def matrix(x: Any, *, what: str, n_dims: int | None = None, remedy: str = "take adata.to_memory() instead") -> Any:
@@ -74,6 +76,11 @@ def unmasked[Array](x: Array, *, what: str) -> Array:
         hidden = f"{np.ma.count_masked(x)} of {x.size} values"
         raise ValueError(f"{what} is masked at {hidden}: fill them in, or leave out their cells or genes.")
     return x
+
+
+def dense(x: Any) -> np.ndarray:
+    """Return a dense or sparse matrix as an array."""
+    return np.asarray(x.toarray() if hasattr(x, "toarray") else x)
 
 
 def rows_not_finite(x: Any) -> np.ndarray:

@@ -54,20 +54,22 @@ def reals(values: Any, *, what: str) -> list[float]:
     return [float(value) for value in values]
 
 
-def positive(value: Any, *, what: str, or_zero: bool = False) -> float:
+def positive(
+    value: Any, *, what: str, or_zero: bool = False, least: float = LEAST_REAL, most: float = MOST_REAL
+) -> float:
     """Return ``value`` if it is a positive, finite number, or 0 where that is one more choice.
 
     Raises
     ------
     ValueError
-        If it is not, or one of a size that single precision does not hold: below 1e-30, or above 1e30.
+        If it is not, or not from ``least`` to ``most``, which are those that single precision holds.
     """
     # of whole numbers, those with more digits than a float has; of NaN, no comparison holds
     if not is_real(value) or not 0 <= value < np.inf or (value == 0 and not or_zero):
         kind = "a finite number, 0 or more," if or_zero else "a positive, finite number"
         raise ValueError(f"{what} is {shown(value)}; {kind} is needed.")
-    if value != 0 and not LEAST_REAL <= value <= MOST_REAL:
-        raise ValueError(f"{what} is {shown(value)}; a number from {LEAST_REAL:g} to {MOST_REAL:g} is needed.")
+    if value != 0 and not least <= value <= most:
+        raise ValueError(f"{what} is {shown(value)}; a number from {least:g} to {most:g} is needed.")
     return float(value)
 
 

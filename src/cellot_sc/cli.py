@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import ast
-import json
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from typer.main import get_command
 
-from . import __version__, _console, _defaults, _files, _keys, _validate
+from . import __version__, _assignments, _console, _defaults, _files, _keys, _validate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,19 +31,6 @@ cellot-sc report fitted.h5ad --groupby cell_type""",
 )
 INTERRUPTED = 130
 """What a program that was told to stop (Ctrl-C) exits with."""
-
-PARAMETERS = {
-    **{name: name for name in ("perturbation_key", "control", "use_rep", "solver", "split_key", "pair_by", "seed")},
-    **{
-        "adata": "path",
-        "targets": "target",
-        "key_added": "key",
-        "copy": "output",
-        "feature_weights": "",
-        "weights": "",
-    },
-}
-"""Parameters of :func:`cellot_sc.tl.cellot` that are no options of a solver, and what the command line calls them."""
 
 Input = Annotated[Path, typer.Argument(metavar="INPUT", help="AnnData to read, .h5ad or .zarr.")]
 Output = Annotated[Path, typer.Argument(metavar="OUTPUT", help="AnnData to write, .h5ad or .zarr.")]
@@ -138,9 +122,7 @@ def fit(
     ] = None,
     use_rep: Annotated[
         str | None,
-        typer.Option(
-            metavar="KEY", help="Key in obsm to transport cells in, or X. [X_cellot, else X_pca, else a new PCA]"
-        ),
+        typer.Option(metavar="KEY", help="Key in obsm to transport cells in, or X. [X_cellot, else a new PCA]"),
     ] = None,
     n_components: Annotated[
         int | None, typer.Option(metavar="N", help="Make a new PCA with so many components.")
@@ -165,9 +147,9 @@ def fit(
 ) -> None:
     """Learn one transport map per perturbation, and write the cells with the maps."""
     _validate.not_both({"--use-rep": use_rep, "--n-components": n_components})
-    options = _options(option, context)
+    options = _assignments.solver_options(option, context)
     groups: dict[str, list[str]] = {}
-    for column, group in _pairs(holdout, what="--holdout"):
+    for column, group in _assignments.pairs(holdout, what="--holdout"):
         groups.setdefault(column, []).append(group)
     _validate.seed(seed)
     if n_components is not None:
@@ -376,7 +358,7 @@ def reproduce(
         return
     name = _validate.given(task, what="TASK", why="cellot-sc reproduce --list shows them")
     folder = _validate.given(data, what="--data", why="the folder in which the archive of the paper is unpacked")
-    options = _options(option, context)
+    options = _assignments.solver_options(option, context)
     _validate.seed(seed)
     from .datasets import tasks
 
@@ -408,31 +390,3 @@ def _summary(scores: pd.DataFrame) -> str:
     wide = rows.pivot(index="perturbation", columns="model", values="value")[rows["model"].unique()]
     wide = wide.rename_axis(index=None, columns=None)
     return f"{metric} of {rows['split'].iloc[0]} cells{first}:\n{wide.to_string(float_format='{:.3g}'.format)}"
-
-
-def _pairs(texts: Sequence[str] | None, *, what: str) -> list[tuple[str, str]]:
-    return [_validate.name_and_value(text, what=what) for text in texts or ()]
-
-
-def _options(texts: Sequence[str] | None, context: typer.Context) -> dict[str, Any]:
-    """Return options of the solver by name; raise :class:`ValueError` if one is given twice, or is none of them."""
-    options: dict[str, Any] = {}
-    for name, text in _pairs(texts, what="--set"):
-        if name in PARAMETERS:
-            given = [param for param in context.command.params if param.name == PARAMETERS[name]]
-            names = [param.opts[0] if param.opts[0].startswith("-") else param.metavar for param in given]
-            instead = f"give {names[0]}" if names else "it is for Python only"
-            raise ValueError(f"--set gives options of the solver, and {name!r} is none: {instead}.")
-        if name in options:
-            raise ValueError(f"--set gives {name!r} twice: {options[name]!r} and {_value(text)!r}.")
-        options[name] = _value(text)
-    return options
-
-
-def _value(text: str) -> Any:
-    """Return what a text stands for, as JSON or Python spell it: a number, a list, true, None; or else itself."""
-    for read in (json.loads, ast.literal_eval):
-        # a number of 5,000 digits is a ValueError, a thousand brackets are a RecursionError or a MemoryError
-        with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
-            return read(text)
-    return text

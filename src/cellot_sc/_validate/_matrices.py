@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _keys
-from .._arrays import is_whole, matrix, rows_not_finite, unmasked
+from .._arrays import dense, is_whole, matrix, rows_not_finite, unmasked
 from ._genes import gene_columns
-from ._names import nearest, one_key
+from ._names import nearest, one_key, unique_var_names
 from ._objects import annotated
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def plane(adata: AnnData, basis: str, *, also: Iterable[str]) -> np.ndarray:
     found = matrix(adata.obsm[basis], what=f"basis {basis!r}")
     if found.shape[1] < 2:
         raise ValueError(f"basis {basis!r} has shape {found.shape}: two columns are needed.")
-    return finite(_dense(found[:, :2]), what=f"basis {basis!r}").astype(np.float64)
+    return finite(dense(found[:, :2]), what=f"basis {basis!r}").astype(np.float64)
 
 
 def free_uns_key(key: str, use_rep: str, *, what: str) -> None:
@@ -173,9 +173,7 @@ def gene_names(adata: AnnData) -> np.ndarray:
             f"{int(missing.argmax())}: name these, or leave them out."
         )
     texts = names.astype(str)
-    if not texts.is_unique:
-        twice = texts[texts.duplicated()][:3].tolist()
-        raise ValueError(f"adata.var_names are not unique ({twice} ...): call adata.var_names_make_unique() first.")
+    unique_var_names(texts)
     return texts.to_numpy(dtype=object)
 
 
@@ -215,7 +213,7 @@ def points(x: Any, *, n_dims: int, what: str) -> np.ndarray:
         If it has another shape, is masked or not in memory, or holds NaN or inf.
     """
     given = matrix(x, what=what, n_dims=n_dims, remedy=f"give {what}.compute()")
-    return _dense(finite(given, what=what)).astype(np.float32, copy=False)
+    return dense(finite(given, what=what)).astype(np.float32, copy=False)
 
 
 def coordinates(adata: AnnData, key: str, rows: np.ndarray) -> np.ndarray:
@@ -231,11 +229,7 @@ def coordinates(adata: AnnData, key: str, rows: np.ndarray) -> np.ndarray:
     one_key(key, what="spatial_key", where="key of adata.obsm")
     if key not in adata.obsm:
         raise KeyError(f"spatial_key {key!r} is not in adata.obsm.{nearest(key, adata.obsm)}")
-    places = _dense(matrix(adata.obsm[key], what=f"adata.obsm[{key!r}]"))
+    places = dense(matrix(adata.obsm[key], what=f"adata.obsm[{key!r}]"))
     if places.shape[1] not in (2, 3):
         raise ValueError(f"adata.obsm[{key!r}] has shape {places.shape}; two or three coordinates per cell are needed.")
     return finite(places[rows].astype(np.float64), what=f"adata.obsm[{key!r}]")
-
-
-def _dense(x: Any) -> np.ndarray:
-    return x.toarray() if hasattr(x, "toarray") else x

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from cellot_sc._settings import logger
 
 from . import _effects
 from ._memory import check_fits
-from ._populations import CountPopulation, Population, SampledPopulation
+from ._populations import Cells, CountPopulation, Population, SampledPopulation
 
 
 def simulate(
@@ -107,14 +107,11 @@ def simulate(
     groups = {"conditions": len(conditions)}
     if baseline is None:
         groups |= {"cell types": n_cell_types, "patients": n_patients}
-    why = "one for each of " + " x ".join(f"{n} {what}" for what, n in groups.items())
-    _validate.at_least(n_cells, math.prod(groups.values()), what="n_cells", why=why)
-    if baseline is not None:
-        if not isinstance(baseline, AnnData):
-            raise ValueError(f"baseline is a {type(baseline).__name__}; an AnnData is needed.")
+    elif isinstance(baseline, AnnData):
         n_genes = baseline.n_vars
-    # rates, quantiles and counts of every cell, and a layer for every perturbation
-    check_fits((3 * 8 + 4 * len(names)) * n_cells * n_genes, {"n_cells": n_cells, "n_genes": n_genes})
+    else:
+        raise ValueError(f"baseline is a {type(baseline).__name__}; an AnnData is needed.")
+    _check_size(n_cells, n_genes, groups)
 
     # one stream for the population and one per purpose and condition, so that none depends on how much another draws
     population_stream, effect_stream, cell_stream = np.random.SeedSequence(seed).spawn(3)
@@ -138,16 +135,10 @@ def simulate(
     seen = [control.express(np.zeros((sizes[0], len(population.genes))))]
     seen += [cells.express(effect.of(cells)) for cells, effect in zip(drawn[1:], effects, strict=True)]
 
-    obs = pd.DataFrame(
-        {
-            _keys.PERTURBATION: pd.Categorical(np.repeat(conditions, sizes), categories=conditions),
-            "cell_type": _categorical([cells.types for cells in drawn], population.cell_types),
-            "patient": _categorical([cells.patients for cells in drawn], population.patients),
-        },
-        index=[f"cell_{i}" for i in range(n_cells)],
-    )
     adata = AnnData(
-        sp.csr_matrix(np.concatenate([x for x, _ in seen])), obs=obs, var=pd.DataFrame(index=population.genes)
+        sp.csr_matrix(np.concatenate([x for x, _ in seen])),
+        obs=_labels(drawn, conditions, population),
+        var=pd.DataFrame(index=population.genes),
     )
     counts = [c for _, c in seen if c is not None]
     if counts:
@@ -163,6 +154,28 @@ def simulate(
     }
     logger.info("simulated %d cells x %d genes: %s", *adata.shape, ", ".join(conditions))
     return adata
+
+
+def _check_size(n_cells: int, n_genes: int, groups: Mapping[str, int]) -> None:
+    """Raise :class:`ValueError` if there are fewer cells than groups, or more than fit into memory."""
+    why = "one for each of " + " x ".join(f"{n} {what}" for what, n in groups.items())
+    _validate.at_least(n_cells, math.prod(groups.values()), what="n_cells", why=why)
+    # rates, quantiles and counts of every cell, and a layer for every perturbation
+    n_bytes = 3 * 8 + 4 * (groups["conditions"] - 1)
+    check_fits(n_bytes * n_cells * n_genes, {"n_cells": n_cells, "n_genes": n_genes})
+
+
+def _labels(drawn: Sequence[Cells], conditions: list[str], population: Population) -> pd.DataFrame:
+    """Return condition, cell type and patient of the cells, which are drawn condition by condition."""
+    sizes = [len(cells.types) for cells in drawn]
+    return pd.DataFrame(
+        {
+            _keys.PERTURBATION: pd.Categorical(np.repeat(conditions, sizes), categories=conditions),
+            "cell_type": _categorical([cells.types for cells in drawn], population.cell_types),
+            "patient": _categorical([cells.patients for cells in drawn], population.patients),
+        },
+        index=[f"cell_{i}" for i in range(sum(sizes))],
+    )
 
 
 def _categorical(codes: list[np.ndarray], categories: list[str]) -> pd.Categorical:

@@ -7,10 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._arrays import matrix
-
-LARGEST = 1e12
-"""Of larger numbers, single precision does not hold the square of a distance."""
+from .._arrays import MOST_COMPARED, dense, matrix
 
 
 def clouds(**given: ArrayLike) -> list[np.ndarray]:
@@ -27,7 +24,7 @@ def clouds(**given: ArrayLike) -> list[np.ndarray]:
         If a cloud is no matrix of numbers, has fewer than two cells, holds NaN, inf or masked values, or numbers of
         which single precision does not hold the square, or the clouds differ in the number of features.
     """
-    arrays = {name: _dense(matrix(cloud, what=name, remedy="bring it there first")) for name, cloud in given.items()}
+    arrays = {name: dense(matrix(cloud, what=name, remedy="bring it there first")) for name, cloud in given.items()}
     for name, array in arrays.items():
         if len(array) < 2:
             raise ValueError(f"{name} has {len(array)} cells: at least 2 are needed.")
@@ -43,13 +40,11 @@ def clouds(**given: ArrayLike) -> list[np.ndarray]:
             raise ValueError(
                 f"{name} holds NaN or inf in {n_bad} of {len(array)} cells: leave those out, or fill the values in."
             )
-        if (largest := np.abs(array).max()) > LARGEST:
-            raise ValueError(f"{name} holds {largest:g}: numbers up to {LARGEST:g} are compared; scale all clouds.")
+        if (largest := np.abs(array).max()) > MOST_COMPARED:
+            raise ValueError(
+                f"{name} holds {largest:g}: numbers up to {MOST_COMPARED:g} are compared; scale all clouds."
+            )
     return [array.astype(np.float64) for array in arrays.values()]
-
-
-def _dense(x: Any) -> np.ndarray:
-    return np.asarray(x.toarray() if hasattr(x, "toarray") else x)
 
 
 def numbers_of(given: Any) -> np.ndarray:
@@ -58,14 +53,6 @@ def numbers_of(given: Any) -> np.ndarray:
         return np.asarray(given)
     except (TypeError, ValueError):
         return np.array(None, dtype=object)
-
-
-def positive(value: float, *, what: str) -> float:
-    """Return ``value`` if it is a positive number; raise :class:`ValueError` if not, or too small or large to use."""
-    is_real = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-    if not is_real or not 1 / LARGEST <= value <= LARGEST:
-        raise ValueError(f"{what} is {value!r}: a number from {1 / LARGEST:g} to {LARGEST:g} is needed.")
-    return float(value)
 
 
 def bandwidths(gamma: float | ArrayLike) -> np.ndarray:

@@ -11,6 +11,8 @@ from ott.solvers import linear
 from ott.tools import sinkhorn_divergence as ott_divergence
 from scipy.optimize import linear_sum_assignment
 
+from .. import _numbers
+from .._arrays import MOST_COMPARED
 from . import _check
 from ._metric import Metric, register
 from ._pairwise import squared_distances
@@ -144,7 +146,7 @@ def _problem(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, float]:
     """Return both clouds, each centred and padded and with the weights of its cells, and epsilon as a cost."""
     x, y = _check.clouds(x=x, y=y)
-    epsilon = _check.positive(epsilon, what="epsilon")
+    epsilon = _numbers.positive(epsilon, what="epsilon", least=1 / MOST_COMPARED, most=MOST_COMPARED)
     shift = x.mean(axis=0) - y.mean(axis=0)
     mean_cost = float(x.var(axis=0).sum() + y.var(axis=0).sum() + shift @ shift)
     center = (x.mean(axis=0) + y.mean(axis=0)) / 2

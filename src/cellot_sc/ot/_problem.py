@@ -7,10 +7,8 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from .._arrays import MOST_COMPARED
 from ._maps.base import TransportMap
-
-LARGEST = 1e12
-"""Squares of differences of larger numbers are beyond single precision when they are summed over dimensions."""
 
 
 @dataclass(frozen=True)
@@ -125,11 +123,11 @@ def _cells(name: str, given: Any) -> np.ndarray:
         )
     with np.errstate(over="ignore"):
         cells = cells.astype(np.float32, copy=False)
-    n_bad = int((~(np.abs(cells) <= LARGEST)).any(axis=1).sum())
+    n_bad = int((~(np.abs(cells) <= MOST_COMPARED)).any(axis=1).sum())
     if n_bad:
         raise ValueError(
-            f"{name} holds NaN, inf or numbers beyond {LARGEST:g} in {n_bad} of {len(cells)} cells: leave these out, "
-            "or scale all cells."
+            f"{name} holds NaN, inf or numbers beyond {MOST_COMPARED:g} in {n_bad} of {len(cells)} cells: leave these "
+            "out, or scale all cells."
         )
     return cells
 

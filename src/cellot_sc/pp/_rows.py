@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from cellot_sc import _arrays
+
 
 def by_row(x: Any) -> Any:
     """Return dense or sparse ``x`` so that its rows can be taken."""
@@ -16,7 +18,7 @@ def dense(x: Any) -> np.ndarray:
     """Return dense or sparse ``x`` as a float32 array."""
     # cells that are not used may hold anything
     with np.errstate(over="ignore"):
-        return (x.toarray() if hasattr(x, "toarray") else np.asarray(x)).astype(np.float32)
+        return _arrays.dense(x).astype(np.float32)
 
 
 def bounded(x: np.ndarray, low: float, high: float) -> np.ndarray:

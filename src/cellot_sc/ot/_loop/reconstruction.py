@@ -13,7 +13,7 @@ import numpy as np
 import optax
 
 from ... import _numbers
-from ..._arrays import matrix, rows_not_finite
+from ..._arrays import dense, matrix, rows_not_finite
 from ..._calls import plain
 from .._maps.autoencoder import Autoencoder, conditioned, decode, encode, random_networks
 from .._maps.networks import Params
@@ -349,8 +349,7 @@ def _cells(given: Any, n_dims: int | None, *, what: str) -> Any:
 
 
 def _dense(frame: Autoencoder, cells: Any, rows: np.ndarray) -> np.ndarray:
-    chosen = cells[rows]
-    return frame.enter(chosen.toarray() if hasattr(chosen, "toarray") else np.asarray(chosen)).astype(np.float32)
+    return frame.enter(dense(cells[rows])).astype(np.float32)
 
 
 def _rows(rng: np.random.Generator, n_cells: int, batch_size: int) -> Iterator[np.ndarray]:

@@ -52,7 +52,8 @@ def transfer(
         Times, as in :func:`cellot_sc.tl.trajectory`.
     use_rep
         Key in ``obsm`` of the space in which cells are transported and compared, or ``"X"``. With ``None``,
-        ``X_cellot``, else ``X_pca``. All maps share it: what it was fitted on is for you to answer.
+        ``X_cellot``, or ``X_pca`` where there is no ``X``. All maps share it: what it was fitted on is for you to
+        answer.
     solver
         How to fit: a name in :data:`cellot_sc.ot.SOLVERS`, or a :class:`cellot_sc.ot.Solver`.
     metrics

@@ -95,8 +95,10 @@ def null(moves: Displacements, *, seed: int) -> Null:
         # what moscot has solved is such a map; of others it is not known how noisy they are
         solver, options = SOLVERS[_defaults.DISCRETE], {}
     problems = repeated.problems(adata, [(repeated.control, name) for name in moves.names])
-    # every control cell, whatever it was paired with; whether cells are the same was looked at with the problems above
-    [whole] = dataclasses.replace(repeated, pair_by=None, cells="").problems(adata, [(repeated.control, moves.names[0])])
+    # every control cell, whatever it was paired with: the same cells, which need no second look
+    [whole] = dataclasses.replace(repeated, pair_by=None, cells="").problems(
+        adata, [(repeated.control, moves.names[0])]
+    )
 
     rng = np.random.default_rng(seed)
     halvings = [_halving(whole, rng) for _ in range(N_NULL + 1)]

@@ -55,7 +55,8 @@ def cellot(
         Perturbations to learn: each needs at least 10 train cells. With ``None``, all others that have them.
     use_rep
         Key in ``obsm`` of the space in which cells are transported, or ``"X"`` for the expression itself. With
-        ``None``, ``X_cellot``, else ``X_pca``, else a PCA made by :func:`cellot_sc.pp.represent`.
+        ``None``, ``X_cellot``, else a PCA made by :func:`cellot_sc.pp.represent`; ``X_pca``, which has seen test cells,
+        where there is no ``X`` to make one of.
     solver
         How to fit: a name in :data:`cellot_sc.ot.SOLVERS`, or a :class:`cellot_sc.ot.Solver`.
     split_key

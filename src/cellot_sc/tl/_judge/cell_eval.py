@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from anndata import AnnData
-from scipy import sparse
 
 from ... import _files, _keys, _validate
+from ..._arrays import dense
 from ..._settings import logger
 from .._fit import store
 
@@ -107,7 +107,7 @@ def export_cell_eval(
     path.mkdir(parents=True, exist_ok=True)
     for file, cells, sizes in (
         (files.predicted, np.concatenate(moved), [len(start)] * len(names)),
-        (files.real, real.toarray() if sparse.issparse(real) else np.asarray(real), [len(part) for part in rows]),
+        (files.real, dense(real), [len(part) for part in rows]),
     ):
         with _files.replacing(file) as new:
             _files.write(_labelled(cells, names, sizes, fit.label_key, space.features), new)

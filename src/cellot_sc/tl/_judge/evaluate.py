@@ -124,9 +124,8 @@ def evaluate(
         If there are no fitted maps, no such column, representation or decoder.
     ValueError
         If a target was not fitted, a metric, space, baseline or split is unknown, the split has no control or no
-        treated cells or fewer than are to be sampled, markers are wanted of what are no genes, a number is none that it
-        can be, there are fewer than two perturbations to tell apart or
-        two units to resample.
+        treated cells or fewer than are to be sampled, markers are wanted of what are no genes, there are fewer than two
+        perturbations to tell apart or two units to resample, or a number is out of its range.
 
     Examples
     --------
@@ -153,11 +152,9 @@ def evaluate(
     cell_sizes = None if n_cells is None else _validate.whole_numbers(n_cells, what="n_cells")
     labels = fit.labels(adata)
     parts = fit.parts(adata)
-    groups = (
-        None
-        if groupby is None
-        else _validate.group_labels(adata, groupby, reserved=(_keys.ALL, _keys.MEAN, _keys.WORST))
-    )
+    groups = None
+    if groupby is not None:
+        groups = _validate.group_labels(adata, groupby, reserved=(_keys.ALL, _keys.MEAN, _keys.WORST))
     over_perturbations = unit is not None and unit == fit.label_key
     if over_perturbations:
         _validate.not_summary(names, (_keys.MEAN,), what=f"unit {unit!r}")
@@ -168,12 +165,7 @@ def evaluate(
     if marker_sizes is not None:
         _validate.genes_compared(decoded or cells.is_expression)
     counts = {name: int((judged & (labels == name)).sum()) for name in [control, *names]}
-    judgeable = _validate.cells_to_judge(counts, control, split=split)
-    if left_out := [name for name in names if name not in judgeable]:
-        logger.warning("fewer than 2 cells in split %r, not evaluated: %s", split, left_out)
-    if cell_sizes is not None:
-        most = min(MAX_CELLS, counts[control], max(counts[name] for name in judgeable))
-        _validate.sampled_cells(cell_sizes, most, split=split)
+    judgeable = _judgeable(counts, control, split, cell_sizes)
     if across := [metric.name for metric in chosen if metric.across_perturbations]:
         _validate.whole_effects(across, n_markers=n_markers, n_cells=n_cells)
         what = f"The number of perturbations with cells in split {split!r}"
@@ -200,12 +192,7 @@ def evaluate(
         target_maps = {model: by_target[name] for model, by_target in maps.items()}
         judgements[name] = judge(data, plan, name, target_maps, markers)
     discriminate(judgements, chosen, n_boot)
-    tables = [
-        _table(scores, setting, chosen).assign(perturbation=name)
-        for name, judgement in judgements.items()
-        for setting, scores in judgement.scores.items()
-    ]
-    table = pd.concat(tables, ignore_index=True).assign(split=split, seed=fit.seed)[COLUMNS]
+    table = _scored(judgements, chosen).assign(split=split, seed=fit.seed)[COLUMNS]
     logger.info("evaluated %d perturbations on split %r: %d models", len(judgeable), split, len(maps) + 1)
     if over_perturbations:
         means = summarize_scores(table, _keys.PERTURBATION, n_boot=n_boot, seed=seed).assign(seed=fit.seed)
@@ -277,6 +264,27 @@ def mmd(
         n_boot=n_boot,
         seed=seed,
     )
+
+
+def _judgeable(counts: dict[str, int], control: str, split: str, cell_sizes: list[int] | None) -> list[str]:
+    """Return the perturbations that can be judged, given the number of cells of each; the others are logged."""
+    judgeable = _validate.cells_to_judge(counts, control, split=split)
+    if left_out := [name for name in counts if name not in {control, *judgeable}]:
+        logger.warning("fewer than 2 cells in split %r, not evaluated: %s", split, left_out)
+    if cell_sizes is not None:
+        most = min(MAX_CELLS, counts[control], max(counts[name] for name in judgeable))
+        _validate.sampled_cells(cell_sizes, most, split=split)
+    return judgeable
+
+
+def _scored(judgements: dict[str, Judgement], metrics: list[Metric]) -> pd.DataFrame:
+    """Return the scores of all perturbations as rows."""
+    tables = [
+        _table(scores, setting, metrics).assign(perturbation=name)
+        for name, judgement in judgements.items()
+        for setting, scores in judgement.scores.items()
+    ]
+    return pd.concat(tables, ignore_index=True)
 
 
 def _table(scores: dict[str, Scores], setting: Setting, metrics: list[Metric]) -> pd.DataFrame:

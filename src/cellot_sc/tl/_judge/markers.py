@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..._arrays import dense
 from ...metrics import deg_scores
 
 GENES_AT_ONCE = 500
@@ -26,5 +27,5 @@ def in_order(x: Any, treated: np.ndarray, control: np.ndarray) -> np.ndarray:
     scores = []
     for start in range(0, x.shape[1], GENES_AT_ONCE):
         parts = [cloud[:, start : start + GENES_AT_ONCE] for cloud in clouds]
-        scores.append(deg_scores(*(part.toarray() if hasattr(part, "toarray") else part for part in parts)))
+        scores.append(deg_scores(*map(dense, parts)))
     return np.argsort(-np.abs(np.concatenate(scores)), kind="stable")
