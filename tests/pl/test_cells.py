@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
 from anndata import AnnData
 
+from cellot_sc import _validate
 from cellot_sc.pl import _cells
 
 
@@ -72,6 +75,28 @@ def test_errors(fitted: AnnData, kwargs: dict[str, str], error: type[Exception],
     ],
 )
 def test_groups_in_order(column: pd.Series, names: list[str | None]) -> None:
-    texts = _cells.texts(column)
+    texts = _validate.texts(column)
     assert [text is None for text in texts] == column.isna().tolist()
     assert _cells.in_order(column, texts) == names
+
+
+def test_texts_that_mean_missing_are_no_groups(fitted: AnnData) -> None:
+    adata = fitted.copy()
+    adata.obs["group"] = np.resize(np.array(["b", "nan", "", "a"], dtype=object), adata.n_obs)
+    groups = _cells.groups(adata, "group")
+    assert groups is not None and groups[:4].tolist() == ["b", None, None, "a"]
+    assert _cells.in_order(adata.obs["group"], groups) == ["a", "b", None]
+    adata.obs["group"] = np.resize(np.array([1, "1"], dtype=object), adata.n_obs)
+    with pytest.raises(ValueError, match="different values with the same text '1'"):
+        _cells.groups(adata, "group")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "Int64", "datetime64[ns]", "bool"])
+@pytest.mark.parametrize("categorical", [False, True])
+def test_every_group_has_its_place(fitted: AnnData, dtype: Any, categorical: bool) -> None:
+    adata = fitted.copy()
+    values = pd.Series(np.resize([0.1, 0.0], adata.n_obs) * (10 if dtype == "Int64" else 1)).astype(dtype)
+    adata.obs["group"] = values.astype("category" if categorical else dtype).array
+    groups = _cells.groups(adata, "group")
+    assert groups is not None
+    assert _cells.in_order(adata.obs["group"], groups) == list(dict.fromkeys(groups))[::-1]

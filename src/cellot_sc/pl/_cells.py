@@ -62,26 +62,22 @@ def groups(adata: AnnData, key: str | None, *, what: str = "color") -> np.ndarra
     ------
     KeyError
         If there is no such column.
+    ValueError
+        If different values have the same text.
     """
-    return None if key is None else texts(_validate.obs_key(adata, key, what=what))
-
-
-def texts(column: pd.Series) -> np.ndarray:
-    """Return the text of every value, ``None`` where there is none."""
-    codes, values = pd.factorize(column)
-    # the code of what is missing is -1
-    return np.array([*map(str, values), None], dtype=object)[codes]
+    return None if key is None else _validate.texts(_validate.obs_key(adata, key, what=what))
 
 
 def in_order(column: pd.Series, groups: Iterable[str | None]) -> list[str | None]:
     """Return the groups that there are, each once: as categories are ordered, or by value, those without one last."""
     present = set(groups)
-    values: Iterable[object] = (
-        column.cat.categories
+    values = (
+        column.cat.categories.to_series(name=column.name)
         if isinstance(column.dtype, pd.CategoricalDtype)
         else column.dropna().drop_duplicates().sort_values(key=lambda x: x.astype(str) if x.dtype == object else x)
     )
-    return [*(name for name in map(str, values) if name in present), *([None] if None in present else [])]
+    named = [name for name in _validate.texts(values) if name is not None and name in present]
+    return [*named, *([None] if None in present else [])]
 
 
 def shown_cells(adata: AnnData, targets: str | Sequence[str] | None, *, key: str, split: str) -> ShownCells:

@@ -13,7 +13,7 @@ from anndata import AnnData
 from matplotlib.colors import is_color_like, to_rgb
 from scanpy.plotting import palettes
 
-from .. import _defaults, _keys
+from .. import _defaults, _keys, _validate
 from ..tl import Fit
 from . import _cells
 
@@ -46,7 +46,7 @@ def palette(adata: AnnData, column: str) -> dict[str, str]:
     stored = adata.uns.get(f"{column}_colors")
     if column not in adata.obs or not isinstance(adata.obs[column].dtype, pd.CategoricalDtype):
         return {}
-    categories = [str(category) for category in adata.obs[column].cat.categories]
+    categories = _validate.texts(adata.obs[column].cat.categories.to_series(name=column))
     colors = list(stored) if isinstance(stored, list | tuple | np.ndarray) and np.ndim(stored) else []
     usable = len(colors) >= len(categories) and all(is_color_like(color) for color in colors)
     return dict(zip(categories, colors, strict=False)) if usable else {}

@@ -96,9 +96,9 @@ def effect_clusters(
     if adata.uns.get(f"{clusters}_maps", moves.fitted.digest) != moves.fitted.digest:
         logger.warning("obs[%r] was made with other maps than uns[%r] holds: call %s again", clusters, key, MAKER)
     found = column.iloc[moves.rows]
-    known = np.flatnonzero(found.notna())
+    labels = _validate.texts(found)
+    known = np.flatnonzero(~pd.isna(labels))
     _validate.at_least(len(known), 3, what="control cells with a cluster", why=f"they are made by {MAKER}")
-    labels = _cells.texts(found)
     names = [name for name in _cells.in_order(column, labels[known]) if name is not None]
     colors = _colors.category_colors(adata, clusters, names)
     effects = _effects(moves, labels, names, n_features)

@@ -18,7 +18,7 @@ from sklearn.decomposition import PCA
 
 from .. import _keys, _validate
 from ..tl._courses import time_course
-from . import _bases, _canvas, _cells, _colors, _draw, _fields, _labels
+from . import _bases, _canvas, _colors, _draw, _fields, _labels
 
 STYLES = PATHS, STREAMS = ("paths", "streamlines")
 POINTS_PER_PATH = 25
@@ -164,7 +164,7 @@ def _shades(
     elif pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
         numbers, colormap = values.to_numpy(dtype=np.float64, na_value=np.nan), VALUE_MAP
     else:
-        labels = _cells.texts(values)
+        labels = _validate.texts(values)
         colors = _colors.group_colors(adata, str(values.name), labels[taken >= 0])
         return np.array([to_rgba(colors.get(label, _colors.MISSING)) for label in labels]), colors
     scale = ScalarMappable(cmap=plt.get_cmap(colormap).with_extremes(bad=_colors.FAINT))
