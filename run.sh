@@ -1,1 +1,0 @@
-source /tmp/h/env.sh /work/wt-e1; cd /tmp/h/e1; exec timeout 900 python "$@"
