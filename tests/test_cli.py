@@ -269,7 +269,7 @@ class TestErrors:
             (["fit", "cells.h5ad", "new.h5ad", "--set", "n_steps=None"], "n_steps is None; a positive whole number"),
             (["fit", "cells.h5ad", "new.h5ad", "--set", "n_steps=True"], "n_steps is True; a positive whole number"),
             (["fit", "cells.h5ad", "new.h5ad", "--set", "n_steps=[[["], "n_steps is '[[['"),
-            (["fit", "cells.h5ad", "new.h5ad", "--set", "penalties=NaN"], "penalties is (nan,)"),
+            (["fit", "cells.h5ad", "new.h5ad", "--set", "penalties=NaN"], "penalties is nan"),
             (["fit", "cells.h5ad", "new.h5ad", "--set", "width=" + "9" * 5000], "width is '9999"),
             (["fit", "cells.h5ad", "new.h5ad", "--set", "n_steps=3", "--set", "n_steps=4"], "'n_steps' twice: 3 and 4"),
             (["fit", "cells.h5ad", "folder.h5ad", "--overwrite"], "is a folder that is no Zarr store"),
@@ -295,7 +295,7 @@ class TestErrors:
             (["evaluate", "fitted.h5ad", "new.csv", "--groupby", "celltype"], "Did you mean 'cell_type'?"),
             (["evaluate", "fitted.h5ad", "new.csv", "--space", "gene"], "Invalid value for '--space'"),
             (["evaluate", "fitted.h5ad", "new.csv", "--n-markers", "5"], "give space='genes'"),
-            (["evaluate", "fitted.h5ad", "new.csv", "--n-cells", "0"], "n_cells is [0]; a positive whole number"),
+            (["evaluate", "fitted.h5ad", "new.csv", "--n-cells", "0"], "n_cells is 0; a positive whole number"),
             (["evaluate", "fitted.h5ad", "new.csv", "--unit", "patien"], "Did you mean 'patient'?"),
             (["evaluate", "fitted.h5ad", "new.csv", "--baseline", "gausian"], "Did you mean 'gaussian'?"),
             (["report", "fited.h5ad"], "fited.h5ad does not exist. Did you mean 'fitted.h5ad'?"),
@@ -376,7 +376,7 @@ class TestErrors:
             "seed is -1": [*fit, "--seed", "-1"],
             "n_components is 0": [*fit, "--n-components", "0"],
             "n_boot is -1": [*evaluate, "--n-boot", "-1"],
-            "n_cells is [0]": [*evaluate, "--n-cells", "0"],
+            "n_cells is 0": [*evaluate, "--n-cells", "0"],
             "split 'tset' is unknown": [*evaluate, "--split", "tset"],
         }.items():
             assert words in run.badly(*arguments)

@@ -116,7 +116,7 @@ def test_cells_to_judge() -> None:
 
 def test_resamples() -> None:
     assert (_validate.resamples(0), _validate.resamples(10**5)) == (0, 10**5)
-    with pytest.raises(ValueError, match="n_boot is 100001; at most 100,000 resamples are drawn"):
+    with pytest.raises(ValueError, match="n_boot is 100001; a whole number of at most 100,000 is needed"):
         _validate.resamples(10**5 + 1)
 
 

@@ -89,7 +89,7 @@ def test_repeated_names_are_split_too(simulated: AnnData) -> None:
     n_strata=st.integers(1, 7),
     test=st.floats(0, 0.35),
     valid=st.floats(0, 0.35),
-    seed=st.integers(0, 2**40),
+    seed=st.integers(0, 2**32 - 1),
 )
 @settings(max_examples=60, deadline=None)
 def test_strata_share_out(n_control: int, n_treated: int, n_strata: int, test: float, valid: float, seed: int) -> None:
@@ -425,5 +425,5 @@ class TestLabels:
     @pytest.mark.parametrize("name", ["perturbation_key", "stratify_by"])
     def test_keys_are_names(self, name: str) -> None:
         arguments: dict[str, Any] = {name: [["perturbation"]]}
-        with pytest.raises(TypeError, match=f"{name} is .*: the name of one column of adata.obs is needed"):
+        with pytest.raises(TypeError, match=f"{name} is .*; text.* is needed"):
             cs.pp.split(cells({"control": 40, "a": 40}), **arguments)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from .._settings import logger
 from ._names import as_number, nearest, not_summary, one_key, same_label
 from ._objects import annotated
 
@@ -123,6 +122,9 @@ def group_labels(adata: AnnData, key: str, *, what: str = "groupby", reserved: I
     labels = texts(column)
     absent = pd.isna(labels)
     if absent.any():
+        # settings load what the shell does without until it fits
+        from .._settings import logger
+
         found = _as_text(column, absent)
         logger.info("obs[%r] is missing for %d cells%s: they are in no group", key, int(absent.sum()), found)
     labels[absent] = ""
@@ -231,6 +233,8 @@ def learnable(
             f"{remedy}."
         )
     if few:
+        from .._settings import logger
+
         logger.warning(
             "%s has fewer than %d %s of %s: %s", where, least, unit, _listed(few, N_IN_LOG), consequence
         )  # fmt: skip

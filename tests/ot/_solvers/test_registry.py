@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import warnings
 from pathlib import Path
 from typing import Any
@@ -36,8 +37,7 @@ def test_registry_names_its_solvers():
 
 
 def test_default_solver_is_icnn():
-    assert ot.fit.__kwdefaults__ is not None
-    assert (ot.fit.__defaults__ or ())[-1] == "icnn"
+    assert inspect.signature(ot.fit).parameters["solver"].default == "icnn"
 
 
 @pytest.mark.parametrize("name", CLOSED_FORM)
@@ -177,7 +177,7 @@ def test_a_solver_is_taken_as_it_is(problems: list[ot.Problem]):
     expected = ot.fit(problems, "mean_shift")[0].map.state()["shift"]
     np.testing.assert_array_equal(ot.fit(problems, solver())[0].map.state()["shift"], expected)
     assert "mine" not in list(ot.SOLVERS)
-    with pytest.raises(TypeError, match="a solver is a Solver or the name of one, not int: 3"):
+    with pytest.raises(TypeError, match="solver is 3; text or a Solver is needed"):
         ot.fit(problems, 3)  # type: ignore[arg-type]
 
 

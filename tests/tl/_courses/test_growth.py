@@ -247,13 +247,13 @@ def with_genes(_with_genes: AnnData) -> AnnData:
 
 def test_growth_by_genes_is_recovered(with_genes: AnnData) -> None:
     state = np.random.get_state()[1].tolist()
-    cs.tl.trajectory(with_genes, solver="entropic", growth="moscot")
+    cs.tl.trajectory(with_genes, use_rep="X_pca", solver="entropic", growth="moscot")
     assert np.random.get_state()[1].tolist() == state
     assert ratio(with_genes) == pytest.approx(GROWN, rel=0.15)
     assert changed(with_genes) < 0.02
     assert not {"proliferation", "apoptosis"} & set(with_genes.obs)
     # without the coupling, it is the prior
-    cs.tl.trajectory(with_genes, solver="mean_shift", growth="moscot", tau=1)
+    cs.tl.trajectory(with_genes, use_rep="X_pca", solver="mean_shift", growth="moscot", tau=1)
     assert ratio(with_genes) > 2
 
 
