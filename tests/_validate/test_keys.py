@@ -107,3 +107,27 @@ def test_every_verb_asks_first(kept: AnnData, verb: Any, options: dict[str, Any]
 def test_labels_of_others_are_kept(kept: AnnData, verb: Any, name: str) -> None:
     with pytest.raises(ValueError, match=r"key_added 'cell_type' would overwrite .* choose another name"):
         verb(kept, key_added=name)
+
+
+def test_what_is_in_obsm_is_not_overwritten() -> None:
+    adata = AnnData(np.ones((3, 2)), obsm={"X_umap": np.ones((3, 2)), "X_cellot": np.ones((3, 2))})
+    for kind in (_validate.DECODER, _validate.FATES):
+        with pytest.raises(ValueError, match=r"would overwrite what another .* in adata.obsm\['X_umap'\]"):
+            _validate.new_key(adata, "X_umap", kind)
+        # what is put together from several AnnData has lost the decoder
+        assert _validate.new_key(adata, "X_cellot", kind) == "X_cellot"
+    assert _validate.new_key(adata, "X_umap", _validate.CLUSTERS) == "X_umap"
+
+
+def test_columns_that_go_with_a_result() -> None:
+    adata = AnnData(np.ones((3, 2)))
+    adata.obs["fate_predicted"], adata.obs["fate_potency"] = ["a", "b", None], [0.0, 1.0, np.nan]
+    columns = {"fate_predicted": ["a", "b"], "fate_potency": None}
+    _validate.new_columns(adata, "fate", _validate.FATES, columns)
+    with pytest.raises(ValueError, match="'fate_predicted' would overwrite"):
+        _validate.new_columns(adata, "fate", _validate.FATES, columns | {"fate_predicted": ["a", "c"]})
+    adata.obs["fate_potency"] = "high"
+    with pytest.raises(ValueError, match=r"would overwrite .* in adata.obs\['fate_potency'\]"):
+        _validate.new_columns(adata, "fate", _validate.FATES, columns)
+    adata.uns["fate"] = {"groupby": "type", "fates": ["a"], "n_neighbors": 3}
+    _validate.new_columns(adata, "fate", _validate.FATES, columns)

@@ -29,7 +29,7 @@ from ._extras import installed
 from ._files import figure_file
 from ._fits import broken_fit, has_fit, kept_fit, kept_fits
 from ._genes import gene_columns
-from ._keys import CLUSTERS, DECODER, FATES, key, new_column, new_key
+from ._keys import CLUSTERS, DECODER, FATES, key, new_column, new_columns, new_key
 from ._labels import MISSING, group_labels, learnable, obs_key, relabelled, texts
 from ._matrices import (
     coordinates,
@@ -157,6 +157,7 @@ __all__ = [
     "name_and_value",
     "nearest",
     "new_column",
+    "new_columns",
     "new_key",
     "new_names",
     "no_unknown",

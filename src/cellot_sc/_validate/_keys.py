@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from .. import _keys
 from ._fits import has_fit
 from ._matrices import has_decoder
 
@@ -60,7 +61,7 @@ def new_key(adata: AnnData, name: object, kind: str, *, what: str = "key_added")
     Raises
     ------
     ValueError
-        If no file can hold the key, or something else is kept there.
+        If no file can hold the key, or something else is kept there, or in ``obsm``.
     """
     checked = key(name, what=what)
     kept = _kind(adata, checked)
@@ -70,7 +71,44 @@ def new_key(adata: AnnData, name: object, kind: str, *, what: str = "key_added")
             f"{what} {checked!r} would overwrite {owner} in adata.uns[{checked!r}]: choose another name, or delete "
             "that."
         )
+    # what was put together from several AnnData keeps obsm, and loses what uns says of it
+    if kind in (DECODER, FATES) and kept is None and checked in adata.obsm and checked not in (_keys.REP, _keys.FATE):
+        raise ValueError(
+            f"{what} {checked!r} would overwrite {FOREIGN} in adata.obsm[{checked!r}]: choose another name, or delete "
+            "that."
+        )
     return checked
+
+
+def new_columns(adata: AnnData, name: str, kind: str, columns: Mapping[str, Iterable[str] | None]) -> None:
+    """Check columns of ``obs`` that go with a result: they may overwrite those of an older one of its kind.
+
+    Parameters
+    ----------
+    adata
+        Annotated data that is to be written to.
+    name
+        The key of the result.
+    kind
+        Its kind, as in :func:`new_key`.
+    columns
+        By their names, the labels that they may have, ``None`` for numbers.
+
+    Raises
+    ------
+    ValueError
+        If there is no older one, and a column has other labels, or no numbers.
+    """
+    if _kind(adata, name) == kind:
+        return
+    for column, labels in columns.items():
+        if labels is not None:
+            new_column(adata, column, labels)
+        elif column in adata.obs and getattr(adata.obs[column].dtype, "kind", "O") not in "iuf":
+            raise ValueError(
+                f"key_added {name!r} would overwrite {FOREIGN} in adata.obs[{column!r}]: choose another name, or "
+                "delete that."
+            )
 
 
 def new_column(adata: AnnData, name: object, labels: Iterable[str], *, what: str = "key_added") -> str:

@@ -201,3 +201,12 @@ def test_fates_of_other_maps_are_refused(cells: AnnData, use: str) -> None:
         draw[use]()
     cs.tl.fate(adata, "cell_type")
     draw[use]()
+
+
+@pytest.mark.parametrize("column", ["mine_predicted", "mine_potency"])
+def test_what_is_read_is_not_overwritten(cells: AnnData, column: str) -> None:
+    adata = cells.copy()
+    adata.obs[column] = adata.obs["cell_type"]
+    with pytest.raises(ValueError, match=f"'{column}' would overwrite a column of adata.obs that is read"):
+        cs.tl.fate(adata, column, key_added="mine")
+    assert "mine" not in adata.obsm

@@ -89,3 +89,10 @@ def test_errors(fitted: AnnData, options: dict, message: str):
     with pytest.raises(ValueError, match=message):
         cs.tl.effect_clusters(adata, **options)
     assert list(adata.obs) == list(fitted.obs) and list(adata.uns) == list(fitted.uns)
+
+
+def test_other_maps_are_not_overwritten(prepared: AnnData):
+    adata = prepared.copy()
+    cs.tl.cellot(adata, solver="mean_shift", key_added="drug_maps")
+    with pytest.raises(ValueError, match=r"key_added 'drug' would overwrite adata.uns\['drug_maps'\]"):
+        cs.tl.effect_clusters(adata, key="drug_maps", key_added="drug")

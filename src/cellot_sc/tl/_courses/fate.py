@@ -96,6 +96,10 @@ def fate(
     _validate.new_key(adata, key_added, _validate.FATES)
     n_neighbors = _validate.whole(n_neighbors, 1, what="n_neighbors")
     reading = Reading.of(adata, groupby, fates=fates, at=at, n_neighbors=n_neighbors, key=key)
+    predicted, potency = f"{key_added}_{PREDICTED}", f"{key_added}_{POTENCY}"
+    for column in (predicted, potency):
+        _validate.not_read(column, [groupby, reading.course.fit.label_key], what="the column of key_added")
+    _validate.new_columns(adata, key_added, _validate.FATES, {predicted: reading.fates, potency: None})
     shares = reading.shares(reading.course)
 
     out = _validate.writable(adata, copy=copy)
@@ -104,8 +108,8 @@ def fate(
     early = ~np.isnan(shares[:, 0])
     likeliest = np.full(adata.n_obs, None, dtype=object)
     likeliest[early] = np.array(reading.fates, dtype=object)[shares[early].argmax(axis=1)]
-    out.obs[f"{key_added}_{PREDICTED}"] = pd.Categorical(likeliest, categories=reading.fates)
-    out.obs[f"{key_added}_{POTENCY}"] = stats.entropy(shares, base=max(len(reading.fates), 2), axis=1)
+    out.obs[predicted] = pd.Categorical(likeliest, categories=reading.fates)
+    out.obs[potency] = stats.entropy(shares, base=max(len(reading.fates), 2), axis=1)
     out.uns[key_added] = {
         "groupby": groupby,
         "fates": np.array(reading.fates, dtype=object),
@@ -116,7 +120,7 @@ def fate(
     }
     logger.info(
         "added obsm[%r] (%s), obs[%r] and obs[%r]: fates of %d cells",
-        key_added, ", ".join(reading.fates), f"{key_added}_{PREDICTED}", f"{key_added}_{POTENCY}", int(early.sum()),
+        key_added, ", ".join(reading.fates), predicted, potency, int(early.sum()),
     )  # fmt: skip
     return out if copy else None
 

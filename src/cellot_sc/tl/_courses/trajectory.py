@@ -140,6 +140,7 @@ def trajectory(
     firmness = _validate.taus(tau)
     if growth is not None:
         _validate.not_read(f"{key_added}_{GROWTH}", [growth, time_key, split_key], what="key_added")
+        _validate.new_columns(adata, key_added, COURSE, {f"{key_added}_{name}": None for name in (GROWTH, RECEIVED)})
     # a split does not depend on what is its control: the time with most cells is not one of too few
     largest = max(names, key=lambda name: int((labels == name).sum()))
     cells = prepare(

@@ -83,6 +83,9 @@ def effect_clusters(
     _validate.free_uns_key(key_added, moves.space.name, what="key_added")
     _validate.new_key(adata, key_added, _validate.CLUSTERS)
     _validate.new_column(adata, key_added, map(str, range(adata.n_obs)))
+    known_by = f"{key_added}_maps"
+    if not isinstance(adata.uns.get(known_by, ""), str):
+        raise ValueError(f"key_added {key_added!r} would overwrite adata.uns[{known_by!r}]: choose another name.")
     codes = _clusters(np.hstack([moves.of(name) for name in moves.names]), resolution, seed)
     clusters = [str(i) for i in range(codes.max() + 1)]
     labels = np.full(adata.n_obs, None, dtype=object)
@@ -106,7 +109,7 @@ def effect_clusters(
     out = _validate.writable(adata, copy=copy)
     out.obs[key_added] = pd.Categorical(labels, categories=clusters)
     out.uns[key_added] = table
-    out.uns[f"{key_added}_maps"] = moves.fitted.digest
+    out.uns[known_by] = moves.fitted.digest
     logger.info("found %d clusters: added obs[%r] and uns[%r]", len(clusters), key_added, key_added)
     return out if copy else None
 
