@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -21,6 +24,8 @@ cs.settings.progress = False
 hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("fixed")
 
+SECONDS = 20
+"""Nothing that is refused may take longer, on a busy machine that compiles."""
 BESIDE_CHECKOUT = Path(__file__).parents[2] / "shared" / "data"
 
 
@@ -37,6 +42,33 @@ def test_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data: {folder} is no folder (set CELLOT_SC_TEST_DATA)")
     return folder
+
+
+class TakesTooLongError(BaseException):
+    """No library catches it."""
+
+
+@pytest.fixture
+def bounded() -> Callable[[], AbstractContextManager[None]]:
+    """What ends a block that takes longer than it may, where the system can."""
+
+    def stop(*_: Any) -> None:
+        raise TakesTooLongError(f"over {SECONDS} s")
+
+    @contextmanager
+    def limited() -> Iterator[None]:
+        if not hasattr(signal, "setitimer"):
+            yield
+            return
+        before = signal.signal(signal.SIGALRM, stop)
+        signal.setitimer(signal.ITIMER_REAL, SECONDS)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+
+    return limited
 
 
 @pytest.fixture(autouse=True)

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 import xarray as xr
+from anndata import AnnData
 
 from cellot_sc import _arrays
 
@@ -67,6 +68,7 @@ class TestMatrix:
             pytest.param(np.ma.array(X, mask=X > 2), "masked at 1 of 6 values: fill them in", id="masked"),
             pytest.param(da.from_array(X), r"dask\.Array, whose values are not in memory: take", id="dask"),
             pytest.param(xr.DataArray(da.from_array(X)), r"xarray\.DataArray, .* not in memory", id="lazy"),
+            pytest.param(AnnData(X), "x is an AnnData: give its X, or one of its obsm", id="adata"),
             pytest.param(Cupy(), r"on a GPU: .* \.get\(\)", id="cupy"),
             pytest.param(OnDevice(), "OnDevice, which numpy cannot read", id="device"),
             pytest.param([[1], [2, 3]], r"builtins\.list, which numpy cannot read", id="ragged"),

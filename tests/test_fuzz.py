@@ -8,18 +8,16 @@ environment draws 20 bad values for every parameter in place of two.
 from __future__ import annotations
 
 import ast
-import contextlib
 import functools
 import hashlib
 import inspect
 import itertools
 import os
 import re
-import shutil
-import signal
 import traceback
 import types
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +26,14 @@ import pandas as pd
 import pytest
 from anndata import AnnData
 from scipy import sparse
-from typer.main import get_command
 
 import cellot_sc as cs
-from cellot_sc import _report, cli
+from cellot_sc import _report
+
+type Bounded = Callable[[], AbstractContextManager[None]]
 
 SOURCE = str(Path(cs.__file__).parent)
 N_VALUES = int(os.environ.get("CELLOT_SC_FUZZ", "2"))
-SECONDS = 20
-"""No bad call may take longer, on a busy machine that compiles."""
 RECORDS = {
     "Fold", "CellEvalFiles", "Fit", "FittedMaps", "MMDTest", "ObservedCells", "Autoencoder", "Solution", "History",
     "Mixture", "Progress", "TransportMap", "Resampling", "CellResampling", "MomentResampling", "NoResampling",
@@ -383,29 +380,6 @@ def bad_calls(name: str, m: Material) -> Iterator[tuple[str, dict[str, Any]]]:
             yield f"{parameter.name}={label}", good | {parameter.name: pool[label]}
 
 
-class TakesTooLong(BaseException):
-    """No library catches it."""
-
-
-@contextlib.contextmanager
-def bounded() -> Iterator[None]:
-    """End what takes longer than it may, where the system can."""
-
-    def stop(*_: Any) -> None:
-        raise TakesTooLong
-
-    if not hasattr(signal, "setitimer"):
-        yield
-        return
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, SECONDS)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-
-
 def documented(function: Callable[..., Any]) -> set[str]:
     """Return the names of the errors in the section Raises; a TypeError stands for what is no AnnData everywhere."""
     text = inspect.getdoc(function) or ""
@@ -429,13 +403,11 @@ def is_ours(error: BaseException) -> bool:
     return last.filename.startswith(SOURCE) and last.lineno in raising_lines(last.filename)
 
 
-def fault(function: Callable[..., Any], arguments: dict[str, Any]) -> str | None:
+def fault(function: Callable[..., Any], arguments: dict[str, Any], bounded: Bounded) -> str | None:
     """Return what is wrong with the way in which a bad call ends."""
     try:
         with bounded():
             result = consumed(function(**arguments))
-    except TakesTooLong:
-        return f"takes over {SECONDS} s"
     except BaseException as error:  # noqa: BLE001
         said = f"{type(error).__name__}: {' '.join(str(error).split())[:110]}"
         if not is_ours(error):
@@ -449,11 +421,11 @@ def fault(function: Callable[..., Any], arguments: dict[str, Any]) -> str | None
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_bad_calls_end_in_a_documented_error(name: str, material: Material, recwarn: Any) -> None:
+def test_bad_calls_end_in_a_documented_error(name: str, material: Material, bounded: Bounded, recwarn: Any) -> None:
     before = material.state()
     faults = {}
     for called, arguments in bad_calls(name, material):
-        if (wrong := fault(PUBLIC[name], arguments)) is not None:
+        if (wrong := fault(PUBLIC[name], arguments, bounded)) is not None:
             faults[called] = wrong
         if material.state() != before:
             faults[called] = f"{faults.get(called, '')}; the input is changed"
@@ -465,13 +437,13 @@ OF_OPTIONS = {"object": object(), "nan": np.nan, "-1": -1, "2j": 2j, "dict": {},
 
 
 @pytest.mark.parametrize("solver", list(cs.ot.SOLVERS))
-def test_bad_options_of_solvers_are_refused(solver: str, material: Material) -> None:
+def test_bad_options_of_solvers_are_refused(solver: str, material: Material, bounded: Bounded) -> None:
     before, faults = material.state(), {}
     for option in [*cs.ot.SOLVERS[solver].options(), "no_such_option"]:
         rng = np.random.default_rng(len(solver) + len(option))
         for label in rng.choice(list(OF_OPTIONS), min(N_VALUES, len(OF_OPTIONS)), replace=False):
             arguments = calls_that_work(material)["tl.cellot"] | {"solver": solver, option: OF_OPTIONS[label]}
-            if (wrong := fault(cs.tl.cellot, arguments)) is not None:
+            if (wrong := fault(cs.tl.cellot, arguments, bounded)) is not None:
                 faults[f"{option}={label}"] = wrong
     assert material.state() == before
     assert not faults, "\n" + "\n".join(f"{solver}({called}): {wrong}" for called, wrong in faults.items())
@@ -499,118 +471,3 @@ def test_every_parameter_of_everything_public_is_drawn(material: Material) -> No
     assert {f"{name}.{parameter}" for name, parameter in NOT_DRAWN} <= everything
     every_name = set(itertools.chain.from_iterable(getattr(cs, s).__all__ for s in cs.__all__ if s != "settings"))
     assert RECORDS | MAPS <= every_name
-
-
-COMMANDS = get_command(cli.app).commands  # type: ignore[attr-defined]
-WITHOUT_BAD_VALUES = {
-    "version": "a flag", "overwrite": "a flag", "show_list": "a flag",
-    "task": "drawn in tests/test_reproduce.py", "data": "drawn in tests/test_reproduce.py",
-}  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def files(material: Material, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with cells, cells with maps, and what is neither."""
-    folder = tmp_path_factory.mktemp("shell")
-    material.cells.write_h5ad(folder / "fitted.h5ad")
-    (folder / "text.h5ad").write_text("no cells")
-    (folder / "folder.h5ad").mkdir()
-    (folder / "there.h5ad").write_bytes((folder / "fitted.h5ad").read_bytes())
-    return folder
-
-
-def commands_that_work(folder: Path) -> dict[str, dict[str, str]]:
-    """Return arguments and options with which every command works."""
-    fitted = {"path": f"{folder}/fitted.h5ad"}
-    return {
-        "demo": {"output": f"{folder}/demo"},
-        "fit": fitted | {"output": f"{folder}/out.h5ad", "solver": "mean_shift"},
-        "predict": fitted | {"output": f"{folder}/out.h5ad"},
-        "evaluate": fitted | {"output": f"{folder}/out.csv", "metric": "r_means", "n_boot": "3"},
-        "report": fitted | {"output": f"{folder}/out.html"},
-        "reproduce": {"task": "4i", "data": f"{folder}/folder.h5ad", "output": f"{folder}/reproduced"},
-    }
-
-
-def bad_texts(command: str, option: Any, folder: Path) -> list[str]:
-    """Return texts that an argument or option cannot be."""
-    if option.name == "path":
-        return [f"{folder}/{name}" for name in ("absent.h5ad", "text.h5ad", "folder.h5ad", "fitted.csv", "")]
-    if option.name == "output":
-        here = [f"{folder}/text.h5ad/x/out.h5ad", f"{folder}/text.h5ad"]
-        return here if command in ("demo", "reproduce") else [*here, f"{folder}/out.txt", f"{folder}/there.h5ad", ""]
-    if option.name == "option":
-        return ["=", "n_steps", "no_such_option=1", "seed=3", "use_rep=X", "copy=true", "key_added=x", "adata=1", "=1"]
-    if option.name == "holdout" and command == "fit":
-        return ["=", "cell_type", f"{ABSENT}=x", f"cell_type={ABSENT}"]
-    if option.name == "key" and command == "fit" or option.name == "split_key":
-        return ["", "a/b"]
-    if option.metavar == "N":
-        return ["x", "1.5", "-1", "1e99", "", *(["0"] if option.name not in ("seed", "n_boot") else [str(2**64)])]
-    return [ABSENT, ""]
-
-
-def bad_lines(folder: Path) -> Iterator[tuple[str, list[str]]]:
-    """Yield the arguments of the shell of which one is bad, and what they are called."""
-    for command, works in commands_that_work(folder).items():
-        yield f"{command} --no-such-option", [command, "--no-such-option"]
-        for option in COMMANDS[command].params:
-            if option.name in WITHOUT_BAD_VALUES or option.name == "help":
-                continue
-            for text in bad_texts(command, option, folder):
-                given = works | {option.name: text}
-                line = [command]
-                for one in COMMANDS[command].params:
-                    if one.name in given:
-                        line += (
-                            [given[one.name]]
-                            if one.param_type_name == "argument"
-                            else [f"{one.opts[0]}={given[one.name]}"]
-                        )
-                yield f"{command} {option.name}={text.replace(str(folder), '')!r}", line
-
-
-def shell_fault(line: list[str], capsys: pytest.CaptureFixture[str]) -> str | None:
-    """Return what is wrong with the way in which a bad line ends."""
-    capsys.readouterr()
-    try:
-        with bounded():
-            cli.main(line)
-    except SystemExit as end:
-        status = end.code
-    except TakesTooLong:
-        return f"takes over {SECONDS} s"
-    except BaseException as error:  # noqa: BLE001
-        return f"has a traceback: {type(error).__name__}: {' '.join(str(error).split())[:110]}"
-    said = capsys.readouterr().err
-    if status == 0:
-        return "passes"
-    return None if re.fullmatch("cellot-sc: error: [^\n]+\n", said) else f"says {said!r}"
-
-
-@pytest.mark.parametrize("command", list(commands_that_work(Path())))
-def test_bad_lines_of_the_shell_end_in_one_line(command: str, files: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    def there() -> dict[str, bytes]:
-        return {str(path): path.read_bytes() if path.is_file() else b"" for path in sorted(files.rglob("*"))}
-
-    before, faults = there(), {}
-    for called, line in bad_lines(files):
-        if line[0] == command and (wrong := shell_fault(line, capsys)) is not None:
-            faults[called] = wrong
-        for left in set(there()) - set(before):
-            faults[called] = f"{faults.get(called, '')}; leaves {Path(left).name}"
-            shutil.rmtree(left) if Path(left).is_dir() else Path(left).unlink(missing_ok=True)
-        assert there() == before, called
-    assert not faults, "\n" + "\n".join(f"{called}: {wrong}" for called, wrong in faults.items())
-
-
-def test_every_option_of_the_shell_is_drawn(files: Path) -> None:
-    drawn = {called.partition("=")[0] for called, _ in bad_lines(files)}
-    options = {
-        f"{name} {option.name}"
-        for name, command in COMMANDS.items()
-        for option in command.params
-        if option.name != "help" and option.name not in WITHOUT_BAD_VALUES
-    }
-    assert options <= drawn
-    assert len(drawn) >= 40

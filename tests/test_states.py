@@ -6,7 +6,22 @@ import numpy as np
 import pytest
 
 from cellot_sc import _states
-from cellot_sc._states import Group, Layers, Numbers, OneOf, Positive, StateReading, Tree, Whole, read_fields
+from cellot_sc._states import (
+    Bound,
+    Dictionary,
+    Group,
+    Layers,
+    Numbers,
+    OneOf,
+    Positive,
+    Reals,
+    StateReading,
+    Text,
+    Texts,
+    Tree,
+    Whole,
+    read_fields,
+)
 
 FIELDS: dict[str, _states.Field] = {
     "mean": Numbers("d"),
@@ -18,6 +33,11 @@ FIELDS: dict[str, _states.Field] = {
     "inner": Group(dict, {"x": Numbers("w"), "y": Numbers("d")}, optional=["y"]),
     "layers": Layers("d", "1", n_labels=2),
     "tree": Tree(lambda reading: {"bias": (reading.values["width"],), "deep": {"scale": ()}}, axes="k"),
+    "label": Text(),
+    "labels": Texts("d"),
+    "reals": Reals(_states.POSITIVE),
+    "most": Bound(),
+    "options": Dictionary(),
 }
 
 
@@ -29,6 +49,11 @@ def layer(*shape: int) -> dict[str, np.ndarray]:
 def state() -> dict[str, Any]:
     """What a file gives: numbers and texts of numpy, names in another order."""
     return {
+        "options": {"names": np.array(["a", "b"]), "of": {"n": np.int64(2)}},
+        "most": np.float64(np.inf),
+        "reals": np.array([0.1, 2]),
+        "labels": np.array(["a", "nan"], dtype=object),
+        "label": np.str_(""),
         "tree": {"deep": {"scale": np.ones(3)}, "bias": np.ones((3, 2), dtype=np.float64)},
         "layers": {"Dense_1": layer(5, 1), "Dense_0": layer(4, 5)},
         "inner": {"x": np.arange(2)},
@@ -47,6 +72,8 @@ def test_what_is_right_is_read_as_it_is_used(state: dict[str, Any]) -> None:
     assert (read["width"], read["strength"], read["name"], read["kept"]) == (2, 0.5, "a", True)
     assert type(read["width"]) is int
     assert type(read["kept"]) is bool
+    assert (read["label"], read["labels"], read["reals"]) == ("", ("a", "nan"), (0.1, 2.0))
+    assert (read["most"], read["options"]) == (np.inf, {"names": ("a", "b"), "of": {"n": 2}})
     assert read["matrix"].dtype == read["mean"].dtype == read["tree"]["bias"].dtype == np.float32
     assert list(read["layers"]) == ["Dense_0", "Dense_1"]
     assert read["inner"].keys() == {"x"}
@@ -78,6 +105,16 @@ def test_what_is_right_is_read_as_it_is_used(state: dict[str, Any]) -> None:
         ("layers", {"Dense_0": layer(4, 3), "Dense_1": layer(2, 1)}, "^layers.Dense_1 has a kernel"),
         ("layers", {"Dense_1": layer(4, 1)}, "^layers.Dense_0 is missing"),
         ("layers", {f"Dense_{i}": layer(1, 1) for i in range(101)}, "^layers is a dict of 101; at most 100 are"),
+        ("label", b"a", "^label is b'a'; a text is needed"),
+        ("labels", "ab", "^labels is 'ab'; texts are needed, of which no two are alike"),
+        ("labels", ["a", "a"], "^labels is .*; texts are needed, of which no two are alike"),
+        ("labels", ["a", np.nan], "^labels is .*; texts are needed"),
+        ("labels", ["a"], "^labels has 1 texts; 2 is needed"),
+        ("reals", [1.0, np.inf], "^reals is .*; finite numbers are needed"),
+        ("reals", [1.0, 0.0], "^reals is .*; positive numbers are needed"),
+        ("reals", "12", "^reals is '12'; a list of numbers is needed"),
+        ("most", np.nan, "^most is nan; a number or inf is needed"),
+        ("options", [1], r"^options is \[1\]; a dict is needed"),
         ("tree", {"bias": np.ones((3, 2))}, "^tree.deep is missing"),
         ("tree", {"bias": np.ones((3, 2)), "deep": {"scale": np.ones(4)}}, r"^tree.deep.scale has shape \(4,\); \(k\)"),
     ],

@@ -47,6 +47,8 @@ def matrix(x: Any, *, what: str, n_dims: int | None = None, remedy: str = "take 
         raise ValueError(f"{what} is None: a matrix of numbers is needed.")
     package = type(x).__module__.partition(".")[0]
     kind = f"{package}.{type(x).__name__.removeprefix('_')}"
+    if hasattr(x, "obsm") and hasattr(x, "X"):
+        raise ValueError(f"{what} is an {type(x).__name__}: give its X, or one of its obsm.")
     chunked = getattr(x, "chunks", None) is not None and hasattr(x, "compute")
     if package == "dask" or chunked or hasattr(x, "to_memory"):
         raise ValueError(f"{what} is of type {kind}, whose values are not in memory: {remedy}.")

@@ -250,14 +250,15 @@ class Group:
 
 @dataclasses.dataclass(frozen=True)
 class Whole:
-    """A whole number of 1 or more; with a letter, it is the size of that axis."""
+    """A whole number of 1 or more, if nothing else is said; with a letter, it is the size of that axis."""
 
     most: int = _numbers.MOST
     axis: str = ""
+    least: int = 1
 
     def read(self, value: Any, path: str, reading: StateReading) -> int:
         """Return it as one of Python."""
-        number = _numbers.whole(_plain(value), 1, what=path, most=self.most)
+        number = _numbers.whole(_plain(value), self.least, what=path, most=self.most)
         if self.axis and not reading.fits((number,), self.axis):
             raise ValueError(f"{path} is {number}; {reading.sizes[self.axis]} is needed, as in what is beside it.")
         return number
@@ -290,10 +291,92 @@ class OneOf:
 FLAG = OneOf((False, True))
 
 
+@dataclasses.dataclass(frozen=True)
+class Text:
+    """A text, which may be empty."""
+
+    def read(self, value: Any, path: str, reading: StateReading) -> str:
+        """Return it as one of Python."""
+        plain = _plain(value)
+        if not isinstance(plain, str):
+            raise ValueError(f"{path} is {shown(value)}; a text is needed.")
+        return plain
+
+
+@dataclasses.dataclass(frozen=True)
+class Texts:
+    """Texts of which no two are alike; with a letter, at least one, and their number is the size of that axis."""
+
+    axis: str = ""
+
+    def read(self, value: Any, path: str, reading: StateReading) -> tuple[str, ...]:
+        """Return them as those of Python."""
+        given = _listed(value)
+        if given is None or not all(isinstance(one, str) for one in given) or len({*given}) < len(given):
+            raise ValueError(f"{path} is {shown(value)}; texts are needed, of which no two are alike.")
+        if self.axis and not reading.fits((len(given),), self.axis):
+            raise ValueError(
+                f"{path} has {len(given)} texts; {reading.sizes.get(self.axis, 'at least one')} is needed."
+            )
+        return tuple(given)
+
+
+@dataclasses.dataclass(frozen=True)
+class Reals:
+    """Numbers in double precision, none of them NaN or inf."""
+
+    demand: Demand | None = None
+
+    def read(self, value: Any, path: str, reading: StateReading) -> tuple[float, ...]:
+        """Return them as those of Python."""
+        given = _listed(value)
+        numbers = np.array(_numbers.reals(value if given is None else given, what=path))
+        if not np.isfinite(numbers).all():
+            raise ValueError(f"{path} is {shown(value)}; finite numbers are needed.")
+        if self.demand is not None and not self.demand.met(numbers):
+            raise ValueError(f"{path} is {shown(value)}; {self.demand.words} needed.")
+        return tuple(numbers.tolist())
+
+
+@dataclasses.dataclass(frozen=True)
+class Bound:
+    """A number, or inf where nothing is bounded."""
+
+    def read(self, value: Any, path: str, reading: StateReading) -> float:
+        """Return it as one of Python."""
+        plain = _plain(value)
+        if not _numbers.is_real(plain) or np.isnan(plain):
+            raise ValueError(f"{path} is {shown(value)}; a number or inf is needed.")
+        return float(plain)
+
+
+@dataclasses.dataclass(frozen=True)
+class Dictionary:
+    """Anything by names."""
+
+    def read(self, value: Any, path: str, reading: StateReading) -> dict[str, Any]:
+        """Return it as Python has it."""
+        if not isinstance(value, Mapping):
+            raise ValueError(f"{path} is {shown(value)}; a dict is needed.")
+        return {str(name): self._python(one, path, reading) for name, one in value.items()}
+
+    def _python(self, value: Any, path: str, reading: StateReading) -> Any:
+        if isinstance(value, Mapping):
+            return self.read(value, path, reading)
+        plain = value.tolist() if hasattr(value, "tolist") else value
+        return tuple(plain) if isinstance(plain, list) else plain
+
+
 def _plain(value: Any) -> Any:
     """Return a number or a text as Python has it: files give those of numpy."""
     single = isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0)
     return value.item() if single else value
+
+
+def _listed(value: Any) -> list[Any] | None:
+    """Return what is in a sequence, whether of Python or of numpy, or ``None`` if it is something else."""
+    plain = value.tolist() if hasattr(value, "tolist") and not np.ma.isMaskedArray(value) else value
+    return list(plain) if isinstance(plain, list | tuple) else None
 
 
 def _array(value: Any, path: str) -> np.ndarray:

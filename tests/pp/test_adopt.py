@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+import pandas as pd
 import pytest
 import scanpy as sc
 from anndata import AnnData
+from scipy import sparse
 
 import cellot_sc as cs
 
@@ -69,3 +73,34 @@ def test_other_components_since(reduced: AnnData) -> None:
     sc.pp.pca(some, n_comps=12)
     with pytest.raises(ValueError, match=r"adata.X is not what adata.obsm\['X_pca'\] was represented from"):
         cs.tl.predict(some)
+
+
+def test_sparse_components_are_those_that_they_are(reduced: AnnData) -> None:
+    dense, thin = reduced.copy(), reduced.copy()
+    thin.varm["PCs"] = sparse.csr_matrix(thin.varm["PCs"])
+    for adata in (dense, thin):
+        cs.tl.cellot(adata, use_rep="X_pca", solver="mean_shift")
+    np.testing.assert_array_equal(cs.tl.predict(thin).X, cs.tl.predict(dense).X)
+
+
+@pytest.mark.parametrize(
+    ("components", "words"),
+    [(lambda x: np.ma.masked_greater(x, 0.3), "is masked at"), (lambda x: x.astype(str), "real numbers are needed")],
+)
+def test_components_that_cannot_be_used(
+    reduced: AnnData, components: Callable[[np.ndarray], np.ndarray], words: str
+) -> None:
+    adata = reduced.copy()
+    adata.varm["PCs"] = components(adata.varm["PCs"])
+    with pytest.raises(ValueError, match=rf"adata.varm\['PCs'\] .*{words}"):
+        cs.tl.cellot(adata, use_rep="X_pca", solver="mean_shift")
+
+
+@pytest.mark.filterwarnings("ignore:Variable names are not unique")
+@pytest.mark.parametrize(("name", "words"), [("gene_01", "are not unique"), (None, "are missing for 1 of 60")])
+def test_genes_that_cannot_be_told_apart(reduced: AnnData, name: str | None, words: str) -> None:
+    adata = reduced.copy()
+    adata.var_names = pd.Index([name, *adata.var_names[1:]], dtype=object)
+    with pytest.raises(ValueError, match=f"adata.var_names {words}"):
+        cs.tl.cellot(adata, use_rep="X_pca", solver="mean_shift")
+    assert "cellot" not in adata.uns

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -63,6 +64,15 @@ class TestMarks:
         with pytest.raises(ValueError, match="no pairs of numbers"):
             Marks.read({"names": np.array(names), "places": np.zeros(2)})
 
+    @pytest.mark.parametrize(
+        "kept",
+        [{}, "text", [1], {"names": [1]}, {"names": ["a"], "places": [0]}, {"names": [1], "places": [np.nan]},
+         {"names": [-1], "places": [0]}],
+    )  # fmt: skip
+    def test_what_is_something_else(self, kept: Any) -> None:
+        with pytest.raises(ValueError, match="no pairs of numbers: represent the cells and fit again"):
+            Marks.read(kept)
+
 
 def test_survives_a_file(tmp_path: Path) -> None:
     origin = Origin(5, ("a/b", "nan"), "abc", 0.0, 3.5, Marks.of(NAMES, X))
@@ -70,3 +80,24 @@ def test_survives_a_file(tmp_path: Path) -> None:
     read = Origin.read(read_h5ad(tmp_path / "a.h5ad").uns["origin"])
     assert (read.n_dims, read.features, read.decoder, read.low, read.high) == (5, ("a/b", "nan"), "abc", 0.0, 3.5)
     assert counted(read.marks.recognise(NAMES, X)) == [40, 40, 40]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("n_dims", "5", "origin.n_dims is '5'; a positive whole number"),
+        (
+            "features",
+            np.array(["a", "a"], dtype=object),
+            "features is .*; texts are needed, of which no two are",
+        ),
+        ("decoder", None, "origin.decoder is None; a text is needed"),
+        ("low", np.nan, "origin.low is nan; a number or inf is needed"),
+        ("high", "inf", "origin.high is 'inf'; a number or inf is needed"),
+        ("more", 1, "origin.'more' is unknown"),
+    ],
+)
+def test_what_is_no_origin(name: str, value: Any, words: str) -> None:
+    kept = Origin(5, (), "", -np.inf, np.inf, Marks.of(NAMES, X)).kept()
+    with pytest.raises(ValueError, match=words):
+        Origin.read(kept | {name: value})

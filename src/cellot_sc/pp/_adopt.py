@@ -40,6 +40,12 @@ def adopt(adata: AnnData, cells: AnnData, use_rep: str, train: np.ndarray) -> bo
     Returns
     -------
     Whether there is a decoder now. What was done, or why not, is logged.
+
+    Raises
+    ------
+    ValueError
+        If a gene has no name or that of another one, or the components or the expression are no real numbers in memory,
+        or masked.
     """
     how = _components(adata, use_rep, train)
     if isinstance(how, str):
@@ -58,8 +64,9 @@ def _components(adata: AnnData, use_rep: str, train: np.ndarray) -> dict[str, An
     """Return the decoder, or why there is none."""
     if use_rep != _keys.PCA or LOADINGS not in adata.varm or adata.X is None:
         return f"there is no varm[{LOADINGS!r}] to decode it by" if use_rep == _keys.PCA else "nothing decodes it"
-    components = np.asarray(adata.varm[LOADINGS], dtype=np.float32).T
-    latent = dense(np.asarray(adata.obsm[use_rep]))
+    genes = _validate.gene_names(adata)
+    components = dense(_validate.matrix(adata.varm[LOADINGS], what=f"adata.varm[{LOADINGS!r}]")).T
+    latent = dense(_validate.matrix(adata.obsm[use_rep], what=f"adata.obsm[{use_rep!r}]"))
     x = by_row(_validate.expression(adata, None))
     if components.shape != (latent.shape[1], adata.n_vars):
         return f"varm[{LOADINGS!r}] has another number of dimensions"
@@ -69,7 +76,7 @@ def _components(adata: AnnData, use_rep: str, train: np.ndarray) -> dict[str, An
     decoder = {
         "method": "pca",
         "layer": _keys.EXPRESSION,
-        "var_names": adata.var_names.to_numpy(dtype=object),
+        "var_names": genes,
         "n_components": latent.shape[1],
         "mean": (mean - latent[train].mean(axis=0, dtype=np.float64) @ components).astype(np.float32),
         "components": components,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from cellot_sc._digest import name_hashes
+from cellot_sc._states import Bound, Field, StateReading, Text, Texts, Whole, read_fields
 
 MARKS = "marks"
 """Where decoders and fits keep the cells that they were fitted on."""
@@ -18,6 +19,8 @@ CHUNK = 8192
 """Cells that are placed at once."""
 TOLERANCE = 1e-4
 """A cell lies where it lay if it has moved by no more than this share of the spread of all."""
+FIELDS: dict[str, Field] = {"n_dims": Whole(), "features": Texts(), "decoder": Text(), "low": Bound(), "high": Bound()}
+"""What is kept of an origin, beside the marks."""
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -45,14 +48,14 @@ class Marks:
     @classmethod
     def read(cls, kept: Mapping[str, Any] | None) -> Marks:
         """Return marks that were kept by :meth:`kept`, none if there are none."""
-        kept = kept or {"names": [], "places": []}
-        marks = cls(np.asarray(kept["names"], dtype=np.uint64), np.asarray(kept["places"], dtype=np.float64))
-        if (
-            marks.names.ndim != 1
-            or marks.names.shape != marks.places.shape
-            or (marks.names[1:] <= marks.names[:-1]).any()
-        ):
-            raise ValueError("the marks of the cells are no pairs of numbers")
+        kept = {"names": [], "places": []} if kept is None else kept
+        try:
+            marks = cls(np.asarray(kept["names"], dtype=np.uint64), np.asarray(kept["places"], dtype=np.float64))
+            ok = marks.names.ndim == 1 and marks.names.shape == marks.places.shape and np.isfinite(marks.places).all()
+        except (KeyError, IndexError, TypeError, ValueError, OverflowError):
+            ok = False
+        if not ok or (marks.names[1:] <= marks.names[:-1]).any():
+            raise ValueError("the marks of the cells are no pairs of numbers: represent the cells and fit again.")
         return marks
 
     def kept(self) -> dict[str, np.ndarray]:
@@ -118,14 +121,8 @@ class Origin:
     @classmethod
     def read(cls, kept: Mapping[str, Any]) -> Origin:
         """Return what was kept by :meth:`kept`."""
-        return cls(
-            n_dims=int(kept["n_dims"]),
-            features=tuple(str(name) for name in kept["features"]),
-            decoder=str(kept["decoder"]),
-            low=float(kept["low"]),
-            high=float(kept["high"]),
-            marks=Marks.read(kept["marks"]),
-        )
+        plain = read_fields(kept, FIELDS, StateReading(), path="origin", others=[MARKS])
+        return cls(**plain, marks=Marks.read(kept[MARKS]))
 
     def kept(self) -> dict[str, Any]:
         """Return values that an AnnData can keep."""

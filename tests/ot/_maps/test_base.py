@@ -1,9 +1,14 @@
 from __future__ import annotations
 
-import numpy as np
-import pytest
+from typing import Any
 
-from cellot_sc.ot import TransportMap, WeightedMap
+import numpy as np
+import pandas as pd
+import pytest
+from anndata import AnnData
+from scipy import sparse
+
+from cellot_sc.ot import MeanShiftMap, TransportMap, WeightedMap
 from cellot_sc.ot._maps import base
 
 N_DIMS = 3
@@ -65,7 +70,7 @@ def test_chunks_change_nothing(
 @pytest.mark.parametrize("shape", [(N_DIMS,), (4, N_DIMS + 1), (2, 4, N_DIMS)])
 def test_wrong_shape_is_an_error(maps: dict[str, TransportMap], name: str, shape: tuple[int, ...]):
     for function in (maps[name].transport, maps[name].inverse, maps[name].cost):
-        with pytest.raises(ValueError, match=r"cells have shape \(.*\); \(n_cells, 3\) is needed"):
+        with pytest.raises(ValueError, match=r"the matrix of cells has shape \(.*\); \(n_cells, 3\) is needed"):
             function(np.zeros(shape))
 
 
@@ -131,3 +136,15 @@ def test_every_kind_has_a_name_of_its_own(maps: dict[str, TransportMap]):
     assert len({cls.kind for cls in classes}) == len(classes) == 5
     for transport in maps.values():
         assert transport.state()["kind"] == transport.kind
+
+
+@pytest.mark.parametrize("kind", [sparse.csr_matrix, sparse.dia_array, pd.DataFrame])
+def test_sparse_cells_are_taken(kind: Any) -> None:
+    np.testing.assert_array_equal(MeanShiftMap(np.ones(2)).transport(kind(np.eye(2))), np.eye(2) + 1)
+
+
+@pytest.mark.parametrize("given", ["cells", AnnData(np.ones((2, 2))), np.array([["a", "b"]]), [[1.0, 2], [1.0]], None])
+def test_what_is_no_matrix_is_an_error(given: Any) -> None:
+    for method in ("transport", "inverse", "cost"):
+        with pytest.raises(ValueError, match="^the matrix of cells is "):
+            getattr(MeanShiftMap(np.ones(2)), method)(given)

@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from scipy import sparse
 
-from ..._arrays import unmasked
+from ..._arrays import matrix
 from ..._numbers import shown
 from ..._states import Field, StateReading, numbered, read_fields
 
@@ -81,7 +82,8 @@ class TransportMap(abc.ABC):
         Raises
         ------
         ValueError
-            If ``x`` is not a matrix with :attr:`n_dims` columns, or finite cells would become NaN or inf.
+            If ``x`` is no dense or sparse matrix of real numbers with :attr:`n_dims` columns, or finite cells would
+            become NaN or inf.
 
         Examples
         --------
@@ -146,10 +148,9 @@ class TransportMap(abc.ABC):
         return cls(**{name: value for name, value in state.items() if name != "kind"})
 
     def _checked(self, x: np.ndarray) -> np.ndarray:
-        x = np.asarray(unmasked(x, what="the matrix of cells"), dtype=np.float32)
-        if x.ndim != 2 or x.shape[1] != self.n_dims:
-            raise ValueError(f"cells have shape {x.shape}; (n_cells, {self.n_dims}) is needed.")
-        return x
+        given = matrix(x, what="the matrix of cells", n_dims=self.n_dims, remedy="compute it first")
+        with np.errstate(over="ignore"):
+            return (given.toarray() if sparse.issparse(given) else given).astype(np.float32, copy=False)
 
     def _in_chunks(self, function: Callable[[np.ndarray], np.ndarray], x: np.ndarray) -> np.ndarray:
         x = self._checked(x)

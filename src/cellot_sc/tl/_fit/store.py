@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -12,14 +12,41 @@ from anndata import AnnData
 
 from ... import _keys, _validate
 from ..._digest import digest
+from ..._numbers import MOST_SEED
+from ..._states import (
+    POSITIVE,
+    Dictionary,
+    Field,
+    OneOf,
+    Reals,
+    StateReading,
+    Text,
+    Texts,
+    Whole,
+    check_names,
+    read_fields,
+)
 from ...ot import SOLVERS, History, TransportMap
 from ...pp._origin import Origin
-from .fit import Fit
+from .fit import COUPLINGS, COURSE, PERTURBATIONS, Fit
 
 FORMAT_VERSION = 2
 """Of what is kept: raised when a reader of the old would misread the new."""
 BESIDE = ("format_version", "maps", "history", "origin")
 """What is kept beside the plain fields of the fit."""
+FIELDS: dict[str, Field] = {
+    "kind": OneOf((PERTURBATIONS, COURSE, COUPLINGS)),
+    **dict.fromkeys(("label_key", "control", "use_rep", "split_key", "solver"), Text()),
+    "targets": Texts("t"),
+    "options": Dictionary(),
+    "seed": Whole(MOST_SEED, least=0),
+    **dict.fromkeys(("source_weights", "target_weights", "growth", "cells", "pair_by"), Text()),
+    "times": Reals(),
+    **dict.fromkeys(("feature_weights", "tau"), Reals(POSITIVE)),
+    "versions": Dictionary(),
+}
+"""What the plain fields of a fit have to be."""
+OPTIONAL = [field.name for field in fields(Fit) if field.default is not MISSING or field.default_factory is not MISSING]
 NOTHING = "None"
 """What stands for ``None`` in options, which may differ from not being there."""
 HISTORY_COLUMNS = ["perturbation", "step", "seconds", "metric", "value"]
@@ -153,11 +180,14 @@ def maps(adata: AnnData, key: str = _keys.MODEL) -> FittedMaps:
     """
     stored = _validate.kept_fit(adata, key, FORMAT_VERSION)
     try:
-        fields = {name: _read(stored[name]) for name in stored if name not in BESIDE}
-        options = {name: None if value == NOTHING else value for name, value in fields.pop("options", {}).items()}
-        fit = Fit(**fields, options=options, origin=Origin.read(stored["origin"]))
+        plain = read_fields(stored, FIELDS, StateReading(), optional=OPTIONAL, others=BESIDE)
+        options = {name: None if value == NOTHING else value for name, value in plain.pop("options", {}).items()}
+        fit = Fit(**plain, options=options, origin=Origin.read(stored["origin"]))
+        if fit.times is not None and len(fit.times) != 1 + len(fit.targets):
+            raise ValueError(f"there are {len(fit.times)} times, and {1 + len(fit.targets)} labels")
         # what another distribution fits is read by the maps that come with its solver
         SOLVERS.get(fit.solver)
+        check_names(stored["maps"], [str(i) for i in range(len(fit.targets))], path="maps")
         maps = {name: TransportMap.from_state(stored["maps"][str(i)]) for i, name in enumerate(fit.targets)}
         return FittedMaps(fit, maps, stored["history"][HISTORY_COLUMNS])
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
@@ -175,11 +205,3 @@ def _kept(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return value if value.dtype.kind in "biuf" else np.array([str(part) for part in value], dtype=object)
     return value if isinstance(value, str | bool | int | float) else str(value)
-
-
-def _read(value: Any) -> Any:
-    """Return a kept value as Python has it."""
-    if isinstance(value, Mapping):
-        return {str(name): _read(part) for name, part in value.items()}
-    plain = value.tolist() if hasattr(value, "tolist") else value
-    return tuple(plain) if isinstance(plain, list) else plain
