@@ -39,8 +39,8 @@ others = "anndata|collections|contextlib|jax|matplotlib|numpy|optax|ott|pandas|p
 nitpick_ignore_regex = [
     ("py:.*", rf"({others})\..+"),
     ("py:data", "Ellipsis"),
-    # aliases of types, a cache, records that are made and read by the package alone, and what Python says of the methods
-    # of every mapping
+    # aliases of types, a cache, records that the package alone makes and reads, and what Python says of the methods of
+    # every mapping
     ("py:(type|class)", r"cellot_sc\..+\.(Params|Run|PairBootstrap|Origin|Field)"),
     ("py:class", r"D\[k\].*|an? .*object providing a view.*"),
 ]

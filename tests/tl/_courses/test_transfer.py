@@ -70,3 +70,11 @@ def test_errors(cells: AnnData, kwargs: dict[str, Any], error: type[Exception], 
     cells.obs["named"] = np.where(cells.obs["fate"] == "a", "a", "all")
     with pytest.raises(error, match=words):
         cs.tl.transfer(cells, **kwargs)
+
+
+def test_components_of_scanpy_are_taken_second(cells: AnnData) -> None:
+    adata = cells.copy()
+    expected = cs.tl.transfer(adata, "fate", solver="mean_shift", metrics="l2_means", n_boot=0)
+    adata.obsm["X_pca"] = adata.obsm.pop("X_cellot")
+    table = cs.tl.transfer(adata, "fate", solver="mean_shift", metrics="l2_means", n_boot=0)
+    np.testing.assert_array_equal(table["value"], expected["value"])

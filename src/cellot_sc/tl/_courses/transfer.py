@@ -14,7 +14,6 @@ from ..._settings import logger
 from ...metrics import Metric
 from ...ot import Solver
 from ...pp import Space, split
-from .._fit.prepared import default_rep
 from .._judge.evaluate import evaluate
 from .trajectory import trajectory
 
@@ -52,8 +51,7 @@ def transfer(
         Times, as in :func:`cellot_sc.tl.trajectory`.
     use_rep
         Key in ``obsm`` of the space in which cells are transported and compared, or ``"X"``. With ``None``,
-        ``X_cellot``, or ``X_pca`` where there is no ``X``. All maps share it: what it was fitted on is for you to
-        answer.
+        ``X_cellot``, else ``X_pca``. All maps share it: what it was fitted on is for you to answer.
     solver
         How to fit: a name in :data:`cellot_sc.ot.SOLVERS`, or a :class:`cellot_sc.ot.Solver`.
     metrics
@@ -111,7 +109,7 @@ def transfer(
     times, _ = _validate.time_order(adata, time_key, order)
     _validate.one_key(split_key, what="split_key")
     if use_rep is None:
-        use_rep = default_rep(adata) or _keys.REP
+        use_rep = next((rep for rep in (_keys.REP, _keys.PCA) if rep in adata.obsm), _keys.REP)
     labels = _validate.time_labels(adata, time_key)
     rows = np.flatnonzero((populations != "") & np.isin(labels, np.array(times, dtype=object)))
     cells = AnnData(obs=adata.obs.iloc[rows].copy(), obsm={_keys.REP: Space(adata, use_rep).read(rows)})
