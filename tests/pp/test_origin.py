@@ -53,6 +53,17 @@ class TestMarks:
         assert known.sum() / marked.sum() == pytest.approx(0.75, abs=0.2)
         assert counted(marks.recognise(NAMES[30:], X[30:]))[1:] == [0, 0]
 
+    def test_labels_are_compared_where_cells_are_known_by_name_and_place(self) -> None:
+        labels = np.array(["a", "b"] * 20, dtype=object)
+        marks = Marks.read(Marks.of(NAMES[:30], X[:30], labels[:30]).kept())
+        moved, others = X.copy(), labels.copy()
+        moved[:10] += 1
+        others[5:12] = None
+        same, changed = marks.relabelled(NAMES, moved, others)
+        assert (np.flatnonzero(same).tolist(), np.flatnonzero(changed).tolist()) == (list(range(10, 30)), [10, 11])
+        # of a representation, no labels are kept
+        assert not self.marks.relabelled(NAMES, X, others)[1].any()
+
     def test_none(self) -> None:
         assert counted(Marks.read(None).recognise(NAMES, X)) == [0, 0, 0]
         assert not self.marks.knows(["cell_39"]).any()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -30,26 +30,32 @@ class Marks:
         Hashes of their names, uint64, increasing.
     places
         Where they lie along one direction, always the same, of their space, float64.
+    labels
+        Hashes of the labels by which they were fitted to, uint64; none where none mattered.
     """
 
     names: np.ndarray
     places: np.ndarray
+    labels: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.uint64))
 
     @classmethod
-    def of(cls, names: Iterable[object], x: Any) -> Marks:
+    def of(cls, names: Iterable[object], x: Any, labels: np.ndarray | None = None) -> Marks:
         """Mark cells, of shape ``(n_cells, n_dims)``, dense or sparse; what shares its name is not marked."""
         hashes, first, sizes = np.unique(name_hashes(names), return_index=True, return_counts=True)
         alone = np.flatnonzero(sizes == 1)[:MAX_MARKS]
-        return cls(hashes[alone], _along(x[first[alone]]))
+        labelled = [] if labels is None else [name_hashes(labels[first[alone]])]
+        return cls(hashes[alone], _along(x[first[alone]]), *labelled)
 
     @classmethod
     def read(cls, kept: Mapping[str, Any] | None) -> Marks:
         """Return marks that were kept by :meth:`kept`, none if there are none."""
         kept = kept or {"names": [], "places": []}
-        marks = cls(np.asarray(kept["names"], dtype=np.uint64), np.asarray(kept["places"], dtype=np.float64))
+        hashes = [np.asarray(kept.get(name, []), dtype=np.uint64) for name in ("names", "labels")]
+        marks = cls(hashes[0], np.asarray(kept["places"], dtype=np.float64), hashes[1])
         if (
             marks.names.ndim != 1
             or marks.names.shape != marks.places.shape
+            or marks.labels.shape not in (marks.names.shape, (0,))
             or (marks.names[1:] <= marks.names[:-1]).any()
         ):
             raise ValueError("the marks of the cells are no pairs of numbers")
@@ -57,11 +63,34 @@ class Marks:
 
     def kept(self) -> dict[str, np.ndarray]:
         """Return arrays that an AnnData can keep."""
-        return {"names": self.names, "places": self.places}
+        return {"names": self.names, "places": self.places} | ({"labels": self.labels} if len(self.labels) else {})
 
     def knows(self, names: Iterable[object]) -> np.ndarray:
         """Return which names are those of marked cells."""
         return np.isin(name_hashes(names), self.names)
+
+    def relabelled(self, names: Iterable[object], x: Any, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Say of other cells which are marked, by name and place, and which of these have another label by now.
+
+        Parameters
+        ----------
+        names, x
+            Their names and positions, shape ``(n_cells, n_dims)``.
+        labels
+            Their labels.
+
+        Returns
+        -------
+        Two masks of shape ``(n_cells,)``.
+        """
+        names = list(names)
+        same = self.recognise(names, x)[-1]
+        changed = np.zeros_like(same)
+        if len(self.labels):
+            rows = np.flatnonzero(same)
+            at = np.searchsorted(self.names, name_hashes(names[row] for row in rows))
+            changed[rows] = name_hashes(labels[rows]) != self.labels[at]
+        return same, changed
 
     def recognise(self, names: Iterable[object], x: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Say of other cells which could have a mark, which have a marked name, and which of these lie where they lay.
