@@ -288,9 +288,11 @@ class Space:
                 f"adata.obsm[{self.name!r}] has {kept.shape[1]} dimensions and its decoder "
                 f"{self._decoder['n_components']}: represent again."
             )
-        anew = METHODS[self._decoder["method"]].project(cells, self._decoder)
-        off, size = (np.abs(x[known]).max(axis=1) for x in (anew - kept, kept))
-        # some may be predictions, which were cut off at 0
+        method = METHODS[self._decoder["method"]]
+        # predictions are what their points decode to, but not represented to these, as they were cut off at 0
+        rebuilt = method.reconstruct(kept[known], self._decoder)
+        known[known] = np.abs(dense(cells[known]) - rebuilt).max(axis=1) > 1e-4 * np.abs(rebuilt).max(initial=0)
+        off, size = (np.abs(x[known]).max(axis=1) for x in (method.project(cells, self._decoder) - kept, kept))
         if (off > 0.01 * size.max(initial=0)).sum() > len(off) / 2:
             raise ValueError(
                 f"{where} is not what adata.obsm[{self.name!r}] was represented from (cells that are represented anew "
