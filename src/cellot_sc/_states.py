@@ -305,14 +305,17 @@ class Text:
 
 @dataclasses.dataclass(frozen=True)
 class Texts:
-    """Texts of which no two are alike; with a letter, at least one, and their number is the size of that axis."""
+    """Texts, no two alike unless that is said; with a letter, at least one, as many as that axis is long."""
 
     axis: str = ""
+    alike: bool = False
 
     def read(self, value: Any, path: str, reading: StateReading) -> tuple[str, ...]:
         """Return them as those of Python."""
         given = _listed(value)
-        if given is None or not all(isinstance(one, str) for one in given) or len({*given}) < len(given):
+        if given is None or not all(isinstance(one, str) for one in given):
+            raise ValueError(f"{path} is {shown(value)}; a sequence of texts is needed.")
+        if not self.alike and len({*given}) < len(given):
             raise ValueError(f"{path} is {shown(value)}; texts are needed, of which no two are alike.")
         if self.axis and not reading.fits((len(given),), self.axis):
             raise ValueError(

@@ -13,6 +13,7 @@ from cellot_sc.pp._origin import Marks, Origin
 
 NAMES = [f"cell_{i}" for i in range(40)]
 X = np.random.default_rng(0).normal(size=(40, 5)).astype(np.float32)
+ONE = {"names": [1], "places": [0.0], "seen": [True], "labels": [1]}
 
 
 def counted(masks: tuple[np.ndarray, ...]) -> list[int]:
@@ -54,23 +55,44 @@ class TestMarks:
         assert known.sum() / marked.sum() == pytest.approx(0.75, abs=0.2)
         assert counted(marks.recognise(NAMES[30:], X[30:]))[1:] == [0, 0]
 
+    def test_labels_are_compared_where_cells_are_known_by_name_and_place(self) -> None:
+        labels = np.array(["a", "b"] * 20, dtype=object)
+        marks = Marks.read(Marks.of(NAMES[:30], X[:30], labels=labels[:30]).kept())
+        moved, others = X.copy(), labels.copy()
+        moved[:10] += 1
+        others[5:12] = None
+        same, changed = marks.relabelled(NAMES, moved, others)
+        assert (np.flatnonzero(same).tolist(), np.flatnonzero(changed).tolist()) == (list(range(10, 30)), [10, 11])
+        # of a representation, no labels are kept
+        assert not self.marks.relabelled(NAMES, X, others)[1].any()
+
+    def test_what_was_learnt_from_is_told_from_what_was_there(self) -> None:
+        marks = Marks.read(Marks.of(NAMES, X, seen=np.arange(40) < 25).kept())
+        marked, learnt = marks.learnt(NAMES[20:], X[20:])
+        assert marked.all()
+        assert learnt.tolist() == [True] * 5 + [False] * 15
+        assert counted(marks.recognise(NAMES, X)) == [40, 40, 40]
+
+    def test_cells_that_lie_nowhere_are_not_marked(self) -> None:
+        x = X.copy()
+        x[3, 0] = np.nan
+        assert len(Marks.of(NAMES, x).names) == 39
+
     def test_none(self) -> None:
         assert counted(Marks.read(None).recognise(NAMES, X)) == [0, 0, 0]
-        assert not self.marks.knows(["cell_39"]).any()
-        assert self.marks.knows(["cell_3"]).all()
 
     @pytest.mark.parametrize("names", [[2, 1], [1, 1], [1], [[1, 2]]])
     def test_what_is_broken(self, names: list[int]) -> None:
-        with pytest.raises(ValueError, match="no pairs of numbers"):
-            Marks.read({"names": np.array(names), "places": np.zeros(2)})
+        with pytest.raises(ValueError, match="not as many numbers of each kind"):
+            Marks.read(Marks.of(NAMES[:2], X[:2]).kept() | {"names": np.array(names)})
 
     @pytest.mark.parametrize(
         "kept",
-        [{}, "text", [1], {"names": [1]}, {"names": ["a"], "places": [0]}, {"names": [1], "places": [np.nan]},
-         {"names": [-1], "places": [0]}],
+        [{}, "text", [1], {"names": [1]}, ONE | {"names": ["a"]}, ONE | {"places": [np.nan]}, ONE | {"names": [-1]},
+         ONE | {"seen": [True, False]}, ONE | {"labels": [1, 2]}],
     )  # fmt: skip
     def test_what_is_something_else(self, kept: Any) -> None:
-        with pytest.raises(ValueError, match="no pairs of numbers: represent the cells and fit again"):
+        with pytest.raises(ValueError, match="not as many numbers of each kind: represent and fit again"):
             Marks.read(kept)
 
 

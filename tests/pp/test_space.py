@@ -198,12 +198,25 @@ class TestIsWhatItWas:
         assert not caplog.records
         part.X = part.X * 2
         part.obsm["X_pca"] = part.obsm["X_pca"][:, ::-1]
-        with pytest.raises(
-            ValueError, match="200 of the 200 cells that have the names of cells that the maps were fit"
-        ):
+        with pytest.raises(ValueError, match="500 of the 500 cells that have the names of cells that there were when"):
             Space(part, "X_pca", origin=of_points).checked()
         Space(part, "X", origin=of_genes).checked()
         assert "have other values in adata.X: unless these are other cells, it has changed since" in caplog.text
+
+    @pytest.mark.parametrize("names", [[f"barcode_{i}" for i in range(400)], [str(i) for i in range(400)]])
+    def test_other_cells_that_share_names_by_chance(
+        self, represented: AnnData, names: list[str], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        adata = represented[:400].copy()
+        adata.obsm["X_pca"] = np.array(adata.obsm["X_cellot"])
+        adata.obs_names = names
+        other = adata.copy()
+        if names[0] != "0":
+            other.obs_names = [*names[:19], *(f"other_{i}" for i in range(381))]
+        other.obsm["X_pca"] = other.obsm["X_pca"][::-1].copy()
+        origin = Space(adata, "X_pca").origin_of(np.ones(400, dtype=bool))
+        Space(other, "X_pca", origin=origin).checked()
+        assert "in adata.obsm['X_pca']: unless these are other cells, it has changed since" in caplog.text
 
     def test_expression_is_bounded_by_what_was_observed(self, represented: AnnData) -> None:
         seen = np.arange(represented.n_obs) < 100

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cellot_sc as cs
+from cellot_sc.pp._represent import project
 
 
 def cells(sizes: dict[str, int], **obs: Any) -> AnnData:
@@ -427,3 +428,17 @@ class TestLabels:
         arguments: dict[str, Any] = {name: [["perturbation"]]}
         with pytest.raises(TypeError, match=f"{name} is .*; text.* is needed"):
             cs.pp.split(cells({"control": 40, "a": 40}), **arguments)
+
+
+def test_other_cells_of_the_same_names_were_not_learnt_from(
+    simulated: AnnData, caplog: pytest.LogCaptureFixture
+) -> None:
+    adata = simulated.copy()
+    cs.tl.cellot(adata, solver="mean_shift")
+    other = cs.datasets.simulate(300, 60, seed=3)
+    other.obsm["X_cellot"] = project(other.X, adata.uns["X_cellot"])
+    other.uns |= {key: adata.uns[key] for key in ("X_cellot", "cellot")}
+    cs.pp.split(other)
+    assert "fitted before this split" not in caplog.text
+    cs.pp.split(adata, seed=5)
+    assert "fitted before this split, on cells that it holds out: obsm['X_cellot'], uns['cellot']." in caplog.text

@@ -15,7 +15,25 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 MISSING = frozenset(
-    ("", "nan", "NaN", "NAN", "-nan", "-NaN", "NA", "na", "N/A", "n/a", "#N/A", "<NA>", "<na>", "NaT", "None", "<None>")
+    (
+        "",
+        "nan",
+        "NaN",
+        "Nan",
+        "NAN",
+        "-nan",
+        "-NaN",
+        "NA",
+        "na",
+        "N/A",
+        "n/a",
+        "#N/A",
+        "<NA>",
+        "<na>",
+        "NaT",
+        "None",
+        "<None>",
+    )
     + ("null", "NULL", "Null")
 )
 """Texts that mean that a cell has no label: what programs write for it. A "none" is a word, and may be a label."""

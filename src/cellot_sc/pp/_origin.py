@@ -25,7 +25,7 @@ FIELDS: dict[str, Field] = {"n_dims": Whole(), "features": Texts(), "decoder": T
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Marks:
-    """What cells are known again by, without keeping them: two numbers for each.
+    """What cells are known again by, without keeping them: a few numbers for each.
 
     Parameters
     ----------
@@ -33,38 +33,89 @@ class Marks:
         Hashes of their names, uint64, increasing.
     places
         Where they lie along one direction, always the same, of their space, float64.
+    seen
+        Which of them were learnt from, or selected on.
+    labels
+        Hashes of the labels that they had, uint64; none where none mattered.
     """
 
     names: np.ndarray
     places: np.ndarray
+    seen: np.ndarray
+    labels: np.ndarray
 
     @classmethod
-    def of(cls, names: Iterable[object], x: Any) -> Marks:
-        """Mark cells, of shape ``(n_cells, n_dims)``, dense or sparse; what shares its name is not marked."""
+    def of(
+        cls, names: Iterable[object], x: Any, *, seen: np.ndarray | None = None, labels: np.ndarray | None = None
+    ) -> Marks:
+        """Mark cells, of shape ``(n_cells, n_dims)``, dense or sparse; all were learnt from if it is not said which.
+
+        What shares its name, or lies nowhere, is not marked.
+        """
         hashes, first, sizes = np.unique(name_hashes(names), return_index=True, return_counts=True)
-        alone = np.flatnonzero(sizes == 1)[:MAX_MARKS]
-        return cls(hashes[alone], _along(x[first[alone]]))
+        rows = first[alone := np.flatnonzero(sizes == 1)[:MAX_MARKS]]
+        places = _along(x[rows])
+        finite = np.isfinite(places)
+        rows = rows[finite]
+        return cls(
+            hashes[alone][finite],
+            places[finite],
+            np.ones(len(rows), dtype=bool) if seen is None else seen[rows],
+            name_hashes([] if labels is None else labels[rows]),
+        )
 
     @classmethod
     def read(cls, kept: Mapping[str, Any] | None) -> Marks:
         """Return marks that were kept by :meth:`kept`, none if there are none."""
-        kept = {"names": [], "places": []} if kept is None else kept
+        kept = dict.fromkeys(_KINDS, []) if kept is None else kept
         try:
-            marks = cls(np.asarray(kept["names"], dtype=np.uint64), np.asarray(kept["places"], dtype=np.float64))
-            ok = marks.names.ndim == 1 and marks.names.shape == marks.places.shape and np.isfinite(marks.places).all()
+            marks = cls(**{name: np.asarray(kept[name], dtype=kind) for name, kind in _KINDS.items()})
+            ok = marks.names.ndim == 1 and np.isfinite(marks.places).all()
         except (KeyError, IndexError, TypeError, ValueError, OverflowError):
             ok = False
-        if not ok or (marks.names[1:] <= marks.names[:-1]).any():
-            raise ValueError("the marks of the cells are no pairs of numbers: represent the cells and fit again.")
+        if (
+            not ok
+            or not marks.names.shape == marks.places.shape == marks.seen.shape
+            or marks.labels.shape not in (marks.names.shape, (0,))
+            or (marks.names[1:] <= marks.names[:-1]).any()
+        ):
+            raise ValueError("the marks of the cells are not as many numbers of each kind: represent and fit again.")
         return marks
 
     def kept(self) -> dict[str, np.ndarray]:
         """Return arrays that an AnnData can keep."""
-        return {"names": self.names, "places": self.places}
+        return {name: getattr(self, name) for name in _KINDS}
 
-    def knows(self, names: Iterable[object]) -> np.ndarray:
-        """Return which names are those of marked cells."""
-        return np.isin(name_hashes(names), self.names)
+    def relabelled(self, names: Iterable[object], x: Any, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Say of other cells which are marked, by name and place, and which of these have another label by now.
+
+        Parameters
+        ----------
+        names, x
+            Their names and positions, shape ``(n_cells, n_dims)``.
+        labels
+            Their labels.
+
+        Returns
+        -------
+        Two masks of shape ``(n_cells,)``.
+        """
+        names = list(names)
+        same = self.recognise(names, x)[-1]
+        changed = np.zeros_like(same)
+        if len(self.labels):
+            rows = np.flatnonzero(same)
+            at = np.searchsorted(self.names, name_hashes(names[row] for row in rows))
+            changed[rows] = name_hashes(labels[rows]) != self.labels[at]
+        return same, changed
+
+    def learnt(self, names: Iterable[object], x: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Say of other cells which could have a mark, and which of them were learnt from: two masks."""
+        names = list(names)
+        marked, _, same = self.recognise(names, x)
+        rows = np.flatnonzero(same)
+        same[rows] = self.seen[np.searchsorted(self.names, name_hashes(names[row] for row in rows))]
+        return marked, same
 
     def recognise(self, names: Iterable[object], x: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Say of other cells which could have a mark, which have a marked name, and which of these lie where they lay.
@@ -108,7 +159,7 @@ class Origin:
     low, high
         Range of the expression of the cells that were seen, if the dimensions are genes.
     marks
-        The cells that were seen.
+        The cells that there were.
     """
 
     n_dims: int
@@ -127,6 +178,9 @@ class Origin:
     def kept(self) -> dict[str, Any]:
         """Return values that an AnnData can keep."""
         return vars(self) | {"features": np.array(self.features, dtype=object), "marks": self.marks.kept()}
+
+
+_KINDS = {"names": np.uint64, "places": np.float64, "seen": np.bool_, "labels": np.uint64}
 
 
 def _along(x: Any) -> np.ndarray:

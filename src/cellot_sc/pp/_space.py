@@ -19,6 +19,8 @@ from ._methods import METHODS, check
 from ._origin import Marks, Origin
 from ._rows import bounded, dense
 
+MIN_KNOWN = 0.05
+"""Share of the cells that has to have names of cells that maps were fitted to, lest that be by chance."""
 N_PROJECTED = 32
 """Cells that are represented anew to see whether a representation is of these cells."""
 
@@ -121,17 +123,24 @@ class Space:
             self._check_origin(self.origin)
         return self
 
-    def origin_of(self, seen: np.ndarray) -> Origin:
-        """Return what it is now, with the cells that a fit sees, a boolean mask."""
-        x = self.read(np.flatnonzero(seen))
-        names = self.adata.obs_names[seen]
+    def relabelled(self, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return masks of the cells that maps were fitted to, and of those of them that have another label by now."""
+        if self.origin is None:
+            nobody = np.zeros(self.adata.n_obs, dtype=bool)
+            return nobody, nobody
+        return self.origin.marks.relabelled(self.adata.obs_names, self._matrix(), labels)
+
+    def origin_of(self, seen: np.ndarray, labels: np.ndarray | None = None) -> Origin:
+        """Return what it is now, with the cells that a fit sees, a boolean mask, and the labels that all have."""
+        x = self.read(used=seen)
+        known = x[seen]
         return Origin(
             n_dims=x.shape[1],
             features=tuple(self._genes) if self.is_expression else (),
             decoder=decoder_digest(self._decoder),
-            low=float(x.min()) if self.is_expression else -np.inf,
-            high=float(x.max()) if self.is_expression else np.inf,
-            marks=Marks.of(names, x),
+            low=float(known.min()) if self.is_expression else -np.inf,
+            high=float(known.max()) if self.is_expression else np.inf,
+            marks=Marks.of(self.adata.obs_names, x, seen=seen, labels=labels),
         )
 
     def read(self, rows: np.ndarray | slice = slice(None), *, used: np.ndarray | slice = slice(None)) -> np.ndarray:
@@ -279,9 +288,11 @@ class Space:
                 f"adata.obsm[{self.name!r}] has {kept.shape[1]} dimensions and its decoder "
                 f"{self._decoder['n_components']}: represent again."
             )
-        anew = METHODS[self._decoder["method"]].project(cells, self._decoder)
-        off, size = (np.abs(x[known]).max(axis=1) for x in (anew - kept, kept))
-        # some may be predictions, which were cut off at 0
+        method = METHODS[self._decoder["method"]]
+        # predictions are what their points decode to, but not represented to these, as they were cut off at 0
+        rebuilt = method.reconstruct(kept[known], self._decoder)
+        known[known] = np.abs(dense(cells[known]) - rebuilt).max(axis=1) > 1e-4 * np.abs(rebuilt).max(initial=0)
+        off, size = (np.abs(x[known]).max(axis=1) for x in (method.project(cells, self._decoder) - kept, kept))
         if (off > 0.01 * size.max(initial=0)).sum() > len(off) / 2:
             raise ValueError(
                 f"{where} is not what adata.obsm[{self.name!r}] was represented from (cells that are represented anew "
@@ -310,14 +321,17 @@ class Space:
 
     def check_marks(self, marks: Marks) -> None:
         """Say so if most of the cells that maps were fitted to lie elsewhere now, by their names."""
-        _, known, same = marks.recognise(self.adata.obs_names, self._matrix())
+        could, known, same = marks.recognise(self.adata.obs_names, self._matrix())
         if not known.any() or same.sum() >= known.sum() / 2:
             return
+        where = "adata.X" if self.is_expression else f"adata.obsm[{self.name!r}]"
         what = (
-            f"{int((known & ~same).sum())} of the {int(known.sum())} cells that have the names of cells that the maps "
-            f"were fitted to have other values in {'adata.X' if self.is_expression else f'adata.obsm[{self.name!r}]'}"
+            f"{int((known & ~same).sum())} of the {int(known.sum())} cells that have the names of cells that there "
+            f"were when the maps were fitted have other values in {where}"
         )
-        if not self.is_expression:
+        # barcodes recur, and numbers are what pandas counts cells by
+        by_chance = known.sum() < MIN_KNOWN * could.sum() or self.adata.obs_names.str.isdecimal().all()
+        if not self.is_expression and not by_chance:
             raise ValueError(
                 f"{what}: it has changed since. Restore it or fit again; if these are other cells, in the same space, "
                 "give them other names in adata.obs_names."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from cellot_sc import _keys, _validate
 from cellot_sc._settings import logger
 
 from ._origin import MARKS, Marks
+from ._rows import by_row
 
 TWINS = ("ood", "iid")
 SEEN_SHARE = 0.5
@@ -175,11 +177,20 @@ def split(
 
 def _name_stale(adata: AnnData, split_key: str) -> None:
     """Name what was learnt before from cells that are test or ood cells now."""
+    decoders = {key: adata.uns[key].get(MARKS) for key in adata.uns if _validate.has_decoder(adata, key)}
+    made = [(f"obsm[{key!r}]", key, marks) for key, marks in decoders.items()]
     fits = {key: fit for key, fit in _validate.kept_fits(adata).items() if fit.get("split_key") == split_key}
-    marks = {f"obsm[{key!r}]": adata.uns[key].get(MARKS) for key in adata.uns if _validate.has_decoder(adata, key)}
-    marks |= {f"uns[{key!r}]": fit["origin"].get(MARKS) for key, fit in fits.items()}
-    judged = adata.obs_names[np.isin(_validate.split_labels(adata, split_key), (_keys.TEST, _keys.OOD))]
-    if stale := [what for what, kept in marks.items() if Marks.read(kept).knows(judged).any()]:
+    made += [(f"uns[{key!r}]", str(fit["use_rep"]), fit["origin"].get(MARKS)) for key, fit in fits.items()]
+    judged = np.flatnonzero(np.isin(_validate.split_labels(adata, split_key), (_keys.TEST, _keys.OOD)))
+    stale = []
+    for what, use_rep, marks in made:
+        # of what is gone or not in memory, nothing can be said
+        with contextlib.suppress(ValueError):
+            given = adata.X if use_rep == _keys.EXPRESSION else adata.obsm.get(use_rep)
+            x = by_row(_validate.matrix(given, what=use_rep))[judged]
+            if Marks.read(marks).learnt(adata.obs_names[judged], x)[1].any():
+                stale.append(what)
+    if stale:
         logger.warning(
             "fitted before this split, on cells that it holds out: %s. Represent again and fit again: scores of these "
             "cells would be scores of cells that were learnt from.",

@@ -168,3 +168,18 @@ def test_a_fate_that_is_named_like_all(cells: AnnData) -> None:
     cs.tl.fate(cells)
     with pytest.raises(ValueError, match="has a category 'all', which names a summary"):
         cs.tl.clonal_agreement(cells, baselines="prior", n_boot=0)
+
+
+def test_labels_that_have_changed_since_fates_were_read_are_told_of(
+    cells: AnnData, caplog: pytest.LogCaptureFixture
+) -> None:
+    adata = cells
+    cs.tl.fate(adata, "cell_type")
+    cs.tl.clonal_agreement(adata, n_boot=0)
+    assert "other labels" not in caplog.text
+    exchanged = {"fate_a": "fate_b", "fate_b": "fate_a"}
+    adata.obs["cell_type"] = adata.obs["cell_type"].astype(str).replace(exchanged)
+    cs.tl.clonal_agreement(adata, n_boot=0)
+    assert (
+        "obs['cell_type'] had other labels, or other cells, when fates were read: call cs.tl.fate again" in caplog.text
+    )

@@ -242,3 +242,36 @@ class TestKnowsItsCells:
         other.obs["weight"] += 1
         fit.problems(other)
         assert "are others than those" in caplog.text
+
+
+class TestRelabelledCells:
+    @pytest.mark.parametrize("use_rep", ["X_cellot", "X"])
+    @pytest.mark.parametrize("pair", [("drug_a", "drug_b"), ("control", "drug_a")])
+    def test_exchanged_labels_are_refused(self, prepared: AnnData, use_rep: str, pair: tuple[str, str]) -> None:
+        adata = prepared.copy()
+        cs.tl.cellot(adata, solver="mean_shift", use_rep=use_rep)
+        one, other = pair
+        adata.obs["perturbation"] = adata.obs["perturbation"].cat.rename_categories({one: other, other: one})
+        for verb in (cs.tl.predict, cs.tl.signature, cs.tl.evaluate):
+            with pytest.raises(ValueError, match=r"have other labels in adata.obs\['perturbation'\] since.*fit again"):
+                verb(adata)
+
+    def test_others_are_counted(self, prepared: AnnData, caplog: pytest.LogCaptureFixture) -> None:
+        adata = prepared.copy()
+        cs.tl.cellot(adata, solver="mean_shift")
+        first = adata.obs_names[(adata.obs["split"] == "train") & (adata.obs["perturbation"] == "drug_a")][:3]
+        adata.obs["perturbation"] = adata.obs["perturbation"].astype(str)
+        cs.tl.signature(adata)
+        assert "other labels" not in caplog.text
+        adata.obs.loc[first, "perturbation"] = "doublet"
+        cs.tl.signature(adata)
+        assert "3 of 600 of the cells that there were when the maps were fitted have other labels" in caplog.text
+
+    def test_a_condition_that_is_not_asked_for_may_be_gone(
+        self, prepared: AnnData, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        adata = prepared.copy()
+        cs.tl.cellot(adata, solver="mean_shift")
+        part = adata[adata.obs["perturbation"] != "drug_b"].copy()
+        cs.tl.evaluate(part, targets="drug_a", metrics="energy_distance", n_boot=0)
+        assert "are others than" not in caplog.text

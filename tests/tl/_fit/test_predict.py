@@ -257,3 +257,14 @@ def test_a_mask_in_another_order(fitted: AnnData):
     expected = cs.tl.predict(fitted, "drug_a", cells=mask)
     shuffled = cs.tl.predict(fitted, "drug_a", cells=mask.sample(frac=1, random_state=0))
     assert shuffled.obs_names.tolist() == expected.obs_names.tolist()
+
+
+def test_predicted_cells_are_moved_on(fitted: AnnData):
+    once = cs.tl.predict(fitted, "drug_a")
+    once.uns["cellot"] = fitted.uns["cellot"]
+    twice = cs.tl.predict(once, "drug_b", cells=slice(None))
+    expected = cs.tl.maps(fitted)["drug_b"].transport(once.obsm["X_cellot"])
+    np.testing.assert_allclose(twice.obsm["X_cellot"], expected, atol=1e-5)
+    once.X = once.X * 2
+    with pytest.raises(ValueError, match="it has changed since"):
+        cs.tl.predict(once, "drug_b", cells=slice(None))

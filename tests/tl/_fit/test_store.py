@@ -87,7 +87,7 @@ def test_a_person_can_read_it(fitted: AnnData):
     plain = {
         name: value
         for name, value in kept.items()
-        if name not in ("targets", "maps", "history", "versions", "cells", "origin")
+        if name not in ("targets", "maps", "history", "versions", "cells", "origin", "digest")
     }
     assert plain == {
         "format_version": 2, "kind": "perturbations", "label_key": "perturbation", "control": "control",
@@ -226,3 +226,10 @@ def test_maps_say_what_they_are(fitted: AnnData) -> None:
     maps = cs.tl.maps(fitted)
     assert repr(maps) == f"2 transport maps. {maps.fit!r}"
     assert repr(maps["drug_a"]) == "AffineMap in 8 dimensions"
+
+
+def test_maps_whose_targets_were_exchanged_are_not_read(fitted: AnnData):
+    adata = fitted.copy()
+    adata.uns["cellot"]["targets"] = adata.uns["cellot"]["targets"][::-1]
+    with pytest.raises(ValueError, match="they, or the order of their targets, have been changed since they were wri"):
+        cs.tl.maps(adata)

@@ -101,16 +101,19 @@ def clonal_agreement(
     seed = _validate.seed(seed)
     asked = _validate.fates(adata, key)
     names = _validate.some_of(baselines, BASELINES, what="baselines") if len(baselines) else []
+    by = str(asked["groupby"])
     reading = Reading.of(
         adata,
-        str(asked["groupby"]),
+        by,
         fates=[str(name) for name in asked["fates"]],
         at=str(asked["at"]),
         n_neighbors=int(asked["n_neighbors"]),
         key=str(asked["trajectory"]),
     )
     _validate.fates_of_maps(adata, key, reading.course.digest)
-    _validate.not_summary(reading.fates, (_keys.ALL,), what=f"adata.obs[{str(asked['groupby'])!r}]")
+    if str(asked.get("labels")) != reading.digest(adata):
+        logger.warning("obs[%r] had other labels, or other cells, when fates were read: call cs.tl.fate again", by)
+    _validate.not_summary(reading.fates, (_keys.ALL,), what=f"adata.obs[{by!r}]")
     _validate.not_summary(reading.course.labels, (_keys.ALL,), what=f"adata.obs[{reading.course.fit.label_key!r}]")
     members = _validate.clones(adata, clone_key)
     late = np.zeros(adata.n_obs)

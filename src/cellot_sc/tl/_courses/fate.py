@@ -12,6 +12,7 @@ from scipy import stats
 from sklearn.neighbors import NearestNeighbors
 
 from ... import _keys, _validate
+from ..._digest import digest_of_cells
 from ..._settings import logger
 from . import time_course
 
@@ -117,6 +118,7 @@ def fate(
         "n_neighbors": n_neighbors,
         "trajectory": key,
         "maps": reading.course.digest,
+        "labels": reading.digest(adata),
     }
     logger.info(
         "added obsm[%r] (%s), obs[%r] and obs[%r]: fates of %d cells",
@@ -177,6 +179,11 @@ class Reading:
         _validate.labelled(len(names), groupby, course.labels[end])
         x = course.fit.space(adata).read(used=taken >= 0)
         return cls(course, x, taken, end, labels, names, n_neighbors)
+
+    def digest(self, adata: AnnData) -> str:
+        """Return what the labelled late cells are known by."""
+        labels = np.array(self.fates, dtype=object)[self.one_hot[self.late].argmax(axis=1)]
+        return digest_of_cells(adata.obs_names[self.late], labels)
 
     def shares(self, course: time_course.Course) -> np.ndarray:
         """Return the share of every fate around where a course takes each early cell and those like it, else NaN."""

@@ -96,7 +96,7 @@ def null(moves: Displacements, *, seed: int) -> Null:
         solver, options = SOLVERS[_defaults.DISCRETE], {}
     problems = repeated.problems(adata, [(repeated.control, name) for name in moves.names])
     # every control cell, whatever it was paired with: the same cells, which need no second look
-    [whole] = dataclasses.replace(repeated, pair_by=None, cells="").problems(
+    [whole] = dataclasses.replace(repeated, pair_by=None, cells=()).problems(
         adata, [(repeated.control, moves.names[0])]
     )
 

@@ -71,7 +71,8 @@ class Fit:
     versions
         Versions of the packages that made it.
     cells
-        Digest of the names, labels, parts and weights of the train and validation cells.
+        Digests of the names, labels, parts and weights of the train and validation cells of the control and of every
+        target.
     origin
         What the space was, and which cells were seen.
 
@@ -100,7 +101,7 @@ class Fit:
     growth: str | None = None
     tau: tuple[float, ...] | None = None
     versions: Mapping[str, str] = field(default_factory=_versions)
-    cells: str = ""
+    cells: tuple[str, ...] = ()
     # what the cells are is in their digest
     origin: Origin | None = field(default=None, compare=False)
     # until contexts take its place
@@ -130,7 +131,8 @@ class Fit:
             If a label is missing, or the representation of a cell that is fitted to holds NaN or inf.
         """
         seen = self._seen(adata)
-        return replace(self, cells=self._digest(adata), origin=Space(adata, self.use_rep).origin_of(seen))
+        origin = Space(adata, self.use_rep).origin_of(seen, self.labels(adata))
+        return replace(self, cells=self._digests(adata), origin=origin)
 
     def space(self, adata: AnnData) -> Space:
         """Return the space of the maps.
@@ -140,9 +142,13 @@ class Fit:
         KeyError
             If there is none of that name.
         ValueError
-            If it is not what the maps were fitted in: represented anew, of scaled expression or of other genes.
+            If it is not what the maps were fitted in: represented anew, of scaled expression or of other genes; or if
+        what has one of their labels now had another one.
         """
-        return Space(adata, self.use_rep, origin=self.origin).checked()
+        space = Space(adata, self.use_rep, origin=self.origin).checked()
+        if self.label_key in adata.obs:
+            self._check_labels(space)
+        return space
 
     def judged(self, adata: AnnData, split: str) -> np.ndarray:
         """Return which cells are in a split, as a mask, with a warning if maps have learnt from cells to be judged by.
@@ -158,8 +164,8 @@ class Fit:
         judged = self.parts(adata) == split
         if self.origin is not None and split in (_keys.TEST, _keys.OOD) and judged.any():
             x = Space(adata, self.use_rep, origin=self.origin).read(np.flatnonzero(judged), used=slice(0))
-            marked, _, same = self.origin.marks.recognise(adata.obs_names[judged], x)
-            share = same.sum() / max(marked.sum(), 1)
+            marked, learnt = self.origin.marks.learnt(adata.obs_names[judged], x)
+            share = learnt.sum() / max(marked.sum(), 1)
             if share > MAX_LEARNT:
                 logger.warning(
                     "the maps were fitted before this split: they have learnt from %.1f %% of the %d %s cells by which "
@@ -228,7 +234,9 @@ class Fit:
         names = list(dict.fromkeys(name for pair in pairs for name in pair))
         labels, parts = self.labels(adata), self.parts(adata)
         train, valid = parts == _keys.TRAIN, parts == _keys.VALID
-        if self.cells and self.cells != self._digest(adata):
+        fitted = dict(zip((self.control, *self.targets), self.cells, strict=True)) if self.cells else {}
+        now = dict(zip(fitted, self._digests(adata), strict=True)) if fitted else {}
+        if any(fitted.get(name) != now.get(name) for name in names):
             logger.warning(
                 "the train and validation cells, or their labels, are others than those that the maps were fitted to: "
                 "what is fitted to them for comparison has learnt from other cells."
@@ -273,15 +281,38 @@ class Fit:
             return seen
         return seen & np.isin(self.parts(adata).astype(str), (_keys.TRAIN, _keys.VALID))
 
-    def _digest(self, adata: AnnData) -> str:
-        """Return what the cells, with their labels and parts, are known by."""
-        seen = self._seen(adata)
-        columns = [self.labels(adata)[seen]]
-        if self.split_key in adata.obs:
-            columns.append(self.parts(adata)[seen])
+    def _digests(self, adata: AnnData) -> tuple[str, ...]:
+        """Return what the cells of the control and of every target, with their parts, are known by."""
+        seen, labels = self._seen(adata), self.labels(adata)
+        columns = [labels] if self.split_key not in adata.obs else [labels, self.parts(adata)]
         named = {self.source_weights: "weights", self.target_weights: "weights", self.pair_by: "pair_by"}
-        columns += [_validate.obs_key(adata, key, what=what)[seen] for key, what in named.items() if key is not None]
-        return digest_of_cells(adata.obs_names[seen], *columns)
+        columns += [
+            _validate.obs_key(adata, key, what=what).to_numpy() for key, what in named.items() if key is not None
+        ]
+        clouds = [seen & (labels == name) for name in (self.control, *self.targets)]
+        return tuple(
+            digest_of_cells(adata.obs_names[cloud], *(column[cloud] for column in columns)) for cloud in clouds
+        )
+
+    def _check_labels(self, space: Space) -> None:
+        """Raise :class:`ValueError` if what has a label of the maps now had another one; a log line names the rest."""
+        names = (self.control, *self.targets)
+        column = _validate.obs_key(space.adata, self.label_key)
+        labels = _validate.as_named(_validate.texts(column, named=(self.control,)), names)
+        seen, changed = space.relabelled(labels)
+        named = {name: changed[seen & (labels == name)] for name in names}
+        others = [name for name, cells in named.items() if 2 * cells.sum() > len(cells)]
+        where = f"adata.obs[{self.label_key!r}]"
+        what = f"of the cells that there were when the maps were fitted have other labels in {where} since"
+        if others:
+            raise ValueError(
+                f"{int(changed.sum())} of {int(seen.sum())} {what}, among them most that are {others[0]!r} now: "
+                "restore these labels, or fit again."
+            )
+        if changed.any():
+            logger.warning(
+                "%d of %d %s: maps go by the labels that they were fitted to.", changed.sum(), seen.sum(), what
+            )
 
     def refit(
         self, adata: AnnData, solvers: Sequence[str | Solver], targets: Sequence[str]

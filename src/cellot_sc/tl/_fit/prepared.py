@@ -133,9 +133,9 @@ def _warn_of_learnt(cells: AnnData, use_rep: str, parts: np.ndarray) -> None:
     """Say so if a representation has learnt from cells that are to be judged by."""
     judged = np.isin(parts.astype(str), (_keys.TEST, _keys.OOD))
     marks = Marks.read(cells.uns[use_rep].get(MARKS))
-    _, _, same = marks.recognise(cells.obs_names[judged], np.asarray(cells.obsm[use_rep])[judged])
-    if same.any():
+    _, learnt = marks.learnt(cells.obs_names[judged], np.asarray(cells.obsm[use_rep])[judged])
+    if learnt.any():
         logger.warning(
             "obsm[%r] was fitted before this split: it has learnt from %d of %d test and ood cells. Represent again.",
-            *(use_rep, same.sum(), len(same)),
+            *(use_rep, learnt.sum(), len(learnt)),
         )

@@ -32,7 +32,7 @@ from .fit import COUPLINGS, COURSE, PERTURBATIONS, Fit
 
 FORMAT_VERSION = 2
 """Of what is kept: raised when a reader of the old would misread the new."""
-BESIDE = ("format_version", "maps", "history", "origin")
+BESIDE = ("format_version", "maps", "history", "origin", "digest")
 """What is kept beside the plain fields of the fit."""
 FIELDS: dict[str, Field] = {
     "kind": OneOf((PERTURBATIONS, COURSE, COUPLINGS)),
@@ -40,7 +40,8 @@ FIELDS: dict[str, Field] = {
     "targets": Texts("t"),
     "options": Dictionary(),
     "seed": Whole(MOST_SEED, least=0),
-    **dict.fromkeys(("source_weights", "target_weights", "growth", "cells", "pair_by"), Text()),
+    **dict.fromkeys(("source_weights", "target_weights", "growth", "pair_by"), Text()),
+    "cells": Texts(alike=True),
     "times": Reals(),
     **dict.fromkeys(("feature_weights", "tau"), Reals(POSITIVE)),
     "versions": Dictionary(),
@@ -135,6 +136,7 @@ def save(adata: AnnData, key: str, fitted: FittedMaps) -> None:
         **({} if fit.origin is None else {"origin": fit.origin.kept()}),
         "maps": {str(i): fitted.maps[name].state() for i, name in enumerate(fit.targets)},
         "history": fitted.history,
+        "digest": fitted.digest,
     }
 
 
@@ -189,7 +191,10 @@ def maps(adata: AnnData, key: str = _keys.MODEL) -> FittedMaps:
         SOLVERS.get(fit.solver)
         check_names(stored["maps"], [str(i) for i in range(len(fit.targets))], path="maps")
         maps = {name: TransportMap.from_state(stored["maps"][str(i)]) for i, name in enumerate(fit.targets)}
-        return FittedMaps(fit, maps, stored["history"][HISTORY_COLUMNS])
+        fitted = FittedMaps(fit, maps, stored["history"][HISTORY_COLUMNS])
+        if fitted.digest != stored["digest"]:
+            raise ValueError("they, or the order of their targets, have been changed since they were written")
+        return fitted
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         return _validate.broken_fit(key, error)
 
