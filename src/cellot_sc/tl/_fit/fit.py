@@ -142,8 +142,8 @@ class Fit:
         KeyError
             If there is none of that name.
         ValueError
-            If it is not what the maps were fitted in: represented anew, of scaled expression or of other genes; or if most
-            cells that have one of their labels now had another one.
+            If it is not what the maps were fitted in: represented anew, of scaled expression or of other genes; or if
+            most cells that have one of their labels now had another one.
         """
         space = Space(adata, self.use_rep, origin=self.origin).checked()
         if self.label_key in adata.obs:
