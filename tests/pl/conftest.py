@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -11,6 +12,8 @@ from anndata import AnnData
 from matplotlib.axes import Axes
 
 import cellot_sc as cs
+from cellot_sc.pp._origin import Marks
+from cellot_sc.tl._fit import store
 
 
 @pytest.fixture(scope="session")
@@ -50,12 +53,12 @@ def iterated(fitted: AnnData) -> AnnData:
 def iterated_34(fitted: AnnData) -> AnnData:
     """Cells that claim to have maps and a history of 34 perturbations."""
     names = [f"drug_{i:02d}" for i in range(34)]
-    stored = fitted.uns["cellot"]
-    fitted.uns["cellot"] = stored | {
-        "targets": np.array(names, dtype=object),
-        "maps": {str(i): stored["maps"]["0"] for i in range(34)},
-        "history": history(names),
-    }
+    maps = cs.tl.maps(fitted)
+    assert maps.fit.origin is not None
+    # no cell is known again, so that tests may label them as they like
+    origin = dataclasses.replace(maps.fit.origin, marks=Marks.read(None))
+    fit = dataclasses.replace(maps.fit, targets=tuple(names), cells=(), origin=origin)
+    store.save(fitted, "cellot", store.FittedMaps(fit, dict.fromkeys(names, maps["drug_a"]), history(names)))
     return fitted
 
 
