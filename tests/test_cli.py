@@ -5,6 +5,7 @@ import inspect
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -521,6 +522,30 @@ except SystemExit:
 """
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert HEAVY.isdisjoint(json.loads(done.stdout.splitlines()[-1]))
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ["fit", "cells.h5ad", "new.h5ad", "--perturbation-key", "pertubation"],
+            ["fit", "cells.h5ad", "new.h5ad", "--holdout", "patint=101"],
+            ["evaluate", "cells.h5ad", "new.csv", "--groupby", "celltype"],
+            ["report", "cells.h5ad", "--groupby", "celltype"],
+        ],
+    )
+    def test_a_mistyped_column_is_said_without_what_is_heavy(self, cells: Path, arguments: list[str]) -> None:
+        code = f"""
+import sys
+from cellot_sc.cli import main
+try:
+    main({arguments!r})
+except SystemExit:
+    print(*sorted({{"anndata", "jax", "ott", "moscot", "scanpy", "zarr"}} & set(sys.modules)))
+"""
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=cells.parent
+        )  # fmt: skip
+        assert done.stdout.strip() == ""
+        assert re.fullmatch(r"cellot-sc: error: .* is not in adata.obs. Did you mean '.*\n", done.stderr)
 
     @pytest.mark.parametrize("suffix", [".h5ad", ".zarr"])
     def test_killed_while_it_writes(

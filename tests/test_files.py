@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-import h5py  # type: ignore[import-untyped]
+import h5py
 import numpy as np
 import pytest
 import zarr
@@ -370,3 +370,19 @@ class TestFilling:
         with _files.filling(tmp_path / "empty", overwrite=False) as stage:
             (stage / "a").write_text("a")
         assert names(tmp_path / "empty") == {"a"}
+
+
+@pytest.mark.parametrize("suffix", ["h5ad", "zarr"])
+def test_columns_are_looked_for_before_cells_are_read(adata: AnnData, tmp_path: Path, suffix: str) -> None:
+    adata.obs["patient"] = "a"
+    path = tmp_path / f"cells.{suffix}"
+    write(adata, path, overwrite=False)
+    _files.check_columns(path, {"groupby": "patient", "unit": None})
+    with pytest.raises(KeyError, match="groupby 'patint' is not in adata.obs. Did you mean 'patient'"):
+        _files.check_columns(path, {"groupby": "patint"})
+
+
+def test_columns_of_a_file_that_cannot_be_read_are_not_said_to_be_absent(tmp_path: Path) -> None:
+    (tmp_path / "cells.h5ad").write_text("no cells")
+    _files.check_columns(tmp_path / "cells.h5ad", {"groupby": "patient"})
+    _files.check_columns(tmp_path / "cells.zarr", {"groupby": "patient"})

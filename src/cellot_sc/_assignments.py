@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from . import _validate
-
 if TYPE_CHECKING:
     import typer
 
@@ -29,6 +27,9 @@ PARAMETERS = {
 
 def pairs(texts: Sequence[str] | None, *, what: str) -> list[tuple[str, str]]:
     """Return names and values; raise :class:`ValueError` if one is not of the form ``NAME=VALUE``."""
+    # numpy and pandas are for those who have something to check
+    from . import _validate
+
     return [_validate.name_and_value(text, what=what) for text in texts or ()]
 
 

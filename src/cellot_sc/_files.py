@@ -5,12 +5,13 @@ from __future__ import annotations
 import atexit
 import difflib
 import gc
+import json
 import os
 import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -81,6 +82,36 @@ def read(path: Path) -> AnnData:
         if not isinstance(error, OSError):
             reason = f"it holds no AnnData, or a broken one ({reason})"
         raise ValueError(f"{path} cannot be read as {path.suffix}: {reason}") from error
+
+
+def check_columns(path: Path, columns: Mapping[str, str | None]) -> None:
+    """Raise :class:`KeyError` if a file of cells lacks a column, before what takes seconds is imported and read.
+
+    Parameters
+    ----------
+    path
+        An ``.h5ad`` file or a ``.zarr`` folder.
+    columns
+        By what each is called, the column of ``obs``, ``None`` where there is none to look for.
+    """
+    there = _columns(path)
+    for what, name in columns.items():
+        if name is not None and there is not None and name not in there:
+            raise KeyError(f"{what} {name!r} is not in adata.obs.{nearest(name, there)}")
+
+
+def _columns(path: Path) -> list[str] | None:
+    """Return the columns of ``obs``, ``None`` if the file does not say so where files of today do."""
+    # what is wrong with a file is said when it is read
+    with suppress(Exception):
+        if path.suffix == ".h5ad":
+            import h5py
+
+            with h5py.File(path) as file:
+                return [str(name) for name in file["obs"].attrs["column-order"]]
+        kept = json.loads((path / "obs" / "zarr.json").read_text())
+        return [str(name) for name in kept["attributes"]["column-order"]]
+    return None
 
 
 def write(adata: AnnData, path: Path) -> None:

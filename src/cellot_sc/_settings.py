@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pooch
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from scverse_misc import Settings as _Settings
 
 from ._plugins import nearest
@@ -39,6 +39,12 @@ class Settings(_Settings):
     dataset_dir: Path = pooch.os_cache("cellot_sc")
     """Folder in which downloaded data sets are kept."""
 
+    compilation_cache_dir: Path | None = pooch.os_cache("cellot_sc") / "compiled"
+    """Folder in which compiled code of fits is kept, up to 256 MB, so that the next process need not compile it again.
+
+    ``None`` keeps nothing. A folder that jax has been given (``JAX_COMPILATION_CACHE_DIR``) goes before it.
+    """
+
     device: Literal["auto", "cpu", "gpu", "tpu"] = "auto"
     """Where maps are fitted, applied and judged: jax's default device. ``"auto"`` leaves the one that jax has.
 
@@ -65,9 +71,12 @@ class Settings(_Settings):
             except ValidationError as error:
                 raise ValueError(_sentence(error)) from None
 
-    @field_validator("dataset_dir", mode="before")
+    @field_validator("dataset_dir", "compilation_cache_dir", mode="before")
     @classmethod
-    def _expand(cls, value: Any) -> Any:
+    def _expand(cls, value: Any, info: ValidationInfo) -> Any:
+        # of the environment, which knows texts only
+        if value == "none" and info.field_name == "compilation_cache_dir":
+            return None
         if not isinstance(value, str | Path):
             return value
         if not str(value) or "\0" in str(value):

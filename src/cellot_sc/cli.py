@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from typer.main import get_command
 
-from . import __version__, _assignments, _console, _defaults, _files, _keys, _validate
+from . import __version__, _assignments, _console, _defaults, _files, _keys
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,6 +94,8 @@ def demo(
 
     Writes metrics.csv, figures, the fitted and the predicted cells, and a report.html that explains them.
     """
+    from . import _validate
+
     _validate.seed(seed)
     with _files.filling(output, overwrite=overwrite) as folder:
         from ._demo import run
@@ -146,6 +148,8 @@ def fit(
     overwrite: Overwrite = False,
 ) -> None:
     """Learn one transport map per perturbation, and write the cells with the maps."""
+    from . import _validate
+
     _validate.not_both({"--use-rep": use_rep, "--n-components": n_components})
     options = _assignments.solver_options(option, context)
     groups: dict[str, list[str]] = {}
@@ -155,6 +159,11 @@ def fit(
     if n_components is not None:
         _validate.whole(n_components, 1, what="n_components")
     _files.check_input(path)
+    made = split_key == _keys.SPLIT or bool(groups) or n_components is not None
+    named = {"perturbation_key": perturbation_key, "pair_by": pair_by, "split_key": None if made else split_key}
+    _files.check_columns(path, named)
+    for column in groups:
+        _files.check_columns(path, {"holdout column": column})
     with _files.output(output, _files.ANNDATA, overwrite=overwrite) as new:
         from .ot._solvers import registry
 
@@ -254,6 +263,8 @@ def evaluate(
     overwrite: Overwrite = False,
 ) -> None:
     """Score the predictions of a file that fit has written, beside simple baselines and the noise ceiling."""
+    from . import _validate
+
     _validate.seed(seed)
     _validate.whole(n_boot, 0, what="n_boot")
     for what, numbers in {"n_markers": n_markers, "n_cells": n_cells}.items():
@@ -264,6 +275,7 @@ def evaluate(
     given = {"targets": target, "metrics": metric, "baselines": baseline, "n_markers": n_markers, "n_cells": n_cells}
     options: dict[str, Any] = {name: value for name, value in given.items() if value}
     options |= {} if unit is None else {"unit": unit}
+    _files.check_columns(path, {"groupby": groupby, "unit": unit})
     with _files.output(output, (".csv",), overwrite=overwrite) as new:
         adata = _files.read(path)
 
@@ -306,6 +318,7 @@ def report(
     """
     output = output or path.with_suffix(".html")
     _files.check_input(path)
+    _files.check_columns(path, {"groupby": groupby})
     with _files.output(output, (".html",), overwrite=overwrite) as new:
         adata = _files.read(path)
 
@@ -356,6 +369,8 @@ def reproduce(
 
         typer.echo(catalogue())
         return
+    from . import _validate
+
     name = _validate.given(task, what="TASK", why="cellot-sc reproduce --list shows them")
     folder = _validate.given(data, what="--data", why="the folder in which the archive of the paper is unpacked")
     options = _assignments.solver_options(option, context)

@@ -15,6 +15,7 @@ import optax
 from ... import _numbers
 from ..._arrays import dense, matrix, rows_not_finite
 from ..._calls import plain
+from ..._compiled import keeps
 from .._maps.autoencoder import Autoencoder, conditioned, decode, encode, random_networks
 from .._maps.networks import Params
 from .._problem import History, Problem, Progress
@@ -230,6 +231,7 @@ class _Stream(NamedTuple):
 
 
 @plain
+@keeps
 def fit_autoencoder(
     x: Any,
     config: AutoencoderConfig,

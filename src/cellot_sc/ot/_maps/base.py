@@ -15,6 +15,7 @@ import numpy as np
 from scipy import sparse
 
 from ..._arrays import matrix
+from ..._compiled import keeps
 from ..._numbers import shown
 from ..._states import Field, StateReading, numbered, read_fields
 
@@ -152,6 +153,7 @@ class TransportMap(abc.ABC):
         with np.errstate(over="ignore"):
             return (given.toarray() if sparse.issparse(given) else given).astype(np.float32, copy=False)
 
+    @keeps
     def _in_chunks(self, function: Callable[[np.ndarray], np.ndarray], x: np.ndarray) -> np.ndarray:
         x = self._checked(x)
         out = np.empty_like(x)

@@ -7,6 +7,7 @@ from typing import Any
 
 from ... import _defaults, _numbers
 from ..._calls import plain
+from ..._compiled import kept
 from ..._plugins import Registry, nearest
 from .._problem import Problem, Progress, Solution
 from . import (
@@ -151,7 +152,8 @@ def run(
             f"solver {solver.name!r} cannot pair cells within groups: fit each group by itself, or choose another."
             f"{nearest('', able)}"
         )
-    solutions = solver.run(problems, config, seed, progress)
+    with kept():
+        solutions = solver.run(problems, config, seed, progress)
     if len(solutions) != len(problems):
         raise ValueError(
             f"solver {solver.name!r} returned {len(solutions)} solutions of {len(problems)} problems: each needs one."
