@@ -8,7 +8,7 @@ import platform
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -46,9 +46,11 @@ def kept() -> Iterator[None]:
             _enter()
         _inside += 1
     try:
-        with warnings.catch_warnings():
+        # where nothing is kept here, the warnings of others are left to them
+        with warnings.catch_warnings() if _had else nullcontext():
             # a cache that cannot be read or written costs time, not a warning: what is known of it is logged
-            warnings.filterwarnings("ignore", message="(?s).*persistent compilation cache")
+            if _had:
+                warnings.filterwarnings("ignore", message="(?s).*persistent compilation cache")
             yield
     finally:
         with _lock:

@@ -30,7 +30,7 @@ from ._files import figure_file
 from ._fits import broken_fit, has_fit, kept_fit, kept_fits
 from ._genes import gene_columns
 from ._keys import CLUSTERS, DECODER, FATES, key, new_column, new_columns, new_key
-from ._labels import MISSING, group_labels, learnable, obs_key, relabelled, texts
+from ._labels import group_labels, learnable, obs_key, relabelled, texts
 from ._matrices import (
     coordinates,
     decoder,
@@ -105,7 +105,6 @@ __all__ = [
     "DECODER",
     "FATES",
     "MIN_TRAIN_CELLS",
-    "MISSING",
     "after_first",
     "annotated",
     "as_named",

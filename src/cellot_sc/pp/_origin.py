@@ -100,21 +100,16 @@ class Marks:
         -------
         Two masks of shape ``(n_cells,)``.
         """
-        names = list(names)
-        same = self.recognise(names, x)[-1]
+        *_, same, at = self._find(names, x)
         changed = np.zeros_like(same)
         if len(self.labels):
-            rows = np.flatnonzero(same)
-            at = np.searchsorted(self.names, name_hashes(names[row] for row in rows))
-            changed[rows] = name_hashes(labels[rows]) != self.labels[at]
+            changed[same] = name_hashes(labels[same]) != self.labels[at[same]]
         return same, changed
 
     def learnt(self, names: Iterable[object], x: Any) -> tuple[np.ndarray, np.ndarray]:
         """Say of other cells which could have a mark, and which of them were learnt from: two masks."""
-        names = list(names)
-        marked, _, same = self.recognise(names, x)
-        rows = np.flatnonzero(same)
-        same[rows] = self.seen[np.searchsorted(self.names, name_hashes(names[row] for row in rows))]
+        marked, _, same, at = self._find(names, x)
+        same[same] = self.seen[at[same]]
         return marked, same
 
     def recognise(self, names: Iterable[object], x: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -129,10 +124,15 @@ class Marks:
         -------
         Three masks of shape ``(n_cells,)``.
         """
+        marked, known, same, _ = self._find(names, x)
+        return marked, known, same
+
+    def _find(self, names: Iterable[object], x: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Return the masks of :meth:`recognise`, and where the mark of each cell that has one is."""
         hashes = name_hashes(names)
         if not len(self.names):
             nobody = np.zeros(len(hashes), dtype=bool)
-            return nobody, nobody, nobody
+            return nobody, nobody, nobody, np.zeros(len(hashes), dtype=np.intp)
         all_marked = len(self.names) < MAX_MARKS
         marked = np.ones(len(hashes), dtype=bool) if all_marked else hashes <= self.names[-1]
         at = np.minimum(np.searchsorted(self.names, hashes), len(self.names) - 1)
@@ -141,7 +141,7 @@ class Marks:
         moved = np.abs(_along(x[rows]) - self.places[at[rows]])
         same = np.zeros_like(known)
         same[rows] = moved <= TOLERANCE * (self.places.std() or 1.0)
-        return marked, known, same
+        return marked, known, same, at
 
 
 @dataclass(frozen=True, repr=False, eq=False)

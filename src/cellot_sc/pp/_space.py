@@ -198,8 +198,8 @@ class Space:
         """
         if not self.is_genes:
             return dense(self._matrix())
-        x = _validate.expression(self.adata, self._layer)
-        return x if self._columns is None else x[:, self._columns]
+        x, columns = _validate.expression(self.adata, self._layer), self._columns
+        return x if columns is None else x[:, columns]
 
     def as_adata(self, points: np.ndarray, obs: pd.DataFrame, *, decode: bool = True) -> AnnData:
         """Return points of the space as an AnnData of their own.
@@ -219,10 +219,10 @@ class Space:
         the space, if that is not ``X`` itself. Expression that was learnt of a layer is in that layer, too.
         """
         if self.is_expression or (decode and self.decodes):
-            expression = self.view(points)
-            if self._columns is not None:
+            expression, columns = self.view(points), self._columns
+            if columns is not None:
                 # as the genes of the cells that were observed, so that both can be put together
-                expression = expression[:, np.argsort(self._columns)]
+                expression = expression[:, np.argsort(columns)]
             out = AnnData(expression, obs=obs, var=self.adata.var.copy())
             if self._layer is not None:
                 out.layers[self._layer] = expression.copy()
@@ -268,11 +268,12 @@ class Space:
         """Return what is kept in ``X`` or ``obsm``, dense or sparse."""
         values: Any = self.adata.X if self.is_expression else self.adata.obsm[self.name]
         values = _validate.matrix(values, what=f"use_rep {self.name!r}")
-        return values if not self.is_expression or self._columns is None else values[:, self._columns]
+        columns = self._columns if self.is_expression else None
+        return values if columns is None else values[:, columns]
 
     def _check_projection(self) -> None:
         """Raise :class:`ValueError` if some cells, represented anew, do not lie where they are said to lie."""
-        where = "adata.X" if self._layer is None else f"adata.layers[{self._layer!r}]"
+        where = _validate.expression_name(self._layer)
         x = self.adata.X if self._layer is None else self.adata.layers.get(self._layer)
         # of some of the genes, nothing can be represented
         if x is None or not self.adata.n_obs or not set(self._genes) <= set(self.adata.var_names.astype(str)):
