@@ -14,6 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ._stats import middle
+
 LARGEST_BLOCK = 1024
 """Cells along each side of a block: one float32 block is 4 MiB."""
 SMALLEST_BLOCK = 128
@@ -85,17 +87,6 @@ def pair_forms(
         return np.asarray(total)
 
 
-def squared_distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return the dense matrix of squared Euclidean distances, float64, shape ``(n_x, n_y)``: for few cells."""
-    center = _center(x, y)
-    x, y = x - center, y - center
-    return np.maximum((x**2).sum(1)[:, None] + (y**2).sum(1)[None] - 2 * x @ y.T, 0)
-
-
-def _center(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    return (x.mean(axis=0) + y.mean(axis=0)) / 2
-
-
 def _block_size(*n_cells: int) -> int:
     wanted = 1 << (max(n_cells) - 1).bit_length()
     return min(max(wanted, SMALLEST_BLOCK), LARGEST_BLOCK)
@@ -114,7 +105,7 @@ def _blocks(
     x: np.ndarray, y: np.ndarray | None
 ) -> Iterator[tuple[tuple[int, int], tuple[int, int], bool, jax.Array, jax.Array]]:
     """Yield (first row, number of rows) of both sides, whether the block stands for its mirror image too, and both."""
-    center = _center(x, x if y is None else y)
+    center = middle(x, x if y is None else y)
     size = _block_size(len(x), len(x if y is None else y))
     xs = _padded(x - center, size)
     ys = xs if y is None else _padded(y - center, size)
