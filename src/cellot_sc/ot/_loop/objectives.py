@@ -10,8 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from .._maps import networks
-from .._maps.networks import Params
-from .._ott import BasePotential
+from .._maps.networks import BasePotential, Params
 
 EXPECTILE = 0.99
 """How much more a violated constraint counts than a slack one."""

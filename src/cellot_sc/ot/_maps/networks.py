@@ -1,9 +1,8 @@
 """Input convex neural networks: potentials whose gradients are optimal transport maps (Brenier's theorem).
 
-They are :class:`~ott.neural.networks.potentials.BasePotential`, but evaluate a whole batch as matrix products. ott's
-own ``ICNN`` builds an array of shape (batch, n_dims, width) under every gradient: 70 ms for a joint step of two
-potentials of four layers of 64 units at batch 256 in 50 dimensions on two busy cores, against 5 ms here (``python -m
-benchmarks step``).
+They evaluate a whole batch as matrix products. ott's own ``ICNN`` builds an array of shape (batch, n_dims, width) under
+every gradient: 70 ms for a joint step of two potentials of four layers of 64 units at batch 256 in 50 dimensions on two
+busy cores, against 5 ms here (``python -m benchmarks step``).
 """
 
 from __future__ import annotations
@@ -15,8 +14,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
-
-from .._ott import BasePotential
 
 type Params = dict[str, Any]
 """Parameters of a network by name, nested as by flax."""
@@ -37,6 +34,10 @@ def _inverse_softplus(value: float) -> jax.Array:
     return jnp.log(jnp.expm1(jnp.float32(value)))
 
 
+class BasePotential(nn.Module):
+    """A network that is a potential. Not ott's class of that name, whose import takes longer than that of jax."""
+
+
 class ICNN(BasePotential):
     """A convex potential: a positive definite quadratic form plus a network that is convex in its input.
 
@@ -55,11 +56,6 @@ class ICNN(BasePotential):
 
     width: int = 64
     depth: int = 2
-
-    @property
-    def is_potential(self) -> bool:
-        """The network is the potential, not its gradient."""
-        return True
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -109,11 +105,6 @@ class PaperICNN(BasePotential):
     width: int = 64
     depth: int = 4
 
-    @property
-    def is_potential(self) -> bool:
-        """The network is the potential, not its gradient."""
-        return True
-
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """Return the potential of every cell: from shape ``(..., n_dims)`` to ``(...)``."""
@@ -134,7 +125,7 @@ class PaperICNN(BasePotential):
 
 
 @functools.cache
-def shapes(network: BasePotential, n_dims: int) -> dict[str, Any]:
+def shapes(network: nn.Module, n_dims: int) -> dict[str, Any]:
     """Return the shapes of the parameters of a network for cells of so many dimensions, by their names."""
     cell = jax.ShapeDtypeStruct((n_dims,), jnp.float32)
     params = jax.eval_shape(network.init, jax.random.key(0), cell)["params"]

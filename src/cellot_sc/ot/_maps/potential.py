@@ -10,11 +10,10 @@ import jax
 import numpy as np
 
 from ..._states import MAX_LAYERS, Group, Numbers, OneOf, Tree, Whole
-from .._ott import BasePotential
 from . import networks
 from .base import TransportMap
 from .invert import in_chunks, newton, padded
-from .networks import Params, as_arrays
+from .networks import BasePotential, Params, as_arrays
 
 NETWORKS: dict[str, Callable[..., BasePotential]] = {"ICNN": networks.ICNN, "PaperICNN": networks.PaperICNN}
 
