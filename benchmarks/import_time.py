@@ -22,7 +22,7 @@ class Import(NamedTuple):
     """What must not be loaded until a function needs it."""
 
 
-TOUCH = "[getattr(getattr(cs, space), name) for space in ('pp', 'tl') for name in getattr(cs, space).__all__]"
+TOUCH = "[getattr(getattr(cs, space), name) for space in ('pl', 'pp', 'tl') for name in getattr(cs, space).__all__]"
 IMPORTS = {
     "cellot_sc": Import(
         "import cellot_sc", "import anndata", 0.3, ("flax", "jax", "matplotlib", "moscot", "optax", "ott")

@@ -44,7 +44,8 @@ def kept() -> Iterator[None]:
     """
     global _inside
     with _lock:
-        if _inside == 0:
+        # also within another call, which may have been there before jax
+        if not _had:
             _enter()
         _inside += 1
     try:
