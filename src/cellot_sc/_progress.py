@@ -17,7 +17,7 @@ STAGE = "{desc} [{elapsed}]"
 """How what has no steps is shown."""
 
 
-class Meter:
+class ProgressBar:
     """A bar on the screen, as what solvers report to: stages by their names, then steps.
 
     The time that remains is that of the steps at the rate of the last ones. What was done in a stage, and together with
@@ -66,7 +66,7 @@ class Meter:
 
 
 @contextmanager
-def meter(name: str, stage: str) -> Iterator[Meter]:
+def meter(name: str, stage: str) -> Iterator[ProgressBar]:
     """Show a progress bar, if the settings want one, while something runs that begins with a stage.
 
     On a terminal its clock ticks, whether anything is reported or not. It is one line, and gone afterwards.
@@ -83,7 +83,7 @@ def meter(name: str, stage: str) -> Iterator[Meter]:
         if not bar.disable and bar.fp.isatty():
             ticker.start()
         try:
-            yield Meter(bar, name)
+            yield ProgressBar(bar, name)
         finally:
             over.set()
             if ticker.ident is not None:
