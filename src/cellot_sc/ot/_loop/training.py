@@ -18,7 +18,7 @@ import numpy as np
 
 from .._maps.base import TransportMap
 from .._maps.networks import Params
-from .._problem import History, Problem, Progress, Solution
+from .._problem import History, Problem, Progress, Solution, tell
 from .batches import Clouds, Ranges, draw, gather
 from .checkpoints import Checkpoint, fit_checkpoint
 from .config import LoopConfig, LoopState, SingleConfig
@@ -125,13 +125,14 @@ def train(
     min_steps
         Steps before which no map is taken.
     progress
-        Called after every look.
+        Called after every look, and told when code is compiled.
     checkpoint
         Where the state is kept, and maybe resumed from; see :meth:`.Checkpoint.save` and ``load`` for what they raise.
     advance
         What makes a few steps of all problems and members: the one for cells that lie in memory.
     """
     start = time.perf_counter()
+    tell(progress, "compiling")
     criterion = np.asarray(_look(config, state, clouds.ranges))
     n_problems = len(criterion)
     histories = [History() for _ in range(n_problems)]

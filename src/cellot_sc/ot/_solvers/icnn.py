@@ -23,7 +23,7 @@ from .._maps.base import TransportMap
 from .._maps.networks import Params
 from .._maps.potential import PotentialMap
 from .._moments import moments, shares_of
-from .._problem import History, Problem, Progress, Solution
+from .._problem import History, Problem, Progress, Solution, tell
 from .gaussian import cautious_gaussian_map
 from .solver import Solver
 
@@ -112,6 +112,7 @@ def fit_icnn(problems: Sequence[Problem], config: ICNNConfig, seed: int, progres
     The map is the average of those networks that validation cells prefer. It is the affine start where none beats it,
     and where the start already explains the train cells: a network could only learn noise there, and none is fitted.
     """
+    tell(progress, "starting from the Gaussian map")
     train_clouds = [(p.source, p.target, p.source_weights, p.target_weights) for p in problems]
     starts = [cautious_gaussian_map(*cells) for cells in train_clouds]
     fits = [Solution(start, History(selected=0)) for start in starts]
@@ -149,6 +150,7 @@ def _fit_networks(
         progress=progress,
         checkpoint=checkpoints.fit_checkpoint(config, problems, seed),
     )
+    tell(progress, "choosing networks")
     params = jax.tree.map(np.asarray, trained.params)
     views = list(zip(*map(np.asarray, clouds.ranges.view), strict=True))
     fits = []
