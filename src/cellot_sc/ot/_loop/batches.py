@@ -142,14 +142,19 @@ def _alias_tables(layout: _Layout, size: int) -> tuple[jax.Array, jax.Array]:
 
 def draw(key: jax.Array, clouds: Clouds, batch_size: int) -> tuple[jax.Array, jax.Array]:
     """Return a random, centred batch of source and target cells of one problem, paired within their group."""
-    source_key, target_key = jax.random.split(key)
     r = clouds.ranges
-    source = r.source_start + jax.random.randint(source_key, (batch_size,), 0, r.source_count)
-    source = _weighed(source_key, clouds, source)
+    # one call for both, and remainders of 32 random bits: even enough below millions of cells, and little to compile
+    for_source, for_target = jax.random.bits(key, (2, batch_size))
+    source = r.source_start + _below(r.source_count, for_source)
+    source = _weighed(jax.random.fold_in(key, 1), clouds, source)
     group = clouds.groups[source]
-    target = r.target_start[group] + jax.random.randint(target_key, (batch_size,), 0, r.target_count[group])
-    target = _weighed(target_key, clouds, target)
+    target = r.target_start[group] + _below(r.target_count[group], for_target)
+    target = _weighed(jax.random.fold_in(key, 2), clouds, target)
     return clouds.cells[source] - r.source_mean, clouds.cells[target] - r.target_mean
+
+
+def _below(count: jax.Array, bits: jax.Array) -> jax.Array:
+    return (bits % count.astype(jnp.uint32)).astype(jnp.int32)
 
 
 def _weighed(key: jax.Array, clouds: Clouds, rows: jax.Array) -> jax.Array:
@@ -157,7 +162,7 @@ def _weighed(key: jax.Array, clouds: Clouds, rows: jax.Array) -> jax.Array:
     if clouds.alias is None:
         return rows
     share, substitute = clouds.alias
-    kept = jax.random.uniform(jax.random.fold_in(key, 1), rows.shape) < share[rows]
+    kept = jax.random.uniform(key, rows.shape) < share[rows]
     return jnp.where(kept, rows, substitute[rows])
 
 
@@ -197,11 +202,9 @@ def _aligned(shape: tuple[int, int]) -> np.ndarray:
 def bucket(size: int) -> int:
     """Return ``size`` rounded up to one of few values, so that problems of about the same size share compiled code.
 
-    Large matrices are left as they are: memory counts for more there than a second of compilation.
+    A small one grows by half at most, a large one, of which memory counts, by an eighth.
     """
-    if size > 65_536:
-        return size
-    unit = max(64, 2 ** (size.bit_length() - 2))
+    unit = max(64, 2 ** (size.bit_length() - (2 if size <= 65_536 else 4)))
     return -(-size // unit) * unit
 
 

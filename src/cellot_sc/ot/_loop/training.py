@@ -45,9 +45,9 @@ class Trained(NamedTuple):
     histories: list[History]
 
 
-@partial(jax.jit, static_argnames=("config", "n_steps"))
+@partial(jax.jit, static_argnames="config")
 def _advance(
-    config: LoopConfig, state: LoopState, clouds: Clouds, seed: jax.Array, done: jax.Array, n_steps: int
+    config: LoopConfig, state: LoopState, clouds: Clouds, seed: jax.Array, done: jax.Array, n_steps: jax.Array
 ) -> tuple[LoopState, jax.Array]:
     """Advance every problem and member by ``n_steps``; return the states and their mean losses."""
 
@@ -55,12 +55,15 @@ def _advance(
         # the stream of random numbers is that of the member, not of the problem: it is fitted alike beside any others
         stream = jax.random.fold_in(jax.random.key(seed), index)
 
-        def body(state: LoopState, step: jax.Array) -> tuple[LoopState, jax.Array]:
+        def body(step: jax.Array, carry: tuple[LoopState, jax.Array]) -> tuple[LoopState, jax.Array]:
+            state, total = carry
             batch_key, step_key = jax.random.split(jax.random.fold_in(stream, step))
-            return config.step(state, *draw(batch_key, clouds, config.n_drawn), step_key)
+            state, loss = config.step(state, *draw(batch_key, clouds, config.n_drawn), step_key)
+            return state, total + loss
 
-        state, losses = jax.lax.scan(body, state, done + jnp.arange(n_steps))
-        return state, losses.mean()
+        # their number is no part of what is compiled: the last few are not compiled anew
+        state, total = jax.lax.fori_loop(done, done + n_steps, body, (state, jnp.float32(0)))
+        return state, total / n_steps
 
     if jax.tree.leaves(state)[0].shape[:2] == (1, 1):
         # products with batch axes are slower, even where these are 1
@@ -83,7 +86,8 @@ def _choose(mask: jax.Array, new: LoopState, old: LoopState) -> LoopState:
 def _finite(state: LoopState) -> jax.Array:
     """Return whether every number of a state is finite, shape ``(n_problems, n_members)``."""
     leaves = [leaf for leaf in jax.tree.leaves(state) if jnp.issubdtype(leaf.dtype, jnp.floating)]
-    return jnp.stack([jnp.isfinite(leaf).all(axis=tuple(range(2, leaf.ndim))) for leaf in leaves]).all(axis=0)
+    # as one array: a reduction of each leaf would be compiled on its own
+    return jnp.isfinite(jnp.concatenate([leaf.reshape(*leaf.shape[:2], -1) for leaf in leaves], axis=2)).all(axis=2)
 
 
 @partial(jax.jit, static_argnames="config")
@@ -152,8 +156,9 @@ def train(
             if not active.any():
                 break
             n_steps = min(config.check_every, config.n_steps - done)
-            new, losses = advance(config, run.state, clouds, np.uint32(seed), np.int32(done), n_steps)
-            good = _finite(new) & jnp.isfinite(losses)
+            new, losses = advance(config, run.state, clouds, np.uint32(seed), np.int32(done), np.int32(n_steps))
+            losses = np.asarray(losses)
+            good = np.asarray(_finite(new)) & np.isfinite(losses)
             if not good.all():
                 logger.warning(
                     "%d of %d fits diverged before step %d: set back, with steps half as long",
