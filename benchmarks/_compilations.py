@@ -35,7 +35,9 @@ class Compilations:
 
     def stages(self) -> pd.DataFrame:
         """Return the same by stage alone, whose name is the index."""
-        return self.table().groupby("stage")[["n", "seconds", "cpu"]].sum().reindex([*STAGES.values(), "read"]).fillna(0)
+        return (
+            self.table().groupby("stage")[["n", "seconds", "cpu"]].sum().reindex([*STAGES.values(), "read"]).fillna(0)
+        )
 
 
 @contextmanager

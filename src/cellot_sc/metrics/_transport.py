@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,6 +15,7 @@ from scipy.optimize import linear_sum_assignment
 
 from .. import _numbers
 from .._arrays import MOST_COMPARED
+from .._compiled import keeps
 from . import _check
 from ._metric import Metric, register
 from ._pairwise import squared_distances
@@ -59,7 +62,7 @@ def sinkhorn_divergence(x: ArrayLike, y: ArrayLike, *, epsilon: float = 0.05) ->
     >>> round(sinkhorn_divergence(x, x + 1), 2)
     2.0
     """
-    return float(_divergence(*_problem(x, y, epsilon)))
+    return _value(_divergence, x, y, epsilon)
 
 
 def entropic_wasserstein2(x: ArrayLike, y: ArrayLike, *, epsilon: float = 0.01) -> float:
@@ -99,7 +102,7 @@ def entropic_wasserstein2(x: ArrayLike, y: ArrayLike, *, epsilon: float = 0.01) 
     >>> round(entropic_wasserstein2(x, x + 3), 1)
     4.3
     """
-    return float(np.sqrt(_plan_cost(*_problem(x, y, epsilon))))
+    return float(np.sqrt(_value(_plan_cost, x, y, epsilon)))
 
 
 def wasserstein2(x: ArrayLike, y: ArrayLike) -> float:
@@ -139,6 +142,11 @@ def wasserstein2(x: ArrayLike, y: ArrayLike) -> float:
         )
     cost = squared_distances(x, y)
     return float(np.sqrt(cost[linear_sum_assignment(cost)].mean()))
+
+
+@keeps
+def _value(function: Callable[..., jax.Array], x: ArrayLike, y: ArrayLike, epsilon: float) -> float:
+    return float(function(*_problem(x, y, epsilon)))
 
 
 def _problem(

@@ -154,7 +154,7 @@ def draw(key: jax.Array, clouds: Clouds, batch_size: int) -> tuple[jax.Array, ja
 
 
 def _below(count: jax.Array, bits: jax.Array) -> jax.Array:
-    return (bits % count.astype(jnp.uint32)).astype(jnp.int32)
+    return jax.lax.rem(bits, jnp.broadcast_to(count, bits.shape).astype(jnp.uint32)).astype(jnp.int32)
 
 
 def _weighed(key: jax.Array, clouds: Clouds, rows: jax.Array) -> jax.Array:
