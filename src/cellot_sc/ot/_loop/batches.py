@@ -146,10 +146,10 @@ def draw(key: jax.Array, clouds: Clouds, batch_size: int) -> tuple[jax.Array, ja
     # one call for both, and remainders of 32 random bits: even enough below millions of cells, and little to compile
     for_source, for_target = jax.random.bits(key, (2, batch_size))
     source = r.source_start + _below(r.source_count, for_source)
-    source = _weighed(jax.random.fold_in(key, 1), clouds, source)
+    source = _weighed(key, 1, clouds, source)
     group = clouds.groups[source]
     target = r.target_start[group] + _below(r.target_count[group], for_target)
-    target = _weighed(jax.random.fold_in(key, 2), clouds, target)
+    target = _weighed(key, 2, clouds, target)
     return clouds.cells[source] - r.source_mean, clouds.cells[target] - r.target_mean
 
 
@@ -157,12 +157,12 @@ def _below(count: jax.Array, bits: jax.Array) -> jax.Array:
     return jax.lax.rem(bits, jnp.broadcast_to(count, bits.shape).astype(jnp.uint32)).astype(jnp.int32)
 
 
-def _weighed(key: jax.Array, clouds: Clouds, rows: jax.Array) -> jax.Array:
+def _weighed(key: jax.Array, stream: int, clouds: Clouds, rows: jax.Array) -> jax.Array:
     """Return cells drawn by their weights, given such as were drawn evenly."""
     if clouds.alias is None:
         return rows
     share, substitute = clouds.alias
-    kept = jax.random.uniform(key, rows.shape) < share[rows]
+    kept = jax.random.uniform(jax.random.fold_in(key, stream), rows.shape) < share[rows]
     return jnp.where(kept, rows, substitute[rows])
 
 

@@ -6,6 +6,7 @@ call advances all of them by as many steps as lie between two looks at the valid
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -45,11 +46,24 @@ class Trained(NamedTuple):
     histories: list[History]
 
 
-@partial(jax.jit, static_argnames="config")
 def _advance(
-    config: LoopConfig, state: LoopState, clouds: Clouds, seed: jax.Array, done: jax.Array, n_steps: jax.Array
+    config: LoopConfig, state: LoopState, clouds: Clouds, seed: Any, done: Any, n_steps: Any
 ) -> tuple[LoopState, jax.Array]:
     """Advance every problem and member by ``n_steps``; return the states and their mean losses."""
+    (device,) = jnp.asarray(state["damping"]).devices()
+    return _advance_on(device.platform)(config, state, clouds, seed, done, n_steps)
+
+
+@functools.cache
+def _advance_on(platform: str) -> Callable[..., tuple[LoopState, jax.Array]]:
+    # a third less time of compilation, for steps that are as fast: most of it is in libraries of products
+    options = {"xla_backend_optimization_level": 1} if platform == "cpu" else None
+    return jax.jit(_steps, static_argnames="config", compiler_options=options)
+
+
+def _steps(
+    config: LoopConfig, state: LoopState, clouds: Clouds, seed: jax.Array, done: jax.Array, n_steps: jax.Array
+) -> tuple[LoopState, jax.Array]:
 
     def member(state: LoopState, clouds: Clouds, index: jax.Array) -> tuple[LoopState, jax.Array]:
         # the stream of random numbers is that of the member, not of the problem: it is fitted alike beside any others
