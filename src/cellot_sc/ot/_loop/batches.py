@@ -74,14 +74,15 @@ def gather(problems: Sequence[Problem], means: Sequence[tuple[np.ndarray, np.nda
     cells[n_cells:] = 0
     groups = np.zeros(len(cells), dtype=np.int32)
     np.concatenate(layout.groups, out=groups[:n_cells], casting="same_kind")
-    rows = (jnp.asarray(np.stack(column), dtype=jnp.int32) for column in zip(*layout.rows, strict=True))
-    centres = (jnp.asarray(np.stack(column), jnp.float32) for column in zip(*means, strict=True))
+    rows = (np.stack(column).astype(np.int32) for column in zip(*layout.rows, strict=True))
+    centres = (np.stack(column).astype(np.float32) for column in zip(*means, strict=True))
     views = zip(*(criteria.view_of(problem.target) for problem in problems), strict=True)
-    view = criteria.View(*(jnp.asarray(np.stack(column)) for column in views))
+    view = criteria.View(*map(np.stack, views))
+    # converted with numpy: jax would compile for every shape
     ranges = Ranges._make([*rows, *centres, *_valid_clouds(problems, means, seed), view])
     is_weighted = any(problem.is_weighted for problem in problems)
     alias = _alias_tables(layout, len(cells)) if is_weighted else None
-    return Clouds(jax.device_put(cells), jax.device_put(groups), ranges, alias)
+    return jax.device_put(Clouds._make([cells, groups, ranges, alias]))
 
 
 def _lay_out(problems: Sequence[Problem]) -> _Layout:
@@ -121,7 +122,7 @@ def _lay_out(problems: Sequence[Problem]) -> _Layout:
 
 def _valid_clouds(
     problems: Sequence[Problem], means: Sequence[tuple[np.ndarray, np.ndarray]], seed: int
-) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return the centred validation cells of either side, padded, and the weight of each: 0 for padding."""
     weights = [valid_weights(problem, seed) for problem in problems]
     pairs = list(zip(problems, means, strict=True))
@@ -130,14 +131,14 @@ def _valid_clouds(
     return source, target, source_mask, target_mask
 
 
-def _alias_tables(layout: _Layout, size: int) -> tuple[jax.Array, jax.Array]:
+def _alias_tables(layout: _Layout, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Return with which chance each cell is kept when drawn evenly, and what takes its place otherwise."""
     share, substitute = np.ones(size, dtype=np.float32), np.arange(size, dtype=np.int32)
     for begin, weights in layout.weights:
         rows = slice(begin, begin + len(weights))
         share[rows], within = alias_table(weights)
         substitute[rows] = begin + within
-    return jnp.asarray(share), jnp.asarray(substitute)
+    return share, substitute
 
 
 def draw(key: jax.Array, clouds: Clouds, batch_size: int) -> tuple[jax.Array, jax.Array]:
@@ -208,9 +209,9 @@ def bucket(size: int) -> int:
     return -(-size // unit) * unit
 
 
-def _padded(clouds: Sequence[np.ndarray], weights: Sequence[np.ndarray | None]) -> tuple[jax.Array, jax.Array]:
+def _padded(clouds: Sequence[np.ndarray], weights: Sequence[np.ndarray | None]) -> tuple[np.ndarray, np.ndarray]:
     size = bucket(max(map(len, clouds)))
     cells = [np.pad(cloud, ((0, size - len(cloud)), (0, 0))) for cloud in clouds]
     masks = [np.ones(len(cloud)) if of is None else of for cloud, of in zip(clouds, weights, strict=True)]
     mask = np.stack([np.pad(of, (0, size - len(of))) for of in masks])
-    return jnp.asarray(np.stack(cells), jnp.float32), jnp.asarray(mask, jnp.float32)
+    return np.stack(cells).astype(np.float32, copy=False), mask.astype(np.float32, copy=False)

@@ -146,7 +146,7 @@ class PaperICNN(BasePotential):
 def shapes(network: BasePotential, n_dims: int) -> dict[str, Any]:
     """Return the shapes of the parameters of a network for cells of so many dimensions, by their names."""
     cell = jax.ShapeDtypeStruct((n_dims,), jnp.float32)
-    params = jax.eval_shape(network.init, jax.random.key(0), cell)["params"]
+    params = jax.eval_shape(lambda cells: network.init(jax.random.key(0), cells), cell)["params"]
     return jax.tree.map(lambda leaf: leaf.shape, params)
 
 

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 
@@ -185,7 +184,7 @@ def _start(
     one = {name: jax.ShapeDtypeStruct(shape, np.float32) for name, shape in shapes.items()}
     # a pair of networks, what is remembered of both slopes and of their squares, and an average
     config.check_room(one, 7 * n_fits, n_fits, n_dims)
-    return jax.tree.map(jnp.asarray, _states(method, seed, roots, config.noise, *columns))
+    return jax.device_put(_states(method, seed, roots, config.noise, *columns))
 
 
 def _states(
