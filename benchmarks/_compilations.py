@@ -53,12 +53,12 @@ def counted() -> Iterator[Compilations]:
         if event in STAGES:
             begun[event] = time.process_time()
 
-    def ends(event: str, seconds: float, **given: object) -> None:
+    def ends(event: str, duration_secs: float, **given: object) -> None:
         if stage := STAGES.get(event):
             read = stage == "compile" and bool(hits)
             hits.clear()
             name = str(given.get("fun_name")).removeprefix("jit(").removesuffix(")")
-            counts.rows.append((name, "read" if read else stage, seconds, time.process_time() - begun[event]))
+            counts.rows.append((name, "read" if read else stage, duration_secs, time.process_time() - begun[event]))
 
     def happens(event: str, **_: object) -> None:
         if event == _HIT:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -22,9 +23,6 @@ SMALLEST_BLOCK = 128
 
 type Gammas = np.ndarray | None
 """Parameters of the Gaussian kernels exp(-gamma d^2), shape ``(n_gammas,)``, or ``None`` for the distance d itself."""
-
-
-type Sums = np.ndarray | jax.Array
 
 
 @keeps
@@ -47,7 +45,7 @@ def pair_sums(x: np.ndarray, y: np.ndarray | None = None, *, gammas: Gammas) -> 
     """
     with jax.enable_x64(True):
         parameters = None if gammas is None else np.asarray(gammas, np.float32)
-        total: Sums = np.zeros(1 if gammas is None else len(gammas))
+        total: Any = np.zeros(1 if gammas is None else len(gammas))
         for i, j, twice, xi, yj in _blocks(x, y):
             total = _add_sums(total, *i, *j, xi, yj, twice, np.bool_(y is None), parameters)
         return np.asarray(total)
@@ -86,7 +84,7 @@ def pair_forms(
         size = _block_size(len(x), len(x if y is None else y))
         wx = _padded(x_weights, size)
         wy = wx if y is None or y_weights is None else _padded(y_weights, size)
-        total: Sums = np.zeros(x_weights.shape[1])
+        total: Any = np.zeros(x_weights.shape[1])
         for i, j, twice, xi, yj in _blocks(x, y):
             total = _add_forms(
                 total, *i, *j, xi, yj, wx[i[0] // size], wy[j[0] // size], twice, np.bool_(y is None), parameters
@@ -146,7 +144,7 @@ def _distances(
 
 @functools.partial(jax.jit, donate_argnames="total")
 def _add_sums(
-    total: Sums,
+    total: jax.Array,
     i: int,
     n_x: int,
     j: int,
@@ -169,7 +167,7 @@ def _add_sums(
 
 @functools.partial(jax.jit, donate_argnames="total")
 def _add_forms(
-    total: Sums,
+    total: jax.Array,
     i: int,
     n_x: int,
     j: int,

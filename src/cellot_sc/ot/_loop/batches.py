@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -82,7 +82,8 @@ def gather(problems: Sequence[Problem], means: Sequence[tuple[np.ndarray, np.nda
     ranges = Ranges._make([*rows, *centres, *_valid_clouds(problems, means, seed), view])
     is_weighted = any(problem.is_weighted for problem in problems)
     alias = _alias_tables(layout, len(cells)) if is_weighted else None
-    return jax.device_put(Clouds._make([cells, groups, ranges, alias]))
+    laid_out: list[Any] = [cells, groups, ranges, alias]
+    return jax.device_put(Clouds._make(laid_out))
 
 
 def _lay_out(problems: Sequence[Problem]) -> _Layout:

@@ -171,8 +171,7 @@ def train(
                 break
             n_steps = min(config.check_every, config.n_steps - done)
             new, losses = advance(config, run.state, clouds, np.uint32(seed), np.int32(done), np.int32(n_steps))
-            losses = np.asarray(losses)
-            good = np.asarray(_finite(new)) & np.isfinite(losses)
+            good = np.asarray(_finite(new)) & np.isfinite(np.asarray(losses))
             if not good.all():
                 logger.warning(
                     "%d of %d fits diverged before step %d: set back, with steps half as long",
@@ -193,7 +192,7 @@ def train(
             )
             seconds = before + time.perf_counter() - start
             looked_at = [history for history, a in zip(histories, active, strict=True) if a]
-            _record(looked_at, done, seconds, losses[active], criterion[active])
+            _record(looked_at, done, seconds, np.asarray(losses)[active], criterion[active])
             if checkpoint is not None:
                 checkpoint.save(run, {"done": done, "seconds": seconds, "histories": [vars(h) for h in histories]})
             if progress is not None:
