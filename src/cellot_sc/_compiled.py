@@ -20,7 +20,7 @@ MAX_BYTES = 2**28
 """The cache grows to this size; beyond, what was used longest ago makes room."""
 SETTINGS = {
     "jax_compilation_cache_max_size": MAX_BYTES,
-    "jax_persistent_cache_min_compile_time_secs": 0.1,
+    "jax_persistent_cache_min_compile_time_secs": 0.0,
     # all sizes, which is not what 0 stands for
     "jax_persistent_cache_min_entry_size_bytes": -1,
 }

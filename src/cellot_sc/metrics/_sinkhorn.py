@@ -12,13 +12,17 @@ from ott.geometry import pointcloud
 from ott.solvers import linear
 from ott.tools import sinkhorn_divergence
 
+from .._compiled import keeps
 
+
+@keeps
 @jax.jit
 def divergence(x: jax.Array, a: jax.Array, y: jax.Array, b: jax.Array, epsilon: float) -> jax.Array:
     """Return the Sinkhorn divergence."""
     return sinkhorn_divergence.sinkdiv(x, y, a=a, b=b, epsilon=epsilon)[0]
 
 
+@keeps
 @jax.jit
 def plan_cost(x: jax.Array, a: jax.Array, y: jax.Array, b: jax.Array, epsilon: float) -> jax.Array:
     """Return the cost of the entropic transport plan."""

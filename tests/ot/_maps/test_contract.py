@@ -42,8 +42,7 @@ def autoencoder(n_labels: int) -> ot.Autoencoder:
 
 
 def potential() -> ot.PotentialMap:
-    params = ICNN(4, 2).init(jax.random.key(0), np.zeros((1, N_DIMS)))["params"]
-    arrays = {name: np.asarray(value)[None] for name, value in params.items()}
+    arrays = {name: value[None] for name, value in ICNN(4, 2).random(np.random.default_rng(0), N_DIMS).items()}
     return ot.PotentialMap("ICNN", {"width": 4, "depth": 2}, arrays, SHIFT, -SHIFT)
 
 

@@ -54,7 +54,10 @@ def naive(name: str, params: dict[str, np.ndarray], x: np.ndarray) -> float:
     return (z @ p["positive_last"] + x @ p["kernel_last"] + p["bias_last"]).item()
 
 
-STARTS = {name: jax.jit(n.init)(jax.random.key(0), jnp.zeros((1, N_DIMS)))["params"] for name, n in NETWORKS.items()}
+STARTS: dict[str, Any] = {
+    "icnn": NETWORKS["icnn"].random(np.random.default_rng(0), N_DIMS),
+    "paper": jax.jit(NETWORKS["paper"].init)(jax.random.key(0), jnp.zeros((1, N_DIMS)))["params"],
+}
 
 
 @partial(jax.jit, static_argnames="name")

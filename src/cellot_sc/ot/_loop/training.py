@@ -6,6 +6,7 @@ call advances all of them by as many steps as lie between two looks at the valid
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -45,22 +46,38 @@ class Trained(NamedTuple):
     histories: list[History]
 
 
-@partial(jax.jit, static_argnames=("config", "n_steps"))
 def _advance(
-    config: LoopConfig, state: LoopState, clouds: Clouds, seed: jax.Array, done: jax.Array, n_steps: int
+    config: LoopConfig, state: LoopState, clouds: Clouds, seed: Any, done: Any, n_steps: Any
 ) -> tuple[LoopState, jax.Array]:
     """Advance every problem and member by ``n_steps``; return the states and their mean losses."""
+    (device,) = jnp.asarray(state["damping"]).devices()
+    return _advance_on(device.platform)(config, state, clouds, seed, done, n_steps)
+
+
+@functools.cache
+def _advance_on(platform: str) -> Callable[..., tuple[LoopState, jax.Array]]:
+    # a third less time of compilation, for steps that are as fast: most of it is in libraries of products
+    options = {"xla_backend_optimization_level": 1} if platform == "cpu" else None
+    return jax.jit(_steps, static_argnames="config", compiler_options=options)
+
+
+def _steps(
+    config: LoopConfig, state: LoopState, clouds: Clouds, seed: jax.Array, done: jax.Array, n_steps: jax.Array
+) -> tuple[LoopState, jax.Array]:
 
     def member(state: LoopState, clouds: Clouds, index: jax.Array) -> tuple[LoopState, jax.Array]:
         # the stream of random numbers is that of the member, not of the problem: it is fitted alike beside any others
         stream = jax.random.fold_in(jax.random.key(seed), index)
 
-        def body(state: LoopState, step: jax.Array) -> tuple[LoopState, jax.Array]:
+        def body(step: jax.Array, carry: tuple[LoopState, jax.Array]) -> tuple[LoopState, jax.Array]:
+            state, total = carry
             batch_key, step_key = jax.random.split(jax.random.fold_in(stream, step))
-            return config.step(state, *draw(batch_key, clouds, config.n_drawn), step_key)
+            state, loss = config.step(state, *draw(batch_key, clouds, config.n_drawn), step_key)
+            return state, total + loss
 
-        state, losses = jax.lax.scan(body, state, done + jnp.arange(n_steps))
-        return state, losses.mean()
+        # their number is no part of what is compiled: the last few are not compiled anew
+        state, total = jax.lax.fori_loop(done, done + n_steps, body, (state, jnp.float32(0)))
+        return state, total / n_steps
 
     if jax.tree.leaves(state)[0].shape[:2] == (1, 1):
         # products with batch axes are slower, even where these are 1
@@ -83,7 +100,8 @@ def _choose(mask: jax.Array, new: LoopState, old: LoopState) -> LoopState:
 def _finite(state: LoopState) -> jax.Array:
     """Return whether every number of a state is finite, shape ``(n_problems, n_members)``."""
     leaves = [leaf for leaf in jax.tree.leaves(state) if jnp.issubdtype(leaf.dtype, jnp.floating)]
-    return jnp.stack([jnp.isfinite(leaf).all(axis=tuple(range(2, leaf.ndim))) for leaf in leaves]).all(axis=0)
+    # as one array: a reduction of each leaf would be compiled on its own
+    return jnp.isfinite(jnp.concatenate([leaf.reshape(*leaf.shape[:2], -1) for leaf in leaves], axis=2)).all(axis=2)
 
 
 @partial(jax.jit, static_argnames="config")
@@ -153,8 +171,8 @@ def train(
             if not active.any():
                 break
             n_steps = min(config.check_every, config.n_steps - done)
-            new, losses = advance(config, run.state, clouds, np.uint32(seed), np.int32(done), n_steps)
-            good = _finite(new) & jnp.isfinite(losses)
+            new, losses = advance(config, run.state, clouds, np.uint32(seed), np.int32(done), np.int32(n_steps))
+            good = np.asarray(_finite(new)) & np.isfinite(np.asarray(losses))
             if not good.all():
                 logger.warning(
                     "%d of %d fits diverged before step %d: set back, with steps half as long",
@@ -175,7 +193,7 @@ def train(
             )
             seconds = before + time.perf_counter() - start
             looked_at = [history for history, a in zip(histories, active, strict=True) if a]
-            _record(looked_at, done, seconds, losses[active], criterion[active])
+            _record(looked_at, done, seconds, np.asarray(losses)[active], criterion[active])
             if checkpoint is not None:
                 checkpoint.save(run, {"done": done, "seconds": seconds, "histories": [vars(h) for h in histories]})
             if progress is not None:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Sequence
-from functools import partial
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 
@@ -83,18 +81,16 @@ class ICNNConfig(LoopConfig):
 
     def step(self, state: LoopState, x: jax.Array, y: jax.Array, key: jax.Array) -> tuple[LoopState, jax.Array]:
         """Return the state after one step on a batch, and the loss."""
-        x_key, y_key = jax.random.split(key)
-        x = x + state["noise"] * jax.random.normal(x_key, x.shape)
-        y = y + state["noise"] * jax.random.normal(y_key, y.shape)
+        # both clouds, and both networks, as one array: half as much is compiled
+        noise = state["noise"] * jax.random.normal(key, (2, *x.shape))
 
-        def loss(pair: tuple[Params, Params]) -> jax.Array:
-            return objectives.expectile(self.network, *pair, x, y, state["weight"])
+        def loss(pair: Params) -> jax.Array:
+            return objectives.expectile(self.network, pair, x + noise[0], y + noise[1], state["weight"])
 
-        pair = (state["f"], state["g"])
-        value, slopes = jax.value_and_grad(loss)(pair)
-        (f, g), optimizer = damped_update(self.optimizer, slopes, state["optimizer"], pair, state["damping"])
-        average = jax.tree.map(lambda a, b: b + self.memory * (a - b), state["average"], f)
-        return {**state, "f": f, "g": g, "average": average, "optimizer": optimizer}, value
+        value, slope = jax.value_and_grad(loss)(state["pair"])
+        pair, optimizer = damped_update(self.optimizer, slope, state["optimizer"], state["pair"], state["damping"])
+        average = jax.tree.map(lambda a, b: b[0] + self.memory * (a - b[0]), state["average"], pair)
+        return {**state, "pair": pair, "average": average, "optimizer": optimizer}, value
 
     def params(self, state: LoopState) -> Params:
         """Return the averaged parameters of the forward potential."""
@@ -185,44 +181,46 @@ def _start(
     scales = [np.sqrt(np.trace(spread) / problem.n_dims) for spread, problem in zip(spreads, problems, strict=True)]
     costs = [_mean_cost(problem, start, seed) for problem, start in zip(problems, starts, strict=True)]
     columns = (np.array(values, dtype=np.float32) for values in (scales, costs, config.penalties))
-    given = (method, np.uint32(seed), roots, config.noise, *columns)
-    config.check_room(_states.eval_shape(*given), 1, len(problems) * len(config.penalties), problems[0].n_dims)
-    return _states(*given)
+    n_dims, n_fits = problems[0].n_dims, len(problems) * len(config.penalties)
+    shapes = networks.shapes(method.network, n_dims)
+    one = {name: jax.ShapeDtypeStruct(shape, np.float32) for name, shape in shapes.items()}
+    # a pair of networks, what is remembered of both slopes and of their squares, and an average
+    config.check_room(one, 7 * n_fits, n_fits, n_dims)
+    return jax.device_put(_states(method, seed, roots, config.noise, *columns))
 
 
-@partial(jax.jit, static_argnames="method")
 def _states(
     method: ICNNConfig,
-    seed: np.uint32,
-    roots: Any,
+    seed: int,
+    roots: np.ndarray,
     noise: float,
-    scales: Any,
-    costs: Any,
-    penalties: Any,
+    scales: np.ndarray,
+    costs: np.ndarray,
+    penalties: np.ndarray,
 ) -> LoopState:
-    # compiled as one: a dozen small operations, each compiled on its own, take seconds
-    n_members, n_dims = len(penalties), roots.shape[-1]
+    # with numpy, as jax would compile for seconds what is computed once
+    n_problems, n_members, n_dims = len(scales), len(penalties), roots.shape[-1]
 
-    def network(stream: jax.Array, member: jax.Array) -> Params:
-        key = jax.random.fold_in(jax.random.key(seed), stream * n_members + member)
-        return method.network.init(key, jnp.zeros((1, n_dims)))["params"]
+    def all_of(leaf: np.ndarray) -> np.ndarray:
+        return np.broadcast_to(leaf, (n_problems, n_members, *leaf.shape[2:]))
 
-    random = jax.vmap(jax.vmap(network, (None, 0)), (0, None))(jnp.arange(1, 3), jnp.arange(n_members))
-
-    def state(roots: jax.Array, scale: jax.Array, cost: jax.Array, penalty: jax.Array, random: Params) -> LoopState:
-        f, g = ({name: p[k] for name, p in random.items()} | {"root": roots[k], "scale": scale} for k in range(2))
-        return {
-            "f": f,
-            "g": g,
-            "average": f,
-            "optimizer": method.optimizer.init((f, g)),
-            "damping": jnp.float32(1),
-            "weight": penalty / cost,
-            "noise": noise * scale,
-        }
-
-    per_problem = jax.vmap(state, in_axes=(None, None, None, 0, 1))
-    return jax.vmap(per_problem, in_axes=(1, 0, 0, None, None))(roots, scales, costs, penalties, random)
+    streams = [[[seed, member, side] for side in range(2)] for member in range(n_members)]
+    random = [[method.network.random(np.random.default_rng(key), n_dims) for key in keys] for keys in streams]
+    pair = {
+        name: all_of(np.array([[network[name] for network in member] for member in random])[None])
+        for name in random[0][0]
+    }
+    pair |= {"root": all_of(roots.swapaxes(0, 1)[:, None]), "scale": np.tile(scales[:, None, None], (1, n_members, 2))}
+    # at the start, an optimizer remembers nothing: zeros, whatever it is
+    memory = jax.eval_shape(method.optimizer.init, {name: leaf[0, 0] for name, leaf in pair.items()})
+    return {
+        "pair": pair,
+        "average": {name: leaf[:, :, 0] for name, leaf in pair.items()},
+        "optimizer": jax.tree.map(lambda leaf: np.zeros((n_problems, n_members, *leaf.shape), leaf.dtype), memory),
+        "damping": np.ones((n_problems, n_members), dtype=np.float32),
+        "weight": penalties / costs[:, None],
+        "noise": all_of(np.float32(noise) * scales[:, None]),
+    }
 
 
 def _mean_cost(problem: Problem, start: AffineMap, seed: int) -> float:
