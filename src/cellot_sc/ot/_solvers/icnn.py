@@ -54,11 +54,11 @@ class ICNNConfig(LoopConfig):
     width: int = 64
     depth: int = 2
     penalties: tuple[float, ...] = (1.0, 3.0, 10.0)
-    min_steps: int = 600
+    min_steps: int = 360
     noise: float = 0.2
     learning_rate: float = 2e-2
-    n_steps: int = 1500
-    check_every: int = 150
+    n_steps: int = 900
+    check_every: int = 90
     patience: int | None = 4
 
     memory: ClassVar[float] = 0.98
