@@ -25,9 +25,10 @@ def explains(
 ) -> bool:
     """Return whether transported source cells could be a sample of the target cells.
 
-    By permutation tests, in closed form, of the MMD with kernels of the size of a subpopulation (see :class:`.criteria.View`): in the
-    dimensions in which target cells vary most, and in those in which source and target differ most. Of cells that
-    differ in weight, a sample is tested in which they do not; where that is too small, nothing is explained.
+    By permutation tests, in closed form, of the MMD with kernels of the size of a subpopulation (see
+    :class:`.criteria.View`): in the dimensions in which target cells vary most, and in those in which source and target
+    differ most. Of cells that differ in weight, a sample is tested in which they do not; where that is too small,
+    nothing is explained.
 
     Parameters
     ----------
@@ -103,8 +104,8 @@ def _weights(n: int, m: int) -> np.ndarray:
 def _permuted_spread(n: int, m: int, squares: float, rows: np.ndarray) -> float:
     """Return the standard deviation of the MMD over all permutations of the labels; its mean is 0.
 
-    In closed form (Song and Chen 2020, Generalized kernel two-sample tests), from the sum of the squares of a kernel without
-    diagonal and the sums of its rows.
+    In closed form (Song and Chen 2020, Generalized kernel two-sample tests), from the sum of the squares of a kernel
+    without diagonal and the sums of its rows.
     """
     # sums of products of two entries that share both cells, one, and none
     total = rows.sum()

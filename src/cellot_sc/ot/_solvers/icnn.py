@@ -42,8 +42,8 @@ class ICNNConfig(LoopConfig):
     width, depth
         Units per layer and layers of each network.
     penalties
-        Weights of the expectile penalty, in units of one over the mean cost: a network is fitted with each, all in one
-        computation, and validation cells choose.
+        Weights of the expectile penalty, in units of one over the mean cost: a network is fitted with each, and
+        validation cells choose: after three tenths of the steps those are given up that they tell from the best.
     min_steps
         Steps before which no map is taken.
     noise
