@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import jax
 import numpy as np
@@ -14,7 +15,7 @@ import optax
 from .._loop import checkpoints, criteria, lack_of_fit, objectives
 from .._loop.batches import Ranges, gather, sample, valid_weights
 from .._loop.config import LoopConfig, LoopState, damped_update
-from .._loop.training import all_judged, train
+from .._loop.training import Trial, all_judged, train
 from .._maps import networks
 from .._maps.affine import AffineMap
 from .._maps.base import TransportMap
@@ -39,8 +40,8 @@ class ICNNConfig(LoopConfig):
     width, depth
         Units per layer and layers of each network.
     penalties
-        Weights of the expectile penalty, in units of one over the mean cost: a network is fitted with each, all in one
-        computation, and validation cells choose.
+        Weights of the expectile penalty, in units of one over the mean cost: a network is fitted with each, and
+        validation cells choose: after three tenths of the steps those are given up that they tell from the best.
     min_steps
         Steps before which no map is taken.
     noise
@@ -51,15 +52,17 @@ class ICNNConfig(LoopConfig):
     width: int = 64
     depth: int = 2
     penalties: tuple[float, ...] = (1.0, 3.0, 10.0)
-    min_steps: int = 600
+    min_steps: int = 360
     noise: float = 0.2
     learning_rate: float = 2e-2
-    n_steps: int = 1500
-    check_every: int = 150
+    n_steps: int = 900
+    check_every: int = 90
     patience: int | None = 4
 
-    memory: ClassVar[float] = 0.99
+    memory: ClassVar[float] = 0.98
     """Share of the running average of the parameters that each step keeps."""
+    trial: ClassVar[float] = 0.3
+    """Share of the steps after which members are given up that validation cells tell from the best one."""
 
     @property
     def n_units(self) -> int:
@@ -136,6 +139,15 @@ def _fit_networks(
     method = dataclasses.replace(config, penalties=(1.0,), noise=0.0)
     clouds = gather(problems, [(start.source_mean, start.target_mean) for start in starts], seed)
     state = _start(method, config, problems, starts, seed)
+    views = zip(*map(np.asarray, clouds.ranges.view), strict=True)
+    judges = [_Judge.of(problem, criteria.View(*view), seed) for problem, view in zip(problems, views, strict=True)]
+
+    def passes(params: Params) -> np.ndarray:
+        maps = _members(config, starts, params)
+        kept = np.array([judge.equal_to_best(of) for judge, of in zip(judges, maps, strict=True)])
+        # numbers that are finite can have maps that are not
+        return kept | ~kept.any(1, keepdims=True)
+
     trained = train(
         method,
         state,
@@ -145,13 +157,22 @@ def _fit_networks(
         min_steps=min(config.min_steps, config.n_steps) if all_judged(problems) else config.n_steps,
         progress=progress,
         checkpoint=checkpoints.fit_checkpoint(config, problems, seed),
+        trial=Trial(math.ceil(config.trial * config.n_steps), passes),
     )
     tell(progress, "choosing networks")
-    params = jax.tree.map(np.asarray, trained.params)
-    views = list(zip(*map(np.asarray, clouds.ranges.view), strict=True))
+    members = _members(config, starts, trained.params)
     fits = []
-    for i, (problem, start) in enumerate(zip(problems, starts, strict=True)):
-        members = [
+    for i, (start, judge) in enumerate(zip(starts, judges, strict=True)):
+        finite = [member for member, value in zip(members[i], trained.criterion[i], strict=True) if np.isfinite(value)]
+        fits.append(Solution(_choose(start, finite, judge), trained.histories[i]))
+    return fits
+
+
+def _members(config: ICNNConfig, starts: Sequence[AffineMap], params: Params) -> list[list[PotentialMap]]:
+    """Return the map of every member, for every problem."""
+    params = jax.tree.map(np.asarray, params)
+    return [
+        [
             PotentialMap(
                 "ICNN",
                 {"width": config.width, "depth": config.depth},
@@ -160,12 +181,9 @@ def _fit_networks(
                 start.target_mean,
             )
             for k in range(len(config.penalties))
-            if np.isfinite(trained.criterion[i, k])
         ]
-        valid = (sample(problem.source_valid, seed), sample(problem.target_valid, seed))
-        chosen = _choose(start, members, *valid, criteria.View(*views[i]), valid_weights(problem, seed))
-        fits.append(Solution(chosen, trained.histories[i]))
-    return fits
+        for i, start in enumerate(starts)
+    ]
 
 
 def _start(
@@ -235,14 +253,34 @@ def _drawn(n_cells: int, weights: np.ndarray | None, rng: np.random.Generator) -
     return rng.integers(n_cells, size=2000) if weights is None else rng.choice(n_cells, 2000, p=shares_of(weights))
 
 
-def _choose(
-    start: AffineMap,
-    members: list[PotentialMap],
-    x: np.ndarray,
-    y: np.ndarray,
-    view: criteria.View,
-    weights: criteria.Weights = (None, None),
-) -> TransportMap:
+class _Judge(NamedTuple):
+    """The validation cells of a problem, by which its maps are compared."""
+
+    x: np.ndarray
+    y: np.ndarray
+    view: criteria.View
+    weights: criteria.Weights = (None, None)
+
+    @classmethod
+    def of(cls, problem: Problem, view: criteria.View, seed: int) -> _Judge:
+        valid = (sample(problem.source_valid, seed), sample(problem.target_valid, seed))
+        return cls(*valid, view, valid_weights(problem, seed))
+
+    @property
+    def can_tell(self) -> bool:
+        """Whether there are pairs of cells to compare."""
+        return min(len(self.x), len(self.y)) >= 2
+
+    def equal_to_best(self, members: Sequence[TransportMap]) -> list[bool]:
+        """Return which maps cannot be told from the best, by a standard error of the difference."""
+        if not self.can_tell:
+            return [True] * len(members)
+        scores = [criteria.local_score(member.transport(self.x), self.y, self.view, self.weights) for member in members]
+        best = min(scores, key=lambda score: score.value)
+        return [score.value - best.value <= criteria.standard_error(score, best) for score in scores]
+
+
+def _choose(start: AffineMap, members: Sequence[PotentialMap], judge: _Judge) -> TransportMap:
     """Return the average of the networks that validation cells cannot tell from the best one, or the affine start.
 
     The start is kept where the average does not beat it on the validation cells in the leading dimensions, or loses to
@@ -250,19 +288,14 @@ def _choose(
     """
     if not members:
         return start
-    chosen = members
-    if min(len(x), len(y)) >= 2:
-        moved = [member.transport(x) for member in members]
-        scores = [criteria.local_score(cells, y, view, weights) for cells in moved]
-        best = min(scores, key=lambda score: score.value)
-        equal = [score.value - best.value <= criteria.standard_error(score, best) for score in scores]
-        chosen = [member for member, keep in zip(members, equal, strict=True) if keep]
-        average = np.mean([cells for cells, keep in zip(moved, equal, strict=True) if keep], axis=0)
-        still = start.transport(x)
-        after, before = (criteria.local_score(cells, y, view, weights) for cells in (average, still))
+    chosen = [member for member, keep in zip(members, judge.equal_to_best(members), strict=True) if keep]
+    if judge.can_tell:
+        x, y, view, weights = judge
+        moved = [np.mean([member.transport(x) for member in chosen], axis=0), start.transport(x)]
+        after, before = (criteria.local_score(cells, y, view, weights) for cells in moved)
         if after.value >= before.value:
             return start
-        after, before = (criteria.energy_score(cells, y, weights) for cells in (average, still))
+        after, before = (criteria.energy_score(cells, y, weights) for cells in moved)
         if after.value - before.value > 2 * criteria.standard_error(after, before):
             return start
     first = members[0]
