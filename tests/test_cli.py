@@ -413,10 +413,13 @@ def test_log_lines_and_settings_are_as_they_were(run: Run, fitted_file: Path, tm
 
 
 def shrink_demo(patch: pytest.MonkeyPatch) -> None:
-    quick = partial(cs.tl.cellot, n_steps=20, check_every=10, width=8, depth=1, penalties=(3.0,))
-    patch.setattr(_demo.datasets, "simulate", partial(cs.datasets.simulate, 800, 60))
-    patch.setattr(_demo.tl, "cellot", quick)
+    patch.setattr(_demo.datasets, "simulate", partial(cs.datasets.simulate, n_cells=800))
+    patch.setattr(_demo, "N_GENES", 60)
+    patch.setattr(_demo, "N_COMPONENTS", 8)
+    patch.setattr(_demo, "TRAINING", {"n_steps": 20, "check_every": 10, "penalties": (10.0,)})
     patch.setattr(_demo, "N_BOOT", 10)
+    # written by the dozen, and looked at by nobody
+    patch.setattr(cs.settings, "figure_dpi", 30)
 
 
 @pytest.fixture(scope="module")
