@@ -12,7 +12,7 @@ from cellot_sc.ot._loop import criteria
 from cellot_sc.ot._maps.mlp import DualMLPMap
 from cellot_sc.ot._solvers.expectile import ExpectileConfig
 
-QUICK: dict[str, Any] = {"n_steps": 150, "check_every": 50, "batch_size": 64, "learning_rate": 1e-3}
+QUICK: dict[str, Any] = {"n_steps": 200, "check_every": 50, "batch_size": 64, "learning_rate": 1e-3}
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def test_it_beats_the_identity(toy: ot.Problem, fitted: ot.Solution) -> None:
 
 def test_the_map_of_least_validation_distance_is_taken(toy: ot.Problem, fitted: ot.Solution) -> None:
     history = fitted.history
-    assert history.step == [0, 50, 100, 150]
+    assert history.step == [0, 50, 100, 150, 200]
     looks = dict(zip(history.step, history.metrics["validation"], strict=True))
     assert history.selected == min(history.step[1:], key=looks.__getitem__)
     moved = fitted.map.transport(toy.source_valid)
