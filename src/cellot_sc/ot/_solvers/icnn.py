@@ -52,11 +52,11 @@ class ICNNConfig(LoopConfig):
     width: int = 64
     depth: int = 2
     penalties: tuple[float, ...] = (1.0, 3.0, 10.0)
-    min_steps: int = 360
+    min_steps: int = 400
     noise: float = 0.2
     learning_rate: float = 2e-2
-    n_steps: int = 900
-    check_every: int = 90
+    n_steps: int = 1000
+    check_every: int = 100
     patience: int | None = 4
 
     memory: ClassVar[float] = 0.98
