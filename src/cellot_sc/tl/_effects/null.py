@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -95,14 +94,10 @@ def null(moves: Displacements, *, seed: int) -> Null:
         # what moscot has solved is such a map; of others it is not known how noisy they are
         solver, options = SOLVERS[_defaults.DISCRETE], {}
     problems = repeated.problems(adata, [(repeated.control, name) for name in moves.names])
-    # every control cell, whatever it was paired with: the same cells, which need no second look
-    [whole] = dataclasses.replace(repeated, pair_by=None, cells=()).problems(
-        adata, [(repeated.control, moves.names[0])]
-    )
-
     rng = np.random.default_rng(seed)
-    halvings = [_halving(whole, rng) for _ in range(N_NULL + 1)]
-    affine = _defaults.SHIFT if solver.affine == "shift" else _defaults.AFFINE
+    halvings = [_halving(problems[0], rng) for _ in range(N_NULL + 1)]
+    stand_ins = _defaults.GROUP_BASELINES if repeated.context else (_defaults.SHIFT, _defaults.AFFINE)
+    affine = stand_ins[solver.affine != "shift"]
     maps = [repeated.unscaled(solution.map) for solution in fit(halvings, affine)]
     own = None
     if solver.affine is None:
@@ -129,6 +124,7 @@ def _halving(whole: Problem, rng: np.random.Generator) -> Problem:
     weights, valid_weights = whole.source_weights, whole.source_valid_weights
     return Problem(
         *(whole.source[a], whole.source[b], whole.source_valid[c], whole.source_valid[d]),
+        **_some_contexts(whole, a, b, c, d),
         source_weights=_some_weights(weights, a),
         target_weights=_some_weights(weights, b),
         source_valid_weights=_some_weights(valid_weights, c),
@@ -176,7 +172,7 @@ def spread(
     start = moves.space.view(moves.x)[:, features]
 
     def change(fitted: TransportMap) -> np.ndarray:
-        return moves.space.view(fitted.transport(moves.x))[:, features] - start
+        return moves.space.view(moves.moved(fitted))[:, features] - start
 
     def means(changed: np.ndarray) -> np.ndarray:
         group_means = [changed[mask].mean(axis=0, dtype=np.float64) for mask in groups.values()]

@@ -78,12 +78,12 @@ def predict(
     space = fit.space(adata)
     names = _validate.some_of(targets, fitted.maps, what="target")
     rows = fit.controls(adata) if cells is None else _validate.cell_positions(adata, cells)
-    x = space.read(rows)
+    x, contexts = space.read(rows), fit.contexts(adata, rows)
     parts = []
     for name in names:
         obs = adata.obs.iloc[rows].copy()
         obs[fit.label_key] = _validate.relabelled(adata.obs.get(fit.label_key), name, len(obs))
-        parts.append(space.as_adata(fitted.maps[name].transport(x), obs, decode=decode))
+        parts.append(space.as_adata(fitted.maps[name].transport(x, contexts), obs, decode=decode))
     if len(parts) == 1:
         predicted = parts[0]
     else:

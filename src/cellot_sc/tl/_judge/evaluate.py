@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -39,7 +40,7 @@ def evaluate(
     groupby: str | None = None,
     metrics: str | Metric | Sequence[str | Metric] = _defaults.METRICS,
     space: Literal["latent", "genes"] = "latent",
-    baselines: str | Solver | Sequence[str | Solver] = _defaults.BASELINES,
+    baselines: str | Solver | Sequence[str | Solver] | None = None,
     n_markers: int | Sequence[int] | None = None,
     n_cells: int | Sequence[int] | None = None,
     unit: str | None = None,
@@ -83,7 +84,9 @@ def evaluate(
         cells included, so that the loss of the round trip is the same for all.
     baselines
         Solvers to compare with, by name or as :class:`cellot_sc.ot.Solver`. ``identity`` and ``observed`` are always
-        there, the solver of the fit only once.
+        there, the solver of the fit only once. Those that know groups are told the contexts of the fit, or where it
+        has none the categories of ``groupby``. With ``None``, ``mean_shift`` and ``gaussian``, and where there are such
+        groups ``group_shift`` and ``group_gaussian``.
     n_markers
         Number of genes to compare, or several numbers in turn, as published: those that differ most between treated and
         control train cells by the absolute :func:`cellot_sc.metrics.deg_scores`. With ``None``, all features.
@@ -145,6 +148,9 @@ def evaluate(
     names = _validate.some_of(targets, fitted.maps, what="target")
     _validate.one_of(space, SPACES, what="space")
     judged = fit.judged(adata, split)
+    context = fit.context or (() if groupby is None else (groupby,))
+    if baselines is None:
+        baselines = (*_defaults.BASELINES, *(_defaults.GROUP_BASELINES if context else ()))
     solvers = SOLVERS.select([_defaults.IDENTITY, *([baselines] if isinstance(baselines, str | Solver) else baselines)])
     n_boot = _validate.resamples(n_boot)
     seed = _validate.seed(seed)
@@ -178,9 +184,10 @@ def evaluate(
 
     x = cells.read(used=np.isin(labels, [control, *judgeable]))
     others = [solver for solver in solvers if solver.name != fit.solver]
-    maps = {fit.solver: fitted.maps} | fit.refit(adata, others, judgeable)
+    maps = {fit.solver: fitted.maps} | fit.refit(adata, others, judgeable, context=context)
     view = cells.view if decoded or cells.is_expression else np.asarray
-    data = Data(x, labels, parts, control, split, groups, units, view)
+    contexts = replace(fit, context=context).contexts(adata)
+    data = Data(x, labels, parts, control, split, groups, contexts, units, view)
     expression = None if marker_sizes is None else cells.observed()
     plan = EvaluationPlan(chosen, marker_sizes, cell_sizes, n_boot, seed)
     judgements: dict[str, Judgement] = {}

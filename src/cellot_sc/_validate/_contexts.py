@@ -1,0 +1,48 @@
+"""Columns of ``obs`` whose categories have maps of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from anndata import AnnData
+
+from ._labels import group_labels
+from ._names import distinct, several
+
+
+def contexts(
+    adata: AnnData, given: str | Sequence[str] | None, labels: np.ndarray, control: str, targets: Sequence[str]
+) -> tuple[str, ...]:
+    """Return the columns of the contexts of cells, the outer ones first; none with ``None``.
+
+    Parameters
+    ----------
+    adata
+        Annotated data.
+    given
+        A column of ``obs``, or several.
+    labels
+        Perturbation of every cell.
+    control, targets
+        The labels of untreated and of treated cells.
+
+    Raises
+    ------
+    KeyError
+        If a column is missing.
+    ValueError
+        If a column is named twice, or no category of one has both control and treated cells.
+    """
+    if given is None:
+        return ()
+    columns = distinct(several(given), what="context", otherwise=" column of adata.obs, or None")
+    for column in columns:
+        groups = group_labels(adata, column, what="context")
+        treated = np.isin(labels, targets)
+        if not set(groups[labels == control]) & set(groups[treated]) - {""}:
+            raise ValueError(
+                f"no category of context {column!r} has both cells of {control!r} and treated ones, so that none can "
+                "have a map of its own: leave it out, or give another column, such as the cell type."
+            )
+    return tuple(columns)
