@@ -17,10 +17,11 @@ def draw(file: Path) -> None:
     mpl.use("Agg")
     file.parent.mkdir(parents=True, exist_ok=True)
     cs.settings.progress = False
-    adata = cs.datasets.simulate(3000, 100, perturbations=["drug_a", "drug_b", "drug_c"])
+    adata = cs.datasets.simulate(2000, 100, perturbations=["drug_a", "drug_b", "drug_c"])
     cs.pp.split(adata, test_fraction=0.3)
     cs.pp.represent(adata, n_components=20)
-    cs.tl.cellot(adata, n_steps=1000)
+    # of the size and by the options of the gallery, so that what is compiled serves both
+    cs.tl.cellot(adata, n_steps=1000, check_every=50)
 
     figure, (where, how_good, how_far) = plt.subplots(
         1, 3, figsize=(12.5, 3.6), width_ratios=[1, 0.9, 0.9], layout="constrained"

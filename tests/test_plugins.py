@@ -94,6 +94,24 @@ def test_the_nearest_name_is_hinted_at(registry: Registry[Thing]) -> None:
     assert nearest("xyz", range(30)).endswith("'19', ....")
 
 
+def test_records_of_known_places_are_imported_when_they_are_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    places = {name: f"module_of_{name}:THING" for name in ("zero", "one")}
+    registry = Registry(Thing, GROUP, [Thing("two", 2)], places=places)
+    # no such module is there yet
+    assert list(registry) == ["zero", "one", "two"] and "zero" in registry and "three" not in registry
+    with pytest.raises(ValueError, match="thing 'on' is unknown. Did you mean 'one'"):
+        registry.resolve("on")
+    with pytest.raises(ModuleNotFoundError):
+        registry["zero"]
+    module = types.ModuleType("module_of_one")
+    module.__dict__.update(THING=Thing("one", 1))
+    monkeypatch.setitem(sys.modules, "module_of_one", module)
+    with pytest.raises(ValueError, match="the name of the thing 'one' is taken by file1.one"):
+        registry.register(Thing("one", 7))
+    assert registry["one"].size == 1
+    assert registry.resolve("one") is registry["one"]
+
+
 @pytest.mark.usefixtures("distribution")
 def test_other_distributions_add_records(registry: Registry[Thing]) -> None:
     assert registry["one"].size == 1  # a known name loads nothing

@@ -1,29 +1,71 @@
-"""Every tutorial runs from top to bottom."""
+"""Every tutorial runs from top to bottom, with networks that are trained for a moment."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 TUTORIALS = Path(__file__).parents[1] / "tutorials"
+ONCE = """
+import functools
+import cellot_sc.tl
+
+def hurried(fit):
+    @functools.wraps(fit)
+    def hurried(*args, **options):
+        if options.get("solver", "icnn") == "icnn":
+            options |= {"n_steps": 60, "check_every": 30, "min_steps": 30}
+        return fit(*args, **options)
+    return hurried
+
+for name in ("cellot", "trajectory"):
+    setattr(cellot_sc.tl, name, hurried(getattr(cellot_sc.tl, name)))
+settings = cellot_sc.settings.model_dump()
+"""
+"""Run when the kernel starts: how good maps get is not what is looked at."""
+BEFORE = """
+import os
+for name, value in settings.items():
+    setattr(cellot_sc.settings, name, value)
+os.chdir({folder!r})
+get_ipython().run_line_magic("reset_selective", "-f ^(?!settings$|cellot_sc$)")
+"""
+"""Run before each tutorial, which finds nothing of the others."""
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("path", sorted(TUTORIALS.glob("*.ipynb")), ids=lambda path: path.stem)
-def test_tutorial_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module")
+def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A client of a kernel that all tutorials run in, because packages take as long to import as most of them."""
     nbformat = pytest.importorskip("nbformat", reason="nbformat is not installed")
     nbclient = pytest.importorskip("nbclient", reason="nbclient is not installed")
     pytest.importorskip("ipykernel", reason="ipykernel is not installed")
-    # a kernel or a profile that the user has installed elsewhere is not what is tested
-    for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"):
-        folder = tmp_path / name.lower()
-        folder.mkdir()
-        monkeypatch.setenv(name, str(folder))
+    with pytest.MonkeyPatch.context() as patch:
+        # a kernel or a profile that the user has installed elsewhere is not what is tested
+        for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"):
+            patch.setenv(name, str(tmp_path_factory.mktemp(name.lower())))
+        client = nbclient.NotebookClient(nbformat.v4.new_notebook(), timeout=600, kernel_name="python3")
+        with client.setup_kernel():
+            run(client, [nbformat.v4.new_code_cell(ONCE)])
+            yield client
+
+
+def run(client: Any, cells: list[Any]) -> None:
+    """Run cells in the kernel."""
+    client.nb.cells = cells
+    for index, cell in enumerate(cells):
+        client.execute_cell(cell, index)
+
+
+@pytest.mark.parametrize("path", sorted(TUTORIALS.glob("*.ipynb")), ids=lambda path: path.stem)
+def test_tutorial_runs(path: Path, kernel: Any, tmp_path: Path) -> None:
+    import nbformat
+
     notebook = nbformat.read(path, as_version=4)
     assert not any(cell.get("outputs") for cell in notebook.cells), "outputs are not kept"
-    work = tmp_path / "work"
-    work.mkdir()
-    resources = {"metadata": {"path": str(work)}}
-    nbclient.NotebookClient(notebook, timeout=600, kernel_name="python3", resources=resources).execute()
+    run(kernel, [nbformat.v4.new_code_cell(BEFORE.format(folder=str(tmp_path)))])
+    run(kernel, notebook.cells)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import platform
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ MAX_BYTES = 2**28
 """The cache grows to this size; beyond, what was used longest ago makes room."""
 SETTINGS = {
     "jax_compilation_cache_max_size": MAX_BYTES,
-    "jax_persistent_cache_min_compile_time_secs": 0.1,
+    "jax_persistent_cache_min_compile_time_secs": 0.0,
     # all sizes, which is not what 0 stands for
     "jax_persistent_cache_min_entry_size_bytes": -1,
 }
@@ -36,13 +37,15 @@ _had: dict[str, object] = {}
 def kept() -> Iterator[None]:
     """Let jax read and write compiled code in the folder that the settings name while something runs.
 
-    Nothing is changed where the user has given jax a folder, or told it to keep nothing. Afterwards, jax has the
+    Nothing is done where jax is not even imported, as by maps in closed form, and nothing is changed where the user has
+    given jax a folder, or told it to keep nothing. Afterwards, jax has the
     settings that it had, so that functions of others are not written there. Code of another machine, or another version
     of what compiles, is in another folder.
     """
     global _inside
     with _lock:
-        if _inside == 0:
+        # also within another call, which may have been there before jax
+        if not _had:
             _enter()
         _inside += 1
     try:
@@ -71,6 +74,9 @@ def keeps[**P, R](function: Callable[P, R]) -> Callable[P, R]:
 
 
 def _enter() -> None:
+    if "jax" not in sys.modules:
+        return
+
     import jax
     from jax.experimental.compilation_cache import compilation_cache
 
@@ -90,14 +96,16 @@ def _enter() -> None:
 
 
 def _leave() -> None:
+    if not _had:
+        return
+
     import jax
     from jax.experimental.compilation_cache import compilation_cache
 
-    if _had:
-        for name, value in _had.items():
-            jax.config.update(name, value)
-        _had.clear()
-        compilation_cache.reset_cache()
+    for name, value in _had.items():
+        jax.config.update(name, value)
+    _had.clear()
+    compilation_cache.reset_cache()
 
 
 @functools.cache

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import pkgutil
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import entry_points
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from . import _keys
@@ -64,8 +66,10 @@ class Named(Protocol):
 class Registry[Record: Named](Mapping[str, Record]):
     """Records by their names, in the order in which they were registered.
 
-    Other distributions add theirs through entry points, each of which names one record. These are loaded once, when a
-    name is looked up that is not there, or the registry is listed. One that cannot be loaded is warned of and left out.
+    Records of this package may be given by where they are, and are imported when they are looked up, not when they are
+    listed. Other distributions add theirs through entry points, each of which names one record. These are loaded once,
+    when a name is looked up that is not there, or the registry is listed. One that cannot be loaded is warned of and
+    left out.
 
     Parameters
     ----------
@@ -75,6 +79,8 @@ class Registry[Record: Named](Mapping[str, Record]):
         Group of the entry points.
     records
         The first records.
+    places
+        Where records of this package are, by their names, as ``"module:attribute"``. They come first.
 
     Examples
     --------
@@ -90,10 +96,18 @@ class Registry[Record: Named](Mapping[str, Record]):
     ['mmd', 'range']
     """
 
-    def __init__(self, record: type[Record], group: str, records: Iterable[Record] = ()) -> None:
+    def __init__(
+        self,
+        record: type[Record],
+        group: str,
+        records: Iterable[Record] = (),
+        *,
+        places: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self._class, self._group = record, group
         self._what = record.__name__.lower()
-        self._records: dict[str, Record] = {}
+        # a text stands for a record that nobody has looked up
+        self._records: dict[str, Record | str] = dict(places)
         self._used: dict[str, Record] = {}
         self._loaded = False
         for one in records:
@@ -155,10 +169,18 @@ class Registry[Record: Named](Mapping[str, Record]):
             raise ValueError(f"{self._what} is empty: give at least one.{nearest('', self)}")
         return list(records.values())
 
-    def __getitem__(self, name: str) -> Record:
+    def __contains__(self, name: object) -> bool:
         if name not in self._records:
             self._load()
-        return (self._used | self._records)[name]
+        return name in self._records or name in self._used
+
+    def __getitem__(self, name: str) -> Record:
+        if name not in self:
+            raise KeyError(name)
+        record = self._records[name] if name in self._records else self._used[name]
+        if isinstance(record, str):
+            record = self._records[name] = pkgutil.resolve_name(record)
+        return record
 
     def __iter__(self) -> Iterator[str]:
         self._load()
@@ -175,7 +197,7 @@ class Registry[Record: Named](Mapping[str, Record]):
         if not isinstance(record.name, str) or record.name in RESERVED or record.name.endswith(_keys.GAP_CLOSED):
             reserved = ", ".join(map(repr, RESERVED))
             raise ValueError(f"no {self._what} can be called {record.name!r}: tables use {reserved} for other things.")
-        taken = self._records.get(record.name, record).origin
+        taken = (self[record.name] if record.name in self._records else record).origin
         if taken != record.origin:
             raise ValueError(f"the name of the {self._what} {record.name!r} is taken by {taken}: choose another one.")
         return record

@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.spatial import distance
 
-from cellot_sc.metrics._stats import pearson, welch
+from cellot_sc.metrics._stats import middle, pearson, squared_distances, welch
 
 
 def test_correlation() -> None:
@@ -12,6 +13,15 @@ def test_correlation() -> None:
     assert pearson(a, b) == pytest.approx(stats.pearsonr(a, b).statistic)
     assert pearson(a, 3 * a + 1) == pytest.approx(1)
     assert np.isnan(pearson(a, np.ones(50)))
+
+
+def test_distances_far_from_the_origin_keep_their_digits() -> None:
+    x, y = np.random.default_rng(0).normal(size=(2, 30, 3))
+    np.testing.assert_allclose(squared_distances(x, y), distance.cdist(x, y) ** 2, rtol=1e-9)
+    # without centring, these would drown in the size of the coordinates
+    far = 1000 + np.array([[0.0], [0.001]])
+    np.testing.assert_allclose(squared_distances(far, far), [[0, 1e-6], [1e-6, 0]], rtol=1e-5)
+    assert middle(far, far + 1) == pytest.approx(1000.5005)
 
 
 def test_features_that_never_vary_have_finite_scores() -> None:

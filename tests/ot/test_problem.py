@@ -8,6 +8,7 @@ import pytest
 import scipy.sparse as sp
 
 from cellot_sc import ot
+from cellot_sc.ot._problem import tell
 
 # few steps: what weights do is looked at, not how good a network gets
 FEW: dict[str, dict[str, Any]] = {
@@ -202,3 +203,21 @@ def spoilt(value: float) -> np.ndarray:
 def test_what_cannot_be_a_problem_says_why(clouds: dict[str, Any], error: type[Exception], message: str):
     with pytest.raises(error, match=message):
         ot.Problem(**{"source": CELLS, "target": CELLS, **clouds})
+
+
+def test_a_meter_is_told_stages_if_it_wants_to_know_them() -> None:
+    class Meter:
+        def __init__(self) -> None:
+            self.stages: list[str] = []
+
+        def __call__(self, done: int, total: int, metrics: dict[str, float]) -> None: ...
+
+        def stage(self, name: str) -> None:
+            self.stages.append(name)
+
+    meter = Meter()
+    tell(meter, "compiling")
+    assert meter.stages == ["compiling"]
+    # a function, and nobody, need not know
+    tell(lambda done, total, metrics: None, "compiling")
+    tell(None, "compiling")

@@ -59,8 +59,8 @@ def test_some_targets(iterated: AnnData) -> None:
 def test_one_perturbation(simulated: AnnData) -> None:
     adata = simulated[simulated.obs["perturbation"] != "drug_b"].copy()
     cs.pp.split(adata)
-    cs.pp.represent(adata, n_components=4)
-    cs.tl.cellot(adata, n_steps=20, check_every=10, width=8, depth=1)
+    cs.pp.represent(adata, n_components=8)
+    cs.tl.cellot(adata, n_steps=20, check_every=10, penalties=(10.0,))
     axes = cs.pl.history(adata, show=False)
     table = adata.uns["cellot"]["history"]
     expected = table[table["metric"] == "validation"]

@@ -38,7 +38,8 @@ def test_names_of_similarities(fitted: AnnData, tables: Any) -> None:
 
 def test_history(iterated: AnnData, simulated: AnnData) -> None:
     adata = simulated.copy()
-    cs.tl.cellot(adata, n_steps=20, check_every=10)
+    cs.pp.represent(adata, n_components=8)
+    cs.tl.cellot(adata, n_steps=20, check_every=10, penalties=(10.0,))
     made, drawn = (cells.uns["cellot"]["history"] for cells in (adata, iterated))
     assert kinds(drawn) == kinds(made)
     assert set(drawn["metric"]) == set(made["metric"])

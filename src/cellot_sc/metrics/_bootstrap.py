@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _check
-from ._pairwise import pair_forms
 
 
 def resample_counts(n_cells: int, n_boot: int, *, seed: int | np.random.Generator = 0) -> np.ndarray:
@@ -90,6 +89,8 @@ class PairBootstrap:
 
     def __call__(self, x: ArrayLike, x_counts: np.ndarray) -> tuple[float, np.ndarray]:
         """Return the metric between ``x`` and ``y``, and its value in every resample, shape ``(n_boot,)``."""
+        from ._pairwise import pair_forms
+
         x, y = _check.clouds(x=x, y=self.y)
         wx, wy = _with_ones(x_counts), _with_ones(self.y_counts)
         between = _ratio(pair_forms(x, wx, y, wy, gammas=self.gammas), wx.sum(axis=0) * wy.sum(axis=0))
@@ -100,6 +101,8 @@ class PairBootstrap:
 
     def _within(self, cloud: np.ndarray, counts: np.ndarray) -> np.ndarray:
         """Return the mean over the pairs within a cloud, and within each resample of it."""
+        from ._pairwise import pair_forms
+
         weights = _with_ones(counts)
         n = weights.sum(axis=0)
         # a resample of one cell only has no pairs: possible, though rare, among very few cells

@@ -6,7 +6,6 @@ from numpy.typing import ArrayLike
 
 from . import _check
 from ._metric import Metric, register
-from ._pairwise import pair_sums
 from ._resampling import PairResampling
 
 
@@ -44,6 +43,9 @@ def energy_distance(x: ArrayLike, y: ArrayLike) -> float:
     >>> energy_distance(np.array([[0.0], [1.0]]), np.array([[4.0], [6.0]]))
     6.0
     """
+    # jax takes a second to import, as it does wherever pairs are summed
+    from ._pairwise import pair_sums
+
     x, y = _check.clouds(x=x, y=y)
     m, n = len(x), len(y)
     within = pair_sums(x, gammas=None) / (m * (m - 1)) + pair_sums(y, gammas=None) / (n * (n - 1))

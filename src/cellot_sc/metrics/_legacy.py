@@ -11,9 +11,8 @@ from .. import _numbers
 from . import _check
 from ._metric import Metric, register
 from ._mmd import mmd
-from ._pairwise import squared_distances
 from ._resampling import MomentResampling, NoResampling, PairResampling
-from ._stats import pearson
+from ._stats import pearson, squared_distances
 
 LEGACY_GAMMAS = np.logspace(1, -3, 50)
 """Kernels of the paper's evaluation."""

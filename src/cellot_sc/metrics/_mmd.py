@@ -11,8 +11,8 @@ from .. import _numbers
 from .._calls import plain
 from . import _check
 from ._metric import Metric, register
-from ._pairwise import pair_forms, pair_sums, squared_distances
 from ._resampling import PairResampling
+from ._stats import squared_distances
 
 MEDIAN_FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Bandwidths of ``gamma="median"``, in units of the median heuristic."""
@@ -129,6 +129,8 @@ def mmd(x: ArrayLike, y: ArrayLike, *, gamma: float | ArrayLike = "median", unbi
     >>> mmd(x, same) < 0.01 < mmd(x, shifted)
     True
     """
+    from ._pairwise import pair_sums
+
     x, y = _check.clouds(x=x, y=y)
     gammas = resolve_gammas(gamma, x, y)
     m, n = len(x), len(y)
@@ -187,6 +189,8 @@ def mmd_test(
     >>> mmd_test(x, y + 1, n_permutations=99).pvalue
     0.01
     """
+    from ._pairwise import pair_forms
+
     x, y = _check.clouds(x=x, y=y)
     gammas = resolve_gammas(gamma, x, y)
     _numbers.whole(n_permutations, 1, what="n_permutations")

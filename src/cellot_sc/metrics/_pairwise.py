@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+from .._compiled import keeps
+from ._stats import middle
 
 LARGEST_BLOCK = 1024
 """Cells along each side of a block: one float32 block is 4 MiB."""
@@ -22,6 +26,7 @@ type Gammas = np.ndarray | None
 """Parameters of the Gaussian kernels exp(-gamma d^2), shape ``(n_gammas,)``, or ``None`` for the distance d itself."""
 
 
+@keeps
 def pair_sums(x: np.ndarray, y: np.ndarray | None = None, *, gammas: Gammas) -> np.ndarray:
     """Sum a kernel over all pairs, for every gamma in one pass over the distances.
 
@@ -40,13 +45,14 @@ def pair_sums(x: np.ndarray, y: np.ndarray | None = None, *, gammas: Gammas) -> 
     One sum per gamma, or the one sum of distances: float64, shape ``(n_gammas,)`` or ``(1,)``.
     """
     with jax.enable_x64(True):
-        parameters = None if gammas is None else jnp.asarray(gammas, jnp.float32)
-        total = jnp.zeros(1 if gammas is None else len(gammas))
+        parameters = None if gammas is None else np.asarray(gammas, np.float32)
+        total: Any = np.zeros(1 if gammas is None else len(gammas))
         for i, j, twice, xi, yj in _blocks(x, y):
-            total = _add_sums(total, *i, *j, xi, yj, twice, y is None, parameters)
+            total = _add_sums(total, *i, *j, xi, yj, twice, np.bool_(y is None), parameters)
         return np.asarray(total)
 
 
+@keeps
 def pair_forms(
     x: np.ndarray,
     x_weights: np.ndarray,
@@ -75,25 +81,16 @@ def pair_forms(
     One sum per weighting, float64, shape ``(n_weightings,)``.
     """
     with jax.enable_x64(True):
-        parameters = None if gammas is None else jnp.asarray(gammas, jnp.float32)
+        parameters = None if gammas is None else np.asarray(gammas, np.float32)
         size = _block_size(len(x), len(x if y is None else y))
         wx = _padded(x_weights, size)
         wy = wx if y is None or y_weights is None else _padded(y_weights, size)
-        total = jnp.zeros(x_weights.shape[1])
+        total: Any = np.zeros(x_weights.shape[1])
         for i, j, twice, xi, yj in _blocks(x, y):
-            total = _add_forms(total, *i, *j, xi, yj, wx[i[0] // size], wy[j[0] // size], twice, y is None, parameters)
+            total = _add_forms(
+                total, *i, *j, xi, yj, wx[i[0] // size], wy[j[0] // size], twice, np.bool_(y is None), parameters
+            )
         return np.asarray(total)
-
-
-def squared_distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return the dense matrix of squared Euclidean distances, float64, shape ``(n_x, n_y)``: for few cells."""
-    center = _center(x, y)
-    x, y = x - center, y - center
-    return np.maximum((x**2).sum(1)[:, None] + (y**2).sum(1)[None] - 2 * x @ y.T, 0)
-
-
-def _center(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    return (x.mean(axis=0) + y.mean(axis=0)) / 2
 
 
 def _block_size(*n_cells: int) -> int:
@@ -114,7 +111,7 @@ def _blocks(
     x: np.ndarray, y: np.ndarray | None
 ) -> Iterator[tuple[tuple[int, int], tuple[int, int], bool, jax.Array, jax.Array]]:
     """Yield (first row, number of rows) of both sides, whether the block stands for its mirror image too, and both."""
-    center = _center(x, x if y is None else y)
+    center = middle(x, x if y is None else y)
     size = _block_size(len(x), len(x if y is None else y))
     xs = _padded(x - center, size)
     ys = xs if y is None else _padded(y - center, size)
@@ -125,18 +122,17 @@ def _blocks(
 
 
 def _distances(
-    i: int, n_x: int, j: int, n_y: int, x: jax.Array, y: jax.Array, within: bool
+    i: int, n_x: int, j: int, n_y: int, x: jax.Array, y: jax.Array, within: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     """Return squared distances of one block in float32, and which of them count."""
     d2 = (x**2).sum(1)[:, None] + (y**2).sum(1)[None] - 2 * x @ y.T
     rows, columns = i + jnp.arange(len(x)), j + jnp.arange(len(y))
     counts = (rows < n_x)[:, None] & (columns < n_y)[None]
-    if within:
-        counts &= rows[:, None] != columns[None]
+    counts &= ~within | (rows[:, None] != columns[None])
     return jnp.maximum(d2, 0).astype(jnp.float32), counts
 
 
-@functools.partial(jax.jit, static_argnames="within", donate_argnames="total")
+@functools.partial(jax.jit, donate_argnames="total")
 def _add_sums(
     total: jax.Array,
     i: int,
@@ -146,7 +142,7 @@ def _add_sums(
     x: jax.Array,
     y: jax.Array,
     twice: bool,
-    within: bool,
+    within: jax.Array,
     gammas: jax.Array | None,
 ) -> jax.Array:
     d2, counts = _distances(i, n_x, j, n_y, x, y, within)
@@ -159,7 +155,7 @@ def _add_sums(
     return total + jnp.where(twice, 2, 1) * columns.astype(jnp.float64).sum(1)
 
 
-@functools.partial(jax.jit, static_argnames="within", donate_argnames="total")
+@functools.partial(jax.jit, donate_argnames="total")
 def _add_forms(
     total: jax.Array,
     i: int,
@@ -171,7 +167,7 @@ def _add_forms(
     wx: jax.Array,
     wy: jax.Array,
     twice: bool,
-    within: bool,
+    within: jax.Array,
     gammas: jax.Array | None,
 ) -> jax.Array:
     d2, counts = _distances(i, n_x, j, n_y, x, y, within)

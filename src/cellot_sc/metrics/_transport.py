@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
-from ott.geometry import pointcloud
-from ott.solvers import linear
-from ott.tools import sinkhorn_divergence as ott_divergence
 from scipy.optimize import linear_sum_assignment
 
 from .. import _numbers
 from .._arrays import MOST_COMPARED
 from . import _check
 from ._metric import Metric, register
-from ._pairwise import squared_distances
 from ._resampling import NoResampling
+from ._stats import squared_distances
 
 PADDING = 256
 """Clouds are padded with weightless cells to a multiple of this, so that one compilation serves many sizes."""
@@ -59,7 +54,10 @@ def sinkhorn_divergence(x: ArrayLike, y: ArrayLike, *, epsilon: float = 0.05) ->
     >>> round(sinkhorn_divergence(x, x + 1), 2)
     2.0
     """
-    return float(_divergence(*_problem(x, y, epsilon)))
+    # ott takes seconds to import
+    from ._sinkhorn import divergence
+
+    return float(divergence(*_problem(x, y, epsilon)))
 
 
 def entropic_wasserstein2(x: ArrayLike, y: ArrayLike, *, epsilon: float = 0.01) -> float:
@@ -99,7 +97,9 @@ def entropic_wasserstein2(x: ArrayLike, y: ArrayLike, *, epsilon: float = 0.01) 
     >>> round(entropic_wasserstein2(x, x + 3), 1)
     4.3
     """
-    return float(np.sqrt(_plan_cost(*_problem(x, y, epsilon))))
+    from ._sinkhorn import plan_cost
+
+    return float(np.sqrt(plan_cost(*_problem(x, y, epsilon))))
 
 
 def wasserstein2(x: ArrayLike, y: ArrayLike) -> float:
@@ -159,16 +159,6 @@ def _padded(cloud: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     cells, weights = np.zeros((n, cloud.shape[1]), np.float32), np.zeros(n, np.float32)
     cells[: len(cloud)], weights[: len(cloud)] = cloud, 1 / len(cloud)
     return cells, weights
-
-
-@jax.jit
-def _divergence(x: jax.Array, a: jax.Array, y: jax.Array, b: jax.Array, epsilon: float) -> jax.Array:
-    return ott_divergence.sinkdiv(x, y, a=a, b=b, epsilon=epsilon)[0]
-
-
-@jax.jit
-def _plan_cost(x: jax.Array, a: jax.Array, y: jax.Array, b: jax.Array, epsilon: float) -> jax.Array:
-    return jnp.asarray(linear.solve(pointcloud.PointCloud(x, y, epsilon=epsilon), a, b).primal_cost)
 
 
 register(

@@ -7,12 +7,11 @@ from ott.neural.methods.monge_gap import MongeGapEstimator, monge_gap_from_sampl
 from ott.neural.methods.neuraldual import W2NeuralDual
 from ott.neural.networks.icnn import ICNN
 from ott.neural.networks.layers.conjugate import DEFAULT_CONJUGATE_SOLVER
-from ott.neural.networks.potentials import BasePotential, PotentialMLP
+from ott.neural.networks.potentials import PotentialMLP
 
 __all__ = [
     "DEFAULT_CONJUGATE_SOLVER",
     "ICNN",
-    "BasePotential",
     "ExpectileNeuralDual",
     "MongeGapEstimator",
     "PotentialMLP",

@@ -170,7 +170,17 @@ class Solution(NamedTuple):
 
 
 class Progress(Protocol):
-    """What a solver tells about how far it is: a progress meter as an object."""
+    """What a solver tells about how far it is: a function, or a progress meter as an object.
+
+    One that has a method ``stage`` is also told, in a word or two, what is done that has no steps: ``"compiling"``.
+    """
 
     def __call__(self, done: int, total: int, metrics: dict[str, float]) -> None:
         """Report that ``done`` of ``total`` steps are made, and the latest metrics."""
+
+
+def tell(progress: Progress | None, stage: str) -> None:
+    """Tell a meter what is done that has no steps, if it wants to know."""
+    told = getattr(progress, "stage", None)
+    if told is not None:
+        told(stage)

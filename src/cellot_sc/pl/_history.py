@@ -66,7 +66,9 @@ def history(
     --------
     >>> import cellot_sc as cs
     >>> adata = cs.datasets.simulate(600, 50)
-    >>> cs.tl.cellot(adata, n_steps=20, check_every=10)
+    >>> cs.pp.split(adata)
+    >>> cs.pp.represent(adata, n_components=8)
+    >>> cs.tl.cellot(adata, n_steps=20, check_every=10, penalties=(10.0,))
     >>> list(cs.pl.history(adata, show=False))
     ['loss', 'validation']
     """

@@ -10,10 +10,9 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from tqdm.auto import tqdm
 
-from cellot_sc import _defaults, _validate
-from cellot_sc._settings import logger, settings
+from cellot_sc import _defaults, _progress, _validate
+from cellot_sc._settings import logger
 from cellot_sc._states import Field, Layers, Numbers, Positive, Whole
 
 from . import _pca
@@ -98,12 +97,7 @@ def fit(
         # of principal components, the mean one then has a variance of 1
         "scale": float(np.sqrt(_pca.project(x, principal).var(axis=0).mean())) if config.linear else 1.0,
     }
-    with tqdm(desc="autoencoder", total=config.n_steps, disable=not settings.progress, leave=False) as bar:
-
-        def progress(done: int, total: int, metrics: dict[str, float]) -> None:
-            bar.update(min(done, total) - bar.n)
-            bar.set_postfix({name: f"{value:.3g}" for name, value in metrics.items()})
-
+    with _progress.meter("autoencoder", "fitting") as progress:
         autoencoder, history = fit_autoencoder(
             x,
             config,

@@ -165,8 +165,9 @@ def test_sizes_are_rounded_up_to_few(size: int):
     assert len({batches_module.bucket(n) for n in range(1, 20_000)}) < 40
 
 
-def test_large_sizes_are_left_alone():
-    assert batches_module.bucket(1_000_001) == 1_000_001
+def test_large_sizes_grow_little():
+    assert all(n <= batches_module.bucket(n) <= 1.125 * n for n in (65_537, 306_000, 1_000_001))
+    assert batches_module.bucket(306_000) == batches_module.bucket(320_000)
 
 
 def test_cells_are_float32(grouped: list[Problem]):

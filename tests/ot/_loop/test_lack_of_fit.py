@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -59,15 +61,31 @@ def test_only_so_many_cells_are_compared(monkeypatch: pytest.MonkeyPatch):
     seen: list[int] = []
     excess = lack_of_fit._excess
 
-    def spy(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> float:
+    def spy(x: np.ndarray, y: np.ndarray) -> float:
         seen.extend([len(x), len(y)])
-        return excess(x, y, rng)
+        return excess(x, y)
 
     monkeypatch.setattr(lack_of_fit, "MAX_CELLS", 50)
     monkeypatch.setattr(lack_of_fit, "_excess", spy)
     lack_of_fit.explains(IdentityMap(5), two_types(300, 0), two_types(200, 1))
     assert seen
     assert max(seen) <= 50
+
+
+def test_spread_is_that_of_all_permutations():
+    rng = np.random.default_rng(0)
+    n, m = 3, 5
+    kernel = rng.normal(size=(n + m, n + m))
+    kernel += kernel.T
+    np.fill_diagonal(kernel, 0)
+    values = []
+    for chosen in itertools.combinations(range(n + m), n):
+        inside = np.isin(np.arange(n + m), chosen)
+        x, y, between = kernel[inside][:, inside], kernel[~inside][:, ~inside], kernel[inside][:, ~inside]
+        values.append(x.sum() / (n * (n - 1)) + y.sum() / (m * (m - 1)) - 2 * between.mean())
+    assert np.mean(values) == pytest.approx(0, abs=1e-12)
+    found = lack_of_fit._permuted_spread(n, m, float((kernel**2).sum()), kernel.sum(1))
+    assert found == pytest.approx(np.std(values), rel=1e-9)
 
 
 @pytest.mark.parametrize("n_dims", [1, 2])

@@ -14,11 +14,19 @@ pytestmark = pytest.mark.usefixtures("strict_types")
 N_DIMS = 3
 NETWORK = ICNN(width=5, depth=2)
 PAPER = PaperICNN(width=5, depth=3)
-STARTS = {type(n): jax.jit(n.init)(jax.random.key(0), jnp.zeros((1, N_DIMS)))["params"] for n in (NETWORK, PAPER)}
+STARTS: dict[type, Params] = {
+    ICNN: NETWORK.random(np.random.default_rng(0), N_DIMS),
+    PaperICNN: jax.jit(PAPER.init)(jax.random.key(0), jnp.zeros((1, N_DIMS)))["params"],
+}
 WEIGHT = jnp.float32(0.7)
 
 
-expectile = jax.jit(lambda pair, x, y, weight: objectives.expectile(NETWORK, pair[0], pair[1], x, y, weight))
+@jax.jit
+def expectile(pair: tuple[Params, Params], x: jax.Array, y: jax.Array, weight: jax.Array) -> jax.Array:
+    both = jax.tree.map(lambda f, g: jnp.stack([f, g]), *pair)
+    return objectives.expectile(NETWORK, both, x, y, weight)
+
+
 expectile_slopes = jax.jit(jax.grad(expectile))
 
 

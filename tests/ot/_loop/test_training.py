@@ -15,7 +15,7 @@ from cellot_sc.ot._loop import training
 from cellot_sc.ot._loop.batches import Clouds, Ranges, gather
 from cellot_sc.ot._loop.checkpoints import Checkpoint
 from cellot_sc.ot._loop.config import LoopConfig, LoopState
-from cellot_sc.ot._loop.training import Trained
+from cellot_sc.ot._loop.training import Trained, Trial
 
 N_PROBLEMS, N_MEMBERS = 2, 3
 
@@ -237,3 +237,67 @@ def test_seconds_go_on_where_they_were(clouds: Clouds, tmp_path: Path):
     seconds = longer.histories[0].seconds
     assert len(seconds) == 11
     assert seconds == sorted(seconds)
+
+
+def first_of_each(params: Any) -> np.ndarray:
+    return np.tile(np.arange(N_MEMBERS) == 0, (N_PROBLEMS, 1))
+
+
+def test_members_that_fail_the_trial_are_trained_no_further(clouds: Clouds):
+    seen: list[np.ndarray] = []
+
+    def passes(params: Any) -> np.ndarray:
+        seen.append(np.array(params["theta"]))
+        return first_of_each(params)
+
+    trained = train(Walk(n_steps=60), start(), clouds, trial=Trial(25, passes), min_steps=30)
+    # at the first look after so many steps, once
+    np.testing.assert_allclose(seen, np.full((1, N_PROBLEMS, N_MEMBERS), 1.5), atol=1e-5)
+    kept = first_of_each(None)
+    assert np.isfinite(trained.criterion[kept]).all()
+    assert (trained.criterion[~kept] == np.inf).all()
+    np.testing.assert_allclose(theta(trained)[kept], 1.5, atol=1e-5)
+    for history in trained.histories:
+        assert history.step == list(range(0, 61, 10))
+        assert np.isfinite(history.metrics["validation"]).all()
+        assert np.isfinite(history.metrics["loss"][1:]).all()
+
+
+@pytest.mark.parametrize("backend", ["cpu", "gpu"])
+def test_with_a_trial_that_all_pass_training_is_as_without(
+    clouds: Clouds, backend: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
+    # a problem ends before the other
+    begin = start(np.array([[0.0, -0.5, -1.0], [-1.5, -2, -2]]))
+    whole = train(Walk(patience=3), begin, clouds)
+    tried = train(
+        Walk(patience=3), begin, clouds, trial=Trial(20, lambda params: np.ones((N_PROBLEMS, N_MEMBERS), bool))
+    )
+    assert_same(tried, whole)
+
+
+def test_steps_are_made_only_by_members_that_are_left(clouds: Clouds, monkeypatch: pytest.MonkeyPatch):
+    made: list[int] = []
+    advance = training._advance
+
+    def count(*args: Any) -> Any:
+        made.append(args[5])
+        return advance(*args)
+
+    monkeypatch.setattr(training, "_advance", count)
+    train(Walk(n_steps=40, check_every=20), start(), clouds, trial=Trial(20, first_of_each), min_steps=20)
+    assert sum(made) == 20 * N_PROBLEMS * N_MEMBERS + 20 * N_PROBLEMS
+
+
+@pytest.mark.parametrize("stop", [20, 30, 40])
+def test_run_is_resumed_before_and_after_its_trial(clouds: Clouds, tmp_path: Path, stop: int):
+    def progress(done: int, total: int, metrics: dict[str, float]) -> None:
+        if done == stop:
+            raise KeyboardInterrupt
+
+    options: dict[str, Any] = {"trial": Trial(30, first_of_each), "min_steps": 20}
+    whole = train(Walk(), start(), clouds, **options)
+    train(Walk(), start(), clouds, progress=progress, checkpoint=Checkpoint(tmp_path, "walk", resume=False), **options)
+    resumed = train(Walk(), start(), clouds, checkpoint=Checkpoint(tmp_path, "walk", resume=True), **options)
+    assert_same(resumed, whole)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from cellot_sc.ot import AffineMap, IdentityMap, MeanShiftMap, PotentialMap, TransportMap, WeightedMap
+from cellot_sc.ot._maps.networks import ICNN
 from cellot_sc.ot._maps.potential import NETWORKS
 
 N_DIMS = 3
@@ -19,8 +20,12 @@ def affine_map() -> AffineMap:
 def potential_map(network: str, n_networks: int = 2) -> PotentialMap:
     options = {"width": 8, "depth": 2}
     module = NETWORKS[network](**options)
-    keys = jax.random.split(jax.random.key(3), n_networks)
-    params = jax.vmap(lambda key: module.init(key, np.zeros((1, N_DIMS)))["params"])(keys)
+    if isinstance(module, ICNN):
+        drawn = [module.random(np.random.default_rng(seed), N_DIMS) for seed in range(n_networks)]
+        params = jax.tree.map(lambda *leaves: np.stack(leaves), *drawn)
+    else:
+        keys = jax.random.split(jax.random.key(3), n_networks)
+        params = jax.vmap(lambda key: module.init(key, np.zeros((1, N_DIMS)))["params"])(keys)
     return PotentialMap(network, options, {k: np.asarray(v) for k, v in params.items()}, SHIFT, -SHIFT)
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from cellot_sc import ot
 from cellot_sc.ot._maps.autoencoder import random_networks
+from cellot_sc.ot._maps.base import PLACES
 from cellot_sc.ot._maps.contract import check_map, leaves, same
 from cellot_sc.ot._maps.networks import ICNN
 from cellot_sc.ot._solvers.cae import CaeMap
@@ -41,8 +42,7 @@ def autoencoder(n_labels: int) -> ot.Autoencoder:
 
 
 def potential() -> ot.PotentialMap:
-    params = ICNN(4, 2).init(jax.random.key(0), np.zeros((1, N_DIMS)))["params"]
-    arrays = {name: np.asarray(value)[None] for name, value in params.items()}
+    arrays = {name: value[None] for name, value in ICNN(4, 2).random(np.random.default_rng(0), N_DIMS).items()}
     return ot.PotentialMap("ICNN", {"width": 4, "depth": 2}, arrays, SHIFT, -SHIFT)
 
 
@@ -66,6 +66,7 @@ MAPS: list[ot.TransportMap] = [
     CaeMap(autoencoder(2), residual=False),
     neural_dual(),
 ]
+BY_KIND = {transport.kind: transport for transport in MAPS}
 
 
 @pytest.fixture
@@ -75,9 +76,11 @@ def kinds(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
 
 
-def test_every_kind_is_here() -> None:
+def test_every_kind_is_here_and_where_it_is_looked_for() -> None:
+    for kind, place in PLACES.items():
+        assert place == f"{(made := type(BY_KIND[kind])).__module__}:{made.__qualname__}"
     ours = {kind for kind, of in ot.TransportMap._kinds.items() if of.__module__.startswith("cellot_sc.")}
-    assert {transport.kind for transport in MAPS} == ours
+    assert set(BY_KIND) == ours
 
 
 @pytest.mark.parametrize("transport", MAPS, ids=lambda transport: transport.kind)
@@ -287,13 +290,19 @@ def test_a_map_need_have_no_inverse(kinds: None) -> None:
     check_map(type("OneWay", (Shifted, ot.TransportMap), {"kind": "one_way", "_backward": nowhere})(), CELLS)
 
 
-def test_a_kind_that_is_taken_is_refused_and_one_defined_anew_is_not(kinds: None) -> None:
+def test_a_kind_that_is_taken_is_refused_and_one_defined_anew_is_not(
+    kinds: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def define() -> Any:
         return type("Mine", (Shifted, ot.TransportMap), {"kind": "mine"})
 
     define()
     again = define()
     assert ot.TransportMap._kinds["mine"] is again
+    # whether or not anybody has read one, kinds of this package are taken
+    monkeypatch.delitem(ot.TransportMap._kinds, "mlp")
+    with pytest.raises(ValueError, match="kind 'mlp' of Other is taken by MLPMap"):
+        type("Other", (Shifted, ot.TransportMap), {"kind": "mlp"})
     with pytest.raises(ValueError, match="kind 'mine' of Other is taken by Mine: choose another kind"):
         type("Other", (Shifted, ot.TransportMap), {"kind": "mine"})
     assert ot.TransportMap._kinds["mine"] is again

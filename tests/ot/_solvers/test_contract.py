@@ -17,7 +17,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "popalign": {"n_components": (1, 2)},
     "expectile": {"batch_size": 16, "n_steps": 20, "check_every": 10},
     "monge_gap": LOOP | {"n_steps": 10, "check_every": 5, "epsilon": 0.1},
-    "neural_dual": LOOP | {"n_steps": 2},
+    "neural_dual": LOOP | {"depth": 1, "n_steps": 2},
     "scgen": {"n_steps": 20, "check_every": 10},
     "cae": {"n_steps": 20, "check_every": 10},
     "paper": LOOP | {"n_steps": 10, "check_every": 5, "n_inner": 2},

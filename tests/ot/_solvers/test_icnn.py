@@ -301,8 +301,8 @@ def test_nan_of_the_objective_is_never_seen_in_cells(
 ):
     expectile = objectives.expectile
 
-    def sometimes_nan(network: Any, f: Any, g: Any, x: Any, y: Any, weight: Any) -> jax.Array:
-        loss = expectile(network, f, g, x, y, weight)
+    def sometimes_nan(network: Any, pair: Any, x: Any, y: Any, weight: Any) -> jax.Array:
+        loss = expectile(network, pair, x, y, weight)
         # one batch in some fifty
         return jax.numpy.where(x[:, 0].mean() > 0.25, jax.numpy.nan, 1.0) * loss
 

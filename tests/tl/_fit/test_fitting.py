@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from typing import Any
 
 import numpy as np
 import pytest
@@ -70,16 +69,8 @@ def test_says_what_was_added(prepared: AnnData, caplog: pytest.LogCaptureFixture
     assert caplog.messages == ["added uns['maps'] with 2 mean_shift maps on 'X_cellot'"]
 
 
-def test_shows_how_far_the_fit_is_where_that_is_wanted(prepared: AnnData, monkeypatch: pytest.MonkeyPatch) -> None:
-    bars: list[Any] = []
-
-    class Bar(fitting.tqdm):
-        def __init__(self, **options: Any) -> None:
-            super().__init__(**options)
-            bars.append(self)
-
-    monkeypatch.setattr(fitting, "tqdm", Bar)
-    with cs.settings.override(progress=True):
-        cs.tl.cellot(prepared.copy(), solver="monge_gap", n_steps=4, check_every=2, batch_size=8)
-    assert (bars[0].n, bars[0].total) == (4, 4)
-    assert "monge_gap" in bars[0].desc
+def test_shows_what_goes_on_where_that_is_wanted(prepared: AnnData, capsys: pytest.CaptureFixture[str]) -> None:
+    for wanted in (True, False):
+        with cs.settings.override(progress=wanted):
+            kept(prepared.copy())
+        assert ("mean_shift: fitting" in capsys.readouterr().err) == wanted

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -74,14 +74,16 @@ def gather(problems: Sequence[Problem], means: Sequence[tuple[np.ndarray, np.nda
     cells[n_cells:] = 0
     groups = np.zeros(len(cells), dtype=np.int32)
     np.concatenate(layout.groups, out=groups[:n_cells], casting="same_kind")
-    rows = (jnp.asarray(np.stack(column), dtype=jnp.int32) for column in zip(*layout.rows, strict=True))
-    centres = (jnp.asarray(np.stack(column), jnp.float32) for column in zip(*means, strict=True))
+    rows = (np.stack(column).astype(np.int32) for column in zip(*layout.rows, strict=True))
+    centres = (np.stack(column).astype(np.float32) for column in zip(*means, strict=True))
     views = zip(*(criteria.view_of(problem.target) for problem in problems), strict=True)
-    view = criteria.View(*(jnp.asarray(np.stack(column)) for column in views))
+    view = criteria.View(*map(np.stack, views))
+    # converted with numpy: jax would compile for every shape
     ranges = Ranges._make([*rows, *centres, *_valid_clouds(problems, means, seed), view])
     is_weighted = any(problem.is_weighted for problem in problems)
     alias = _alias_tables(layout, len(cells)) if is_weighted else None
-    return Clouds(jax.device_put(cells), jax.device_put(groups), ranges, alias)
+    laid_out: list[Any] = [cells, groups, ranges, alias]
+    return jax.device_put(Clouds._make(laid_out))
 
 
 def _lay_out(problems: Sequence[Problem]) -> _Layout:
@@ -121,7 +123,7 @@ def _lay_out(problems: Sequence[Problem]) -> _Layout:
 
 def _valid_clouds(
     problems: Sequence[Problem], means: Sequence[tuple[np.ndarray, np.ndarray]], seed: int
-) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return the centred validation cells of either side, padded, and the weight of each: 0 for padding."""
     weights = [valid_weights(problem, seed) for problem in problems]
     pairs = list(zip(problems, means, strict=True))
@@ -130,34 +132,39 @@ def _valid_clouds(
     return source, target, source_mask, target_mask
 
 
-def _alias_tables(layout: _Layout, size: int) -> tuple[jax.Array, jax.Array]:
+def _alias_tables(layout: _Layout, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Return with which chance each cell is kept when drawn evenly, and what takes its place otherwise."""
     share, substitute = np.ones(size, dtype=np.float32), np.arange(size, dtype=np.int32)
     for begin, weights in layout.weights:
         rows = slice(begin, begin + len(weights))
         share[rows], within = alias_table(weights)
         substitute[rows] = begin + within
-    return jnp.asarray(share), jnp.asarray(substitute)
+    return share, substitute
 
 
 def draw(key: jax.Array, clouds: Clouds, batch_size: int) -> tuple[jax.Array, jax.Array]:
     """Return a random, centred batch of source and target cells of one problem, paired within their group."""
-    source_key, target_key = jax.random.split(key)
     r = clouds.ranges
-    source = r.source_start + jax.random.randint(source_key, (batch_size,), 0, r.source_count)
-    source = _weighed(source_key, clouds, source)
+    # one call for both, and remainders of 32 random bits: even enough below millions of cells, and little to compile
+    for_source, for_target = jax.random.bits(key, (2, batch_size))
+    source = r.source_start + _below(r.source_count, for_source)
+    source = _weighed(key, 1, clouds, source)
     group = clouds.groups[source]
-    target = r.target_start[group] + jax.random.randint(target_key, (batch_size,), 0, r.target_count[group])
-    target = _weighed(target_key, clouds, target)
+    target = r.target_start[group] + _below(r.target_count[group], for_target)
+    target = _weighed(key, 2, clouds, target)
     return clouds.cells[source] - r.source_mean, clouds.cells[target] - r.target_mean
 
 
-def _weighed(key: jax.Array, clouds: Clouds, rows: jax.Array) -> jax.Array:
+def _below(count: jax.Array, bits: jax.Array) -> jax.Array:
+    return jax.lax.rem(bits, jnp.broadcast_to(count, bits.shape).astype(jnp.uint32)).astype(jnp.int32)
+
+
+def _weighed(key: jax.Array, stream: int, clouds: Clouds, rows: jax.Array) -> jax.Array:
     """Return cells drawn by their weights, given such as were drawn evenly."""
     if clouds.alias is None:
         return rows
     share, substitute = clouds.alias
-    kept = jax.random.uniform(jax.random.fold_in(key, 1), rows.shape) < share[rows]
+    kept = jax.random.uniform(jax.random.fold_in(key, stream), rows.shape) < share[rows]
     return jnp.where(kept, rows, substitute[rows])
 
 
@@ -197,17 +204,15 @@ def _aligned(shape: tuple[int, int]) -> np.ndarray:
 def bucket(size: int) -> int:
     """Return ``size`` rounded up to one of few values, so that problems of about the same size share compiled code.
 
-    Large matrices are left as they are: memory counts for more there than a second of compilation.
+    A small one grows by half at most, a large one, of which memory counts, by an eighth.
     """
-    if size > 65_536:
-        return size
-    unit = max(64, 2 ** (size.bit_length() - 2))
+    unit = max(64, 2 ** (size.bit_length() - (2 if size <= 65_536 else 4)))
     return -(-size // unit) * unit
 
 
-def _padded(clouds: Sequence[np.ndarray], weights: Sequence[np.ndarray | None]) -> tuple[jax.Array, jax.Array]:
+def _padded(clouds: Sequence[np.ndarray], weights: Sequence[np.ndarray | None]) -> tuple[np.ndarray, np.ndarray]:
     size = bucket(max(map(len, clouds)))
     cells = [np.pad(cloud, ((0, size - len(cloud)), (0, 0))) for cloud in clouds]
     masks = [np.ones(len(cloud)) if of is None else of for cloud, of in zip(clouds, weights, strict=True)]
     mask = np.stack([np.pad(of, (0, size - len(of))) for of in masks])
-    return jnp.asarray(np.stack(cells), jnp.float32), jnp.asarray(mask, jnp.float32)
+    return np.stack(cells).astype(np.float32, copy=False), mask.astype(np.float32, copy=False)

@@ -6,12 +6,13 @@ is the transport map and that of g its inverse, and f(x) + g(y) >= <x, y> everyw
 
 from __future__ import annotations
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 
 from .._maps import networks
-from .._maps.networks import Params
-from .._ott import BasePotential
+from .._maps.networks import BasePotential, Params
 
 EXPECTILE = 0.99
 """How much more a violated constraint counts than a slack one."""
@@ -21,27 +22,7 @@ def _asymmetric(violation: jax.Array) -> jax.Array:
     return jnp.where(violation >= 0, EXPECTILE, 1 - EXPECTILE) * violation**2
 
 
-def _one_way(
-    network: BasePotential,
-    g: Params,
-    x: jax.Array,
-    y: jax.Array,
-    moved: jax.Array,
-    at_target: jax.Array,
-    weight: jax.Array,
-) -> jax.Array:
-    """Return the loss that fits g to the targets, with where f moves the source as amortiser of its conjugate."""
-    still = jax.lax.stop_gradient(moved)
-    conjugate = (x * still).sum(-1) - networks.value(network, g, still)
-    product = (x * y).sum(-1)
-    # as in ott's ExpectileNeuralDual, either side sees the other as fixed
-    penalty = _asymmetric(product - jax.lax.stop_gradient(conjugate) - at_target)
-    penalty += _asymmetric(product - conjugate - jax.lax.stop_gradient(at_target))
-    amortisation = networks.value(network, jax.lax.stop_gradient(g), moved) - (x * moved).sum(-1)
-    return (at_target + conjugate + weight * penalty + amortisation).mean()
-
-
-def expectile(network: BasePotential, f: Params, g: Params, x: jax.Array, y: jax.Array, weight: jax.Array) -> jax.Array:
+def expectile(network: BasePotential, pair: Params, x: jax.Array, y: jax.Array, weight: jax.Array) -> jax.Array:
     """Return the expectile-regularised dual loss (Buzun et al. 2024, arXiv 2403.03777, algorithm 1), both ways at once.
 
     ott's ``ExpectileNeuralDual`` alternates between the two directions and measures the cost |x - y|^2; here each step
@@ -51,17 +32,27 @@ def expectile(network: BasePotential, f: Params, g: Params, x: jax.Array, y: jax
     ----------
     network
         Architecture of both potentials.
-    f, g
-        Parameters of the potentials.
+    pair
+        Parameters of f and g, with a leading axis of the two.
     x, y
         Source and target cells, shape ``(batch, n_dims)``, paired at random.
     weight
         Weight of the penalty, in units of one over the cost.
     """
-    at_source, forth = networks.value_and_gradient(network, f, x)
-    at_target, back = networks.value_and_gradient(network, g, y)
-    there = _one_way(network, g, x, y, forth, at_target, weight)
-    return there + _one_way(network, f, y, x, back, at_source, weight)
+    value = jax.vmap(partial(networks.value, network))
+    # either potential at its own cells, f at x and g at y, then at where the other one moves the other's cells to
+    own, others = jnp.stack([x, y]), jnp.stack([y, x])
+    at_own, there = jax.vmap(partial(networks.value_and_gradient, network))(pair, own)
+    moved = there[::-1]
+    still = jax.lax.stop_gradient(moved)
+    # where the other one moves its cells amortises the conjugate
+    conjugate = (others * still).sum(-1) - value(pair, still)
+    product = (x * y).sum(-1)
+    # as in ott's ExpectileNeuralDual, either side sees the other as fixed
+    penalty = _asymmetric(product - jax.lax.stop_gradient(conjugate) - at_own)
+    penalty += _asymmetric(product - conjugate - jax.lax.stop_gradient(at_own))
+    amortisation = value(jax.lax.stop_gradient(pair), moved) - (others * moved).sum(-1)
+    return (at_own + conjugate + weight * penalty + amortisation).mean(1).sum()
 
 
 def minmax_g(network: BasePotential, f: Params, g: Params, x: jax.Array) -> jax.Array:

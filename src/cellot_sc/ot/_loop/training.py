@@ -6,6 +6,7 @@ call advances all of them by as many steps as lie between two looks at the valid
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -18,7 +19,7 @@ import numpy as np
 
 from .._maps.base import TransportMap
 from .._maps.networks import Params
-from .._problem import History, Problem, Progress, Solution
+from .._problem import History, Problem, Progress, Solution, tell
 from .batches import Clouds, Ranges, draw, gather
 from .checkpoints import Checkpoint, fit_checkpoint
 from .config import LoopConfig, LoopState, SingleConfig
@@ -35,6 +36,17 @@ class _Run(NamedTuple):
     """Of the best parameters, shape ``(n_problems, n_members)``."""
     best_step: np.ndarray
     """The look that was last an improvement, shape ``(n_problems,)``."""
+    kept: np.ndarray
+    """Which members are trained on, shape ``(n_problems, n_members)``."""
+
+
+class Trial(NamedTuple):
+    """When members are given up, and which."""
+
+    n_steps: int
+    """Steps that all make: the next look is the trial."""
+    passes: Callable[[Params], np.ndarray]
+    """Which are trained on, shape ``(n_problems, n_members)``, given the parameters of all."""
 
 
 class Trained(NamedTuple):
@@ -45,32 +57,70 @@ class Trained(NamedTuple):
     histories: list[History]
 
 
-@partial(jax.jit, static_argnames=("config", "n_steps"))
 def _advance(
-    config: LoopConfig, state: LoopState, clouds: Clouds, seed: jax.Array, done: jax.Array, n_steps: int
+    config: LoopConfig,
+    state: LoopState,
+    clouds: Clouds,
+    seed: Any,
+    done: Any,
+    n_steps: Any,
+    streams: np.ndarray | None = None,
 ) -> tuple[LoopState, jax.Array]:
-    """Advance every problem and member by ``n_steps``; return the states and their mean losses."""
+    """Advance every problem and member by ``n_steps``; return the states and their mean losses.
+
+    The streams of random numbers are those of the members, unless there are others, of shape
+    ``(n_problems, n_members)``.
+    """
+    return _advance_on(_platform())(config, state, clouds, seed, done, n_steps, streams)
+
+
+def _platform() -> str:
+    """Return on what kind of device is computed: a setting may choose another than the first."""
+    (device,) = jax.device_put(np.float32(0)).devices()
+    return device.platform
+
+
+@functools.cache
+def _advance_on(platform: str) -> Callable[..., tuple[LoopState, jax.Array]]:
+    # a third less time of compilation, for steps that are as fast: most of it is in libraries of products
+    options = {"xla_backend_optimization_level": 1} if platform == "cpu" else None
+    return jax.jit(_steps, static_argnames="config", compiler_options=options)
+
+
+def _steps(
+    config: LoopConfig,
+    state: LoopState,
+    clouds: Clouds,
+    seed: jax.Array,
+    done: jax.Array,
+    n_steps: jax.Array,
+    streams: jax.Array | None,
+) -> tuple[LoopState, jax.Array]:
 
     def member(state: LoopState, clouds: Clouds, index: jax.Array) -> tuple[LoopState, jax.Array]:
         # the stream of random numbers is that of the member, not of the problem: it is fitted alike beside any others
         stream = jax.random.fold_in(jax.random.key(seed), index)
 
-        def body(state: LoopState, step: jax.Array) -> tuple[LoopState, jax.Array]:
+        def body(step: jax.Array, carry: tuple[LoopState, jax.Array]) -> tuple[LoopState, jax.Array]:
+            state, total = carry
             batch_key, step_key = jax.random.split(jax.random.fold_in(stream, step))
-            return config.step(state, *draw(batch_key, clouds, config.n_drawn), step_key)
+            state, loss = config.step(state, *draw(batch_key, clouds, config.n_drawn), step_key)
+            return state, total + loss
 
-        state, losses = jax.lax.scan(body, state, done + jnp.arange(n_steps))
-        return state, losses.mean()
+        # their number is no part of what is compiled: the last few are not compiled anew
+        state, total = jax.lax.fori_loop(done, done + n_steps, body, (state, jnp.float32(0)))
+        return state, total / n_steps
 
     if jax.tree.leaves(state)[0].shape[:2] == (1, 1):
         # products with batch axes are slower, even where these are 1
         alone = clouds._replace(ranges=jax.tree.map(lambda leaf: leaf[0], clouds.ranges))
-        out = member(jax.tree.map(lambda leaf: leaf[0, 0], state), alone, jnp.int32(0))
+        stream = jnp.int32(0) if streams is None else streams[0, 0]
+        out = member(jax.tree.map(lambda leaf: leaf[0, 0], state), alone, stream)
         return jax.tree.map(lambda leaf: leaf[None, None], out)
-    members = jnp.arange(jax.tree.leaves(state)[0].shape[1])
+    members = jnp.arange(jax.tree.leaves(state)[0].shape[1]) if streams is None else streams
     per_member = jax.vmap(member, in_axes=(0, None, 0))
     axes = Clouds(None, None, 0)  # type: ignore[arg-type]
-    return jax.vmap(per_member, in_axes=(0, axes, None))(state, clouds, members)
+    return jax.vmap(per_member, in_axes=(0, axes, None if streams is None else 0))(state, clouds, members)
 
 
 @jax.jit
@@ -83,7 +133,8 @@ def _choose(mask: jax.Array, new: LoopState, old: LoopState) -> LoopState:
 def _finite(state: LoopState) -> jax.Array:
     """Return whether every number of a state is finite, shape ``(n_problems, n_members)``."""
     leaves = [leaf for leaf in jax.tree.leaves(state) if jnp.issubdtype(leaf.dtype, jnp.floating)]
-    return jnp.stack([jnp.isfinite(leaf).all(axis=tuple(range(2, leaf.ndim))) for leaf in leaves]).all(axis=0)
+    # as one array: a reduction of each leaf would be compiled on its own
+    return jnp.isfinite(jnp.concatenate([leaf.reshape(*leaf.shape[:2], -1) for leaf in leaves], axis=2)).all(axis=2)
 
 
 @partial(jax.jit, static_argnames="config")
@@ -96,6 +147,61 @@ def _look(config: LoopConfig, state: LoopState, ranges: Ranges) -> jax.Array:
     return jax.vmap(jax.vmap(member, in_axes=(0, None)))(state, ranges)
 
 
+def _parts(on: np.ndarray) -> list[np.ndarray]:
+    """Return the problems and members that are on, shape ``(n, 2)``, as parts that are trained one after another.
+
+    On a CPU each is a part: products with batch axes gain nothing there, and any numbers of problems and members share
+    the code that is compiled for one. Elsewhere all are one part, filled up to a power of 2 by repeating the last.
+    """
+    pairs = np.argwhere(on)
+    if _platform() == "cpu":
+        return list(pairs[:, None])
+    size = 2 ** (len(pairs) - 1).bit_length()
+    return [np.concatenate([pairs, np.repeat(pairs[-1:], size - len(pairs), axis=0)])]
+
+
+def _advance_kept(
+    config: LoopConfig, state: LoopState, clouds: Clouds, seed: Any, done: Any, n_steps: Any, on: np.ndarray
+) -> tuple[LoopState, np.ndarray]:
+    """Advance only those problems and members that are on; the loss of the others is NaN."""
+    state = jax.tree.map(np.array, state)
+    losses = np.full(on.shape, np.nan, dtype=np.float32)
+    parts = _parts(on)
+    # as many are computed at once as there are cores: none is waited for before all are under way
+    results = [
+        _advance(
+            config, _of(state, part), clouds._replace(ranges=_ranges(clouds.ranges, part)), seed, done, n_steps,
+            part[:, 1:].astype(np.int32),
+        )
+        for part in parts
+    ]  # fmt: skip
+    for (rows, columns), (advanced, loss) in zip((part.T for part in parts), results, strict=True):
+        losses[rows, columns] = np.asarray(loss)[:, 0]
+        for leaf, new in zip(jax.tree.leaves(state), jax.tree.leaves(advanced), strict=True):
+            leaf[rows, columns] = np.asarray(new)[:, 0]
+    return state, losses
+
+
+def _look_at_kept(config: LoopConfig, state: LoopState, ranges: Ranges, on: np.ndarray) -> np.ndarray:
+    """Return the criterion of those problems and members that are on; that of the others is inf."""
+    criterion = np.full(on.shape, np.inf, dtype=np.float32)
+    state = jax.tree.map(np.asarray, state)
+    parts = _parts(on)
+    values = [_look(config, _of(state, part), _ranges(ranges, part)) for part in parts]
+    for (rows, columns), value in zip((part.T for part in parts), values, strict=True):
+        criterion[rows, columns] = np.asarray(value)[:, 0]
+    return criterion
+
+
+def _of(state: LoopState, part: np.ndarray) -> LoopState:
+    rows, columns = part.T
+    return jax.tree.map(lambda leaf: leaf[rows, columns][:, None], state)
+
+
+def _ranges(ranges: Ranges, part: np.ndarray) -> Ranges:
+    return jax.tree.map(lambda leaf: np.asarray(leaf)[part[:, 0]], ranges)
+
+
 def train(
     config: LoopConfig,
     state: LoopState,
@@ -106,6 +212,7 @@ def train(
     progress: Progress | None = None,
     checkpoint: Checkpoint | None = None,
     advance: Callable[..., tuple[LoopState, jax.Array]] = _advance,
+    trial: Trial | None = None,
 ) -> Trained:
     """Train until the last step, or until no problem has improved on its validation cells for ``patience`` looks.
 
@@ -125,26 +232,31 @@ def train(
     min_steps
         Steps before which no map is taken.
     progress
-        Called after every look.
+        Called after every look, and told when code is compiled.
     checkpoint
         Where the state is kept, and maybe resumed from; see :meth:`.Checkpoint.save` and ``load`` for what they raise.
     advance
         What makes a few steps of all problems and members: the one for cells that lie in memory.
+    trial
+        When members are given up. With it, steps are made only for problems that still improve, and by the members that
+        are left; ``clouds`` lie in memory. The criterion of those that are given up is inf.
     """
     start = time.perf_counter()
-    criterion = np.asarray(_look(config, state, clouds.ranges))
-    n_problems = len(criterion)
+    tell(progress, "compiling")
+    n_problems = len(state["damping"])
+    kept = np.ones(state["damping"].shape, dtype=bool)
+    criterion = _criterion(config, state, clouds, trial, kept)
     histories = [History() for _ in range(n_problems)]
-    run = _Run(state, config.params(state), criterion, np.zeros(n_problems, dtype=np.int64))
+    run = _Run(state, config.params(state), criterion, np.zeros(n_problems, dtype=np.int64), kept)
     done = 0
     before = 0.0
-    if checkpoint is not None and (kept := checkpoint.load(run, config.n_steps, n_problems)) is not None:
-        run, record = kept
+    if checkpoint is not None and (found := checkpoint.load(run, config.n_steps, n_problems)) is not None:
+        run, record = found
         if not all(_finite(part).all() for part in (run.state, run.best)):
             raise ValueError(f"{str(checkpoint.path)!r} holds NaN or inf: remove it, or choose another checkpoint_dir.")
         done, before, histories = record.done, record.seconds, record.histories
     else:
-        _record(histories, 0, 0.0, np.full(criterion.shape, np.nan), criterion)
+        _record(histories, 0, 0.0, np.full(criterion.shape, np.nan), criterion, kept)
     patience = np.inf if config.patience is None else config.patience * config.check_every
     try:
         while done < config.n_steps:
@@ -152,29 +264,35 @@ def train(
             if not active.any():
                 break
             n_steps = min(config.check_every, config.n_steps - done)
-            new, losses = advance(config, run.state, clouds, np.uint32(seed), np.int32(done), n_steps)
-            good = _finite(new) & jnp.isfinite(losses)
+            given = (config, run.state, clouds, np.uint32(seed), np.int32(done), np.int32(n_steps))
+            on = run.kept if trial is None else run.kept & active[:, None]
+            new, losses = advance(*given) if trial is None else _advance_kept(*given, on)
+            losses = np.asarray(losses)
+            good = np.asarray(_finite(new)) & np.isfinite(losses) | ~on
             if not good.all():
                 logger.warning(
                     "%d of %d fits diverged before step %d: set back, with steps half as long",
-                    int((~good).sum()), good.size, done + n_steps,
+                    int((~good).sum()), int(on.sum()), done + n_steps,
                 )  # fmt: skip
                 new = _choose(good, new, {**run.state, "damping": run.state["damping"] / 2})
-            criterion = np.asarray(_look(config, new, clouds.ranges))
+            criterion = _criterion(config, new, clouds, trial, on)
             criterion = np.where(good & np.isfinite(criterion), criterion, np.inf)
+            on_trial = trial is not None and done < trial.n_steps <= done + n_steps
             done += n_steps
             # nothing from before the first steps were made ever competes
             held = run.criterion if done > min_steps else np.full_like(criterion, np.inf)
             better = (criterion < held) & active[:, None]
+            kept = trial.passes(config.params(new)) if trial is not None and on_trial else run.kept
             run = _Run(
                 new,
                 _choose(jnp.asarray(better), config.params(new), run.best),
-                np.where(better, criterion, held),
+                np.where(kept, np.where(better, criterion, held), np.inf),
                 np.where(active & (criterion.min(1) < held.min(1)), done, run.best_step),
+                kept,
             )
             seconds = before + time.perf_counter() - start
             looked_at = [history for history, a in zip(histories, active, strict=True) if a]
-            _record(looked_at, done, seconds, losses[active], criterion[active])
+            _record(looked_at, done, seconds, losses[active], criterion[active], on[active])
             if checkpoint is not None:
                 checkpoint.save(run, {"done": done, "seconds": seconds, "histories": [vars(h) for h in histories]})
             if progress is not None:
@@ -188,9 +306,17 @@ def train(
     return Trained(run.best, run.criterion, histories)
 
 
-def _record(histories: Sequence[History], step: int, seconds: float, losses: Any, criterion: Any) -> None:
-    for history, loss, value in zip(histories, np.asarray(losses), np.asarray(criterion), strict=True):
-        history.add(step, seconds, loss=float(loss.mean()), validation=float(value.min()))
+def _criterion(config: LoopConfig, state: LoopState, clouds: Any, trial: Trial | None, on: np.ndarray) -> np.ndarray:
+    if trial is None:
+        return np.asarray(_look(config, state, clouds.ranges))
+    return _look_at_kept(config, state, clouds.ranges, on)
+
+
+def _record(
+    histories: Sequence[History], step: int, seconds: float, losses: np.ndarray, criterion: np.ndarray, on: np.ndarray
+) -> None:
+    for history, loss, value, of in zip(histories, losses, criterion, on, strict=True):
+        history.add(step, seconds, loss=float(loss[of].mean()), validation=float(value.min()))
 
 
 def train_each(

@@ -8,7 +8,6 @@ import numpy as np
 
 from ..._states import INVERTIBLE, Numbers, Whole
 from .base import TransportMap
-from .networks import as_arrays
 
 
 class IdentityMap(TransportMap):
@@ -73,7 +72,9 @@ class AffineMap(TransportMap):
     fields: ClassVar = {"matrix": Numbers("dd", INVERTIBLE), "source_mean": Numbers("d"), "target_mean": Numbers("d")}
 
     def __init__(self, matrix: np.ndarray, source_mean: np.ndarray, target_mean: np.ndarray) -> None:
-        self.matrix, self.source_mean, self.target_mean = as_arrays((matrix, source_mean, target_mean))
+        self.matrix = np.asarray(matrix, dtype=np.float32)
+        self.source_mean = np.asarray(source_mean, dtype=np.float32)
+        self.target_mean = np.asarray(target_mean, dtype=np.float32)
         self.n_dims = len(self.matrix)
         self._inverse = np.linalg.inv(self.matrix.astype(np.float64)).astype(np.float32)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 import inspect
+import pkgutil
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self
 
@@ -25,6 +26,12 @@ MAX_NESTED = 10
 """Maps within which another one is, at most."""
 MAX_SEVERAL = 1000
 """Steps of a chain, at most."""
+PLACES = {
+    "potential": f"{__package__}.potential:PotentialMap",
+    "mlp": f"{__package__}.mlp:MLPMap",
+    "dual_mlp": f"{__package__}.mlp:DualMLPMap",
+}
+"""Where kinds of maps are that are imported when one is read, by their names; solvers add those that come with them."""
 
 type State = dict[str, Any]
 
@@ -49,13 +56,21 @@ class TransportMap(abc.ABC):
         super().__init_subclass__(**kwargs)
         if "kind" not in cls.__dict__:
             return
-        held = TransportMap._kinds.get(cls.kind, cls)
+        at_home = PLACES.get(cls.kind) == f"{cls.__module__}:{cls.__qualname__}"
+        held = cls if at_home else TransportMap._of_kind(cls.kind) or cls
         # a class that is defined anew, as by a cell of a notebook that is run again, takes its own place
         if (held.__module__, held.__qualname__) != (cls.__module__, cls.__qualname__):
             raise ValueError(
                 f"kind {cls.kind!r} of {cls.__qualname__} is taken by {held.__qualname__}: choose another kind."
             )
         TransportMap._kinds[cls.kind] = cls
+
+    @classmethod
+    def _of_kind(cls, kind: str) -> type[TransportMap] | None:
+        """Return the class of a kind, if there is one."""
+        if kind not in cls._kinds and kind in PLACES:
+            cls._kinds[kind] = pkgutil.resolve_name(PLACES[kind])
+        return cls._kinds.get(kind)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__} in {self.n_dims:,} dimension{'s' * (self.n_dims != 1)}"
@@ -127,13 +142,13 @@ class TransportMap(abc.ABC):
         if not isinstance(state, Mapping) or "kind" not in state:
             raise ValueError(f"the state of a transport map is {shown(state)}; 'kind' is missing.")
         kind = str(state["kind"])
-        if kind not in cls._kinds:
-            valid = ", ".join(sorted(cls._kinds))
+        made = cls._of_kind(kind)
+        if made is None:
+            valid = ", ".join(sorted({*cls._kinds, *PLACES}))
             raise ValueError(
                 f"transport map of kind {kind!r} is unknown. Valid: {valid}. If it is of another package, import that "
                 "first; if of a later cellot-sc, upgrade."
             )
-        made = cls._kinds[kind]
         try:
             # those of a parent are about the arguments of the parent
             if (fields := made.__dict__.get("fields")) is not None:

@@ -67,10 +67,10 @@ def padded(function: Callable[[np.ndarray], jax.Array], x: np.ndarray, size: int
     return np.asarray(function(np.pad(x, ((0, size - len(x)), (0, 0)))))[: len(x)]
 
 
-def in_chunks(function: Callable[[np.ndarray], jax.Array], y: np.ndarray) -> np.ndarray:
-    """Apply a compiled inverse to cells, :data:`CHUNK` at a time."""
+def in_chunks(function: Callable[[np.ndarray], jax.Array], y: np.ndarray, size: int = CHUNK) -> np.ndarray:
+    """Apply a compiled function, such as an inverse, to so many cells at a time, whatever their number."""
     out = np.empty_like(y)
-    for start in range(0, len(y), CHUNK):
-        part = slice(start, start + CHUNK)
-        out[part] = padded(function, y[part], CHUNK)
+    for start in range(0, len(y), size):
+        part = slice(start, start + size)
+        out[part] = padded(function, y[part], size)
     return out

@@ -10,13 +10,15 @@ import jax
 import numpy as np
 
 from ..._states import MAX_LAYERS, Group, Numbers, OneOf, Tree, Whole
-from .._ott import BasePotential
 from . import networks
 from .base import TransportMap
-from .invert import in_chunks, newton, padded
-from .networks import Params, as_arrays
+from .invert import in_chunks, newton
+from .networks import BasePotential, Params, as_arrays
 
 NETWORKS: dict[str, Callable[..., BasePotential]] = {"ICNN": networks.ICNN, "PaperICNN": networks.PaperICNN}
+
+CHUNK = 1024
+"""Cells that are transported at a time: as many as there are validation cells at most."""
 
 
 class PotentialMap(TransportMap):
@@ -60,6 +62,7 @@ class PotentialMap(TransportMap):
         self.options = {name: int(value) for name, value in options.items()}
         self.params, self.source_mean, self.target_mean = as_arrays((dict(params), source_mean, target_mean))
         self.n_dims = len(self.source_mean)
+        self.n_networks = len(next(iter(self.params.values())))
         self._module = NETWORKS[self.network](**self.options)
 
     def potential(self, x: np.ndarray) -> np.ndarray:
@@ -69,8 +72,12 @@ class PotentialMap(TransportMap):
         return self._finite(np.asarray(values) + x @ self.target_mean, x)
 
     def _forward(self, x: np.ndarray) -> np.ndarray:
-        moved = padded(partial(_mean_gradient, self._module, self.params), x - self.source_mean)
-        return moved + self.target_mean
+        # one network and some cells at a time: the same compiled code for any number of either
+        x, total = x - self.source_mean, np.zeros_like(x)
+        for k in range(self.n_networks):
+            params = {name: leaf[k] for name, leaf in self.params.items()}
+            total += in_chunks(partial(_gradient, self._module, params), x, CHUNK)
+        return total / np.float32(self.n_networks) + self.target_mean
 
     def _backward(self, y: np.ndarray) -> np.ndarray:
         solve = partial(_conjugate, self._module, self.params)
@@ -83,8 +90,8 @@ def _mean_value(network: BasePotential, params: Params, x: jax.Array) -> jax.Arr
 
 
 @partial(jax.jit, static_argnames="network")
-def _mean_gradient(network: BasePotential, params: Params, x: jax.Array) -> jax.Array:
-    return jax.vmap(lambda p: networks.gradient(network, p, x))(params).mean(0)
+def _gradient(network: BasePotential, params: Params, x: jax.Array) -> jax.Array:
+    return networks.gradient(network, params, x)
 
 
 @partial(jax.jit, static_argnames="network")

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 from collections.abc import Sequence
-from functools import partial
-from typing import Any, ClassVar
+from typing import ClassVar, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 
 from .._loop import checkpoints, criteria, lack_of_fit, objectives
 from .._loop.batches import Ranges, gather, sample, valid_weights
 from .._loop.config import LoopConfig, LoopState, damped_update
-from .._loop.training import all_judged, train
+from .._loop.training import Trial, all_judged, train
 from .._maps import networks
 from .._maps.affine import AffineMap
 from .._maps.base import TransportMap
 from .._maps.networks import Params
 from .._maps.potential import PotentialMap
 from .._moments import moments, shares_of
-from .._problem import History, Problem, Progress, Solution
+from .._problem import History, Problem, Progress, Solution, tell
 from .gaussian import cautious_gaussian_map
 from .solver import Solver
 
@@ -41,8 +40,8 @@ class ICNNConfig(LoopConfig):
     width, depth
         Units per layer and layers of each network.
     penalties
-        Weights of the expectile penalty, in units of one over the mean cost: a network is fitted with each, all in one
-        computation, and validation cells choose.
+        Weights of the expectile penalty, in units of one over the mean cost: a network is fitted with each, and
+        validation cells choose: after three tenths of the steps those are given up that they tell from the best.
     min_steps
         Steps before which no map is taken.
     noise
@@ -53,15 +52,17 @@ class ICNNConfig(LoopConfig):
     width: int = 64
     depth: int = 2
     penalties: tuple[float, ...] = (1.0, 3.0, 10.0)
-    min_steps: int = 600
+    min_steps: int = 360
     noise: float = 0.2
     learning_rate: float = 2e-2
-    n_steps: int = 1500
-    check_every: int = 150
+    n_steps: int = 900
+    check_every: int = 90
     patience: int | None = 4
 
-    memory: ClassVar[float] = 0.99
+    memory: ClassVar[float] = 0.98
     """Share of the running average of the parameters that each step keeps."""
+    trial: ClassVar[float] = 0.3
+    """Share of the steps after which members are given up that validation cells tell from the best one."""
 
     @property
     def n_units(self) -> int:
@@ -83,18 +84,16 @@ class ICNNConfig(LoopConfig):
 
     def step(self, state: LoopState, x: jax.Array, y: jax.Array, key: jax.Array) -> tuple[LoopState, jax.Array]:
         """Return the state after one step on a batch, and the loss."""
-        x_key, y_key = jax.random.split(key)
-        x = x + state["noise"] * jax.random.normal(x_key, x.shape)
-        y = y + state["noise"] * jax.random.normal(y_key, y.shape)
+        # both clouds, and both networks, as one array: half as much is compiled
+        noise = state["noise"] * jax.random.normal(key, (2, *x.shape))
 
-        def loss(pair: tuple[Params, Params]) -> jax.Array:
-            return objectives.expectile(self.network, *pair, x, y, state["weight"])
+        def loss(pair: Params) -> jax.Array:
+            return objectives.expectile(self.network, pair, x + noise[0], y + noise[1], state["weight"])
 
-        pair = (state["f"], state["g"])
-        value, slopes = jax.value_and_grad(loss)(pair)
-        (f, g), optimizer = damped_update(self.optimizer, slopes, state["optimizer"], pair, state["damping"])
-        average = jax.tree.map(lambda a, b: b + self.memory * (a - b), state["average"], f)
-        return {**state, "f": f, "g": g, "average": average, "optimizer": optimizer}, value
+        value, slope = jax.value_and_grad(loss)(state["pair"])
+        pair, optimizer = damped_update(self.optimizer, slope, state["optimizer"], state["pair"], state["damping"])
+        average = jax.tree.map(lambda a, b: b[0] + self.memory * (a - b[0]), state["average"], pair)
+        return {**state, "pair": pair, "average": average, "optimizer": optimizer}, value
 
     def params(self, state: LoopState) -> Params:
         """Return the averaged parameters of the forward potential."""
@@ -112,6 +111,7 @@ def fit_icnn(problems: Sequence[Problem], config: ICNNConfig, seed: int, progres
     The map is the average of those networks that validation cells prefer. It is the affine start where none beats it,
     and where the start already explains the train cells: a network could only learn noise there, and none is fitted.
     """
+    tell(progress, "starting from the Gaussian map")
     train_clouds = [(p.source, p.target, p.source_weights, p.target_weights) for p in problems]
     starts = [cautious_gaussian_map(*cells) for cells in train_clouds]
     fits = [Solution(start, History(selected=0)) for start in starts]
@@ -139,6 +139,15 @@ def _fit_networks(
     method = dataclasses.replace(config, penalties=(1.0,), noise=0.0)
     clouds = gather(problems, [(start.source_mean, start.target_mean) for start in starts], seed)
     state = _start(method, config, problems, starts, seed)
+    views = zip(*map(np.asarray, clouds.ranges.view), strict=True)
+    judges = [_Judge.of(problem, criteria.View(*view), seed) for problem, view in zip(problems, views, strict=True)]
+
+    def passes(params: Params) -> np.ndarray:
+        maps = _members(config, starts, params)
+        kept = np.array([judge.equal_to_best(of) for judge, of in zip(judges, maps, strict=True)])
+        # numbers that are finite can have maps that are not
+        return kept | ~kept.any(1, keepdims=True)
+
     trained = train(
         method,
         state,
@@ -148,12 +157,22 @@ def _fit_networks(
         min_steps=min(config.min_steps, config.n_steps) if all_judged(problems) else config.n_steps,
         progress=progress,
         checkpoint=checkpoints.fit_checkpoint(config, problems, seed),
+        trial=Trial(math.ceil(config.trial * config.n_steps), passes),
     )
-    params = jax.tree.map(np.asarray, trained.params)
-    views = list(zip(*map(np.asarray, clouds.ranges.view), strict=True))
+    tell(progress, "choosing networks")
+    members = _members(config, starts, trained.params)
     fits = []
-    for i, (problem, start) in enumerate(zip(problems, starts, strict=True)):
-        members = [
+    for i, (start, judge) in enumerate(zip(starts, judges, strict=True)):
+        finite = [member for member, value in zip(members[i], trained.criterion[i], strict=True) if np.isfinite(value)]
+        fits.append(Solution(_choose(start, finite, judge), trained.histories[i]))
+    return fits
+
+
+def _members(config: ICNNConfig, starts: Sequence[AffineMap], params: Params) -> list[list[PotentialMap]]:
+    """Return the map of every member, for every problem."""
+    params = jax.tree.map(np.asarray, params)
+    return [
+        [
             PotentialMap(
                 "ICNN",
                 {"width": config.width, "depth": config.depth},
@@ -162,12 +181,9 @@ def _fit_networks(
                 start.target_mean,
             )
             for k in range(len(config.penalties))
-            if np.isfinite(trained.criterion[i, k])
         ]
-        valid = (sample(problem.source_valid, seed), sample(problem.target_valid, seed))
-        chosen = _choose(start, members, *valid, criteria.View(*views[i]), valid_weights(problem, seed))
-        fits.append(Solution(chosen, trained.histories[i]))
-    return fits
+        for i, start in enumerate(starts)
+    ]
 
 
 def _start(
@@ -183,44 +199,46 @@ def _start(
     scales = [np.sqrt(np.trace(spread) / problem.n_dims) for spread, problem in zip(spreads, problems, strict=True)]
     costs = [_mean_cost(problem, start, seed) for problem, start in zip(problems, starts, strict=True)]
     columns = (np.array(values, dtype=np.float32) for values in (scales, costs, config.penalties))
-    given = (method, np.uint32(seed), roots, config.noise, *columns)
-    config.check_room(_states.eval_shape(*given), 1, len(problems) * len(config.penalties), problems[0].n_dims)
-    return _states(*given)
+    n_dims, n_fits = problems[0].n_dims, len(problems) * len(config.penalties)
+    shapes = networks.shapes(method.network, n_dims)
+    one = {name: jax.ShapeDtypeStruct(shape, np.float32) for name, shape in shapes.items()}
+    # a pair of networks, what is remembered of both slopes and of their squares, and an average
+    config.check_room(one, 7 * n_fits, n_fits, n_dims)
+    return jax.device_put(_states(method, seed, roots, config.noise, *columns))
 
 
-@partial(jax.jit, static_argnames="method")
 def _states(
     method: ICNNConfig,
-    seed: np.uint32,
-    roots: Any,
+    seed: int,
+    roots: np.ndarray,
     noise: float,
-    scales: Any,
-    costs: Any,
-    penalties: Any,
+    scales: np.ndarray,
+    costs: np.ndarray,
+    penalties: np.ndarray,
 ) -> LoopState:
-    # compiled as one: a dozen small operations, each compiled on its own, take seconds
-    n_members, n_dims = len(penalties), roots.shape[-1]
+    # with numpy, as jax would compile for seconds what is computed once
+    n_problems, n_members, n_dims = len(scales), len(penalties), roots.shape[-1]
 
-    def network(stream: jax.Array, member: jax.Array) -> Params:
-        key = jax.random.fold_in(jax.random.key(seed), stream * n_members + member)
-        return method.network.init(key, jnp.zeros((1, n_dims)))["params"]
+    def all_of(leaf: np.ndarray) -> np.ndarray:
+        return np.broadcast_to(leaf, (n_problems, n_members, *leaf.shape[2:]))
 
-    random = jax.vmap(jax.vmap(network, (None, 0)), (0, None))(jnp.arange(1, 3), jnp.arange(n_members))
-
-    def state(roots: jax.Array, scale: jax.Array, cost: jax.Array, penalty: jax.Array, random: Params) -> LoopState:
-        f, g = ({name: p[k] for name, p in random.items()} | {"root": roots[k], "scale": scale} for k in range(2))
-        return {
-            "f": f,
-            "g": g,
-            "average": f,
-            "optimizer": method.optimizer.init((f, g)),
-            "damping": jnp.float32(1),
-            "weight": penalty / cost,
-            "noise": noise * scale,
-        }
-
-    per_problem = jax.vmap(state, in_axes=(None, None, None, 0, 1))
-    return jax.vmap(per_problem, in_axes=(1, 0, 0, None, None))(roots, scales, costs, penalties, random)
+    streams = [[[seed, member, side] for side in range(2)] for member in range(n_members)]
+    random = [[method.network.random(np.random.default_rng(key), n_dims) for key in keys] for keys in streams]
+    pair = {
+        name: all_of(np.array([[network[name] for network in member] for member in random])[None])
+        for name in random[0][0]
+    }
+    pair |= {"root": all_of(roots.swapaxes(0, 1)[:, None]), "scale": np.tile(scales[:, None, None], (1, n_members, 2))}
+    # at the start, an optimizer remembers nothing: zeros, whatever it is
+    memory = jax.eval_shape(method.optimizer.init, {name: leaf[0, 0] for name, leaf in pair.items()})
+    return {
+        "pair": pair,
+        "average": {name: leaf[:, :, 0] for name, leaf in pair.items()},
+        "optimizer": jax.tree.map(lambda leaf: np.zeros((n_problems, n_members, *leaf.shape), leaf.dtype), memory),
+        "damping": np.ones((n_problems, n_members), dtype=np.float32),
+        "weight": penalties / costs[:, None],
+        "noise": all_of(np.float32(noise) * scales[:, None]),
+    }
 
 
 def _mean_cost(problem: Problem, start: AffineMap, seed: int) -> float:
@@ -235,14 +253,34 @@ def _drawn(n_cells: int, weights: np.ndarray | None, rng: np.random.Generator) -
     return rng.integers(n_cells, size=2000) if weights is None else rng.choice(n_cells, 2000, p=shares_of(weights))
 
 
-def _choose(
-    start: AffineMap,
-    members: list[PotentialMap],
-    x: np.ndarray,
-    y: np.ndarray,
-    view: criteria.View,
-    weights: criteria.Weights = (None, None),
-) -> TransportMap:
+class _Judge(NamedTuple):
+    """The validation cells of a problem, by which its maps are compared."""
+
+    x: np.ndarray
+    y: np.ndarray
+    view: criteria.View
+    weights: criteria.Weights = (None, None)
+
+    @classmethod
+    def of(cls, problem: Problem, view: criteria.View, seed: int) -> _Judge:
+        valid = (sample(problem.source_valid, seed), sample(problem.target_valid, seed))
+        return cls(*valid, view, valid_weights(problem, seed))
+
+    @property
+    def can_tell(self) -> bool:
+        """Whether there are pairs of cells to compare."""
+        return min(len(self.x), len(self.y)) >= 2
+
+    def equal_to_best(self, members: Sequence[TransportMap]) -> list[bool]:
+        """Return which maps cannot be told from the best, by a standard error of the difference."""
+        if not self.can_tell:
+            return [True] * len(members)
+        scores = [criteria.local_score(member.transport(self.x), self.y, self.view, self.weights) for member in members]
+        best = min(scores, key=lambda score: score.value)
+        return [score.value - best.value <= criteria.standard_error(score, best) for score in scores]
+
+
+def _choose(start: AffineMap, members: Sequence[PotentialMap], judge: _Judge) -> TransportMap:
     """Return the average of the networks that validation cells cannot tell from the best one, or the affine start.
 
     The start is kept where the average does not beat it on the validation cells in the leading dimensions, or loses to
@@ -250,19 +288,14 @@ def _choose(
     """
     if not members:
         return start
-    chosen = members
-    if min(len(x), len(y)) >= 2:
-        moved = [member.transport(x) for member in members]
-        scores = [criteria.local_score(cells, y, view, weights) for cells in moved]
-        best = min(scores, key=lambda score: score.value)
-        equal = [score.value - best.value <= criteria.standard_error(score, best) for score in scores]
-        chosen = [member for member, keep in zip(members, equal, strict=True) if keep]
-        average = np.mean([cells for cells, keep in zip(moved, equal, strict=True) if keep], axis=0)
-        still = start.transport(x)
-        after, before = (criteria.local_score(cells, y, view, weights) for cells in (average, still))
+    chosen = [member for member, keep in zip(members, judge.equal_to_best(members), strict=True) if keep]
+    if judge.can_tell:
+        x, y, view, weights = judge
+        moved = [np.mean([member.transport(x) for member in chosen], axis=0), start.transport(x)]
+        after, before = (criteria.local_score(cells, y, view, weights) for cells in moved)
         if after.value >= before.value:
             return start
-        after, before = (criteria.energy_score(cells, y, weights) for cells in (average, still))
+        after, before = (criteria.energy_score(cells, y, weights) for cells in moved)
         if after.value - before.value > 2 * criteria.standard_error(after, before):
             return start
     first = members[0]

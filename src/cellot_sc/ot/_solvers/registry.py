@@ -9,29 +9,29 @@ from ... import _defaults, _numbers
 from ..._calls import plain
 from ..._compiled import kept
 from ..._plugins import Registry, nearest
+from .._maps.base import PLACES
 from .._problem import Problem, Progress, Solution
-from . import (
-    cae,
-    entropic,
-    expectile,
-    gaussian,
-    icnn,
-    identity,
-    mean_shift,
-    monge_gap,
-    neural_dual,
-    paper,
-    popalign,
-    scgen,
-)
 from .solver import Solver
 
-_FILES = (
-    *(identity, mean_shift, gaussian, icnn, entropic, popalign),
-    *(expectile, monge_gap, neural_dual, scgen, cae, paper),
+_NAMES = (
+    *("identity", "mean_shift", "gaussian", "icnn", "entropic", "popalign"),
+    *("expectile", "monge_gap", "neural_dual", "scgen", "cae", "paper"),
 )
-SOLVERS: Registry[Solver] = Registry(Solver, "cellot_sc.solvers", [file.SOLVER for file in _FILES])
+"""Solvers, and the files that they are in: those of networks take seconds to import, and are when they are used."""
+SOLVERS: Registry[Solver] = Registry(
+    Solver, "cellot_sc.solvers", places={name: f"{__package__}.{name}:SOLVER" for name in _NAMES}
+)
 """Every solver by its name."""
+PLACES |= {
+    name: f"{__package__}.{name}:{made}"
+    for name, made in {
+        "entropic": "EntropicMap",
+        "popalign": "MixtureMap",
+        "neural_dual": "NeuralDualMap",
+        "scgen": "ScgenMap",
+        "cae": "CaeMap",
+    }.items()
+}
 
 
 def register(solver: Solver) -> Solver:

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from anndata import AnnData
 
-from ... import _keys, _validate
+from ... import _keys, _validate, ot
 from ..._settings import logger
-from ...ot import EntropicMap, TransportMap
+from ...ot import TransportMap
 from ...pp import Space
 from ...pp._origin import Marks
 from .._fit import store
@@ -133,7 +133,7 @@ def _space(adata: AnnData, solved: Any) -> str:
     return _validate.solved_elsewhere(adata)
 
 
-def _entropic(solved: Any, pair: tuple[Any, Any]) -> EntropicMap:
+def _entropic(solved: Any, pair: tuple[Any, Any]) -> ot.EntropicMap:
     """Return the map of a pair, with potentials for the cost 1/2 |x - y|^2 instead of a multiple of |x - y|^2."""
     potentials = _validate.full_rank_solution(solved.solution, pair)
     # moscot has no public name for what it scaled the cost by
@@ -141,6 +141,6 @@ def _entropic(solved: Any, pair: tuple[Any, Any]) -> EntropicMap:
     _validate.squared_euclidean(geometry, pair)
     scale = 0.5 / float(geometry.inv_scale_cost)
     f, g = (np.asarray(potential, dtype=np.float64) * scale for potential in potentials)
-    return EntropicMap(
+    return ot.EntropicMap(
         np.asarray(geometry.x), np.asarray(geometry.y), f, g, float(geometry.epsilon) * scale
     )  # fmt: skip

@@ -8,7 +8,6 @@ import numpy as np
 from anndata import AnnData
 
 from ... import _keys, _validate
-from ...ot._unbalanced import unbalanced_marginals
 from .._fit.weights import cell_weights
 from .moscot import birth_and_death
 
@@ -89,6 +88,8 @@ def growth_columns(
             _validate.enough_cells(int(train.sum()), what=f"time {before!r}")
             _validate.enough_cells(int(late.sum()), what=f"time {after!r}")
             train_prior = None if expected is None else expected[train]
+            from ...ot._unbalanced import unbalanced_marginals
+
             sources, targets = unbalanced_marginals(early[train], later[late], prior=train_prior, tau=tau, seed=seed)
             sent[source] = _relative(sources.log_mass(early, expected), train)
             received[target] = _relative(targets.log_mass(later), late)

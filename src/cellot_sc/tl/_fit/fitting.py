@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from anndata import AnnData
-from tqdm.auto import tqdm
 
-from ... import _validate
-from ..._settings import logger, settings
+from ... import _progress, _validate
+from ..._settings import logger
 from ...ot import Solver
 from ...ot._solvers import registry
 from . import store
@@ -40,13 +39,7 @@ def fit_and_keep(
     """
     fit = fit.tied(cells.cells)
     problems = fit.problems(cells.cells)
-    with tqdm(desc=solver.name, disable=not settings.progress, leave=False) as bar:
-
-        def progress(done: int, total: int, metrics: dict[str, float]) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-            bar.set_postfix({name: f"{value:.3g}" for name, value in metrics.items()})
-
+    with _progress.meter(solver.name, "fitting") as progress:
         solutions = registry.run(solver, problems, config, fit.seed, progress)
     steps = [fit.unscaled(solution.map) for solution in solutions]
     maps = zip(fit.targets, steps if fit.times is None else chained(steps), strict=True)

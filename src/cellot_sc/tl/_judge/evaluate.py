@@ -9,10 +9,9 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from anndata import AnnData
-from tqdm.auto import tqdm
 
-from ... import _defaults, _keys, _validate
-from ..._settings import logger, settings
+from ... import _defaults, _keys, _progress, _validate
+from ..._settings import logger
 from ...metrics import METRICS, Metric
 from ...metrics._bootstrap import interval
 from ...ot import SOLVERS, Solver
@@ -191,13 +190,15 @@ def evaluate(
     expression = None if marker_sizes is None else cells.observed()
     plan = EvaluationPlan(chosen, marker_sizes, cell_sizes, n_boot, seed)
     judgements: dict[str, Judgement] = {}
-    for name in tqdm(judgeable, desc="evaluate", disable=not settings.progress, leave=False):
-        markers = None
-        if expression is not None:
-            train = parts == _keys.TRAIN
-            markers = in_order(expression, train & (labels == name), train & (labels == control))
-        target_maps = {model: by_target[name] for model, by_target in maps.items()}
-        judgements[name] = judge(data, plan, name, target_maps, markers)
+    with _progress.meter("evaluate", "judging") as progress:
+        for name in judgeable:
+            markers = None
+            if expression is not None:
+                train = parts == _keys.TRAIN
+                markers = in_order(expression, train & (labels == name), train & (labels == control))
+            target_maps = {model: by_target[name] for model, by_target in maps.items()}
+            judgements[name] = judge(data, plan, name, target_maps, markers)
+            progress(len(judgements), len(judgeable), {})
     discriminate(judgements, chosen, n_boot)
     table = _scored(judgements, chosen).assign(split=split, seed=fit.seed)[COLUMNS]
     logger.info("evaluated %d perturbations on split %r: %d models", len(judgeable), split, len(maps) + 1)
