@@ -5,6 +5,7 @@ from ._maps.affine import AffineMap, IdentityMap, MeanShiftMap
 from ._maps.autoencoder import Autoencoder
 from ._maps.base import TransportMap
 from ._maps.chain import ChainMap
+from ._maps.context import ContextMap
 from ._maps.mlp import DualMLPMap, MLPMap
 from ._maps.potential import PotentialMap
 from ._maps.weighted import WeightedMap
@@ -21,6 +22,7 @@ __all__ = [
     "Autoencoder",
     "AutoencoderConfig",
     "ChainMap",
+    "ContextMap",
     "DualMLPMap",
     "EntropicMap",
     "Solution",

@@ -15,6 +15,8 @@ from . import (
     entropic,
     expectile,
     gaussian,
+    group_gaussian,
+    group_shift,
     icnn,
     identity,
     mean_shift,
@@ -27,7 +29,7 @@ from . import (
 from .solver import Solver
 
 _FILES = (
-    *(identity, mean_shift, gaussian, icnn, entropic, popalign),
+    *(identity, mean_shift, gaussian, group_shift, group_gaussian, icnn, entropic, popalign),
     *(expectile, monge_gap, neural_dual, scgen, cae, paper),
 )
 SOLVERS: Registry[Solver] = Registry(Solver, "cellot_sc.solvers", [file.SOLVER for file in _FILES])
@@ -119,9 +121,9 @@ def fit(
     Raises
     ------
     ValueError
-        If there is no such solver, an option or the seed has an impossible value, cells have weights or groups of
-        which the solver knows nothing, the fit would not fit into memory, or the checkpoint that is to be resumed
-        cannot be read or belongs to another fit.
+        If there is no such solver, an option or the seed has an impossible value, cells have weights, groups or
+        contexts of which the solver knows nothing, the fit would not fit into memory, or the checkpoint that is to be
+        resumed cannot be read or belongs to another fit.
     TypeError
         If the solver has no such option.
     OSError
@@ -152,6 +154,9 @@ def run(
             f"solver {solver.name!r} cannot pair cells within groups: fit each group by itself, or choose another."
             f"{nearest('', able)}"
         )
+    if not solver.contexts and any(problem.source_contexts is not None for problem in problems):
+        able = [name for name, other in SOLVERS.items() if other.contexts]
+        raise ValueError(f"solver {solver.name!r} fits no map per context.{nearest('', able)}")
     with kept():
         solutions = solver.run(problems, config, seed, progress)
     if len(solutions) != len(problems):
