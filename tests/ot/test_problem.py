@@ -14,6 +14,8 @@ from cellot_sc.ot._problem import tell
 FEW: dict[str, dict[str, Any]] = {
     "mean_shift": {},
     "gaussian": {},
+    "group_shift": {},
+    "group_gaussian": {},
     "entropic": {"epsilons": (0.02, 0.01)},
     "icnn": {"width": 16, "penalties": (10.0,), "n_steps": 20, "check_every": 10, "min_steps": 10, "batch_size": 32},
 }
@@ -221,3 +223,22 @@ def test_a_meter_is_told_stages_if_it_wants_to_know_them() -> None:
     # a function, and nobody, need not know
     tell(lambda done, total, metrics: None, "compiling")
     tell(None, "compiling")
+
+
+def test_contexts_are_checked_and_named() -> None:
+    x = np.zeros((3, 1))
+    codes = {"source_contexts": [0, 1, -1], "target_contexts": [2, 1, 0]}
+    assert ot.Problem(x, x, **codes).context_names == (("0", "1", "2"),)
+    assert ot.Problem(x, x, **codes, context_names=[["a", "b", "c"]]).context_names == (("a", "b", "c"),)
+    two = {name: np.column_stack([of, of]) for name, of in codes.items()}
+    assert ot.Problem(x, x, **two).context_names == (("0", "1", "2"),) * 2
+    for wrong, said in (
+        ({"source_contexts": [0, 1, 2]}, "both or neither"),
+        (codes | {"source_contexts": [0, 1, -2]}, "source_contexts of shape"),
+        (codes | {"source_contexts": [0, 1]}, "source_contexts of shape"),
+        (codes | {"target_contexts": [0.0, 1.0, 2.0]}, "target_contexts of shape"),
+        (two | {"target_contexts": [0, 1, 2]}, "the same columns"),
+        (codes | {"context_names": [["a", "b"]]}, r"\[3\] are needed"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            ot.Problem(x, x, **wrong)

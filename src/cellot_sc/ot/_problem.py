@@ -28,6 +28,11 @@ class Problem:
         Validation cells, which choose between candidates and never move a weight. None by default.
     source_groups, target_groups
         Integer labels of the train cells, or ``None``: batches pair cells within a group only.
+    source_contexts, target_contexts
+        Integer code of the context of each train cell, such as its type, -1 where it is not known, or ``None``. With
+        several columns, contexts within contexts, such as patients within types: the outer first.
+    context_names
+        What the codes stand for: of every column, as many names as there are codes. They are numbered by default.
     source_weights, target_weights
         How much of its cloud each train cell stands for, in any unit, or ``None`` if they are alike: numbers that are
         not negative, such as the expected number of its descendants. Equal weights are the same as none, to the bit.
@@ -38,7 +43,8 @@ class Problem:
     ------
     ValueError
         If a cloud is no matrix, holds NaN or inf or has dimensions of its own, there are no train cells, groups or
-        weights are not one number, 0 or more, per cell, or some source cells are in a group without target cells.
+        weights are not one number, 0 or more, per cell, some source cells are in a group without target cells, or
+        contexts are not one code, or one row of codes, per cell, each with a name.
     TypeError
         If cells are sparse, or no real numbers.
 
@@ -55,6 +61,9 @@ class Problem:
     target_valid: np.ndarray = None  # type: ignore[assignment]
     source_groups: np.ndarray | None = None
     target_groups: np.ndarray | None = None
+    source_contexts: np.ndarray | None = None
+    target_contexts: np.ndarray | None = None
+    context_names: Any = None
     source_weights: np.ndarray | None = None
     target_weights: np.ndarray | None = None
     source_valid_weights: np.ndarray | None = None
@@ -71,10 +80,10 @@ class Problem:
                 raise ValueError(
                     f"{name} has {cells.shape[1]} dimensions and source {self.n_dims}: they need the same."
                 )
-            for kind in ("groups", "weights"):
+            for kind, checked in (("groups", _per_cell), ("contexts", _contexts), ("weights", _per_cell)):
                 label = f"{name}_{kind}"
                 if (values := getattr(self, label, None)) is not None:
-                    object.__setattr__(self, label, _per_cell(label, values, len(cells)))
+                    object.__setattr__(self, label, checked(label, values, len(cells)))
         if not (len(self.source) and len(self.target)):
             raise ValueError(
                 f"source has {len(self.source)} cells and target {len(self.target)}: both need some to learn from."
@@ -88,6 +97,33 @@ class Problem:
             raise ValueError(
                 f"source_groups has {alone.tolist()}, of which target_groups has no cell: leave these cells out."
             )
+
+        self._name_contexts()
+
+    def _name_contexts(self) -> None:
+        """Check that contexts are of both sides, and name them."""
+        source, target = self.source_contexts, self.target_contexts
+        if source is None or target is None:
+            if source is not target:
+                raise ValueError("source_contexts and target_contexts are needed both or neither.")
+            return
+        if source.shape[1:] != target.shape[1:]:
+            raise ValueError(
+                f"source_contexts has shape {source.shape} and target_contexts {target.shape}: both need the "
+                "same columns."
+            )
+        columns = [
+            np.concatenate([a, b]) for a, b in zip(np.atleast_2d(source.T), np.atleast_2d(target.T), strict=True)
+        ]
+        needed = [1 + int(column.max()) for column in columns]
+        given = self.context_names
+        names = [[str(i) for i in range(n)] for n in needed] if given is None else [list(of) for of in given]
+        if len(names) != len(needed) or any(len(of) < n for of, n in zip(names, needed, strict=True)):
+            raise ValueError(
+                f"context_names has {[len(of) for of in names]} names; {needed} are needed, one for each code of "
+                "a column."
+            )
+        object.__setattr__(self, "context_names", tuple(map(tuple, names)))
 
     @property
     def is_weighted(self) -> bool:
@@ -143,6 +179,17 @@ def _per_cell(name: str, given: Any, n_cells: int) -> np.ndarray | None:
             f"{name} of shape {values.shape}, {values.dtype}: {n_cells} {needed} are needed, one for each cell."
         )
     return None if is_weight and (not n_cells or (values == values[0]).all()) else values
+
+
+def _contexts(name: str, given: Any, n_cells: int) -> np.ndarray:
+    values = _array(name, given)
+    ok = values.ndim in (1, 2) and len(values) == n_cells and 0 not in values.shape[1:] and values.dtype.kind in "iu"
+    if not (ok and (values >= -1).all()):
+        raise ValueError(
+            f"{name} of shape {values.shape}, {values.dtype}: {n_cells} whole numbers, -1 or more, are needed, one for "
+            "each cell, or a row of them."
+        )
+    return values.astype(np.int64, copy=False)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from .._problem import Problem, Progress, Solution
 from .solver import Solver
 
 _NAMES = (
-    *("identity", "mean_shift", "gaussian", "icnn", "entropic", "popalign"),
+    *("identity", "mean_shift", "gaussian", "group_shift", "group_gaussian", "icnn", "entropic", "popalign"),
     *("expectile", "monge_gap", "neural_dual", "scgen", "cae", "paper"),
 )
 """Solvers, and the files that they are in: those of networks take seconds to import, and are when they are used."""
@@ -119,9 +119,9 @@ def fit(
     Raises
     ------
     ValueError
-        If there is no such solver, an option or the seed has an impossible value, cells have weights or groups of
-        which the solver knows nothing, the fit would not fit into memory, or the checkpoint that is to be resumed
-        cannot be read or belongs to another fit.
+        If there is no such solver, an option or the seed has an impossible value, cells have weights, groups or
+        contexts of which the solver knows nothing, the fit would not fit into memory, or the checkpoint that is to be
+        resumed cannot be read or belongs to another fit.
     TypeError
         If the solver has no such option.
     OSError
@@ -152,6 +152,9 @@ def run(
             f"solver {solver.name!r} cannot pair cells within groups: fit each group by itself, or choose another."
             f"{nearest('', able)}"
         )
+    if not solver.contexts and any(problem.source_contexts is not None for problem in problems):
+        able = [name for name, other in SOLVERS.items() if other.contexts]
+        raise ValueError(f"solver {solver.name!r} fits no map per context.{nearest('', able)}")
     with kept():
         solutions = solver.run(problems, config, seed, progress)
     if len(solutions) != len(problems):

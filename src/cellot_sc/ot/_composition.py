@@ -1,0 +1,102 @@
+"""How many cells of each context there are on either side, and weights that make it the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import chi2_contingency
+
+from ._problem import Problem
+
+CAP = 10.0
+"""Most that a cell counts, relative to what it counts where shares are equal."""
+LEVEL = 0.01
+"""Level of the test for shares that differ."""
+
+
+@dataclass(frozen=True)
+class Composition:
+    """Contexts of the cells of both sides.
+
+    Parameters
+    ----------
+    contexts
+        Codes of all contexts that some cell has, increasing.
+    n_source, n_target
+        Number of cells of each.
+    pvalue
+        Of a G test that their shares are the same on both sides, among contexts that both have.
+    n_unlabelled
+        Cells without a context on either side.
+    capped
+        Codes of those whose treated cells would have to count more than the cap.
+    source_weights, target_weights
+        Weight of each cell: contexts of both sides have the shares that they have in the source, cells of contexts on
+        one side only have none.
+    """
+
+    contexts: np.ndarray
+    n_source: np.ndarray
+    n_target: np.ndarray
+    pvalue: float
+    n_unlabelled: tuple[int, int]
+    capped: np.ndarray
+    source_weights: np.ndarray
+    target_weights: np.ndarray
+
+    @property
+    def shared(self) -> np.ndarray:
+        """Codes of the contexts with cells on both sides."""
+        return self.contexts[(self.n_source > 0) & (self.n_target > 0)]
+
+    @property
+    def differs(self) -> bool:
+        """Whether shares differ between the sides, beyond chance."""
+        return self.pvalue < LEVEL
+
+
+def composition(problem: Problem) -> Composition:
+    """Return the composition of a problem with contexts, by the first of their levels.
+
+    Raises
+    ------
+    ValueError
+        If no context has cells on both sides.
+    """
+    source, target = (outermost(of) for of in (problem.source_contexts, problem.target_contexts))
+    weights = [
+        np.ones(len(codes)) if given is None else given.astype(np.float64)
+        for codes, given in ((source, problem.source_weights), (target, problem.target_weights))
+    ]
+    # cells without a label are a stratum like the others, only without a map of their own
+    codes, position = np.unique(np.concatenate([source, target]), return_inverse=True)
+    ours, theirs = position[: len(source)], position[len(source) :]
+    counts = np.array([np.bincount(of, minlength=len(codes)) for of in (ours, theirs)])
+    masses = np.array([np.bincount(of, w, len(codes)) for of, w in zip((ours, theirs), weights, strict=True)])
+    both = (masses > 0).all(axis=0)
+    if not both[codes >= 0].any():
+        raise ValueError(
+            "no context has cells on both sides, so that none can show a response: choose contexts that have both."
+        )
+    shares = np.where(both, masses, 0) / masses[:, both].sum(axis=1, keepdims=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(both, shares[0] / shares[1], 0)
+    labelled, table = codes >= 0, counts[:, both & (codes >= 0)]
+    return Composition(
+        codes[labelled],
+        counts[0, labelled],
+        counts[1, labelled],
+        float(chi2_contingency(table, lambda_="log-likelihood").pvalue) if table.shape[1] > 1 else 1.0,
+        (int((source < 0).sum()), int((target < 0).sum())),
+        codes[(ratio > CAP) & labelled],
+        weights[0] * both[ours],
+        weights[1] * np.minimum(ratio, CAP)[theirs],
+    )
+
+
+def outermost(contexts: np.ndarray | None) -> np.ndarray:
+    """Return the codes of the first level."""
+    if contexts is None:
+        raise ValueError("the problem has no contexts.")
+    return contexts if contexts.ndim == 1 else contexts[:, 0]
