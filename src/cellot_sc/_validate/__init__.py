@@ -25,7 +25,7 @@ from ._columns import (
     table_rows,
     targets,
 )
-from ._contexts import contexts
+from ._contexts import context_columns
 from ._extras import installed
 from ._files import figure_file
 from ._fits import broken_fit, has_fit, kept_fit, kept_fits

@@ -11,7 +11,7 @@ from ._labels import group_labels
 from ._names import distinct, several
 
 
-def contexts(
+def context_columns(
     adata: AnnData, given: str | Sequence[str] | None, labels: np.ndarray, control: str, targets: Sequence[str]
 ) -> tuple[str, ...]:
     """Return the columns of the contexts of cells, the outer ones first; none with ``None``.

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy.stats import chi2_contingency
 
+from ._maps.base import TransportMap
 from ._problem import Problem
 
 CAP = 10.0
@@ -92,6 +95,35 @@ def composition(problem: Problem) -> Composition:
         codes[(ratio > CAP) & labelled],
         weights[0] * both[ours],
         weights[1] * np.minimum(ratio, CAP)[theirs],
+    )
+
+
+def beyond(problem: Problem, base: TransportMap) -> Problem:
+    """Return what a map leaves to be learnt: from cells that it has moved, all weighed by their composition."""
+
+    def moved(cells: np.ndarray, contexts: np.ndarray | None) -> np.ndarray:
+        return base.transport(cells, None if contexts is None else problem.named(contexts))
+
+    found = composition(problem)
+    weights: dict[str, Any] = {"source_weights": found.source_weights, "target_weights": found.target_weights}
+    valid = (problem.source_valid_contexts, problem.target_valid_contexts)
+    if all(of is not None and len(of) for of in valid):
+        judged = Problem(
+            *(problem.source_valid, problem.target_valid),
+            source_contexts=valid[0],
+            target_contexts=valid[1],
+            source_weights=problem.source_valid_weights,
+            target_weights=problem.target_valid_weights,
+        )
+        # where validation cells share no context they count as they are
+        with suppress(ValueError):
+            there = composition(judged)
+            weights |= {"source_valid_weights": there.source_weights, "target_valid_weights": there.target_weights}
+    return replace(
+        problem.pooled,
+        source=moved(problem.source, problem.source_contexts),
+        source_valid=moved(problem.source_valid, problem.source_valid_contexts),
+        **weights,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -26,11 +26,11 @@ class Problem:
         Treated train cells, shape ``(n_target, n_dims)``.
     source_valid, target_valid
         Validation cells, which choose between candidates and never move a weight. None by default.
-    source_groups, target_groups
-        Integer labels of the train cells, or ``None``: batches pair cells within a group only.
     source_contexts, target_contexts
         Integer code of the context of each train cell, such as its type, -1 where it is not known, or ``None``. With
         several columns, contexts within contexts, such as patients within types: the outer first.
+    source_valid_contexts, target_valid_contexts
+        The same of validation cells, -1 for all if they are not given.
     context_names
         What the codes stand for: of every column, as many names as there are codes. They are numbered by default.
     source_weights, target_weights
@@ -42,9 +42,8 @@ class Problem:
     Raises
     ------
     ValueError
-        If a cloud is no matrix, holds NaN or inf or has dimensions of its own, there are no train cells, groups or
-        weights are not one number, 0 or more, per cell, some source cells are in a group without target cells, or
-        contexts are not one code, or one row of codes, per cell, each with a name.
+        If a cloud is no matrix, holds NaN or inf or has dimensions of its own, there are no train cells, weights
+        are not one number, 0 or more, per cell, or contexts are not one code, or one row of codes, per cell, each with a name.
     TypeError
         If cells are sparse, or no real numbers.
 
@@ -59,10 +58,10 @@ class Problem:
     target: np.ndarray
     source_valid: np.ndarray = None  # type: ignore[assignment]
     target_valid: np.ndarray = None  # type: ignore[assignment]
-    source_groups: np.ndarray | None = None
-    target_groups: np.ndarray | None = None
     source_contexts: np.ndarray | None = None
     target_contexts: np.ndarray | None = None
+    source_valid_contexts: np.ndarray | None = None
+    target_valid_contexts: np.ndarray | None = None
     context_names: Any = None
     source_weights: np.ndarray | None = None
     target_weights: np.ndarray | None = None
@@ -80,7 +79,7 @@ class Problem:
                 raise ValueError(
                     f"{name} has {cells.shape[1]} dimensions and source {self.n_dims}: they need the same."
                 )
-            for kind, checked in (("groups", _per_cell), ("contexts", _contexts), ("weights", _per_cell)):
+            for kind, checked in (("contexts", _contexts), ("weights", _weights)):
                 label = f"{name}_{kind}"
                 if (values := getattr(self, label, None)) is not None:
                     object.__setattr__(self, label, checked(label, values, len(cells)))
@@ -88,16 +87,6 @@ class Problem:
             raise ValueError(
                 f"source has {len(self.source)} cells and target {len(self.target)}: both need some to learn from."
             )
-        if self.source_groups is None or self.target_groups is None:
-            if self.source_groups is not self.target_groups:
-                raise ValueError(
-                    "source_groups and target_groups are needed both or neither: cells are paired by them."
-                )
-        elif (alone := np.setdiff1d(self.source_groups, self.target_groups)).size:
-            raise ValueError(
-                f"source_groups has {alone.tolist()}, of which target_groups has no cell: leave these cells out."
-            )
-
         self._name_contexts()
 
     def _name_contexts(self) -> None:
@@ -124,6 +113,18 @@ class Problem:
                 "a column."
             )
         object.__setattr__(self, "context_names", tuple(map(tuple, names)))
+
+    def named(self, contexts: np.ndarray) -> np.ndarray:
+        """Return the names of contexts that are given as codes, empty where there is none."""
+        columns = contexts.reshape(len(contexts), -1).T
+        named = [np.array([*of, ""])[codes] for of, codes in zip(self.context_names, columns, strict=True)]
+        return np.stack(named, axis=1)
+
+    @property
+    def pooled(self) -> Problem:
+        """The same cells, without their contexts."""
+        names = [field.name for field in fields(self) if "context" in field.name]
+        return replace(self, **dict.fromkeys(names)) if self.source_contexts is not None else self
 
     @property
     def is_weighted(self) -> bool:
@@ -168,17 +169,16 @@ def _cells(name: str, given: Any) -> np.ndarray:
     return cells
 
 
-def _per_cell(name: str, given: Any, n_cells: int) -> np.ndarray | None:
-    """Return the group or the weight of each cell, or ``None`` for weights that are all alike."""
+def _weights(name: str, given: Any, n_cells: int) -> np.ndarray | None:
+    """Return the weight of each cell, or ``None`` for weights that are all alike."""
     values = _array(name, given)
-    is_weight = name.endswith("weights")
-    kinds, needed = ("fiub", "numbers, none negative or all 0,") if is_weight else ("iub", "whole numbers, 0 or more,")
-    ok = values.shape == (n_cells,) and (values.dtype.kind in kinds or not n_cells)
-    if not (ok and np.isfinite(values).all() and (values >= 0).all() and (values.any() or not (is_weight and n_cells))):
+    ok = values.shape == (n_cells,) and (values.dtype.kind in "fiub" or not n_cells)
+    if not (ok and np.isfinite(values).all() and (values >= 0).all() and (values.any() or not n_cells)):
         raise ValueError(
-            f"{name} of shape {values.shape}, {values.dtype}: {n_cells} {needed} are needed, one for each cell."
+            f"{name} of shape {values.shape}, {values.dtype}: {n_cells} numbers, none negative or all 0, are needed, one "
+            "for each cell."
         )
-    return None if is_weight and (not n_cells or (values == values[0]).all()) else values
+    return None if not n_cells or (values == values[0]).all() else values
 
 
 def _contexts(name: str, given: Any, n_cells: int) -> np.ndarray:

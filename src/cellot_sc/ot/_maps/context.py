@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -15,7 +15,7 @@ from .base import Inner, Several, State, TransportMap
 class ContextMap(TransportMap):
     """Maps of several contexts, such as cell types, and their parent, for cells of which the context is not known.
 
-    Used as it is, it is the parent: :meth:`transport`, :meth:`inverse` and :meth:`cost` know no labels. The map of a
+    Where the contexts of cells are given, each is moved by the map of its own, otherwise by the parent. The map of a
     context may have contexts itself, such as patients within a type.
 
     Parameters
@@ -77,15 +77,42 @@ class ContextMap(TransportMap):
         inner = self.maps[self.names.index(first)]
         return inner.at(*others) if isinstance(inner, ContextMap) else inner
 
+    def each(self, function: Callable[[TransportMap], TransportMap]) -> TransportMap:
+        """Return the same contexts, with what a function makes of each map and of the parent."""
+        return ContextMap(self.parent.each(function), [inner.each(function) for inner in self.maps], self.names)
+
+    def transport(self, x: np.ndarray, contexts: np.ndarray | None = None) -> np.ndarray:
+        """Return the treated state of every cell, by the map of its context; see :meth:`.TransportMap.transport`."""
+        return self._by_context("transport", x, contexts)
+
+    def inverse(self, y: np.ndarray, contexts: np.ndarray | None = None) -> np.ndarray:
+        """Return the untreated cell behind every treated one, by the map of its context."""
+        return self._by_context("inverse", y, contexts)
+
+    def cost(self, x: np.ndarray, contexts: np.ndarray | None = None) -> np.ndarray:
+        """Return what moving each cell by the map of its context costs, shape ``(n_cells,)``."""
+        return self._by_context("cost", x, contexts)
+
+    def _by_context(self, verb: str, x: np.ndarray, contexts: np.ndarray | None) -> np.ndarray:
+        if contexts is None:
+            return getattr(self.parent, verb)(x)
+        x, given = self._checked(x), np.asarray(contexts, dtype=str)
+        if given.ndim not in (1, 2) or len(given) != len(x):
+            raise ValueError(
+                f"contexts has shape {given.shape}; one name, or a row of names, is needed for {len(x)} cells."
+            )
+        rows, inverse = np.unique(given.reshape(len(x), -1), axis=0, return_inverse=True)
+        out = np.empty(len(x) if verb == "cost" else x.shape, dtype=np.float32)
+        for i, row in enumerate(rows.tolist()):
+            cells = inverse.ravel() == i
+            out[cells] = getattr(self.at(*row), verb)(x[cells])
+        return out
+
     def _forward(self, x: np.ndarray) -> np.ndarray:
         return self.parent._forward(x)
 
     def _backward(self, y: np.ndarray) -> np.ndarray:
         return self.parent._backward(y)
-
-    def cost(self, x: np.ndarray) -> np.ndarray:
-        """Return what the parent says that moving each cell costs, shape ``(n_cells,)``."""
-        return self.parent.cost(x)
 
     def state(self) -> State:
         """Return the state of the parent, that of each map by its number, and the names."""

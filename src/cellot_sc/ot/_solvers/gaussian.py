@@ -67,6 +67,5 @@ SOLVER = Solver(
     closed_form(lambda p: gaussian_map(p.source, p.target, p.source_weights, p.target_weights)),
     label="Gaussian map",
     weighs=True,
-    pairs=True,
     affine="affine",
 )

@@ -119,8 +119,8 @@ def fit(
     Raises
     ------
     ValueError
-        If there is no such solver, an option or the seed has an impossible value, cells have weights, groups or
-        contexts of which the solver knows nothing, the fit would not fit into memory, or the checkpoint that is to be
+        If there is no such solver, an option or the seed has an impossible value, cells have weights or contexts
+        of which the solver knows nothing, the fit would not fit into memory, or the checkpoint that is to be
         resumed cannot be read or belongs to another fit.
     TypeError
         If the solver has no such option.
@@ -146,12 +146,6 @@ def run(
     if not solver.weighs and any(problem.is_weighted for problem in problems):
         able = [name for name, other in SOLVERS.items() if other.weighs]
         raise ValueError(f"solver {solver.name!r} cannot weigh cells.{nearest('', able)}")
-    if not solver.pairs and any(problem.source_groups is not None for problem in problems):
-        able = [name for name, other in SOLVERS.items() if other.pairs]
-        raise ValueError(
-            f"solver {solver.name!r} cannot pair cells within groups: fit each group by itself, or choose another."
-            f"{nearest('', able)}"
-        )
     if not solver.contexts and any(problem.source_contexts is not None for problem in problems):
         able = [name for name, other in SOLVERS.items() if other.contexts]
         raise ValueError(f"solver {solver.name!r} fits no map per context.{nearest('', able)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -11,6 +12,7 @@ from scipy import stats
 from ... import _defaults
 from ..._settings import logger
 from ...ot import SOLVERS, Problem, TransportMap, fit
+from .._fit.fit import CLOUDS
 from .displacements import Displacements
 
 N_NULL = 50
@@ -119,22 +121,19 @@ def null(moves: Displacements, *, seed: int) -> Null:
 
 def _halving(whole: Problem, rng: np.random.Generator) -> Problem:
     """Return one random half of the control cells as the source and the other as the target."""
-    a, b = np.array_split(rng.permutation(len(whole.source)), 2)
-    c, d = np.array_split(rng.permutation(len(whole.source_valid)), 2)
-    weights, valid_weights = whole.source_weights, whole.source_valid_weights
-    return Problem(
-        *(whole.source[a], whole.source[b], whole.source_valid[c], whole.source_valid[d]),
-        **_some_contexts(whole, a, b, c, d),
-        source_weights=_some_weights(weights, a),
-        target_weights=_some_weights(weights, b),
-        source_valid_weights=_some_weights(valid_weights, c),
-        target_valid_weights=_some_weights(valid_weights, d),
-    )
+    halves = [*_halves(len(whole.source), rng), *_halves(len(whole.source_valid), rng)]
+    given: dict[str, Any] = {"context_names": whole.context_names}
+    for cloud, rows, of in zip(CLOUDS, halves, ("source",) * 2 + ("source_valid",) * 2, strict=True):
+        given[cloud] = getattr(whole, of)[rows]
+        weights, contexts = getattr(whole, f"{of}_weights"), getattr(whole, f"{of}_contexts")
+        # none count where all have the weight 0
+        given[f"{cloud}_weights"] = None if weights is None or not weights[rows].any() else weights[rows]
+        given[f"{cloud}_contexts"] = None if contexts is None else contexts[rows]
+    return Problem(**given)
 
 
-def _some_weights(weights: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
-    """Return the weights of some cells, ``None`` if they have none or none of them counts."""
-    return None if weights is None or not weights[rows].any() else weights[rows]
+def _halves(n_cells: int, rng: np.random.Generator) -> list[np.ndarray]:
+    return np.array_split(rng.permutation(n_cells), 2)
 
 
 def _inverse_sizes(problem: Problem) -> tuple[float, float]:

@@ -95,9 +95,9 @@ def cellot(
     KeyError
         If a column or the representation is missing.
     ValueError
-        If the control or a target is no category, the solver is unknown or cannot weigh cells, or knows no contexts, no category
-        of a context has both control and treated cells, the representation holds
-        NaN or inf, the feature weights are not positive, weights of cells are negative, missing or all 0 in a
+        If the control or a target is no category, the solver is unknown, cannot weigh cells or fits no map per
+        context, no category of a context has both control and treated cells, the representation holds NaN or inf, the
+        feature weights are not positive, weights of cells are negative, missing or all 0 in a
         condition, a condition has fewer than 10 train cells, or no file can hold ``key_added`` or something
         else than such maps is kept there.
     TypeError
@@ -117,7 +117,7 @@ def cellot(
     solver = SOLVERS.resolve(solver)
     config = registry.configure(solver, **options)
     seed = _validate.seed(seed)
-    columns = _validate.contexts(adata, context, labels, control, names)
+    columns = _validate.context_columns(adata, context, labels, control, names)
 
     cells = prepare(
         adata, perturbation_key, control, use_rep=use_rep, split_key=split_key, seed=seed, key_added=key_added

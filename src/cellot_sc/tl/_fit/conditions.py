@@ -47,4 +47,3 @@ def learnable(
     return _validate.learnable(
         counts, _validate.MIN_TRAIN_CELLS, named=named, where=where, unit="train cells", consequence="left out"
     )
-

@@ -20,6 +20,8 @@ from .weights import cell_weights
 
 PERTURBATIONS, COURSE, COUPLINGS = "perturbations", "time course", "couplings"
 """Kinds of fits: of :func:`cellot_sc.tl.cellot`, of :func:`cellot_sc.tl.trajectory`, and what was solved elsewhere."""
+CLOUDS = ("source", "target", "source_valid", "target_valid")
+"""The clouds of a problem."""
 MAX_LEARNT = 0.001
 """Share of the judged cells that may be taken for train cells by chance."""
 
@@ -27,6 +29,14 @@ MAX_LEARNT = 0.001
 def chained(steps: Sequence[TransportMap]) -> list[TransportMap]:
     """Return the map from the start of the first step to the end of every step."""
     return [steps[0], *(ChainMap(steps[: i + 1]) for i in range(1, len(steps)))]
+
+
+def _coded(contexts: np.ndarray) -> tuple[np.ndarray, list[list[str]]]:
+    """Return contexts as numbers, -1 where there is none, and what these stand for in each column."""
+    names = [sorted(set(column) - {""}) for column in contexts.T]
+    positions = [{"": -1} | {name: i for i, name in enumerate(of)} for of in names]
+    codes = [[position[label] for label in column] for position, column in zip(positions, contexts.T, strict=True)]
+    return np.array(codes, dtype=np.int64).T, names
 
 
 def _versions() -> dict[str, str]:
@@ -259,6 +269,7 @@ class Fit:
         used = (train | valid) & (labels[:, None] == names).any(axis=1)
         x = self.scaled(Space(adata, self.use_rep, origin=self.origin).read(used=used))
         contexts = self.contexts(adata)
+        codes, context_names = (None, None) if contexts is None else _coded(contexts)
         # in a time course, cells count differently at the two ends of a step
         ends = [names] * 2 if self.times is None else [list(dict.fromkeys(end)) for end in zip(*pairs, strict=True)]
         weights = [
@@ -280,8 +291,10 @@ class Fit:
             _validate.enough_cells(int((target & train).sum()), what=f"target {after!r}")
             masks = (source & train, target & train, source & valid, target & valid)
             cells, counts = zip(*map(cloud, masks, (0, 1, 0, 1)), strict=True)
-            known = (None,) * 4 if contexts is None else tuple(contexts[mask] for mask in masks)
-            problems.append(Problem(*cells, *known, *counts))
+            given = dict(zip((f"{cloud}_weights" for cloud in CLOUDS), counts, strict=True))
+            if codes is not None:
+                given |= {f"{cloud}_contexts": codes[mask] for cloud, mask in zip(CLOUDS, masks, strict=True)}
+            problems.append(Problem(*cells, **given, context_names=context_names))
         return problems
 
     def _seen(self, adata: AnnData) -> np.ndarray:
