@@ -102,6 +102,7 @@ from ._times import (
 )
 
 __all__ = [
+    "context_columns",
     "CLUSTERS",
     "DECODER",
     "FATES",

@@ -43,7 +43,8 @@ class Problem:
     ------
     ValueError
         If a cloud is no matrix, holds NaN or inf or has dimensions of its own, there are no train cells, weights
-        are not one number, 0 or more, per cell, or contexts are not one code, or one row of codes, per cell, each with a name.
+        are not one number, 0 or more, per cell, or contexts are not one code, or one row of codes, per cell, each with
+        a name.
     TypeError
         If cells are sparse, or no real numbers.
 
@@ -175,8 +176,8 @@ def _weights(name: str, given: Any, n_cells: int) -> np.ndarray | None:
     ok = values.shape == (n_cells,) and (values.dtype.kind in "fiub" or not n_cells)
     if not (ok and np.isfinite(values).all() and (values >= 0).all() and (values.any() or not n_cells)):
         raise ValueError(
-            f"{name} of shape {values.shape}, {values.dtype}: {n_cells} numbers, none negative or all 0, are needed, one "
-            "for each cell."
+            f"{name} of shape {values.shape}, {values.dtype}: {n_cells} numbers, none negative or all 0, are needed, "
+            "one for each cell."
         )
     return None if not n_cells or (values == values[0]).all() else values
 

@@ -112,8 +112,8 @@ def fit_icnn(problems: Sequence[Problem], config: ICNNConfig, seed: int, progres
     """Fit an ensemble of convex networks for every problem, beyond the affine maps of its contexts if it has any.
 
     Networks then lead from cells that the map of their context has moved to the treated ones, of which those of each
-    context count as many as control cells do: they learn what is left, from the cells of all contexts. Where nothing is,
-    or validation cells do not confirm it, the map of each context is the affine one.
+    context count as many as control cells do: they learn what is left, from the cells of all contexts. Where nothing
+    is, or validation cells do not confirm it, the map of each context is the affine one.
     """
     bases = [None if problem.source_contexts is None else group_gaussian_map(problem) for problem in problems]
     left = [problem if base is None else beyond(problem, base) for problem, base in zip(problems, bases, strict=True)]

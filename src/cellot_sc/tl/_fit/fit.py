@@ -211,7 +211,9 @@ class Fit:
         return _validate.split_labels(adata, self.split_key)
 
     def contexts(self, adata: AnnData, rows: np.ndarray | slice = slice(None)) -> np.ndarray | None:
-        """Return the context of cells as text, empty where they have none: shape ``(n_cells, n_levels)``, if there are any.
+        """Return the contexts of cells as text, empty where they have none, if there are any.
+
+        Their shape is ``(n_cells, n_levels)``.
 
         Raises
         ------
@@ -291,10 +293,10 @@ class Fit:
             _validate.enough_cells(int((target & train).sum()), what=f"target {after!r}")
             masks = (source & train, target & train, source & valid, target & valid)
             cells, counts = zip(*map(cloud, masks, (0, 1, 0, 1)), strict=True)
-            given = dict(zip((f"{cloud}_weights" for cloud in CLOUDS), counts, strict=True))
+            given: dict[str, Any] = dict(zip((f"{cloud}_weights" for cloud in CLOUDS), counts, strict=True))
             if codes is not None:
                 given |= {f"{cloud}_contexts": codes[mask] for cloud, mask in zip(CLOUDS, masks, strict=True)}
-            problems.append(Problem(*cells, **given, context_names=context_names))
+            problems.append(Problem(*cells, context_names=context_names, **given))
         return problems
 
     def _seen(self, adata: AnnData) -> np.ndarray:
