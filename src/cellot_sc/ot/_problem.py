@@ -124,8 +124,8 @@ class Problem:
     @property
     def pooled(self) -> Problem:
         """The same cells, without their contexts."""
-        names = [field.name for field in fields(self) if "context" in field.name]
-        return replace(self, **dict.fromkeys(names)) if self.source_contexts is not None else self
+        none: dict[str, Any] = {field.name: None for field in fields(self) if "context" in field.name}
+        return replace(self, **none)
 
     @property
     def is_weighted(self) -> bool:

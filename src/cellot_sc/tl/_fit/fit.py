@@ -293,10 +293,11 @@ class Fit:
             _validate.enough_cells(int((target & train).sum()), what=f"target {after!r}")
             masks = (source & train, target & train, source & valid, target & valid)
             cells, counts = zip(*map(cloud, masks, (0, 1, 0, 1)), strict=True)
-            given: dict[str, Any] = dict(zip((f"{cloud}_weights" for cloud in CLOUDS), counts, strict=True))
-            if codes is not None:
-                given |= {f"{cloud}_contexts": codes[mask] for cloud, mask in zip(CLOUDS, masks, strict=True)}
-            problems.append(Problem(*cells, context_names=context_names, **given))
+            given: dict[str, Any] = {"context_names": context_names}
+            for name, mask, points, count in zip(CLOUDS, masks, cells, counts, strict=True):
+                known = None if codes is None else codes[mask]
+                given |= {name: points, f"{name}_weights": count, f"{name}_contexts": known}
+            problems.append(Problem(**given))
         return problems
 
     def _seen(self, adata: AnnData) -> np.ndarray:
