@@ -44,7 +44,7 @@ class ICNNConfig(LoopConfig):
         Units per layer and layers of each network.
     penalties
         Weights of the expectile penalty, in units of one over the mean cost: a network is fitted with each, and
-        validation cells choose: after three tenths of the steps those are given up that they tell from the best.
+        validation cells choose: after two fifths of the steps those are given up that they tell from the best.
     min_steps
         Steps before which no map is taken.
     noise
@@ -64,7 +64,7 @@ class ICNNConfig(LoopConfig):
 
     memory: ClassVar[float] = 0.98
     """Share of the running average of the parameters that each step keeps."""
-    trial: ClassVar[float] = 0.3
+    trial: ClassVar[float] = 0.4
     """Share of the steps after which members are given up that validation cells tell from the best one."""
 
     @property
