@@ -85,24 +85,20 @@ class Level:
         """Return the sampling variance of the shifts, shape ``(k, d)``: between units where there are some.
 
         Between units it is that of means over clusters of cells (a sandwich), in which what a unit has on both sides
-        cancels out. Of few units it is uncertain: it is drawn towards the variance between cells times the mean ratio
-        of the two.
+        cancels out. Few units tell little of it, so that all contexts and dimensions share one design effect: the
+        median over contexts of its ratio to the variance between cells, at least 1.
         """
         cells = sum(
             np.diagonal(side.expected(prior), axis1=1, axis2=2) / side.sizes[:, None]
             for side, prior in ((self.source, source_prior), (self.target, target_prior))
         )
-        for i, (ours, theirs) in enumerate(zip(self.source.units, self.target.units, strict=True)):
-            names = {*ours, *theirs}
-            if len(names) < 2:
-                continue
-            zero = np.zeros(cells.shape[1])
-            pulls = np.array([theirs.get(name, zero) - ours.get(name, zero) for name in names])
-            units = (pulls**2).sum(axis=0) * len(names) / (len(names) - 1)
-            ratio = max(units.sum() / cells[i].sum(), 1.0)
-            n = len(names) - 1
-            cells[i] = (n * np.maximum(units, cells[i]) + PRIOR_CELLS * ratio * cells[i]) / (n + PRIOR_CELLS)
-        return cells
+        ratios = []
+        for ours, theirs, between_cells in zip(self.source.units, self.target.units, cells, strict=True):
+            names, zero = {*ours, *theirs}, np.zeros(cells.shape[1])
+            if len(names) > 1:
+                pulls = np.array([theirs.get(name, zero) - ours.get(name, zero) for name in names])
+                ratios.append((pulls**2).sum() * len(names) / (len(names) - 1) / between_cells.sum())
+        return cells * max(np.median(ratios), 1.0) if ratios else cells
 
 
 @dataclasses.dataclass(frozen=True)
