@@ -19,6 +19,7 @@ from ._problems import of_variable_genes
 
 FEW = (12, 25, 50, 100)
 """Cells of a context on either side to which it is thinned."""
+PATIENTS = ("101", "1015", "1016", "1039", "107", "1244", "1256", "1488")
 
 
 @dataclasses.dataclass(frozen=True)

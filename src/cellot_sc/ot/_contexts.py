@@ -85,24 +85,20 @@ class Level:
         """Return the sampling variance of the shifts, shape ``(k, d)``: between units where there are some.
 
         Between units it is that of means over clusters of cells (a sandwich), in which what a unit has on both sides
-        cancels out. Of few units it is uncertain: it is drawn towards the variance between cells times the mean ratio
-        of the two.
+        cancels out. Few units tell little of it, so that all contexts and dimensions share one design effect: the
+        median over contexts of its ratio to the variance between cells, at least 1.
         """
         cells = sum(
             np.diagonal(side.expected(prior), axis1=1, axis2=2) / side.sizes[:, None]
             for side, prior in ((self.source, source_prior), (self.target, target_prior))
         )
-        for i, (ours, theirs) in enumerate(zip(self.source.units, self.target.units, strict=True)):
-            names = {*ours, *theirs}
-            if len(names) < 2:
-                continue
-            zero = np.zeros(cells.shape[1])
-            pulls = np.array([theirs.get(name, zero) - ours.get(name, zero) for name in names])
-            units = (pulls**2).sum(axis=0) * len(names) / (len(names) - 1)
-            ratio = max(units.sum() / cells[i].sum(), 1.0)
-            n = len(names) - 1
-            cells[i] = (n * np.maximum(units, cells[i]) + PRIOR_CELLS * ratio * cells[i]) / (n + PRIOR_CELLS)
-        return cells
+        ratios = []
+        for ours, theirs, between_cells in zip(self.source.units, self.target.units, cells, strict=True):
+            names, zero = {*ours, *theirs}, np.zeros(cells.shape[1])
+            if len(names) > 1:
+                pulls = np.array([theirs.get(name, zero) - ours.get(name, zero) for name in names])
+                ratios.append((pulls**2).sum() * len(names) / (len(names) - 1) / between_cells.sum())
+        return cells * max(np.median(ratios), 1.0) if ratios else cells
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,29 +113,40 @@ class Response:
 def levels(problem: Problem) -> Iterator[Level]:
     """Yield the contexts of a problem that have cells on both sides, the outermost first."""
     assert problem.source_contexts is not None and problem.target_contexts is not None
+    clouds = (problem.source, problem.target)
     codes = [of.reshape(len(of), -1) for of in (problem.source_contexts, problem.target_contexts)]
-    weights = [
-        np.ones(len(of)) if given is None else given.astype(np.float64)
-        for of, given in zip(codes, (problem.source_weights, problem.target_weights), strict=True)
+    weights = [problem.source_weights, problem.target_weights]
+    # position of each cell's context in the level before, -1 without one
+    own = [
+        np.zeros(len(of), dtype=np.int64) if w is None else np.where(w > 0, 0, -1)
+        for of, w in zip(codes, weights, strict=True)
     ]
-    before: dict[tuple[int, ...], int] = {(): 0}
-    for depth in range(1, codes[0].shape[1] + 1):
-        known = [(of[:, :depth] >= 0).all(axis=1) & (w > 0) for of, w in zip(codes, weights, strict=True)]
-        here = [{*map(tuple, np.unique(of[ok, :depth], axis=0).tolist())} for of, ok in zip(codes, known, strict=True)]
-        paths = sorted(here[0] & here[1])
-        if not paths:
+    paths: list[tuple[int, ...]] = [()]
+    n_columns = codes[0].shape[1]
+    for column in range(n_columns):
+        base = 1 + max(int(of[:, column].max()) for of in codes)
+        numbers = [
+            np.where((before >= 0) & (of[:, column] >= 0), before * base + of[:, column], -1)
+            for before, of in zip(own, codes, strict=True)
+        ]
+        ours, theirs = (number[number >= 0] for number in numbers)
+        shared = np.intersect1d(ours, theirs)
+        if not shared.size:
             return
-        sides = []
-        for x, of, ok, w in zip((problem.source, problem.target), codes, known, weights, strict=True):
-            position = {path: i for i, path in enumerate(paths)}
-            own = np.array([position.get(tuple(row), -1) for row in of[:, :depth].tolist()])
-            units = of[:, depth] if depth < of.shape[1] else None
-            sides.append(_side(x, np.where(ok, own, -1), w, units, len(paths)))
-        yield Level(paths, np.array([before[path[:-1]] for path in paths]), sides[0], sides[1])
-        before = {path: i for i, path in enumerate(paths)}
+        parents, last = np.divmod(shared, base)
+        paths = [(*paths[parent], int(code)) for parent, code in zip(parents, last, strict=True)]
+        position = np.full(shared.max() + 2, -1)
+        position[shared] = np.arange(len(shared))
+        # what is beyond the last of the shared, and -1, has none
+        own = [position[np.minimum(number, len(position) - 1)] for number in numbers]
+        units = [of[:, column + 1] if column + 1 < n_columns else None for of in codes]
+        source, target = (_side(*of, len(paths)) for of in zip(clouds, own, weights, units, strict=True))
+        yield Level(paths, parents, source, target)
 
 
-def _side(x: np.ndarray, codes: np.ndarray, weights: np.ndarray, units: np.ndarray | None, k: int) -> SideMoments:
+def _side(
+    x: np.ndarray, codes: np.ndarray, weights: np.ndarray | None, units: np.ndarray | None, k: int
+) -> SideMoments:
     d = x.shape[1]
     sizes, means, covariances = np.zeros(k), np.zeros((k, d)), np.zeros((k, d, d))
     pulls: list[dict[int, np.ndarray]] = []
@@ -148,14 +155,16 @@ def _side(x: np.ndarray, codes: np.ndarray, weights: np.ndarray, units: np.ndarr
     ends = np.searchsorted(codes[order], np.arange(k + 1))
     for i in range(k):
         rows = order[ends[i] : ends[i + 1]]
-        share = shares_of(weights[rows])
-        n = sizes[i] = effective_size(len(rows), weights[rows])
-        means[i] = share @ x[rows]
-        z = x[rows] - means[i]
-        weighed = z * share[:, None]
+        z = x[rows].astype(np.float64)
+        share = None if weights is None else shares_of(weights[rows])
+        n = sizes[i] = effective_size(len(rows), share)
+        means[i] = z.mean(axis=0) if share is None else share @ z
+        z -= means[i]
+        weighed = z / n if share is None else z * share[:, None]
         empirical = z.T @ weighed
         covariances[i] = empirical / (1 - 1 / n) if n > 1 else empirical
-        fourth += n * (share @ (z**2).sum(axis=1) ** 2 - (empirical**2).sum())
+        squares = np.einsum("nd,nd->n", z, z) ** 2
+        fourth += n * ((squares.mean() if share is None else share @ squares) - (empirical**2).sum())
         gaussian += n * (np.trace(empirical) ** 2 + (empirical**2).sum())
         inner = {} if units is None else {u: weighed[units[rows] == u].sum(axis=0) for u in np.unique(units[rows])}
         pulls.append(inner)

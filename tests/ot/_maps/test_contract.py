@@ -122,8 +122,8 @@ def changed(state: Mapping[str, Any], path: tuple[str, ...], change: Any) -> dic
 
 
 def of_arrays(change: Any, otherwise: Any) -> Any:
-    """Return a change of arrays, and what anything else becomes."""
-    return lambda value: change(value) if isinstance(value, np.ndarray) else otherwise
+    """Return a change of arrays of numbers, and what anything else becomes."""
+    return lambda value: change(value) if isinstance(value, np.ndarray) and value.dtype != object else otherwise
 
 
 REFUSED: dict[str, Any] = {

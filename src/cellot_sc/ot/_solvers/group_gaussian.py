@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from .._composition import composition
+import numpy as np
+
+from .._composition import composition, outermost
 from .._contexts import context_map, responses
 from .._maps.affine import AffineMap
 from .._maps.base import TransportMap
@@ -22,20 +24,28 @@ def group_gaussian_map(problem: Problem) -> TransportMap:
     if problem.source_contexts is None:
         return cautious_gaussian_map(problem.source, problem.target, problem.source_weights, problem.target_weights)
     found = composition(problem)
-    parent = cautious_gaussian_map(problem.source, problem.target, found.source_weights, found.target_weights)
+    measured = responses(problem)
+    level = measured[0][0]
+    # with equal shares on both sides, only what varies within contexts is noise
+    shares = np.array([found.source_weights[outermost(problem.source_contexts) == k].sum() for (k,) in level.paths])
+    shares /= found.source_weights.sum()
+    within = sum(np.trace(side.covariances, axis1=1, axis2=2) / side.sizes for side in (level.source, level.target))
+    parent = cautious_gaussian_map(
+        problem.source,
+        problem.target,
+        found.source_weights,
+        found.target_weights,
+        mean_noise=float(shares**2 @ within),
+    )
     maps = [
-        (
-            level,
-            [
-                AffineMap(bures_matrix(before, after), mean, mean + shift)
-                for before, after, mean, shift in zip(
-                    response.source, response.target, level.source.means, response.shifts, strict=True
-                )
-            ],
-        )
-        for level, response in responses(problem)
+        (level, [*map(_map, response.source, response.target, level.source.means, response.shifts)])
+        for level, response in measured
     ]
     return context_map(problem, parent, maps)
+
+
+def _map(before: np.ndarray, after: np.ndarray, mean: np.ndarray, shift: np.ndarray) -> AffineMap:
+    return AffineMap(bures_matrix(before, after), mean, mean + shift)
 
 
 SOLVER = Solver(
