@@ -67,10 +67,24 @@ def composition(problem: Problem) -> Composition:
     ValueError
         If no context has cells on both sides.
     """
-    source, target = (outermost(of) for of in (problem.source_contexts, problem.target_contexts))
+    return compared(
+        outermost(problem.source_contexts),
+        outermost(problem.target_contexts),
+        problem.source_weights,
+        problem.target_weights,
+    )
+
+
+def compared(
+    source: np.ndarray,
+    target: np.ndarray,
+    source_weights: np.ndarray | None = None,
+    target_weights: np.ndarray | None = None,
+) -> Composition:
+    """Return the composition of two clouds, given the code of each cell, -1 where there is none, and its weight."""
     weights = [
         np.ones(len(codes)) if given is None else given.astype(np.float64)
-        for codes, given in ((source, problem.source_weights), (target, problem.target_weights))
+        for codes, given in ((source, source_weights), (target, target_weights))
     ]
     # cells without a label are a stratum like the others, only without a map of their own
     codes, position = np.unique(np.concatenate([source, target]), return_inverse=True)
@@ -96,6 +110,15 @@ def composition(problem: Problem) -> Composition:
         weights[0] * both[ours],
         weights[1] * np.minimum(ratio, CAP)[theirs],
     )
+
+
+def comparable(problem: Problem) -> bool:
+    """Return whether some context has cells on both sides, as many as count."""
+    if problem.source_contexts is None:
+        return False
+    sides = ((problem.source_contexts, problem.source_weights), (problem.target_contexts, problem.target_weights))
+    ours, theirs = (outermost(of)[slice(None) if count is None else count > 0] for of, count in sides)
+    return bool(np.isin(ours[ours >= 0], theirs).any())
 
 
 def beyond(problem: Problem, base: TransportMap) -> Problem:

@@ -124,6 +124,8 @@ class Problem:
     @property
     def pooled(self) -> Problem:
         """The same cells, without their contexts."""
+        if self.source_contexts is None:
+            return self
         none: dict[str, Any] = {field.name: None for field in fields(self) if "context" in field.name}
         return replace(self, **none)
 

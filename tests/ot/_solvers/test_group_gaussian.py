@@ -62,8 +62,9 @@ def test_cells_of_one_side_only_change_no_map() -> None:
 def test_contexts_within_contexts() -> None:
     given = problem([(200, 200)] * 4)
     patients = np.arange(800) % 2
-    both = [np.column_stack([codes, patients]) for codes in (given.source_contexts, given.target_contexts)]
-    nested = ot.Problem(given.source, given.target, source_contexts=both[0], target_contexts=both[1])
+    types = np.repeat(np.arange(4), 200)
+    both = np.column_stack([types, patients])
+    nested = ot.Problem(given.source, given.target, source_contexts=both, target_contexts=both)
     [(transport, _)] = ot.fit([nested], "group_gaussian")
     # patients do not differ, so that their maps are that of the type
     x = clouds(100, 2, 0, treated=False).astype(np.float32)

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from cellot_sc import ot
 
 SOURCE = np.array([[0.0], [2.0], [10.0], [12.0]])
 TARGET = np.array([[3.0], [13.0], [14.0], [15.0]])
-CODES = {"source_contexts": np.array([0, 0, 1, 1]), "target_contexts": np.array([0, 1, 1, 1])}
+CODES: dict[str, Any] = {"source_contexts": np.array([0, 0, 1, 1]), "target_contexts": np.array([0, 1, 1, 1])}
 
 
-def fitted(**kwargs: object) -> ot.TransportMap:
+def fitted(**kwargs: Any) -> ot.TransportMap:
     [(transport, _)] = ot.fit([ot.Problem(SOURCE, TARGET, **kwargs)], "group_shift")
     return transport
 

@@ -9,6 +9,7 @@ from ... import _defaults, _numbers
 from ..._calls import plain
 from ..._compiled import kept
 from ..._plugins import Registry, nearest
+from .._composition import comparable
 from .._maps.base import PLACES
 from .._problem import Problem, Progress, Solution
 from .solver import Solver
@@ -102,7 +103,7 @@ def fit(
     Parameters
     ----------
     problems
-        Pairs of clouds in the same space.
+        Pairs of clouds in the same space. One of which no context has cells on both sides is fitted without contexts.
     solver
         Name in :data:`SOLVERS`, or a solver itself.
     seed
@@ -149,6 +150,8 @@ def run(
     if not solver.contexts and any(problem.source_contexts is not None for problem in problems):
         able = [name for name, other in SOLVERS.items() if other.contexts]
         raise ValueError(f"solver {solver.name!r} fits no map per context.{nearest('', able)}")
+    # contexts that are on one side each show no response
+    problems = [problem if comparable(problem) else problem.pooled for problem in problems]
     with kept():
         solutions = solver.run(problems, config, seed, progress)
     if len(solutions) != len(problems):

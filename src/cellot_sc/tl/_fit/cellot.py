@@ -117,7 +117,8 @@ def cellot(
     solver = SOLVERS.resolve(solver)
     config = registry.configure(solver, **options)
     seed = _validate.seed(seed)
-    columns = _validate.context_columns(adata, context, labels, control, names)
+    taken = {perturbation_key: "perturbation_key", split_key: "split_key"}
+    columns = _validate.context_columns(adata, context, labels, control, names, taken=taken)
 
     cells = prepare(
         adata, perturbation_key, control, use_rep=use_rep, split_key=split_key, seed=seed, key_added=key_added

@@ -222,7 +222,7 @@ class Fit:
         """
         if not self.context:
             return None
-        return np.stack([_validate.group_labels(adata, key, what="context")[rows] for key in self.context], axis=1)
+        return np.stack([_validate.context_labels(adata, key)[rows] for key in self.context], axis=1)
 
     def controls(self, adata: AnnData) -> np.ndarray:
         """Return the positions of the control cells: the same errors as :meth:`labels`."""
@@ -240,7 +240,13 @@ class Fit:
             return inner
         return inner.each(lambda plain: WeightedMap(plain, np.asarray(self.feature_weights)))
 
-    def problems(self, adata: AnnData, pairs: Sequence[tuple[str, str]] | None = None) -> list[Problem]:
+    def problems(
+        self,
+        adata: AnnData,
+        pairs: Sequence[tuple[str, str]] | None = None,
+        *,
+        context: tuple[str, ...] | None = None,
+    ) -> list[Problem]:
         """Return the clouds of cells that were fitted; those that share their source cells share the array.
 
         Parameters
@@ -249,6 +255,8 @@ class Fit:
             The cells.
         pairs
             Labels of source and target cells. With ``None``, those between which maps were fitted.
+        context
+            Columns of ``obs`` with the contexts, with ``None`` those of the fit.
 
         Raises
         ------
@@ -270,7 +278,7 @@ class Fit:
             )
         used = (train | valid) & (labels[:, None] == names).any(axis=1)
         x = self.scaled(Space(adata, self.use_rep, origin=self.origin).read(used=used))
-        contexts = self.contexts(adata)
+        contexts = (self if context is None else replace(self, context=context)).contexts(adata)
         codes, context_names = (None, None) if contexts is None else _coded(contexts)
         # in a time course, cells count differently at the two ends of a step
         ends = [names] * 2 if self.times is None else [list(dict.fromkeys(end)) for end in zip(*pairs, strict=True)]
@@ -316,7 +324,7 @@ class Fit:
             for key in dict.fromkeys((self.source_weights, self.target_weights))
             if key is not None
         ]
-        columns += [_validate.texts(_validate.obs_key(adata, key, what="context")) for key in self.context]
+        columns += [_validate.context_labels(adata, key) for key in self.context]
         clouds = [seen & (labels == name) for name in (self.control, *self.targets)]
         return tuple(
             digest_of_cells(adata.obs_names[cloud], *(column[cloud] for column in columns)) for cloud in clouds
@@ -373,8 +381,7 @@ class Fit:
         if self.growth is not None:
             routes = {name: self.pairs[: self.targets.index(name) + 1] for name in targets}
         pairs = list(dict.fromkeys(pair for route in routes.values() for pair in route))
-        asked = self if context is None else replace(self, context=context)
-        problems = asked.problems(adata, pairs)
+        problems = self.problems(adata, pairs, context=context)
         pooled = [problem.pooled for problem in problems]
         maps = {}
         for solver in map(ot.SOLVERS.resolve, solvers):
