@@ -104,12 +104,19 @@ def compared(
         codes[labelled],
         counts[0, labelled],
         counts[1, labelled],
-        float(chi2_contingency(table, lambda_="log-likelihood").pvalue) if table.shape[1] > 1 else 1.0,
+        homogeneity(*table),
         (int((source < 0).sum()), int((target < 0).sum())),
         codes[(ratio > CAP) & labelled],
         weights[0] * both[ours],
         weights[1] * np.minimum(ratio, CAP)[theirs],
     )
+
+
+def homogeneity(n_source: np.ndarray, n_target: np.ndarray) -> float:
+    """Return the p-value of a G test that both sides have the same shares of each kind of cells."""
+    if len(n_source) < 2:
+        return 1.0
+    return float(chi2_contingency([n_source, n_target], lambda_="log-likelihood").pvalue)
 
 
 def comparable(problem: Problem) -> bool:
