@@ -15,7 +15,8 @@ from cellot_sc.tl._judge.scores import described
 def test_table_has_every_score_beside_the_baselines(page: Any, report: _report.Report) -> None:
     head, *rows = page.table("gap closed")
     assert head == [
-        "perturbation", "cells", "metric", "identity", "mean shift", "Gaussian map", "observed", "gap closed",
+        "perturbation", "cells", "metric", "identity", "mean shift", "Gaussian map", "mean shift per context",
+        "Gaussian map per context", "observed", "gap closed",
     ]  # fmt: skip
     metrics = [name for name in report.scores["metric"].unique() if not name.endswith("gap_closed")]
     names = ("drug <b>&amp;</b>", "drug_b")
@@ -24,11 +25,12 @@ def test_table_has_every_score_beside_the_baselines(page: Any, report: _report.R
     }
     table = report.scores.set_index(["perturbation", "group", "metric", "model"])["value"]
     for row in rows:
-        for model, shown in zip(("identity", "mean_shift", "gaussian", "observed"), row[3:7], strict=True):
+        models = ("identity", "mean_shift", "gaussian", "group_shift", "group_gaussian", "observed")
+        for model, shown in zip(models, row[3:9], strict=True):
             value = table[row[0], row[1], row[2], model]
             assert shown == number(value)
     closed = table["drug <b>&amp;</b>", "all", "energy_distance_frac_gap_closed", "gaussian"]
-    assert rows[0][7] == f"{100 * closed:.0f}\N{NO-BREAK SPACE}%"
+    assert rows[0][9] == f"{100 * closed:.0f}\N{NO-BREAK SPACE}%"
 
 
 class TestSummary:

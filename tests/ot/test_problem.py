@@ -232,7 +232,12 @@ def test_contexts_are_checked_and_named() -> None:
         (codes | {"source_contexts": [0, 1]}, "source_contexts of shape"),
         (codes | {"target_contexts": [0.0, 1.0, 2.0]}, "target_contexts of shape"),
         (two | {"target_contexts": [0, 1, 2]}, "the same columns"),
-        (codes | {"context_names": [["a", "b"]]}, r"\[3\] are needed"),
+        (codes | {"context_names": [["a", "b"]]}, r"context_names is .*; \[3\] names are needed"),
+        (codes | {"context_names": ["abc"]}, r"\[3\] names are needed"),
+        (codes | {"context_names": [["a", "b", 3]]}, r"\[3\] names are needed"),
+        ({"context_names": [["a"]]}, "both or neither"),
+        (two | {"source_valid": x, "source_valid_contexts": [0, 1, 2]}, "source_valid_contexts has shape .*columns"),
+        (codes | {"source_valid": x, "source_valid_contexts": [0, 1, 5], "context_names": [["a", "b", "c"]]}, "6"),
     ):
         with pytest.raises(ValueError, match=said):
             ot.Problem(x, x, **wrong)

@@ -8,7 +8,11 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from .._arrays import MOST_COMPARED
+from .._numbers import shown
 from ._maps.base import TransportMap
+
+CLOUDS = ("source", "target", "source_valid", "target_valid")
+"""The clouds of a problem."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ class Problem:
 
     def __post_init__(self) -> None:
         """Make arrays of what was given, check them, and drop weights that are all alike."""
-        for name in ("source", "target", "source_valid", "target_valid"):
+        for name in CLOUDS:
             given = getattr(self, name)
             none = given is None and name.endswith("valid")
             cells = np.empty((0, self.n_dims), dtype=np.float32) if none else _cells(name, given)
@@ -92,26 +96,30 @@ class Problem:
 
     def _name_contexts(self) -> None:
         """Check that contexts are of both sides, and name them."""
-        source, target = self.source_contexts, self.target_contexts
-        if source is None or target is None:
-            if source is not target:
-                raise ValueError("source_contexts and target_contexts are needed both or neither.")
+        found = {f"{name}_contexts": getattr(self, f"{name}_contexts") for name in CLOUDS}
+        given = {label: codes for label, codes in found.items() if codes is not None}
+        if not given and self.context_names is None:
             return
-        if source.shape[1:] != target.shape[1:]:
-            raise ValueError(
-                f"source_contexts has shape {source.shape} and target_contexts {target.shape}: both need the "
-                "same columns."
-            )
-        columns = [
-            np.concatenate([a, b]) for a, b in zip(np.atleast_2d(source.T), np.atleast_2d(target.T), strict=True)
+        if not {"source_contexts", "target_contexts"} <= set(given):
+            raise ValueError("source_contexts and target_contexts are needed both or neither.")
+        if len({codes.shape[1:] for codes in given.values()}) > 1:
+            shapes = ", ".join(f"{label} has shape {codes.shape}" for label, codes in given.items())
+            raise ValueError(f"{shapes}: all need the same columns.")
+        needed = [
+            max(1 + int(codes.reshape(len(codes), -1)[:, i].max(initial=-1)) for codes in given.values())
+            for i in range(1 if self.source_contexts.ndim == 1 else self.source_contexts.shape[1])  # type: ignore[union-attr]
         ]
-        needed = [1 + int(column.max()) for column in columns]
-        given = self.context_names
-        names = [[str(i) for i in range(n)] for n in needed] if given is None else [list(of) for of in given]
-        if len(names) != len(needed) or any(len(of) < n for of, n in zip(names, needed, strict=True)):
+        names = [[str(i) for i in range(n)] for n in needed] if self.context_names is None else self.context_names
+        lists = isinstance(names, list | tuple) and all(isinstance(of, list | tuple) for of in names)
+        if not (
+            lists
+            and [len(of) >= n for of, n in zip(names, needed, strict=False)] == [True] * len(needed)
+            and len(names) == len(needed)
+            and all(isinstance(name, str) for of in names for name in of)
+        ):
             raise ValueError(
-                f"context_names has {[len(of) for of in names]} names; {needed} are needed, one for each code of "
-                "a column."
+                f"context_names is {shown(names)}; {needed} names are needed, a list of one for each code of every "
+                "column."
             )
         object.__setattr__(self, "context_names", tuple(map(tuple, names)))
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from anndata import AnnData, read_h5ad
 
-from cellot_sc.ot import ContextMap, MeanShiftMap, TransportMap
+from cellot_sc.ot import ChainMap, ContextMap, MeanShiftMap, TransportMap
 from cellot_sc.ot._maps.contract import check_map
 
 PARENT, B, T = (MeanShiftMap(np.full(2, value)) for value in (1.0, 2.0, 3.0))
@@ -31,6 +31,40 @@ def test_contexts_within_contexts() -> None:
     assert maps.at("T cells", "patient 1") is PARENT
     np.testing.assert_array_equal(maps.at("B cells").transport(CELLS), B.transport(CELLS))
     check_map(maps, CELLS)
+
+
+def test_every_cell_moves_by_the_map_of_its_context() -> None:
+    maps = ContextMap(PARENT, [ContextMap(B, [T], ["p1"]), T], ["B cells", "T cells"])
+    contexts = np.array(
+        [["B cells", "p1"], ["B cells", "p2"], ["B cells", ""], ["", "p1"], ["NK", "p1"], ["T cells", ""]]
+    )
+    expected = [T, B, B, PARENT, PARENT, T]
+    for verb in ("transport", "inverse", "cost"):
+        alone = [getattr(one, verb)(CELLS[[i]])[0] for i, one in enumerate(expected)]
+        np.testing.assert_array_equal(getattr(maps, verb)(CELLS[:6], contexts), alone)
+    # of one level, the maps of the types; of cells of which none is known, the parent
+    np.testing.assert_array_equal(maps.transport(CELLS[:6], contexts[:, 0])[:3], B.transport(CELLS[:3]))
+    np.testing.assert_array_equal(maps.transport(CELLS), PARENT.transport(CELLS))
+    # who knows no contexts does not mind them
+    np.testing.assert_array_equal(B.transport(CELLS[:6], contexts), B.transport(CELLS[:6]))
+    assert maps.transport(CELLS[:0], contexts[:0]).shape == (0, 2)
+
+
+@pytest.mark.parametrize("contexts", [np.array(["a"] * 3), np.array("a"), np.full((20, 1, 1), "a")])
+def test_contexts_of_other_cells_are_refused(contexts: np.ndarray) -> None:
+    maps = ContextMap(PARENT, [B], ["a"])
+    with pytest.raises(ValueError, match=r"contexts has shape .*; one name, or a row of names, is needed for 20 cells"):
+        maps.transport(CELLS, contexts)
+
+
+def test_a_function_of_each_map() -> None:
+    maps = ContextMap(PARENT, [ContextMap(B, [T], ["p1"])], ["B cells"])
+    doubled = maps.each(lambda one: ChainMap([one, one]))
+    assert isinstance(doubled, ContextMap)
+    for contexts, once in (((None,), PARENT), (("B cells",), B), (("B cells", "p1"), T)):
+        twice = once.transport(once.transport(CELLS))
+        np.testing.assert_allclose(doubled.at(*contexts).transport(CELLS), twice, atol=1e-6)
+    assert PARENT.each(lambda one: B) is B
 
 
 def test_is_kept_on_disk(tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ class ContextMap(TransportMap):
             raise ValueError(
                 f"contexts has shape {given.shape}; one name, or a row of names, is needed for {len(x)} cells."
             )
-        rows, inverse = np.unique(given.reshape(len(x), -1), axis=0, return_inverse=True)
+        rows, inverse = np.unique(given[:, None] if given.ndim == 1 else given, axis=0, return_inverse=True)
         out = np.empty(len(x) if verb == "cost" else x.shape, dtype=np.float32)
         for i, row in enumerate(rows.tolist()):
             cells = inverse.ravel() == i
