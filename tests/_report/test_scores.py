@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from anndata import AnnData
 
+import cellot_sc as cs
 from cellot_sc import _report
 from cellot_sc._report import _scores
 from cellot_sc._report._table import number
@@ -31,6 +34,23 @@ def test_table_has_every_score_beside_the_baselines(page: Any, report: _report.R
             assert shown == number(value)
     closed = table["drug <b>&amp;</b>", "all", "energy_distance_frac_gap_closed", "gaussian"]
     assert rows[0][9] == f"{100 * closed:.0f}\N{NO-BREAK SPACE}%"
+
+
+def test_composition(fitted: AnnData) -> None:
+    fit = cs.tl.maps(fitted).fit
+    assert _scores._composition(fitted, fit, None) == ""
+    same = "Control and treated cells have the same shares of each group, as far as can be told."
+    assert _scores._composition(fitted, fit, "cell_type") == same
+    adata = fitted.copy()
+    treated = (fit.labels(adata) == fit.targets[1]) & (fit.parts(adata) == "train")
+    adata.obs["kind"] = np.where(treated, "a", np.where(np.arange(adata.n_obs) % 4 > 0, "b", "a"))
+    text = _scores._composition(adata, fit, "kind")
+    assert text.startswith(f"Groups differ in abundance, most under {fit.targets[1]} ('")
+    assert "'a' 2" in text and " % of control and 100 % of treated cells" in text
+    assert text.endswith("turns them into each other; with context='kind' it does not.")
+    typed = dataclasses.replace(fit, context=("kind",))
+    assert _scores._composition(adata, typed, "kind").endswith("so that categories of 'kind' have equal shares.")
+    assert _scores._composition(adata, dataclasses.replace(fit, times=(0.0, 1.0, 2.0)), "kind") == ""
 
 
 class TestSummary:
