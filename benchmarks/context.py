@@ -33,8 +33,11 @@ from ._context_problems import (
 
 MIN_CELLS = 10
 OWN = "own Gaussian"
-POOLED = ("pooled shift", "pooled Gaussian", "weighted Gaussian")
-MODELS = ("no effect", *POOLED, "group_shift", OWN, "group_gaussian", "group_gaussian of patients", "observed")
+POOLED = ("pooled shift", "pooled Gaussian", "pooled default", "weighted Gaussian")
+CONTEXTS = ("group_shift", OWN, "group_gaussian", "group_gaussian of patients", "default")
+MODELS = ("no effect", *POOLED, *CONTEXTS, "observed")
+VALID_SHARE = 0.15
+"""Train cells by which networks are chosen."""
 SETS = ("chi11", "kang", "patients", "simulated", "few", "perturbench")
 TEST_SHARE = 0.25
 """Test cells for each train cell of a random split."""
@@ -47,8 +50,10 @@ def run(argv: Sequence[str]) -> int:
     parser = _output.parser("context", __doc__)
     parser.add_argument("--data", nargs="+", choices=SETS, default=list(SETS))
     parser.add_argument("--splits", type=int, default=10, help="splits of chi11, and draws of few cells")
+    parser.add_argument("--networks", type=int, default=0, help="splits to which the default solver is fitted, too")
     given = parser.parse_args(argv)
     scores = pd.DataFrame(row for name in given.data for row in SCORES[name](given.splits))
+    scores = pd.concat([scores, pd.DataFrame(row for name in given.data for row in _networks(name, given.networks))])
     _output.write("context", given.out, tables(scores))
     return 0
 
@@ -76,6 +81,29 @@ def predictions(task: ContextTask) -> dict[str, Predict]:
         inner = nested.map
         found["group_gaussian of patients"] = _at(inner, lambda name: str(task.contexts.index(name)))
     return found
+
+
+def networks(task: ContextTask) -> dict[str, Predict]:
+    """Return the predictions of the default solver, without contexts and with them."""
+    rng = np.random.default_rng(0)
+    parts = []
+    for side in (task.source, task.target):
+        is_valid = rng.random(len(side.cells)) < VALID_SHARE
+        parts.append((side.at(~is_valid), side.at(is_valid)))
+    (source, source_valid), (target, target_valid) = parts
+    problem = ot.Problem(
+        source.cells,
+        target.cells,
+        source_valid.cells,
+        target_valid.cells,
+        source.contexts,
+        target.contexts,
+        source_valid.contexts,
+        target_valid.contexts,
+        context_names=[task.contexts],
+    )
+    pooled, own = (ot.fit([one])[0].map for one in (problem.pooled, problem))
+    return {"pooled default": _plain(pooled), "default": _at(own)}
 
 
 def _problem(task: ContextTask, codes: list[np.ndarray], names: list[list[str]] | None) -> ot.Problem:
@@ -107,15 +135,21 @@ def _own(task: ContextTask) -> Predict:
     return lambda side, name: maps[name].transport(side.cells) if name in maps else side.cells
 
 
-def judged(task: ContextTask, only: int | None = None, **labels: object) -> Iterator[dict[str, object]]:
+def judged(
+    task: ContextTask,
+    only: int | None = None,
+    *,
+    models: Callable[[ContextTask], dict[str, Predict]] = predictions,
+    **labels: object,
+) -> Iterator[dict[str, object]]:
     """Yield the energy distance of every model in every context with enough test cells, or in one of them."""
-    models = predictions(task)
+    predicted = models(task)
     for k, name in enumerate(task.contexts):
         x, y = (side.at(side.contexts == k) for side in (task.source_test, task.target_test))
         if min(len(x.cells), len(y.cells)) < MIN_CELLS or only not in (None, k):
             continue
         observed = y.cells.mean(axis=0) - x.cells.mean(axis=0)
-        for model, predict in models.items():
+        for model, predict in predicted.items():
             moved = predict(x, name)
             pearson = np.nan
             if model not in ("no effect", "observed"):
@@ -163,6 +197,18 @@ def _perturbench(splits: int) -> Iterator[dict[str, object]]:
             yield from judged(task, set="perturbench", split=seed, perturbation=task.name)
 
 
+def _networks(name: str, splits: int) -> Iterator[dict[str, object]]:
+    for seed in range(splits):
+        if name == "chi11":
+            for stimulus, kind, task in chi11(seed):
+                yield from judged(task, models=networks, set=f"chi11 {stimulus} {kind}", split=seed)
+        elif name == "kang":
+            yield from judged(kang(seed), models=networks, set="kang", split=seed)
+        elif name == "simulated":
+            task = shifted(simulated(seed), np.random.default_rng(seed))
+            yield from judged(task, models=networks, set="simulated shifted", split=seed)
+
+
 SCORES = dict(zip(SETS, (_chi11, _kang, _patients, _simulated, _few, _perturbench), strict=True))
 
 
@@ -196,7 +242,11 @@ def _verdicts(scores: pd.DataFrame) -> pd.DataFrame:
         groups = part.groupby("context", sort=False) if name == "perturbench" else [("mean", part)]
         for context, of in groups:
             by_split = of.groupby(["split", "model"])["E"].mean().unstack("model")
-            controls = [m for m in MODELS[:-1] if m in by_split and not m.startswith("group_gaussian")]
+            controls = [
+                m
+                for m in MODELS[:-1]
+                if m in by_split and not m.startswith(("group_gaussian", "default", "pooled default"))
+            ]
             best = by_split[controls].mean().idxmin()
             apart = by_split["group_gaussian"] - by_split[best]
             k, middle = len(apart), apart.mean()
