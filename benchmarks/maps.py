@@ -207,13 +207,13 @@ def _perturbations(numbers: Numbers, data: str, adata: ad.AnnData, label: str, *
         _title(name): (name, {} if name == DEFAULT else short(name)) for name in solvers if name in ot.SOLVERS
     }
     if seed == 0:
-        changes = {"weights": "survival", "feature_weights": "cell_type", "pair_by": "patient"}
+        changes = {"weights": "survival", "feature_weights": "cell_type", "context": "cell_type"}
         taken = inspect.signature(cs.tl.cellot).parameters
         changes = {option: value for option, value in changes.items() if option in taken}
         fits |= {f"gaussian, {option}": ("gaussian", {option: value}) for option, value in changes.items()}
         if data != "kang":
             # with its defaults, too: networks of a short fit lose to the start
-            fits[f"{DEFAULT}, weighed and paired"] = (DEFAULT, changes)
+            fits[f"{DEFAULT}, weighed and by type"] = (DEFAULT, changes)
     for title, (solver, options) in fits.items():
         with numbers.part(data, title):
             cs.tl.cellot(adata, label, "control", solver=solver, seed=seed, **options)

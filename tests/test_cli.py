@@ -114,16 +114,16 @@ class TestFit:
         adata.write_h5ad(tmp_path / "in.h5ad")
         out = run.well(
             "fit", tmp_path / "in.h5ad", tmp_path / "out.zarr", "--perturbation-key", "drug", "--control", "DMSO",
-            "--target", "drug_b", "--target", "drug_a", "--use-rep", "X", "--split-key", "part", "--pair-by", "patient",
-            "--seed", "3", "--key", "maps", "--solver", "popalign", "--set", "max_cells=100",
-            "--set", "n_components=[1, 2]", "--holdout", "patient=patient_0",
+            "--target", "drug_b", "--target", "drug_a", "--use-rep", "X", "--split-key", "part",
+            "--context", "cell_type", "--context", "patient", "--seed", "3", "--key", "maps", "--set", "width=8",
+            "--set", "penalties=[1, 2]", "--set", "n_steps=2", "--holdout", "patient=patient_0",
         )  # fmt: skip
         assert out.endswith(f"wrote {tmp_path / 'out.zarr'}\n")
         found = anndata.read_zarr(tmp_path / "out.zarr")
         expected = {
             "label_key": "drug", "control": "DMSO", "targets": ("drug_b", "drug_a"), "use_rep": "X",
-            "split_key": "part", "pair_by": "patient", "solver": "popalign", "seed": 3,
-            "options": {"max_cells": 100, "n_components": (1, 2)},
+            "split_key": "part", "context": ("cell_type", "patient"), "solver": "icnn", "seed": 3,
+            "options": {"width": 8, "penalties": (1, 2), "n_steps": 2},
         }  # fmt: skip
         assert expected.items() <= dataclasses.asdict(cs.tl.maps(found, "maps").fit).items()
         assert set(found.obs["patient"][found.obs["part"] == "ood"]) == {"patient_0"}

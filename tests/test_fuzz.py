@@ -218,7 +218,7 @@ def calls_that_work(m: Material) -> dict[str, dict[str, Any]]:
         "metrics.discrimination_score": {"predicted": m.x, "observed": m.y},
         "metrics.knn_enrichment": clouds | {"k": 3},
         "metrics.mmd_test": clouds | {"n_permutations": 10},
-        "ot.Problem": {"source": m.x, "target": m.y},
+        "ot.Problem": {"source": m.x, "target": m.y, "source_contexts": [0, 1] * 6, "target_contexts": [0, 0, 1] * 4},
         "ot.check_solver": {"solver": "mean_shift"},
         "ot.fit": {"problems": [problem], "solver": "mean_shift"},
         "ot.fit_autoencoder": {"x": m.x.astype(np.float32), "config": tiny},
@@ -326,11 +326,14 @@ def bad_values(name: str, parameter: inspect.Parameter, good: Any, m: Material) 
                           if parameter.name == "save" else {"a file": m.file})}  # fmt: skip
     if kinds & {"ArrayLike", "np.ndarray"}:
         bad = clouds_that_are_bad()
-        if parameter.name in ("gamma", "gammas", "weights", "feature_weights", "center") or "groups" in parameter.name:
+        if (
+            parameter.name in ("gamma", "gammas", "weights", "feature_weights", "center")
+            or "contexts" in parameter.name
+        ):
             bad = {"text": "nonsense", "NaN": [np.nan] * 4, "3-d": np.ones((1, 1, 4)), "-1": [-1.0] * 4, "empty": [],
                    "complex": [1j] * 4, "words": ["a"] * 4, "dict": {"a": 1}, "ragged": [[1], [1, 2]]}  # fmt: skip
         if "valid" in parameter.name:
-            del bad["no cells"]
+            bad.pop("no cells", None)
         return pool | bad
     if "Mapping" in kinds:
         pool |= {"3": 3, "list": ["a"], "absent": {ABSENT: "x"}, "set": {"a"}, "{3: 4}": {3: 4}, "True": True}

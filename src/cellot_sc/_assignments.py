@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     import typer
 
 PARAMETERS = {
-    **{name: name for name in ("perturbation_key", "control", "use_rep", "solver", "split_key", "pair_by", "seed")},
+    **{name: name for name in ("perturbation_key", "control", "use_rep", "solver", "split_key", "seed")},
     **{
+        "context": "contexts",
         "adata": "path",
         "targets": "target",
         "key_added": "key",

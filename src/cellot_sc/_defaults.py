@@ -8,6 +8,8 @@ IDENTITY, SHIFT, AFFINE = "identity", "mean_shift", "gaussian"
 """Solvers in closed form: of no effect, of one shift for all cells, and of the best affine map."""
 BASELINES = (IDENTITY, SHIFT, AFFINE)
 """Solvers that predictions are compared with, from the simplest."""
+GROUP_BASELINES = ("group_shift", "group_gaussian")
+"""The same with what they know of groups of cells, where there are any."""
 DISCRETE = "entropic"
 """Solver that makes the maps of discrete couplings."""
 PUBLISHED = (*BASELINES, DISCRETE, "popalign", "scgen", "cae")

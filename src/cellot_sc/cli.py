@@ -137,10 +137,12 @@ def fit(
         list[str] | None,
         typer.Option(metavar="COLUMN=VALUE", help="Keep these cells out of training (ood); repeatable."),
     ] = None,
-    pair_by: Annotated[
-        str | None,
+    contexts: Annotated[
+        list[str] | None,
         typer.Option(
-            metavar="COLUMN", help="Column of obs, such as the patient: pair cells only within its categories."
+            "--context",
+            metavar="COLUMN",
+            help="Column of obs, such as the cell type, whose categories have maps of their own; repeatable.",
         ),
     ] = None,
     seed: Seed = 0,
@@ -160,8 +162,9 @@ def fit(
         _validate.whole(n_components, 1, what="n_components")
     _files.check_input(path)
     made = split_key == _keys.SPLIT or bool(groups) or n_components is not None
-    named = {"perturbation_key": perturbation_key, "pair_by": pair_by, "split_key": None if made else split_key}
-    _files.check_columns(path, named)
+    _files.check_columns(path, {"perturbation_key": perturbation_key, "split_key": None if made else split_key})
+    for column in contexts or ():
+        _files.check_columns(path, {"context": column})
     for column in groups:
         _files.check_columns(path, {"holdout column": column})
     with _files.output(output, _files.ANNDATA, overwrite=overwrite) as new:
@@ -190,7 +193,7 @@ def fit(
             use_rep=use_rep,
             solver=solver,
             split_key=split_key,
-            pair_by=pair_by,
+            context=contexts or None,
             seed=seed,
             key_added=key,
             **options,

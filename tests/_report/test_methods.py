@@ -35,13 +35,13 @@ class TestMethods:
             assert part in page.text
         # the fit itself is no control
         assert (
-            "fitted to the same train cells were identity (every cell stays) and mean shift (every cell moves alike);"
-            in (page.text)
+            "fitted to the same train cells were identity (every cell stays), mean shift (every cell moves alike), "
+            "mean shift per context (every cell moves as its context does) and Gaussian map per context" in page.text
         )
 
-    def test_name_what_was_weighed_and_paired(self, report: _report.Report) -> None:
+    def test_name_what_was_weighed_and_what_had_maps_of_its_own(self, report: _report.Report) -> None:
         fit = dataclasses.replace(
-            report.fitted.fit, pair_by="patient", source_weights="survival", feature_weights=(1.0,) * 8
+            report.fitted.fit, context=("cell_type", "patient"), source_weights="survival", feature_weights=(1.0,) * 8
         )
         changed = dataclasses.replace(report.fitted, fit=fit)
         text, _ = _methods.paragraph(
@@ -53,7 +53,7 @@ class TestMethods:
             n_boot=0,
             versions={},
         )
-        assert "Cells were paired only within categories of 'patient'." in text
+        assert "Categories of 'cell_type' and 'patient' have maps of their own, partially pooled" in text
         assert "Train cells were weighed by 'survival'." in text
         assert "The cost weighed dimensions differently." in text
         assert "random halves of these treated cells" in text

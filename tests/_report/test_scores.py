@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from anndata import AnnData
 
+import cellot_sc as cs
 from cellot_sc import _report
 from cellot_sc._report import _scores
 from cellot_sc._report._table import number
@@ -15,7 +18,8 @@ from cellot_sc.tl._judge.scores import described
 def test_table_has_every_score_beside_the_baselines(page: Any, report: _report.Report) -> None:
     head, *rows = page.table("gap closed")
     assert head == [
-        "perturbation", "cells", "metric", "identity", "mean shift", "Gaussian map", "observed", "gap closed",
+        "perturbation", "cells", "metric", "identity", "mean shift", "Gaussian map", "mean shift per context",
+        "Gaussian map per context", "observed", "gap closed",
     ]  # fmt: skip
     metrics = [name for name in report.scores["metric"].unique() if not name.endswith("gap_closed")]
     names = ("drug <b>&amp;</b>", "drug_b")
@@ -24,11 +28,29 @@ def test_table_has_every_score_beside_the_baselines(page: Any, report: _report.R
     }
     table = report.scores.set_index(["perturbation", "group", "metric", "model"])["value"]
     for row in rows:
-        for model, shown in zip(("identity", "mean_shift", "gaussian", "observed"), row[3:7], strict=True):
+        models = ("identity", "mean_shift", "gaussian", "group_shift", "group_gaussian", "observed")
+        for model, shown in zip(models, row[3:9], strict=True):
             value = table[row[0], row[1], row[2], model]
             assert shown == number(value)
     closed = table["drug <b>&amp;</b>", "all", "energy_distance_frac_gap_closed", "gaussian"]
-    assert rows[0][7] == f"{100 * closed:.0f}\N{NO-BREAK SPACE}%"
+    assert rows[0][9] == f"{100 * closed:.0f}\N{NO-BREAK SPACE}%"
+
+
+def test_composition(fitted: AnnData) -> None:
+    fit = cs.tl.maps(fitted).fit
+    assert _scores._composition(fitted, fit, None) == ""
+    same = "Control and treated cells have the same shares of each group, as far as can be told."
+    assert _scores._composition(fitted, fit, "cell_type") == same
+    adata = fitted.copy()
+    treated = (fit.labels(adata) == fit.targets[1]) & (fit.parts(adata) == "train")
+    adata.obs["kind"] = np.where(treated, "a", np.where(np.arange(adata.n_obs) % 4 > 0, "b", "a"))
+    text = _scores._composition(adata, fit, "kind")
+    assert text.startswith(f"Groups differ in abundance, most under {fit.targets[1]} ('")
+    assert "'a' 2" in text and " % of control and 100 % of treated cells" in text
+    assert text.endswith("turns them into each other; with context='kind' it does not.")
+    typed = dataclasses.replace(fit, context=("kind",))
+    assert _scores._composition(adata, typed, "kind").endswith("so that categories of 'kind' have equal shares.")
+    assert _scores._composition(adata, dataclasses.replace(fit, times=(0.0, 1.0, 2.0)), "kind") == ""
 
 
 class TestSummary:

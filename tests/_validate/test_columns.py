@@ -78,12 +78,12 @@ def test_split_labels(adata: AnnData) -> None:
 
 
 def test_group_codes(adata: AnnData) -> None:
-    assert _validate.group_codes(adata, "cell_type", what="pair_by").tolist() == [2, 0, 0, 2, 1]
-    with pytest.raises(KeyError, match=r"pair_by 'celltype' is not.*Did you mean 'cell_type'\?"):
-        _validate.group_codes(adata, "celltype", what="pair_by")
+    assert _validate.group_codes(adata, "cell_type", what="unit").tolist() == [2, 0, 0, 2, 1]
+    with pytest.raises(KeyError, match=r"unit 'celltype' is not.*Did you mean 'cell_type'\?"):
+        _validate.group_codes(adata, "celltype", what="unit")
     adata.obs["cell_type"] = pd.Categorical(["T", None, "B", "T", "NK"])
     with pytest.raises(ValueError, match=r"adata\.obs\['cell_type'\] is missing for 1 cells"):
-        _validate.group_codes(adata, "cell_type", what="pair_by")
+        _validate.group_codes(adata, "cell_type", what="unit")
 
 
 def test_categories(adata: AnnData) -> None:

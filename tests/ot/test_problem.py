@@ -14,6 +14,8 @@ from cellot_sc.ot._problem import tell
 FEW: dict[str, dict[str, Any]] = {
     "mean_shift": {},
     "gaussian": {},
+    "group_shift": {},
+    "group_gaussian": {},
     "entropic": {"epsilons": (0.02, 0.01)},
     "icnn": {"width": 16, "penalties": (10.0,), "n_steps": 20, "check_every": 10, "min_steps": 10, "batch_size": 32},
 }
@@ -146,12 +148,12 @@ def test_float32_arrays_are_kept_as_they_are():
 
 
 def test_weights_keep_their_precision_and_may_be_lists():
-    lists: dict[str, Any] = {"source_weights": [1, 2, 3, 4, 5, 6], "source_groups": [0, 1, 0, 1, 0, 1]}
-    lists["target_groups"] = lists["source_groups"]
+    lists: dict[str, Any] = {"source_weights": [1, 2, 3, 4, 5, 6], "source_contexts": [0, 1, 0, 1, 0, 1]}
+    lists["target_contexts"] = lists["source_contexts"]
     made = ot.Problem(CELLS, CELLS, **lists)
     assert made.source_weights is not None
     assert made.source_weights.tolist() == [1, 2, 3, 4, 5, 6]
-    assert isinstance(made.source_groups, np.ndarray)
+    assert isinstance(made.source_contexts, np.ndarray)
 
 
 def spoilt(value: float) -> np.ndarray:
@@ -174,12 +176,7 @@ def spoilt(value: float) -> np.ndarray:
         ({"target": np.ma.masked_greater(CELLS, 5)}, ValueError, "target is an array of which some numbers are masked"),
         ({"source_weights": [[1], [2, 3]]}, TypeError, "source_weights is a list that numpy makes no array of"),
         ({"source_weights": sp.csr_array(CELLS)}, TypeError, "source_weights is a sparse csr_array"),
-        ({"source_groups": [0] * 6}, ValueError, "source_groups and target_groups are needed both or neither"),
-        (
-            {"source_groups": [0, 1, 2, 2, 3, 0], "target_groups": [0, 1, 1, 1, 1, 4]},
-            ValueError,
-            r"source_groups has \[2, 3\], of which target_groups has no cell",
-        ),
+        ({"source_contexts": [0] * 6}, ValueError, "source_contexts and target_contexts are needed both or neither"),
         ({"source": CELLS[:, 0]}, ValueError, r"source has shape \(6,\); \(n_cells, n_dims\) is needed.*reshape"),
         ({"target": CELLS[None]}, ValueError, r"target has shape \(1, 6, 2\)"),
         ({"source": CELLS[:, :0]}, ValueError, r"source has shape \(6, 0\)"),
@@ -190,13 +187,12 @@ def spoilt(value: float) -> np.ndarray:
         ({"source_valid": spoilt(1e300)}, ValueError, "source_valid holds .* numbers beyond 1e.12 in 2 of 6 cells"),
         ({"source": CELLS[:0]}, ValueError, "source has 0 cells and target 6: both need some"),
         ({"target": CELLS[:0]}, ValueError, "source has 6 cells and target 0: both need some"),
-        ({"source_groups": [0, 1]}, ValueError, r"source_groups of shape \(2,\), int64: 6 whole numbers, 0 or more"),
-        ({"target_groups": np.zeros(6)}, ValueError, r"target_groups of shape \(6,\), float64: 6 whole numbers"),
         (
-            {"target_groups": [-1, 0, 0, 0, 0, 0]},
+            {"source_contexts": [0, 1]},
             ValueError,
-            "target_groups .* 0 or more, are needed, one for each cell",
+            r"source_contexts of shape \(2,\), int64: 6 whole numbers, -1 or more",
         ),
+        ({"target_contexts": np.zeros(6)}, ValueError, r"target_contexts of shape \(6,\), float64: 6 whole numbers"),
         ({"source_weights": ["a"] * 6}, ValueError, "source_weights of shape .*, <U1: 6 numbers, none negative"),
     ],
 )
@@ -221,3 +217,27 @@ def test_a_meter_is_told_stages_if_it_wants_to_know_them() -> None:
     # a function, and nobody, need not know
     tell(lambda done, total, metrics: None, "compiling")
     tell(None, "compiling")
+
+
+def test_contexts_are_checked_and_named() -> None:
+    x = np.zeros((3, 1))
+    codes: dict[str, Any] = {"source_contexts": [0, 1, -1], "target_contexts": [2, 1, 0]}
+    assert ot.Problem(x, x, **codes).context_names == (("0", "1", "2"),)
+    assert ot.Problem(x, x, **codes, context_names=[["a", "b", "c"]]).context_names == (("a", "b", "c"),)
+    two: dict[str, Any] = {name: np.column_stack([of, of]) for name, of in codes.items()}
+    assert ot.Problem(x, x, **two).context_names == (("0", "1", "2"),) * 2
+    for wrong, said in (
+        ({"source_contexts": [0, 1, 2]}, "both or neither"),
+        (codes | {"source_contexts": [0, 1, -2]}, "source_contexts of shape"),
+        (codes | {"source_contexts": [0, 1]}, "source_contexts of shape"),
+        (codes | {"target_contexts": [0.0, 1.0, 2.0]}, "target_contexts of shape"),
+        (two | {"target_contexts": [0, 1, 2]}, "the same columns"),
+        (codes | {"context_names": [["a", "b"]]}, r"context_names is .*; \[3\] names are needed"),
+        (codes | {"context_names": ["abc"]}, r"\[3\] names are needed"),
+        (codes | {"context_names": [["a", "b", 3]]}, r"\[3\] names are needed"),
+        ({"context_names": [["a"]]}, "both or neither"),
+        (two | {"source_valid": x, "source_valid_contexts": [0, 1, 2]}, "source_valid_contexts has shape .*columns"),
+        (codes | {"source_valid": x, "source_valid_contexts": [0, 1, 5], "context_names": [["a", "b", "c"]]}, "6"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            ot.Problem(x, x, **wrong)

@@ -132,7 +132,7 @@ def compose(
     logger.info("drawing figures")
     items = [
         *_fits.draw(adata, fitted, key=key),
-        *_scores.draw(adata, scores, metrics=shown, solver=fitted.fit.solver, key=key, split=split),
+        *_scores.draw(adata, scores, metrics=shown, solver=fitted.fit.solver, key=key, split=split, groupby=groupby),
         *_findings.draw(adata, groupby=groupby, key=key, seed=seed),
     ]
     return Report(adata, fitted, groupby, n_boot, scores, shown, items)

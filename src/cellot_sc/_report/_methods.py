@@ -62,7 +62,10 @@ def paragraph(
     sentences = [
         _cells_text(adata, fit),
         _fit_text(adata, fitted, cite),
-        f"Cells were paired only within categories of {fit.pair_by!r}." if fit.pair_by else "",
+        f"Categories of {' and '.join(map(repr, fit.context))} have maps of their own, partially pooled, and the same "
+        "share of control and of treated cells."
+        if fit.context
+        else "",
         f"Train cells were weighed by {weights!r}." if weights else "",
         "The cost weighed dimensions differently." if fit.feature_weights else "",
         _scores_text(adata, scores, fit, cite, metrics=metrics, groupby=groupby),

@@ -10,9 +10,10 @@ from typing import Any
 import pandas as pd
 from anndata import AnnData
 
-from .. import _defaults, _keys, pl
+from .. import _defaults, _keys, _validate, pl, tl
 from ..metrics import Metric
 from ..pl._evaluation import in_order, model_name
+from ..tl._fit.contexts import differing
 from ._items import Item, figure_of
 from ._table import Cell, interval, percent, render
 
@@ -28,7 +29,14 @@ CEILING = {
 
 
 def draw(
-    adata: AnnData, scores: pd.DataFrame, *, metrics: Sequence[Metric], solver: str, key: str, split: str
+    adata: AnnData,
+    scores: pd.DataFrame,
+    *,
+    metrics: Sequence[Metric],
+    solver: str,
+    key: str,
+    split: str,
+    groupby: str | None = None,
 ) -> list[Item]:
     """Return the figures and the table of the scores.
 
@@ -46,6 +54,8 @@ def draw(
         Where in ``uns`` the maps are.
     split
         The split that was judged.
+    groupby
+        Column of ``obs`` with the groups, if there is one.
     """
     known = set(scores["metric"])
     shown = [name for name in _defaults.FIGURE_METRICS if name in known] or metrics
@@ -65,7 +75,8 @@ def draw(
                 "evaluation_groups",
                 "And within each group of cells?",
                 "The same, computed within each group and averaged over groups. A map that moves all cells alike can "
-                "look good on all cells together and still be wrong for every cell type: this figure shows it.",
+                "look good on all cells together and still be wrong for every cell type: this figure shows it. "
+                + _composition(adata, tl.maps(adata, key).fit, groupby),
                 figure_of(pl.evaluation(scores, metrics=shown, group=_keys.MEAN, show=False)),
             )
         )
@@ -97,6 +108,24 @@ def draw(
             figure_of(pl.marginals(adata, key=key, split=split, show=False)),
         ),
     ]
+
+
+def _composition(adata: AnnData, fit: tl.Fit, groupby: str | None) -> str:
+    """Return whether groups differ in abundance between control and treated train cells, and what maps make of it."""
+    if groupby is None or fit.times is not None:
+        return ""
+    labels, train = fit.labels(adata), fit.parts(adata) == _keys.TRAIN
+    groups = _validate.context_labels(adata, groupby)
+    found = differing({name: groups[train & (labels == name)] for name in (fit.control, *fit.targets)}, fit.control)
+    if found is None:
+        return "Control and treated cells have the same shares of each group, as far as can be told."
+    most, words = found
+    consequence = (
+        f"treated cells were weighed so that categories of {fit.context[0]!r} have equal shares"
+        if fit.context
+        else f"a map that knows no groups turns them into each other; with context={groupby!r} it does not"
+    )
+    return f"Groups differ in abundance, most under {most} ({words}): {consequence}."
 
 
 def summary(scores: pd.DataFrame, solver: str) -> str:

@@ -25,6 +25,7 @@ from ._columns import (
     table_rows,
     targets,
 )
+from ._contexts import context_columns, context_labels
 from ._extras import installed
 from ._files import figure_file
 from ._fits import broken_fit, has_fit, kept_fit, kept_fits
@@ -101,6 +102,8 @@ from ._times import (
 )
 
 __all__ = [
+    "context_columns",
+    "context_labels",
     "CLUSTERS",
     "DECODER",
     "FATES",

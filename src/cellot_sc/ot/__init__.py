@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ._maps.affine import AffineMap, IdentityMap, MeanShiftMap
 from ._maps.base import TransportMap
 from ._maps.chain import ChainMap
+from ._maps.context import ContextMap
 from ._maps.weighted import WeightedMap
 from ._problem import History, Problem, Progress, Solution
 from ._solvers.contract import check_solver
@@ -28,6 +29,7 @@ __all__ = [
     "Autoencoder",
     "AutoencoderConfig",
     "ChainMap",
+    "ContextMap",
     "DualMLPMap",
     "EntropicMap",
     "Solution",

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from .._arrays import MOST_COMPARED
+from .._numbers import shown
 from ._maps.base import TransportMap
+
+CLOUDS = ("source", "target", "source_valid", "target_valid")
+"""The clouds of a problem."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +30,13 @@ class Problem:
         Treated train cells, shape ``(n_target, n_dims)``.
     source_valid, target_valid
         Validation cells, which choose between candidates and never move a weight. None by default.
-    source_groups, target_groups
-        Integer labels of the train cells, or ``None``: batches pair cells within a group only.
+    source_contexts, target_contexts
+        Integer code of the context of each train cell, such as its type, -1 where it is not known, or ``None``. With
+        several columns, contexts within contexts, such as patients within types: the outer first.
+    source_valid_contexts, target_valid_contexts
+        The same of validation cells, -1 for all if they are not given.
+    context_names
+        What the codes stand for: of every column, as many names as there are codes. They are numbered by default.
     source_weights, target_weights
         How much of its cloud each train cell stands for, in any unit, or ``None`` if they are alike: numbers that are
         not negative, such as the expected number of its descendants. Equal weights are the same as none, to the bit.
@@ -37,8 +46,9 @@ class Problem:
     Raises
     ------
     ValueError
-        If a cloud is no matrix, holds NaN or inf or has dimensions of its own, there are no train cells, groups or
-        weights are not one number, 0 or more, per cell, or some source cells are in a group without target cells.
+        If a cloud is no matrix, holds NaN or inf or has dimensions of its own, there are no train cells, weights
+        are not one number, 0 or more, per cell, or contexts are not one code, or one row of codes, per cell, each with
+        a name.
     TypeError
         If cells are sparse, or no real numbers.
 
@@ -53,8 +63,11 @@ class Problem:
     target: np.ndarray
     source_valid: np.ndarray = None  # type: ignore[assignment]
     target_valid: np.ndarray = None  # type: ignore[assignment]
-    source_groups: np.ndarray | None = None
-    target_groups: np.ndarray | None = None
+    source_contexts: np.ndarray | None = None
+    target_contexts: np.ndarray | None = None
+    source_valid_contexts: np.ndarray | None = None
+    target_valid_contexts: np.ndarray | None = None
+    context_names: Any = None
     source_weights: np.ndarray | None = None
     target_weights: np.ndarray | None = None
     source_valid_weights: np.ndarray | None = None
@@ -62,7 +75,7 @@ class Problem:
 
     def __post_init__(self) -> None:
         """Make arrays of what was given, check them, and drop weights that are all alike."""
-        for name in ("source", "target", "source_valid", "target_valid"):
+        for name in CLOUDS:
             given = getattr(self, name)
             none = given is None and name.endswith("valid")
             cells = np.empty((0, self.n_dims), dtype=np.float32) if none else _cells(name, given)
@@ -71,23 +84,58 @@ class Problem:
                 raise ValueError(
                     f"{name} has {cells.shape[1]} dimensions and source {self.n_dims}: they need the same."
                 )
-            for kind in ("groups", "weights"):
+            for kind, checked in (("contexts", _contexts), ("weights", _weights)):
                 label = f"{name}_{kind}"
                 if (values := getattr(self, label, None)) is not None:
-                    object.__setattr__(self, label, _per_cell(label, values, len(cells)))
+                    object.__setattr__(self, label, checked(label, values, len(cells)))
         if not (len(self.source) and len(self.target)):
             raise ValueError(
                 f"source has {len(self.source)} cells and target {len(self.target)}: both need some to learn from."
             )
-        if self.source_groups is None or self.target_groups is None:
-            if self.source_groups is not self.target_groups:
-                raise ValueError(
-                    "source_groups and target_groups are needed both or neither: cells are paired by them."
-                )
-        elif (alone := np.setdiff1d(self.source_groups, self.target_groups)).size:
+        self._name_contexts()
+
+    def _name_contexts(self) -> None:
+        """Check that contexts are of both sides, and name them."""
+        found = {f"{name}_contexts": getattr(self, f"{name}_contexts") for name in CLOUDS}
+        given = {label: codes for label, codes in found.items() if codes is not None}
+        if not given and self.context_names is None:
+            return
+        if not {"source_contexts", "target_contexts"} <= set(given):
+            raise ValueError("source_contexts and target_contexts are needed both or neither.")
+        if len({codes.shape[1:] for codes in given.values()}) > 1:
+            shapes = ", ".join(f"{label} has shape {codes.shape}" for label, codes in given.items())
+            raise ValueError(f"{shapes}: all need the same columns.")
+        needed = [
+            max(1 + int(codes.reshape(len(codes), -1)[:, i].max(initial=-1)) for codes in given.values())
+            for i in range(1 if self.source_contexts.ndim == 1 else self.source_contexts.shape[1])  # type: ignore[union-attr]
+        ]
+        names = [[str(i) for i in range(n)] for n in needed] if self.context_names is None else self.context_names
+        lists = isinstance(names, list | tuple) and all(isinstance(of, list | tuple) for of in names)
+        if not (
+            lists
+            and [len(of) >= n for of, n in zip(names, needed, strict=False)] == [True] * len(needed)
+            and len(names) == len(needed)
+            and all(isinstance(name, str) for of in names for name in of)
+        ):
             raise ValueError(
-                f"source_groups has {alone.tolist()}, of which target_groups has no cell: leave these cells out."
+                f"context_names is {shown(names)}; {needed} names are needed, a list of one for each code of every "
+                "column."
             )
+        object.__setattr__(self, "context_names", tuple(map(tuple, names)))
+
+    def named(self, contexts: np.ndarray) -> np.ndarray:
+        """Return the names of contexts that are given as codes, empty where there is none."""
+        columns = contexts.reshape(len(contexts), -1).T
+        named = [np.array([*of, ""])[codes] for of, codes in zip(self.context_names, columns, strict=True)]
+        return np.stack(named, axis=1)
+
+    @property
+    def pooled(self) -> Problem:
+        """The same cells, without their contexts."""
+        if self.source_contexts is None:
+            return self
+        none: dict[str, Any] = {field.name: None for field in fields(self) if "context" in field.name}
+        return replace(self, **none)
 
     @property
     def is_weighted(self) -> bool:
@@ -132,17 +180,27 @@ def _cells(name: str, given: Any) -> np.ndarray:
     return cells
 
 
-def _per_cell(name: str, given: Any, n_cells: int) -> np.ndarray | None:
-    """Return the group or the weight of each cell, or ``None`` for weights that are all alike."""
+def _weights(name: str, given: Any, n_cells: int) -> np.ndarray | None:
+    """Return the weight of each cell, or ``None`` for weights that are all alike."""
     values = _array(name, given)
-    is_weight = name.endswith("weights")
-    kinds, needed = ("fiub", "numbers, none negative or all 0,") if is_weight else ("iub", "whole numbers, 0 or more,")
-    ok = values.shape == (n_cells,) and (values.dtype.kind in kinds or not n_cells)
-    if not (ok and np.isfinite(values).all() and (values >= 0).all() and (values.any() or not (is_weight and n_cells))):
+    ok = values.shape == (n_cells,) and (values.dtype.kind in "fiub" or not n_cells)
+    if not (ok and np.isfinite(values).all() and (values >= 0).all() and (values.any() or not n_cells)):
         raise ValueError(
-            f"{name} of shape {values.shape}, {values.dtype}: {n_cells} {needed} are needed, one for each cell."
+            f"{name} of shape {values.shape}, {values.dtype}: {n_cells} numbers, none negative or all 0, are needed, "
+            "one for each cell."
         )
-    return None if is_weight and (not n_cells or (values == values[0]).all()) else values
+    return None if not n_cells or (values == values[0]).all() else values
+
+
+def _contexts(name: str, given: Any, n_cells: int) -> np.ndarray:
+    values = _array(name, given)
+    ok = values.ndim in (1, 2) and len(values) == n_cells and 0 not in values.shape[1:] and values.dtype.kind in "iu"
+    if not (ok and (values >= -1).all()):
+        raise ValueError(
+            f"{name} of shape {values.shape}, {values.dtype}: {n_cells} whole numbers, -1 or more, are needed, one for "
+            "each cell, or a row of them."
+        )
+    return values.astype(np.int64, copy=False)
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,11 @@ class ShownCells:
         """Return positions of the cells with a label in a split (the one to show with ``None``), sampled if many."""
         return sample(np.flatnonzero((self.labels == label) & (self.parts == (part or self.split))), at_most)
 
+    def predicted(self, target: str, rows: np.ndarray) -> np.ndarray:
+        """Return the cells at some positions as they are after a perturbation, each by the map of its context."""
+        contexts = self.fitted.fit.contexts(self.space.adata, rows)
+        return self.fitted.maps[target].transport(self.space.read(rows), contexts)
+
 
 def sample(rows: np.ndarray, at_most: int) -> np.ndarray:
     """Return these rows, or a random sample of them in their order if there are too many."""

@@ -36,6 +36,8 @@ MISSING = "#B5B5B5"
 CONTROL, OBSERVED, PREDICTED = "control", _keys.OBSERVED, "predicted"
 MODEL_COLORS = dict(zip((*_defaults.BASELINES, OBSERVED), (GREY, PURPLE, GREEN, BLUE), strict=True))
 """Colours of what a model is compared with."""
+# darker than the same map for all cells
+MODEL_COLORS |= dict(zip(_defaults.GROUP_BASELINES, ("#7B3A66", "#00523C"), strict=True))
 
 DIVERGING = "RdBu_r"
 """Colour map of what has a sign, with white for nothing."""

@@ -20,7 +20,8 @@ from ..tl._judge.scores import described
 from . import _canvas, _colors, _draw
 
 AXES = {"n_features": "number of features", "n_cells": "number of cells"}
-MARKERS = dict(zip(_defaults.BASELINES, "s^D", strict=True))
+BASELINES = (*_defaults.BASELINES, *_defaults.GROUP_BASELINES)
+MARKERS = dict(zip(BASELINES, "s^DvP", strict=True))
 SHORT = 1.0
 """Names of rows for which a panel has room, in inches."""
 COLUMNS = ("model", "metric", "perturbation", "group", "value", "ci_low", "ci_high")
@@ -159,8 +160,8 @@ def _spread(values: np.ndarray) -> tuple[list[float], list[str]]:
 def in_order(models: Sequence[str]) -> list[str]:
     """Return the models, from no effect to the ceiling, with what was fitted between them."""
     found = list(dict.fromkeys(models))
-    fitted = [model for model in found if model not in (*_defaults.BASELINES, _keys.OBSERVED)]
-    return [model for model in (*_defaults.BASELINES, *fitted, _keys.OBSERVED) if model in found]
+    fitted = [model for model in found if model not in (*BASELINES, _keys.OBSERVED)]
+    return [model for model in (*BASELINES, *fitted, _keys.OBSERVED) if model in found]
 
 
 def model_name(model: str) -> str:

@@ -14,12 +14,11 @@ pytestmark = pytest.mark.usefixtures("strict_types")
 ZERO = (np.zeros(3), np.zeros(3))
 
 
-def labelled(problem: int, side: int, groups: np.ndarray, start: int = 0) -> np.ndarray:
-    """Return cells that say of which problem, side and group they are; none is zero, as padding is."""
-    cells = np.empty((len(groups), 3), dtype=np.float32)
+def labelled(problem: int, side: int, n_cells: int) -> np.ndarray:
+    """Return cells that say of which problem and side they are; none is zero, as padding is."""
+    cells = np.zeros((n_cells, 3), dtype=np.float32)
     cells[:, 0] = 1 + 10 * problem + side
-    cells[:, 1] = groups
-    cells[:, 2] = 1 + start + np.arange(len(groups))
+    cells[:, 2] = 1 + np.arange(n_cells)
     return cells
 
 
@@ -33,53 +32,35 @@ def batches(gathered: Clouds, i: int, n: int = 4000) -> tuple[np.ndarray, np.nda
 
 
 @pytest.fixture(scope="module")
-def grouped() -> list[Problem]:
-    """Two problems with the same control cells, in groups 0, 2 and 5, of which not every target has all."""
-    rng = np.random.default_rng(0)
-    source_groups = rng.choice([0, 2, 5], 50)
-    source = labelled(0, 0, source_groups)
-    first, second = rng.choice([0, 2, 5], 30), rng.choice([0, 2, 5, 7], 41)
-    return [
-        Problem(source, labelled(0, 1, first), source[:0], source[:0], source_groups, first),
-        Problem(source, labelled(1, 1, second), source[:0], source[:0], source_groups, second),
-    ]
+def sharing() -> list[Problem]:
+    """Two problems with the same control cells."""
+    source = labelled(0, 0, 50)
+    return [Problem(source, labelled(0, 1, 30)), Problem(source, labelled(1, 1, 41))]
 
 
-def test_batches_stay_within_problem_and_group(grouped: list[Problem]):
-    gathered = gather(grouped, [ZERO, ZERO], seed=0)
+def test_batches_stay_within_their_problem(sharing: list[Problem]):
+    gathered = gather(sharing, [ZERO, ZERO], seed=0)
     for i in range(2):
         x, y = batches(gathered, i)
         assert set(x[:, 0]) == {1}
         assert set(y[:, 0]) == {2 + 10 * i}
-        np.testing.assert_array_equal(x[:, 1], y[:, 1])
-        # every cell has its chance, but those of a group without control cells
-        assert set(x[:, 2]) == set(grouped[i].source[:, 2])
-        targets = grouped[i].target
-        assert set(y[:, 2]) == set(targets[np.isin(targets[:, 1], [0, 2, 5]), 2])
+        # every cell has its chance
+        assert set(x[:, 2]) == set(sharing[i].source[:, 2])
+        assert set(y[:, 2]) == set(sharing[i].target[:, 2])
+        # pairs know nothing of each other
+        assert len(set(zip(x[:, 2], y[:, 2], strict=True))) > 0.8 * len(sharing[i].source) * len(sharing[i].target)
 
 
-def test_control_cells_are_drawn_evenly(grouped: list[Problem]):
-    gathered = gather(grouped, [ZERO, ZERO], seed=0)
+def test_control_cells_are_drawn_evenly(sharing: list[Problem]):
+    gathered = gather(sharing, [ZERO, ZERO], seed=0)
     x, _ = batches(gathered, 0, 20_000)
     _, counts = np.unique(x[:, 2], return_counts=True)
     # a Poisson number of each
     assert np.abs(counts - 400).max() < 5 * np.sqrt(400)
 
 
-def test_problems_with_and_without_groups_side_by_side(grouped: list[Problem]):
-    free = Problem(labelled(2, 0, np.arange(20)), labelled(2, 1, np.arange(25)), *[np.zeros((0, 3), np.float32)] * 2)
-    gathered = gather([*grouped, free], [ZERO] * 3, seed=0)
-    x, y = batches(gathered, 2)
-    assert set(x[:, 2]) == set(range(1, 21))
-    assert set(y[:, 2]) == set(range(1, 26))
-    assert set(x[:, 0]) == {21}
-    assert set(y[:, 0]) == {22}
-    # pairs know nothing of each other
-    assert len(set(zip(x[:, 2], y[:, 2], strict=True))) == 20 * 25
-
-
-def test_shared_source_is_stored_once(grouped: list[Problem]):
-    gathered = gather(grouped, [ZERO, ZERO], seed=0)
+def test_shared_source_is_stored_once(sharing: list[Problem]):
+    gathered = gather(sharing, [ZERO, ZERO], seed=0)
     cells = np.asarray(gathered.cells)
     assert (cells.any(axis=1)).sum() == 50 + 30 + 41
     assert (cells[:, 0] == 1).sum() == 50
@@ -87,10 +68,7 @@ def test_shared_source_is_stored_once(grouped: list[Problem]):
 
 
 def test_equal_sources_in_arrays_of_their_own_are_not_mixed_up():
-    groups = np.zeros(20)
-    problems = [
-        Problem(labelled(i, 0, groups), labelled(i, 1, groups), *[np.zeros((0, 3), np.float32)] * 2) for i in range(3)
-    ]
+    problems = [Problem(labelled(i, 0, 20), labelled(i, 1, 20)) for i in range(3)]
     gathered = gather(problems, [ZERO] * 3, seed=0)
     for i in range(3):
         x, y = batches(gathered, i, 200)
@@ -100,8 +78,7 @@ def test_equal_sources_in_arrays_of_their_own_are_not_mixed_up():
 
 @pytest.mark.parametrize("n_cells", [10, 63, 64, 65, 130])
 def test_padding_is_never_drawn(n_cells: int):
-    groups = np.zeros(n_cells)
-    problem = Problem(labelled(0, 0, groups), labelled(0, 1, groups), *[np.zeros((0, 3), np.float32)] * 2)
+    problem = Problem(labelled(0, 0, n_cells), labelled(0, 1, n_cells))
     x, y = batches(gather([problem], [ZERO], seed=0), 0)
     assert x[:, 2].min() == y[:, 2].min() == 1
     assert x[:, 2].max() == y[:, 2].max() == n_cells
@@ -120,9 +97,9 @@ def test_batches_are_centred():
     np.testing.assert_allclose(gathered.ranges.target_valid[0, :20], y[:20] - means[1], atol=1e-6)
 
 
-def test_masks_tell_validation_cells_from_padding(grouped: list[Problem]):
+def test_masks_tell_validation_cells_from_padding(sharing: list[Problem]):
     valid = [np.full((n, 3), n, dtype=np.float32) for n in (5, 9, 70, 2)]
-    problems = [Problem(p.source, p.target, *valid[2 * i : 2 * i + 2]) for i, p in enumerate(grouped)]
+    problems = [Problem(p.source, p.target, *valid[2 * i : 2 * i + 2]) for i, p in enumerate(sharing)]
     ranges = gather(problems, [ZERO, ZERO], seed=0).ranges
     for cells, mask, expected in (
         (ranges.source_valid, ranges.source_mask, [5, 70]),
@@ -136,7 +113,7 @@ def test_masks_tell_validation_cells_from_padding(grouped: list[Problem]):
 
 def test_many_validation_cells_are_sampled(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(batches_module, "MAX_VALID", 30)
-    x = labelled(0, 0, np.zeros(200))
+    x = labelled(0, 0, 200)
 
     def sampled(seed: int) -> np.ndarray:
         ranges = gather([Problem(x, x, x, x[:20])], [ZERO], seed=seed).ranges
@@ -151,7 +128,7 @@ def test_many_validation_cells_are_sampled(monkeypatch: pytest.MonkeyPatch):
 
 def test_sample_of_validation_cells_is_that_of_the_problem(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(batches_module, "MAX_VALID", 30)
-    a, b = labelled(0, 0, np.zeros(200)), labelled(1, 0, np.zeros(100))
+    a, b = labelled(0, 0, 200), labelled(1, 0, 100)
     problems = [Problem(a, a, a, a), Problem(b, b, b, b)]
     together = gather(problems, [ZERO, ZERO], seed=0).ranges
     alone = gather(problems[1:], [ZERO], seed=0).ranges
@@ -170,52 +147,42 @@ def test_large_sizes_grow_little():
     assert batches_module.bucket(306_000) == batches_module.bucket(320_000)
 
 
-def test_cells_are_float32(grouped: list[Problem]):
-    gathered = gather(grouped, [ZERO, ZERO], seed=0)
+def test_cells_are_float32(sharing: list[Problem]):
+    gathered = gather(sharing, [ZERO, ZERO], seed=0)
     assert gathered.cells.dtype == jnp.float32
     assert gathered.ranges.source_mean.dtype == jnp.float32
 
 
-def weighed(n_groups: int) -> tuple[Problem, np.ndarray, np.ndarray]:
+def weighed() -> tuple[Problem, np.ndarray, np.ndarray]:
     """Return a problem whose cells differ in weight, of which some are 0, and the weights."""
     rng = np.random.default_rng(0)
-    groups = np.arange(60) % n_groups
-    x, y = labelled(0, 0, groups), labelled(0, 1, groups)
+    x, y = labelled(0, 0, 60), labelled(0, 1, 60)
     source, target = (rng.choice([0.0, 1.0, 5.0], 60) for _ in range(2))
-    none = np.zeros((0, 3), np.float32)
-    of_groups = None if n_groups == 1 else groups
-    return Problem(x, y, none, none, of_groups, of_groups, source, target), source, target
+    return Problem(x, y, source_weights=source, target_weights=target), source, target
 
 
-@pytest.mark.parametrize("n_groups", [1, 3])
-def test_cells_are_drawn_as_often_as_they_weigh(n_groups: int):
-    problem, source, target = weighed(n_groups)
-    groups = np.arange(60) % n_groups
+def test_cells_are_drawn_as_often_as_they_weigh():
+    problem, source, target = weighed()
     x, y = batches(gather([problem], [ZERO], seed=0), 0, 60_000)
-    counts_x, counts_y = (np.bincount(cells[:, 2].astype(int) - 1, minlength=60) for cells in (x, y))
-    expected = 60_000 * source / source.sum()
-    assert (counts_x[source == 0] == 0).all()
-    assert (np.abs(counts_x - expected) < 5 * np.sqrt(expected) + 1e-9).all()
-    # within its group, which is drawn as often as the source has it
-    of_group = np.bincount(groups, source) / source.sum() / np.bincount(groups, target)
-    expected = 60_000 * target * of_group[groups]
-    assert (counts_y[target == 0] == 0).all()
-    assert (np.abs(counts_y - expected) < 5 * np.sqrt(expected) + 1e-9).all()
-    np.testing.assert_array_equal(x[:, 1], y[:, 1])
+    for cells, weights in ((x, source), (y, target)):
+        counts = np.bincount(cells[:, 2].astype(int) - 1, minlength=60)
+        expected = 60_000 * weights / weights.sum()
+        assert (counts[weights == 0] == 0).all()
+        assert (np.abs(counts - expected) < 5 * np.sqrt(expected) + 1e-9).all()
 
 
-def test_without_weights_nothing_more_is_computed(grouped: list[Problem]):
-    gathered = one_problem(gather(grouped, [ZERO, ZERO], seed=0), 0)
+def test_without_weights_nothing_more_is_computed(sharing: list[Problem]):
+    gathered = one_problem(gather(sharing, [ZERO, ZERO], seed=0), 0)
     assert gathered.alias is None
     steps = str(jax.make_jaxpr(lambda key: draw(key, gathered, 16))(jax.random.key(0)))
     assert "random_fold_in" not in steps
-    problem, *_ = weighed(1)
+    problem, *_ = weighed()
     more = one_problem(gather([problem], [ZERO], seed=0), 0)
     assert "random_fold_in" in str(jax.make_jaxpr(lambda key: draw(key, more, 16))(jax.random.key(0)))
 
 
-def test_cells_without_weights_are_drawn_alike_beside_others(grouped: list[Problem]):
-    problem, *_ = weighed(1)
+def test_cells_without_weights_are_drawn_alike_beside_others(sharing: list[Problem]):
+    problem, *_ = weighed()
     plain = Problem(problem.source, problem.target, problem.source_valid, problem.target_valid)
     beside = gather([problem, plain], [ZERO, ZERO], seed=0)
     alone = gather([plain], [ZERO], seed=0)
@@ -225,7 +192,7 @@ def test_cells_without_weights_are_drawn_alike_beside_others(grouped: list[Probl
 
 
 def test_validation_cells_count_as_they_weigh(monkeypatch: pytest.MonkeyPatch):
-    x = labelled(0, 0, np.zeros(40))
+    x = labelled(0, 0, 40)
     weights = np.repeat([1.0, 3.0], 20)
     ranges = gather([Problem(x, x, x, x, target_valid_weights=weights)], [ZERO], seed=0).ranges
     np.testing.assert_allclose(ranges.target_mask[0, :40], weights / 2)

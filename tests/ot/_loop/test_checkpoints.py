@@ -81,8 +81,7 @@ def test_nothing_is_pickled(tmp_path: Path):
 
 def test_fingerprint_is_of_cells_options_and_seed(tmp_path: Path):
     x, y = np.random.default_rng(0).normal(size=(2, 20, 2)).astype(np.float32)
-    groups = np.arange(20) % 2
-    problem = Problem(x, y, x[:5], y[:5], groups, groups)
+    problem = Problem(x, y, x[:5], y[:5])
 
     def fingerprint(problems: list[Problem], seed: int = 0, **options: int) -> str:
         checkpoint = fit_checkpoint(PaperConfig(**options, checkpoint_dir=tmp_path), problems, seed)  # type: ignore[arg-type]
@@ -103,8 +102,8 @@ def test_fingerprint_is_of_cells_options_and_seed(tmp_path: Path):
             "target": y[::-1],
             "source_valid": x[:4],
             "target_valid": y[5:10],
-            "source_groups": 1 - groups,
-            "target_groups": 1 - groups,
+            "source_weights": np.arange(20),
+            "target_weights": np.arange(20),
         }.items()
     ]
     others += [fingerprint([problem], seed=1), fingerprint([problem], width=4), fingerprint([problem, problem])]

@@ -58,6 +58,7 @@ MAPS: list[ot.TransportMap] = [
     potential(),
     ot.WeightedMap(potential(), np.array([1.0, 4.0, 0.25])),
     ot.ChainMap([SHIFTED, potential()]),
+    ot.ContextMap(SHIFTED, [potential()], ["B cells"]),
     ot.DualMLPMap(perceptron(N_DIMS, 4, 1), perceptron(N_DIMS, 4, 1)),
     ot.MLPMap(perceptron(N_DIMS, 4, N_DIMS)),
     ot.EntropicMap(CELLS[:20], CELLS[20:], np.zeros(20), np.zeros(30), 0.5),
@@ -121,8 +122,8 @@ def changed(state: Mapping[str, Any], path: tuple[str, ...], change: Any) -> dic
 
 
 def of_arrays(change: Any, otherwise: Any) -> Any:
-    """Return a change of arrays, and what anything else becomes."""
-    return lambda value: change(value) if isinstance(value, np.ndarray) else otherwise
+    """Return a change of arrays of numbers, and what anything else becomes."""
+    return lambda value: change(value) if isinstance(value, np.ndarray) and value.dtype != object else otherwise
 
 
 REFUSED: dict[str, Any] = {

@@ -16,7 +16,7 @@ import pytest
 
 from cellot_sc import ot
 from cellot_sc.metrics import energy_distance
-from cellot_sc.ot import PotentialMap, TransportMap
+from cellot_sc.ot import ContextMap, TransportMap
 from cellot_sc.ot._loop import lack_of_fit, objectives
 from cellot_sc.ot._solvers.gaussian import cautious_gaussian_map, gaussian_map
 
@@ -152,21 +152,22 @@ def test_start_is_kept_where_networks_are_worse(nonlinear, small: Options):
     assert_same(fit.map, start)
 
 
-def test_pairs_within_groups(small: Options):
-    """Two groups go to where the other one was: only who knows the groups can tell."""
-    rng = np.random.default_rng(0)
-    groups = rng.integers(2, size=400)
-    ends = np.where(groups[:, None] == 1, [3.0, 0.0], [-3.0, 0.0])
-    cells = [(ends + rng.normal(size=(400, 2))).astype(np.float32) for _ in range(2)]
-    cells[1][:, 1] += np.where(groups == 1, 4, 0)
-    [fit] = ot.fit([ot.Problem(cells[0], cells[1], source_groups=groups, target_groups=groups)], seed=0, **small)
-    # without validation cells, all networks are averaged
-    assert isinstance(fit.map, PotentialMap)
-    assert len(fit.map.params["linear"]) == len(small["penalties"])
-    moved = fit.map.transport(cells[0])
-    up = moved[:, 1] - cells[0][:, 1]
-    assert up[groups == 1].mean() > 2.5
-    assert up[groups == 0].mean() < 1
+def test_networks_beyond_the_maps_of_contexts(nonlinear, small: Options, monkeypatch: pytest.MonkeyPatch):
+    """Two types lie apart, of which one becomes rare: it keeps its place, and a network is added to both maps."""
+    monkeypatch.setattr("cellot_sc.ot._loop.lack_of_fit.explains", lambda *_: False)
+    monkeypatch.setattr("cellot_sc.ot._solvers.icnn._choose", lambda start, members, *judged: members[0])
+    given = nonlinear.problem
+    codes = [np.arange(len(cloud)) % 8 % n for cloud, n in ((given.source, 2), (given.target, 8))]
+    codes[1] = np.minimum(codes[1], 1)
+    x, y = (cloud + 20 * of[:, None] for cloud, of in zip((given.source, given.target), codes, strict=True))
+    typed = ot.Problem(x, y, source_contexts=codes[0], target_contexts=codes[1], context_names=[["few", "many"]])
+    [fit] = ot.fit([typed], seed=0, **small)
+    assert isinstance(fit.map, ContextMap)
+    assert {one.kind for one in (fit.map.parent, *fit.map.maps)} == {"chain"}
+    x, y = nonlinear.source_test, nonlinear.target_test
+    for code, name in enumerate(["few", "many"]):
+        own = fit.map.transport(x + 20 * code, np.full(len(x), name))
+        assert energy_distance(own, y + 20 * code) < 0.2 * energy_distance(x, y)
 
 
 def test_divergence_is_rolled_back_and_reported(nonlinear, small: Options, caplog: pytest.LogCaptureFixture):

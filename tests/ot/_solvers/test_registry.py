@@ -205,12 +205,14 @@ def test_a_name_that_is_taken_is_refused(problems: list[ot.Problem]):
 
 def test_what_a_solver_does_not_know_is_refused_for_it(problems: list[ot.Problem]):
     weighed = dataclasses.replace(problems[0], source_weights=np.arange(60.0))
-    grouped = dataclasses.replace(problems[0], source_groups=np.arange(60), target_groups=np.arange(60))
+    typed = dataclasses.replace(problems[0], source_contexts=np.arange(60), target_contexts=np.arange(60))
     bare = ot.Solver("bare", "knows nothing", solver().config, shifted)
     with pytest.raises(ValueError, match="solver 'bare' cannot weigh cells. Valid: .*'gaussian'"):
         ot.fit([weighed], bare)
-    with pytest.raises(ValueError, match="solver 'bare' cannot pair cells within groups: .*Valid: .*'icnn'"):
-        ot.fit([grouped], bare)
+    with pytest.raises(
+        ValueError, match="solver 'bare' fits no map per context. Valid: 'group_shift', 'group_gaussian', 'icnn'"
+    ):
+        ot.fit([typed], bare)
 
 
 def distribution(folder: Path, name: str, points: str) -> None:

@@ -104,9 +104,9 @@ def test_responding_is_the_procedure_of_benjamini_and_hochberg(moves: Displaceme
     assert expected[:, 2].any() and not expected[:, 3].any()
 
 
-def test_cells_that_were_paired_are_those_of_the_fit(prepared: AnnData, caplog: pytest.LogCaptureFixture):
+def test_contexts_of_the_null_are_those_of_the_fit(prepared: AnnData, caplog: pytest.LogCaptureFixture):
     adata = prepared.copy()
-    cs.tl.cellot(adata, solver="mean_shift", pair_by="cell_type")
+    cs.tl.cellot(adata, solver="group_shift", context="cell_type")
     null(displacements(adata, "cellot"), seed=0)
     assert "others than those that the maps were fitted to" not in caplog.text
     adata.obs["cell_type"] = adata.obs["cell_type"].to_numpy()[::-1]

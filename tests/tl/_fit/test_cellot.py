@@ -231,26 +231,6 @@ class TestRepresentation:
         assert cs.tl.maps(adata)["drug_a"].n_dims == adata.n_vars
 
 
-class TestPairs:
-    def test_a_category_without_treated_cells_is_left_out(self, prepared: AnnData):
-        adata = prepared.copy()
-        adata = adata[~((adata.obs["patient"] == "patient_0") & (adata.obs["perturbation"] == "drug_a"))].copy()
-        cs.tl.cellot(adata, targets="drug_a", solver="mean_shift", pair_by="patient")
-        kept = adata[adata.obs["patient"] != "patient_0"]
-        means = train_means(kept)
-        shift = cs.tl.maps(adata)["drug_a"].shift  # type: ignore[attr-defined]
-        np.testing.assert_allclose(shift, means["drug_a"] - means["control"], atol=1e-5)
-
-    def test_nothing_in_common(self, prepared: AnnData):
-        adata = prepared.copy()
-        adata.obs["line"] = np.where(adata.obs["perturbation"] == "control", "A", "B")
-        with pytest.raises(
-            ValueError,
-            match="train cells in the categories of pair_by that have both of 'drug_a' \\(0\\), 'drug_b' \\(0\\)",
-        ):
-            cs.tl.cellot(adata, solver="mean_shift", pair_by="line")
-
-
 class TestWeights:
     def test_labels_of_identity_weigh_the_dimensions_that_tell_them_apart(self, prepared: AnnData):
         adata = prepared.copy()
@@ -315,7 +295,7 @@ class TestWeights:
         ({"targets": ["drug_a", "drug_a"]}, ValueError, "targets names one twice"),
         ({"use_rep": "X_celot"}, KeyError, "Did you mean 'X_cellot'"),
         ({"solver": "icn"}, ValueError, "Did you mean 'icnn'"),
-        ({"pair_by": "patent"}, KeyError, "Did you mean 'patient'"),
+        ({"context": "patent"}, KeyError, "Did you mean 'patient'"),
         ({"solver": "icnn", "n_step": 3}, TypeError, "Did you mean 'n_steps'"),
         ({"solver": "icnn", "n_steps": 0}, ValueError, "n_steps is 0; a positive whole number"),
         ({"solver": "icnn", "batch_size": -1}, ValueError, "batch_size is -1"),
@@ -323,7 +303,6 @@ class TestWeights:
         ({"use_rep": "cube"}, ValueError, r"use_rep 'cube' has shape \(600, 2, 2\); \(n_cells, n_dims\) is needed"),
         ({"split_key": "patient"}, ValueError, "has labels that are no split"),
         ({"split_key": "splti"}, KeyError, "'splti' is not in adata.obs"),
-        ({"pair_by": "gaps"}, ValueError, "'gaps'.* is missing for 1 cells"),
         ({"perturbation_key": "gaps"}, ValueError, "'gaps'.* is missing for 1 cells"),
         ({"seed": -1}, ValueError, "seed is -1; a whole number"),
         ({"seed": 0.5}, ValueError, "seed is 0.5; a whole number"),
@@ -448,7 +427,7 @@ def test_one_control(prepared: AnnData, control: Any):
         cs.tl.cellot(prepared, control=control)
 
 
-@pytest.mark.parametrize("name", ["perturbation_key", "split_key", "pair_by"])
+@pytest.mark.parametrize("name", ["perturbation_key", "split_key"])
 def test_keys_are_names(prepared: AnnData, name: str):
     arguments: dict[str, Any] = {name: ["perturbation"]}
     with pytest.raises(TypeError, match=rf"{name} is \['perturbation'\]; text"):

@@ -20,13 +20,3 @@ def test_conditions_with_enough_train_cells() -> None:
 def test_the_control_has_to_have_enough() -> None:
     with pytest.raises(ValueError, match="control 'b' of .* has 2 train cells; at least 10 are needed"):
         learnable(LABELS, PARTS, ["a"], named=False, key="drug", control="b")
-
-
-def test_cells_without_a_partner_do_not_count() -> None:
-    groups = np.zeros(len(LABELS), dtype=int)
-    # ten of a's cells have control cells in their group, and then nine
-    groups[30:40] = 1
-    assert learnable(LABELS, PARTS, ["a"], named=True, key="drug", control="control", groups=groups) == ["a"]
-    groups[29] = 1
-    with pytest.raises(ValueError, match=r"in the categories of pair_by that have both of 'a' \(9\)"):
-        learnable(LABELS, PARTS, ["a"], named=True, key="drug", control="control", groups=groups)

@@ -24,9 +24,9 @@ FIT = Fit("perturbations", "drug", "control", ("b", "a"), use_rep="X", split_key
 WEIGHED = dataclasses.replace(FIT, source_weights="weight", target_weights="weight")
 
 
-def cells(parts: np.ndarray = PARTS, groups: np.ndarray = GROUPS) -> AnnData:
+def cells(parts: np.ndarray = PARTS) -> AnnData:
     weights = np.random.default_rng(1).random(N)
-    obs = pd.DataFrame({"drug": LABELS, "part": parts, "group": groups, "weight": weights})
+    obs = pd.DataFrame({"drug": LABELS, "part": parts, "group": GROUPS, "weight": weights})
     return AnnData(X.copy(), obs=obs.set_index(obs.index.astype(str)))
 
 
@@ -34,12 +34,12 @@ def members(cloud: np.ndarray) -> np.ndarray:
     return cloud[:, 0].astype(int)
 
 
-def positions(label: str, part: str, kept: tuple[int, ...] = (0, 1, 2), groups: np.ndarray = GROUPS) -> np.ndarray:
-    return np.flatnonzero((LABELS == label) & (PARTS == part) & np.isin(groups, kept))
+def positions(label: str, part: str) -> np.ndarray:
+    return np.flatnonzero((LABELS == label) & (PARTS == part))
 
 
-def paired(groups: np.ndarray = GROUPS) -> list[Problem]:
-    return dataclasses.replace(FIT, pair_by="group").problems(cells(groups=groups))
+def typed(adata: AnnData, *context: str) -> list[Problem]:
+    return dataclasses.replace(FIT, context=context or ("group",)).problems(adata)
 
 
 class TestProblems:
@@ -49,30 +49,40 @@ class TestProblems:
             np.testing.assert_array_equal(members(problem.target), positions(name, "train"))
             np.testing.assert_array_equal(members(problem.source_valid), positions("control", "valid"))
             np.testing.assert_array_equal(members(problem.target_valid), positions(name, "valid"))
-            assert problem.source_groups is None and problem.target_groups is None
+            assert problem.source_contexts is None and problem.target_contexts is None
             assert problem.source_weights is None and problem.target_weights is None
 
     def test_control_cells_are_kept_once(self) -> None:
-        for first, second in (FIT.problems(cells()), paired()):
+        for first, second in (FIT.problems(cells()), typed(cells())):
             assert first.source is second.source
             assert first.source_valid is second.source_valid
 
-    def test_groups_are_those_of_the_cells(self) -> None:
-        for problem in paired():
-            assert problem.source_groups is not None and problem.target_groups is not None
-            np.testing.assert_array_equal(problem.source_groups, GROUPS[members(problem.source)])
-            np.testing.assert_array_equal(problem.target_groups, GROUPS[members(problem.target)])
+    def test_contexts_are_those_of_the_cells_and_named(self) -> None:
+        for problem in typed(cells()):
+            assert problem.context_names == (("0", "1", "2"),)
+            for cloud in ("source", "target", "source_valid", "target_valid"):
+                codes = getattr(problem, f"{cloud}_contexts")
+                assert codes.shape == (len(getattr(problem, cloud)), 1)
+                np.testing.assert_array_equal(codes[:, 0], GROUPS[members(getattr(problem, cloud))])
 
-    def test_groups_that_only_one_condition_has_are_left_out(self) -> None:
-        groups = GROUPS.copy()
-        # no train cell of "a" in group 2, but validation cells; and a group of "a" alone
-        groups[positions("a", "train", (2,))] = 3
-        b, a = paired(groups)
-        np.testing.assert_array_equal(members(a.source), positions("control", "train", (0, 1), groups))
-        np.testing.assert_array_equal(members(a.target), positions("a", "train", (0, 1), groups))
-        np.testing.assert_array_equal(members(a.target_valid), positions("a", "valid", (0, 1), groups))
-        # the other target has it
-        np.testing.assert_array_equal(members(b.source), positions("control", "train", (0, 1, 2), groups))
+    def test_cells_without_a_context_have_no_code(self) -> None:
+        adata = cells()
+        names = np.array(["B", "nan", "T"], dtype=object)[GROUPS]
+        adata.obs["type"], adata.obs["patient"] = pd.Categorical(names), GROUPS + 5
+        for problem in typed(adata, "type", "patient"):
+            assert problem.context_names == (("B", "T"), ("5", "6", "7"))
+            assert problem.source_contexts is not None
+            groups = GROUPS[members(problem.source)]
+            np.testing.assert_array_equal(problem.source_contexts[:, 0], np.array([0, -1, 1])[groups])
+            np.testing.assert_array_equal(problem.source_contexts[:, 1], groups)
+        fit = dataclasses.replace(FIT, context=("type", "patient"))
+        rows = np.array([3, 1])
+        expected = [[str({"nan": ""}.get(names[i], names[i])), str(GROUPS[i] + 5)] for i in rows]
+        contexts = fit.contexts(adata, rows)
+        assert contexts is not None and contexts.tolist() == expected
+        assert FIT.contexts(adata) is None
+        with pytest.raises(KeyError, match=r"context 'typ' is not in adata.obs. Did you mean 'type'\?"):
+            dataclasses.replace(FIT, context=("typ",)).contexts(adata)
 
     @pytest.mark.parametrize(("label", "what"), [("control", "control 'control'"), ("a", "target 'a'")])
     def test_too_few_train_cells(self, label: str, what: str) -> None:

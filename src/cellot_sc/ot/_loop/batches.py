@@ -34,10 +34,9 @@ class Ranges(NamedTuple):
 
 
 class Clouds(NamedTuple):
-    """All train cells, shape ``(n_cells, n_dims)``, the group of each, and the ranges of the problems."""
+    """All train cells, shape ``(n_cells, n_dims)``, and the ranges of the problems."""
 
     cells: jax.Array
-    groups: jax.Array
     ranges: Ranges
     alias: tuple[jax.Array, jax.Array] | None = None
     """Where cells differ in weight: with which chance a cell that was drawn evenly is kept, and which takes its place
@@ -48,15 +47,14 @@ class _Layout(NamedTuple):
     """What lies in the matrix, from its top, and where the cells of each problem are."""
 
     blocks: list[np.ndarray]
-    groups: list[np.ndarray]
     weights: list[tuple[int, np.ndarray]]
     """The first row of cells that differ in weight, and their weights."""
-    rows: list[tuple[int, int, np.ndarray, np.ndarray]]
-    """Start and number of the source cells of a problem, and of its target cells in every group."""
+    rows: list[tuple[int, int, int, int]]
+    """Start and number of the source cells of a problem, and of its target cells."""
 
 
 def gather(problems: Sequence[Problem], means: Sequence[tuple[np.ndarray, np.ndarray]], seed: int) -> Clouds:
-    """Lay the clouds of all problems out in one matrix, a shared source once, and targets sorted by group.
+    """Lay the clouds of all problems out in one matrix, a shared source once.
 
     Parameters
     ----------
@@ -72,8 +70,6 @@ def gather(problems: Sequence[Problem], means: Sequence[tuple[np.ndarray, np.nda
     cells = _aligned((bucket(n_cells), problems[0].n_dims))
     np.concatenate(layout.blocks, out=cells[:n_cells])
     cells[n_cells:] = 0
-    groups = np.zeros(len(cells), dtype=np.int32)
-    np.concatenate(layout.groups, out=groups[:n_cells], casting="same_kind")
     rows = (np.stack(column).astype(np.int32) for column in zip(*layout.rows, strict=True))
     centres = (np.stack(column).astype(np.float32) for column in zip(*means, strict=True))
     views = zip(*(criteria.view_of(problem.target) for problem in problems), strict=True)
@@ -82,42 +78,30 @@ def gather(problems: Sequence[Problem], means: Sequence[tuple[np.ndarray, np.nda
     ranges = Ranges._make([*rows, *centres, *_valid_clouds(problems, means, seed), view])
     is_weighted = any(problem.is_weighted for problem in problems)
     alias = _alias_tables(layout, len(cells)) if is_weighted else None
-    laid_out: list[Any] = [cells, groups, ranges, alias]
+    laid_out: list[Any] = [cells, ranges, alias]
     return jax.device_put(Clouds._make(laid_out))
 
 
 def _lay_out(problems: Sequence[Problem]) -> _Layout:
-    layout = _Layout([], [], [], [])
+    layout = _Layout([], [], [])
     starts: dict[tuple[int, int], int] = {}
-    n_groups = 1 + max((int(p.target_groups.max()) for p in problems if p.target_groups is not None), default=0)
     filled = 0
+
+    def add(cells: np.ndarray, weights: np.ndarray | None) -> int:
+        nonlocal filled
+        start = filled
+        layout.blocks.append(cells)
+        if weights is not None:
+            layout.weights.append((start, weights))
+        filled += len(cells)
+        return start
+
     for problem in problems:
         shared = (id(problem.source), id(problem.source_weights))
         if shared not in starts:
-            starts[shared] = filled
-            if problem.source_weights is not None:
-                layout.weights.append((filled, problem.source_weights))
-            layout.blocks.append(problem.source)
-            layout.groups.append(_groups(problem.source_groups, len(problem.source)))
-            filled += len(problem.source)
-        groups, target, weights = (
-            _groups(problem.target_groups, len(problem.target)),
-            problem.target,
-            problem.target_weights,
-        )
-        if problem.target_groups is not None:
-            order = np.argsort(groups, kind="stable")
-            groups, target, weights = groups[order], target[order], None if weights is None else weights[order]
-        layout.blocks.append(target)
-        layout.groups.append(groups)
-        counts = np.bincount(groups, minlength=n_groups)
-        ends = np.cumsum(counts)[:-1]
-        begins = filled + np.concatenate([[0], ends])
-        if weights is not None:
-            parts = zip(begins, np.split(weights, ends), strict=True)
-            layout.weights.extend((int(begin), part) for begin, part in parts if part.any())
-        filled += len(target)
-        layout.rows.append((starts[shared], len(problem.source), begins, counts))
+            starts[shared] = add(problem.source, problem.source_weights)
+        target = add(problem.target, problem.target_weights)
+        layout.rows.append((starts[shared], len(problem.source), target, len(problem.target)))
     return layout
 
 
@@ -143,14 +127,13 @@ def _alias_tables(layout: _Layout, size: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def draw(key: jax.Array, clouds: Clouds, batch_size: int) -> tuple[jax.Array, jax.Array]:
-    """Return a random, centred batch of source and target cells of one problem, paired within their group."""
+    """Return a random, centred batch of source and target cells of one problem."""
     r = clouds.ranges
     # one call for both, and remainders of 32 random bits: even enough below millions of cells, and little to compile
     for_source, for_target = jax.random.bits(key, (2, batch_size))
     source = r.source_start + _below(r.source_count, for_source)
     source = _weighed(key, 1, clouds, source)
-    group = clouds.groups[source]
-    target = r.target_start[group] + _below(r.target_count[group], for_target)
+    target = r.target_start + _below(r.target_count, for_target)
     target = _weighed(key, 2, clouds, target)
     return clouds.cells[source] - r.source_mean, clouds.cells[target] - r.target_mean
 
@@ -178,10 +161,6 @@ def valid_weights(problem: Problem, seed: int) -> tuple[np.ndarray | None, np.nd
         return weights / (weights.mean() or 1)
 
     return of(problem.source_valid_weights), of(problem.target_valid_weights)
-
-
-def _groups(groups: np.ndarray | None, n_cells: int) -> np.ndarray:
-    return np.zeros(n_cells, dtype=np.int32) if groups is None else groups.astype(np.int32)
 
 
 def sample(cells: np.ndarray, seed: int) -> np.ndarray:

@@ -119,7 +119,7 @@ def _steps(
         return jax.tree.map(lambda leaf: leaf[None, None], out)
     members = jnp.arange(jax.tree.leaves(state)[0].shape[1]) if streams is None else streams
     per_member = jax.vmap(member, in_axes=(0, None, 0))
-    axes = Clouds(None, None, 0)  # type: ignore[arg-type]
+    axes = Clouds(None, 0)  # type: ignore[arg-type]
     return jax.vmap(per_member, in_axes=(0, axes, None if streams is None else 0))(state, clouds, members)
 
 

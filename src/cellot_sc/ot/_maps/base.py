@@ -83,13 +83,16 @@ class TransportMap(abc.ABC):
     def _backward(self, y: np.ndarray) -> np.ndarray:
         """Undo the transport of one chunk of cells."""
 
-    def transport(self, x: np.ndarray) -> np.ndarray:
+    def transport(self, x: np.ndarray, contexts: np.ndarray | None = None) -> np.ndarray:
         """Return the treated state of every cell.
 
         Parameters
         ----------
         x
             Untreated cells, shape ``(n_cells, n_dims)``.
+        contexts
+            The context of each, such as its type, by name, empty where it has none: shape ``(n_cells,)``, or
+            ``(n_cells, n_levels)`` with contexts within contexts. Only :class:`.ContextMap` heeds them.
 
         Returns
         -------
@@ -110,13 +113,21 @@ class TransportMap(abc.ABC):
         """
         return self._in_chunks(self._forward, x)
 
-    def inverse(self, y: np.ndarray) -> np.ndarray:
+    def inverse(self, y: np.ndarray, contexts: np.ndarray | None = None) -> np.ndarray:
         """Return the untreated cell behind every treated one: the same shapes and errors as :meth:`transport`."""
         return self._in_chunks(self._backward, y)
 
-    def cost(self, x: np.ndarray) -> np.ndarray:
+    def cost(self, x: np.ndarray, contexts: np.ndarray | None = None) -> np.ndarray:
         """Return what moving each cell costs, ``1/2 |T(x) - x|^2``, shape ``(n_cells,)``."""
         return self._weighed_cost(x, 1.0)
+
+    def at(self, *contexts: str | None) -> TransportMap:
+        """Return the map of a context: of a map that knows none, itself."""
+        return self
+
+    def each(self, function: Callable[[TransportMap], TransportMap]) -> TransportMap:
+        """Return what a function makes of the map, or of each that it holds for a context."""
+        return function(self)
 
     def state(self) -> State:
         """Return arrays, numbers, texts and dicts of them from which :meth:`from_state` rebuilds the map, bit for bit.

@@ -76,7 +76,7 @@ def leaves(state: Any, path: str = "state") -> Iterator[tuple[str, Any]]:
 def same(state: dict[str, Any], other: dict[str, Any]) -> bool:
     """Return whether the leaves of two states are equal to the bit."""
     return state.keys() == other.keys() and all(
-        np.array_equal(state[path], other[path], equal_nan=isinstance(state[path], np.ndarray)) for path in state
+        np.array_equal(state[path], other[path], equal_nan=np.asarray(state[path]).dtype.kind == "f") for path in state
     )
 
 

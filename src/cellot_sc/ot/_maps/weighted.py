@@ -39,7 +39,7 @@ class WeightedMap(TransportMap):
     def _backward(self, y: np.ndarray) -> np.ndarray:
         return self.inner._backward(y * self._scale) / self._scale
 
-    def cost(self, x: np.ndarray) -> np.ndarray:
+    def cost(self, x: np.ndarray, contexts: np.ndarray | None = None) -> np.ndarray:
         """Return the weighted cost of moving each cell, shape ``(n_cells,)``."""
         return self._weighed_cost(x, self.weights)
 

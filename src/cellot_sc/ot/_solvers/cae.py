@@ -63,4 +63,4 @@ def fit_cae(problems: Sequence[Problem], config: CaeConfig, seed: int, progress:
     return [Solution(CaeMap(autoencoder, residual=config.residual), history) for autoencoder, history in trained]
 
 
-SOLVER = Solver("cae", "autoencoder that is told the condition, which is then switched", CaeConfig, fit_cae, pairs=True)
+SOLVER = Solver("cae", "autoencoder that is told the condition, which is then switched", CaeConfig, fit_cae)

@@ -23,7 +23,7 @@ N_DIMS = 3
 def check_solver(solver: str | Solver, **options: Any) -> None:
     """Check that a solver keeps what the rest of the package relies on, by fitting a few small problems.
 
-    One problem and two, in any order, with validation cells and without, with weights and groups if the solver takes
+    One problem and two, in any order, with validation cells and without, with weights and contexts if it takes
     them: the same seed gives the same maps, these move cells as maps do, rebuild from their states to the bit, and
     nothing that was given is changed. Options that are no number where one is needed are refused.
 
@@ -78,16 +78,18 @@ def _check_fits(solver: Solver, options: dict[str, Any]) -> None:
 
     # all in one, since every new kind of problem may be compiled anew
     alone = dataclasses.replace(problems[0], source_valid=cells[:0], target_valid=cells[:0])
-    if solver.pairs:
-        groups = [np.arange(len(cloud)) % 2 for cloud in (cells, alone.target)]
-        alone = dataclasses.replace(alone, source_groups=groups[0], target_groups=groups[1])
+    if solver.contexts:
+        # of the first, one is on one side only, and some cells have none
+        contexts = [np.arange(len(cloud)) % 4 - 1 for cloud in (cells, alone.target)]
+        contexts[0][:3] = 3
+        alone = dataclasses.replace(alone, source_contexts=contexts[0], target_contexts=contexts[1])
     ramp = np.linspace(0.1, 3, len(cells))
     fits = []
     for weights in (ramp, ramp[::-1]) if solver.weighs else (None,):
         weighed = [dataclasses.replace(alone, source_weights=weights)]
         given = {label: array.copy() for label, array in _arrays(weighed[0]).items()}
         fits += run(solver, weighed, configure(solver, **options), 0, None)
-        need(same(_arrays(weighed[0]), given), f"{name} changes the weights or groups that it is given.")
+        need(same(_arrays(weighed[0]), given), f"{name} changes the weights or contexts that it is given.")
         _check_solutions(solver, weighed, fits[-1:])
     if solver.weighs and not np.array_equal(fits[0].map.transport(cells), cells):
         need(not same(*_states(fits)), f"{name} ignores weights: say weighs=False.")
@@ -131,4 +133,4 @@ def _states(solutions: Sequence[Solution]) -> list[dict[str, Any]]:
 
 
 def _arrays(problem: Problem) -> dict[str, np.ndarray]:
-    return {name: value for name, value in vars(problem).items() if value is not None}
+    return {name: value for name, value in vars(problem).items() if isinstance(value, np.ndarray)}

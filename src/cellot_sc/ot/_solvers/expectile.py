@@ -102,5 +102,4 @@ SOLVER = Solver(
     fit_expectile,
     cites=("buzun2024", "cuturi2022"),
     weighs=True,
-    pairs=True,
 )

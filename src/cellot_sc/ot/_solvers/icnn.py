@@ -12,6 +12,7 @@ import jax
 import numpy as np
 import optax
 
+from .._composition import beyond
 from .._loop import checkpoints, criteria, lack_of_fit, objectives
 from .._loop.batches import Ranges, gather, sample, valid_weights
 from .._loop.config import LoopConfig, LoopState, damped_update
@@ -19,11 +20,13 @@ from .._loop.training import Trial, all_judged, train
 from .._maps import networks
 from .._maps.affine import AffineMap
 from .._maps.base import TransportMap
+from .._maps.chain import ChainMap
 from .._maps.networks import Params
 from .._maps.potential import PotentialMap
 from .._moments import moments, shares_of
 from .._problem import History, Problem, Progress, Solution, tell
 from .gaussian import cautious_gaussian_map
+from .group_gaussian import group_gaussian_map
 from .solver import Solver
 
 logger = logging.getLogger("cellot_sc")
@@ -106,6 +109,28 @@ class ICNNConfig(LoopConfig):
 
 
 def fit_icnn(problems: Sequence[Problem], config: ICNNConfig, seed: int, progress: Progress | None) -> list[Solution]:
+    """Fit an ensemble of convex networks for every problem, beyond the affine maps of its contexts if it has any.
+
+    Networks then lead from cells that the map of their context has moved to the treated ones, of which those of each
+    context count as many as control cells do: they learn what is left, from the cells of all contexts. Where nothing
+    is, or validation cells do not confirm it, the map of each context is the affine one.
+    """
+    bases = [None if problem.source_contexts is None else group_gaussian_map(problem) for problem in problems]
+    left = [problem if base is None else beyond(problem, base) for problem, base in zip(problems, bases, strict=True)]
+    fits = _fit_pooled(left, config, seed, progress)
+    return [
+        fit if base is None else Solution(_after(base, fit.map), fit.history)
+        for fit, base in zip(fits, bases, strict=True)
+    ]
+
+
+def _after(base: TransportMap, network: TransportMap) -> TransportMap:
+    return base if isinstance(network, AffineMap) else base.each(lambda own: ChainMap([own, network]))
+
+
+def _fit_pooled(
+    problems: Sequence[Problem], config: ICNNConfig, seed: int, progress: Progress | None
+) -> list[Solution]:
     """Fit an ensemble of convex networks for every problem, all in one computation.
 
     The map is the average of those networks that validation cells prefer. It is the affine start where none beats it,
@@ -310,6 +335,6 @@ SOLVER = Solver(
     fit_icnn,
     cites=("makkuva2020", "buzun2024"),
     weighs=True,
-    pairs=True,
+    contexts=True,
     affine="affine",
 )

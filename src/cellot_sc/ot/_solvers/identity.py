@@ -12,6 +12,5 @@ SOLVER = Solver(
     closed_form(lambda problem: IdentityMap(problem.n_dims)),
     label="identity (no effect)",
     weighs=True,
-    pairs=True,
     affine="shift",
 )

@@ -21,6 +21,5 @@ SOLVER = Solver(
     closed_form(mean_shift_map),
     label="mean shift",
     weighs=True,
-    pairs=True,
     affine="shift",
 )

@@ -125,5 +125,4 @@ SOLVER = Solver(
     fit_monge_gap,
     cites=("uscidda2023", "cuturi2022"),
     weighs=True,
-    pairs=True,
 )

@@ -135,5 +135,4 @@ SOLVER = Solver(
     fit_paper,
     cites=("makkuva2020",),
     weighs=True,
-    pairs=True,
 )

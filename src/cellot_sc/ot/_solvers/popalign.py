@@ -269,5 +269,4 @@ SOLVER = Solver(
     PopAlignConfig,
     one_by_one(fit_popalign, lambda config: len(config.n_components)),
     cites=("chen2020",),
-    pairs=True,
 )

@@ -9,12 +9,13 @@ from ... import _defaults, _numbers
 from ..._calls import plain
 from ..._compiled import kept
 from ..._plugins import Registry, nearest
+from .._composition import comparable
 from .._maps.base import PLACES
 from .._problem import Problem, Progress, Solution
 from .solver import Solver
 
 _NAMES = (
-    *("identity", "mean_shift", "gaussian", "icnn", "entropic", "popalign"),
+    *("identity", "mean_shift", "gaussian", "group_shift", "group_gaussian", "icnn", "entropic", "popalign"),
     *("expectile", "monge_gap", "neural_dual", "scgen", "cae", "paper"),
 )
 """Solvers, and the files that they are in: those of networks take seconds to import, and are when they are used."""
@@ -102,7 +103,7 @@ def fit(
     Parameters
     ----------
     problems
-        Pairs of clouds in the same space.
+        Pairs of clouds in the same space. One of which no context has cells on both sides is fitted without contexts.
     solver
         Name in :data:`SOLVERS`, or a solver itself.
     seed
@@ -119,9 +120,9 @@ def fit(
     Raises
     ------
     ValueError
-        If there is no such solver, an option or the seed has an impossible value, cells have weights or groups of
-        which the solver knows nothing, the fit would not fit into memory, or the checkpoint that is to be resumed
-        cannot be read or belongs to another fit.
+        If there is no such solver, an option or the seed has an impossible value, cells have weights or contexts
+        of which the solver knows nothing, the fit would not fit into memory, or the checkpoint that is to be
+        resumed cannot be read or belongs to another fit.
     TypeError
         If the solver has no such option.
     OSError
@@ -146,12 +147,11 @@ def run(
     if not solver.weighs and any(problem.is_weighted for problem in problems):
         able = [name for name, other in SOLVERS.items() if other.weighs]
         raise ValueError(f"solver {solver.name!r} cannot weigh cells.{nearest('', able)}")
-    if not solver.pairs and any(problem.source_groups is not None for problem in problems):
-        able = [name for name, other in SOLVERS.items() if other.pairs]
-        raise ValueError(
-            f"solver {solver.name!r} cannot pair cells within groups: fit each group by itself, or choose another."
-            f"{nearest('', able)}"
-        )
+    if not solver.contexts and any(problem.source_contexts is not None for problem in problems):
+        able = [name for name, other in SOLVERS.items() if other.contexts]
+        raise ValueError(f"solver {solver.name!r} fits no map per context.{nearest('', able)}")
+    # contexts that are on one side each show no response
+    problems = [problem if comparable(problem) else problem.pooled for problem in problems]
     with kept():
         solutions = solver.run(problems, config, seed, progress)
     if len(solutions) != len(problems):

@@ -74,5 +74,4 @@ SOLVER = Solver(
     ScgenConfig,
     fit_scgen,
     cites=("lotfollahi2019",),
-    pairs=True,
 )

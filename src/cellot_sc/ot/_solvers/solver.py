@@ -36,8 +36,8 @@ class Solver:
         What a report cites for it, such as ``"Doe et al. 2025, doi 10.1000/1"``, or keys of what this package cites.
     weighs
         Whether it heeds weights of cells. One that does not is never given any.
-    pairs
-        Whether it may be given groups within which cells are paired. One that may not is never given any.
+    contexts
+        Whether it fits a map per context. One that does not is never given any.
     affine
         What it fits where nothing happened: ``"shift"`` if it moves all cells alike, ``"affine"`` if by an affine map.
         Error bars then come from such maps in closed form, and with ``None`` from fits of its own beside them.
@@ -50,7 +50,7 @@ class Solver:
     label: str = ""
     cites: str | tuple[str, ...] = ()
     weighs: bool = False
-    pairs: bool = False
+    contexts: bool = False
     affine: Literal["shift", "affine"] | None = None
 
     def __post_init__(self) -> None:

@@ -121,7 +121,7 @@ def abundance_shift(
         shares = members.copy()
         if len(unknown):
             shares[unknown] = _shares(x[unknown], neighbors, members[reference])
-        predicted = _shares(fit.scaled(moves.fitted.maps[name].transport(moves.x)), neighbors, members[reference])
+        predicted = _shares(fit.scaled(moves.moved(moves.fitted.maps[name])), neighbors, members[reference])
         for source, rows, others in (("observed", treated, shares[treated]), ("predicted", control, predicted)):
             if unit is None or units is None:
                 rng = np.random.default_rng(seed)

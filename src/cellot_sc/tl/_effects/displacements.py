@@ -30,6 +30,8 @@ class Displacements:
         Positions of the control cells, shape ``(n_control,)``.
     x
         Their representation, shape ``(n_control, n_dims)``.
+    contexts
+        The context of each, if the maps know any; see :meth:`.Fit.contexts`.
     """
 
     fitted: store.FittedMaps
@@ -37,21 +39,26 @@ class Displacements:
     names: list[str]
     rows: np.ndarray
     x: np.ndarray
+    contexts: np.ndarray | None
+
+    def moved(self, fitted: TransportMap) -> np.ndarray:
+        """Return where any map takes every control cell, shape ``(n_control, n_dims)``."""
+        return fitted.transport(self.x, self.contexts)
 
     def field(self, fitted: TransportMap) -> np.ndarray:
         """Return the scaled displacement of every control cell by any map, shape ``(n_control, n_dims)``."""
-        return self.fitted.fit.scaled(fitted.transport(self.x) - self.x)
+        return self.fitted.fit.scaled(self.moved(fitted) - self.x)
 
     def of(self, name: str) -> np.ndarray:
         """Return T(x) - x of every control cell, shape ``(n_control, n_dims)``."""
-        return self.fitted.maps[name].transport(self.x) - self.x
+        return self.moved(self.fitted.maps[name]) - self.x
 
     def effects(self, name: str) -> np.ndarray:
         """Return the change of every feature in every control cell, shape ``(n_control, n_features)``.
 
         Cells before and after go the same way back to genes, so that what it loses is lost in both.
         """
-        return self.space.view(self.fitted.maps[name].transport(self.x)) - self.space.view(self.x)
+        return self.space.view(self.moved(self.fitted.maps[name])) - self.space.view(self.x)
 
 
 def displacements(adata: AnnData, key: str, targets: str | Sequence[str] | None = None) -> Displacements:
@@ -76,7 +83,7 @@ def displacements(adata: AnnData, key: str, targets: str | Sequence[str] | None 
     fitted = store.maps(adata, key)
     names = _validate.some_of(targets, fitted.maps, what="target")
     rows, space = fitted.fit.controls(adata), fitted.fit.space(adata)
-    return Displacements(fitted, space, names, rows, space.read(rows))
+    return Displacements(fitted, space, names, rows, space.read(rows), fitted.fit.contexts(adata, rows))
 
 
 def largest(size: np.ndarray, features: Sequence[str]) -> list[str]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -12,6 +12,7 @@ from scipy import stats
 from ... import _defaults
 from ..._settings import logger
 from ...ot import SOLVERS, Problem, TransportMap, fit
+from .._fit.fit import CLOUDS
 from .displacements import Displacements
 
 N_NULL = 50
@@ -95,14 +96,10 @@ def null(moves: Displacements, *, seed: int) -> Null:
         # what moscot has solved is such a map; of others it is not known how noisy they are
         solver, options = SOLVERS[_defaults.DISCRETE], {}
     problems = repeated.problems(adata, [(repeated.control, name) for name in moves.names])
-    # every control cell, whatever it was paired with: the same cells, which need no second look
-    [whole] = dataclasses.replace(repeated, pair_by=None, cells=()).problems(
-        adata, [(repeated.control, moves.names[0])]
-    )
-
     rng = np.random.default_rng(seed)
-    halvings = [_halving(whole, rng) for _ in range(N_NULL + 1)]
-    affine = _defaults.SHIFT if solver.affine == "shift" else _defaults.AFFINE
+    halvings = [_halving(problems[0], rng) for _ in range(N_NULL + 1)]
+    stand_ins = _defaults.GROUP_BASELINES if repeated.context else (_defaults.SHIFT, _defaults.AFFINE)
+    affine = stand_ins[solver.affine != "shift"]
     maps = [repeated.unscaled(solution.map) for solution in fit(halvings, affine)]
     own = None
     if solver.affine is None:
@@ -124,21 +121,19 @@ def null(moves: Displacements, *, seed: int) -> Null:
 
 def _halving(whole: Problem, rng: np.random.Generator) -> Problem:
     """Return one random half of the control cells as the source and the other as the target."""
-    a, b = np.array_split(rng.permutation(len(whole.source)), 2)
-    c, d = np.array_split(rng.permutation(len(whole.source_valid)), 2)
-    weights, valid_weights = whole.source_weights, whole.source_valid_weights
-    return Problem(
-        *(whole.source[a], whole.source[b], whole.source_valid[c], whole.source_valid[d]),
-        source_weights=_some_weights(weights, a),
-        target_weights=_some_weights(weights, b),
-        source_valid_weights=_some_weights(valid_weights, c),
-        target_valid_weights=_some_weights(valid_weights, d),
-    )
+    halves = [*_halves(len(whole.source), rng), *_halves(len(whole.source_valid), rng)]
+    given: dict[str, Any] = {"context_names": whole.context_names}
+    for cloud, rows, of in zip(CLOUDS, halves, ("source",) * 2 + ("source_valid",) * 2, strict=True):
+        given[cloud] = getattr(whole, of)[rows]
+        weights, contexts = getattr(whole, f"{of}_weights"), getattr(whole, f"{of}_contexts")
+        # none count where all have the weight 0
+        given[f"{cloud}_weights"] = None if weights is None or not weights[rows].any() else weights[rows]
+        given[f"{cloud}_contexts"] = None if contexts is None else contexts[rows]
+    return Problem(**given)
 
 
-def _some_weights(weights: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
-    """Return the weights of some cells, ``None`` if they have none or none of them counts."""
-    return None if weights is None or not weights[rows].any() else weights[rows]
+def _halves(n_cells: int, rng: np.random.Generator) -> list[np.ndarray]:
+    return np.array_split(rng.permutation(n_cells), 2)
 
 
 def _inverse_sizes(problem: Problem) -> tuple[float, float]:
@@ -176,7 +171,7 @@ def spread(
     start = moves.space.view(moves.x)[:, features]
 
     def change(fitted: TransportMap) -> np.ndarray:
-        return moves.space.view(fitted.transport(moves.x))[:, features] - start
+        return moves.space.view(moves.moved(fitted))[:, features] - start
 
     def means(changed: np.ndarray) -> np.ndarray:
         group_means = [changed[mask].mean(axis=0, dtype=np.float64) for mask in groups.values()]

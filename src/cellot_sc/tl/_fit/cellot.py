@@ -29,7 +29,7 @@ def cellot(
     use_rep: str | None = None,
     solver: str | Solver = _defaults.SOLVER,
     split_key: str = _keys.SPLIT,
-    pair_by: str | None = None,
+    context: str | Sequence[str] | None = None,
     feature_weights: np.ndarray | Sequence[float] | str | None = None,
     weights: str | None = None,
     seed: int = 0,
@@ -61,9 +61,12 @@ def cellot(
         How to fit: a name in :data:`cellot_sc.ot.SOLVERS`, or a :class:`cellot_sc.ot.Solver`.
     split_key
         Column of ``obs`` made by :func:`cellot_sc.pp.split`. A missing "split" is made with its defaults.
-    pair_by
-        Column of ``obs``, such as the patient: cells are only ever paired within one of its categories. Control cells
-        of a category without treated cells are left out.
+    context
+        Column of ``obs``, such as the cell type, the patient or the batch, or several, the outer ones first: every one
+        of its categories has a map of its own, drawn towards that of all cells by as much as it has few cells. Treated
+        cells count so that each category has the share that it has of control cells: a change of abundance is no
+        response. Cells without a category, and categories without control or without treated cells, follow the map of
+        all cells.
     feature_weights
         Weight of every dimension in the cost: an array of ``n_dims`` positive numbers, a column of ``var`` if
         ``use_rep="X"``, or a column of ``obs`` with labels of identity, such as the cell type: a dimension then weighs
@@ -92,8 +95,9 @@ def cellot(
     KeyError
         If a column or the representation is missing.
     ValueError
-        If the control or a target is no category, the solver is unknown or cannot weigh cells, the representation holds
-        NaN or inf, the feature weights are not positive, weights of cells are negative, missing or all 0 in a
+        If the control or a target is no category, the solver is unknown, cannot weigh cells or fits no map per
+        context, no category of a context has both control and treated cells, the representation holds NaN or inf, the
+        feature weights are not positive, weights of cells are negative, missing or all 0 in a
         condition, a condition has fewer than 10 train cells, or no file can hold ``key_added`` or something
         else than such maps is kept there.
     TypeError
@@ -113,15 +117,14 @@ def cellot(
     solver = SOLVERS.resolve(solver)
     config = registry.configure(solver, **options)
     seed = _validate.seed(seed)
-    groups = None if pair_by is None else _validate.group_codes(adata, pair_by, what="pair_by")
+    taken = {perturbation_key: "perturbation_key", split_key: "split_key"}
+    columns = _validate.context_columns(adata, context, labels, control, names, taken=taken)
 
     cells = prepare(
         adata, perturbation_key, control, use_rep=use_rep, split_key=split_key, seed=seed, key_added=key_added
     )
     parts = _validate.split_labels(cells.cells, split_key)
-    names = learnable(
-        labels, parts, names, named=targets is not None, key=perturbation_key, control=control, groups=groups
-    )
+    names = learnable(labels, parts, names, named=targets is not None, key=perturbation_key, control=control)
     control_train = (labels == control) & (parts == _keys.TRAIN)
     fit = Fit(
         kind=PERTURBATIONS,
@@ -136,6 +139,6 @@ def cellot(
         source_weights=weights,
         target_weights=weights,
         feature_weights=resolve_weights(feature_weights, Space(cells.cells, cells.use_rep), control_train),
-        pair_by=pair_by,
+        context=columns,
     )
     return fit_and_keep(adata, fit, solver, cells, config, key_added=key_added, copy=copy)

@@ -20,6 +20,8 @@ from .weights import cell_weights
 
 PERTURBATIONS, COURSE, COUPLINGS = "perturbations", "time course", "couplings"
 """Kinds of fits: of :func:`cellot_sc.tl.cellot`, of :func:`cellot_sc.tl.trajectory`, and what was solved elsewhere."""
+CLOUDS = ("source", "target", "source_valid", "target_valid")
+"""The clouds of a problem."""
 MAX_LEARNT = 0.001
 """Share of the judged cells that may be taken for train cells by chance."""
 
@@ -27,6 +29,14 @@ MAX_LEARNT = 0.001
 def chained(steps: Sequence[TransportMap]) -> list[TransportMap]:
     """Return the map from the start of the first step to the end of every step."""
     return [steps[0], *(ChainMap(steps[: i + 1]) for i in range(1, len(steps)))]
+
+
+def _coded(contexts: np.ndarray) -> tuple[np.ndarray, list[list[str]]]:
+    """Return contexts as numbers, -1 where there is none, and what these stand for in each column."""
+    names = [sorted(set(column) - {""}) for column in contexts.T]
+    positions = [{"": -1} | {name: i for i, name in enumerate(of)} for of in names]
+    codes = [[position[label] for label in column] for position, column in zip(positions, contexts.T, strict=True)]
+    return np.array(codes, dtype=np.int64).T, names
 
 
 def _versions() -> dict[str, str]:
@@ -66,6 +76,8 @@ class Fit:
         Columns of ``obs`` with how much each cell counts where a map starts and where it ends, if not alike.
     feature_weights
         Weight of every dimension in the cost, if they are not alike.
+    context
+        Columns of ``obs`` whose categories have maps of their own, the outer ones first; none if all cells share one.
     growth, tau
         Where the weights of a time course come from, as given to :func:`cellot_sc.tl.trajectory`.
     versions
@@ -98,14 +110,13 @@ class Fit:
     source_weights: str | None = None
     target_weights: str | None = None
     feature_weights: tuple[float, ...] | None = None
+    context: tuple[str, ...] = ()
     growth: str | None = None
     tau: tuple[float, ...] | None = None
     versions: Mapping[str, str] = field(default_factory=_versions)
     cells: tuple[str, ...] = ()
     # what the cells are is in their digest
     origin: Origin | None = field(default=None, compare=False)
-    # until contexts take its place
-    pair_by: str | None = None
 
     def __repr__(self) -> str:
         shown = ", ".join(map(repr, self.targets[:5])) + (", ..." if len(self.targets) > 5 else "")
@@ -199,6 +210,20 @@ class Fit:
         """
         return _validate.split_labels(adata, self.split_key)
 
+    def contexts(self, adata: AnnData, rows: np.ndarray | slice = slice(None)) -> np.ndarray | None:
+        """Return the contexts of cells as text, empty where they have none, if there are any.
+
+        Their shape is ``(n_cells, n_levels)``.
+
+        Raises
+        ------
+        KeyError
+            If a column is missing.
+        """
+        if not self.context:
+            return None
+        return np.stack([_validate.context_labels(adata, key)[rows] for key in self.context], axis=1)
+
     def controls(self, adata: AnnData) -> np.ndarray:
         """Return the positions of the control cells: the same errors as :meth:`labels`."""
         return np.flatnonzero(self.labels(adata) == self.control)
@@ -211,9 +236,17 @@ class Fit:
 
     def unscaled(self, inner: TransportMap) -> TransportMap:
         """Return a map of :meth:`scaled` points as one of the space."""
-        return inner if self.feature_weights is None else WeightedMap(inner, np.asarray(self.feature_weights))
+        if self.feature_weights is None:
+            return inner
+        return inner.each(lambda plain: WeightedMap(plain, np.asarray(self.feature_weights)))
 
-    def problems(self, adata: AnnData, pairs: Sequence[tuple[str, str]] | None = None) -> list[Problem]:
+    def problems(
+        self,
+        adata: AnnData,
+        pairs: Sequence[tuple[str, str]] | None = None,
+        *,
+        context: tuple[str, ...] | None = None,
+    ) -> list[Problem]:
         """Return the clouds of cells that were fitted; those that share their source cells share the array.
 
         Parameters
@@ -222,6 +255,8 @@ class Fit:
             The cells.
         pairs
             Labels of source and target cells. With ``None``, those between which maps were fitted.
+        context
+            Columns of ``obs`` with the contexts, with ``None`` those of the fit.
 
         Raises
         ------
@@ -243,7 +278,8 @@ class Fit:
             )
         used = (train | valid) & (labels[:, None] == names).any(axis=1)
         x = self.scaled(Space(adata, self.use_rep, origin=self.origin).read(used=used))
-        groups = None if self.pair_by is None else _validate.group_codes(adata, self.pair_by, what="pair_by")
+        contexts = (self if context is None else replace(self, context=context)).contexts(adata)
+        codes, context_names = (None, None) if contexts is None else _coded(contexts)
         # in a time course, cells count differently at the two ends of a step
         ends = [names] * 2 if self.times is None else [list(dict.fromkeys(end)) for end in zip(*pairs, strict=True)]
         weights = [
@@ -261,17 +297,15 @@ class Fit:
         problems = []
         for before, after in pairs:
             source, target = labels == before, labels == after
-            where = ""
-            if groups is not None:
-                both = np.intersect1d(groups[source & train], groups[target & train])
-                source, target = source & np.isin(groups, both), target & np.isin(groups, both)
-                where = " in the categories of pair_by that have both"
-            _validate.enough_cells(int((source & train).sum()), what=f"control {before!r}{where}")
-            _validate.enough_cells(int((target & train).sum()), what=f"target {after!r}{where}")
+            _validate.enough_cells(int((source & train).sum()), what=f"control {before!r}")
+            _validate.enough_cells(int((target & train).sum()), what=f"target {after!r}")
             masks = (source & train, target & train, source & valid, target & valid)
             cells, counts = zip(*map(cloud, masks, (0, 1, 0, 1)), strict=True)
-            cell_groups = (None, None) if groups is None else (groups[masks[0]], groups[masks[1]])
-            problems.append(Problem(*cells, *cell_groups, *counts))
+            given: dict[str, Any] = {"context_names": context_names}
+            for name, mask, points, count in zip(CLOUDS, masks, cells, counts, strict=True):
+                known = None if codes is None else codes[mask]
+                given |= {name: points, f"{name}_weights": count, f"{name}_contexts": known}
+            problems.append(Problem(**given))
         return problems
 
     def _seen(self, adata: AnnData) -> np.ndarray:
@@ -285,10 +319,12 @@ class Fit:
         """Return what the cells of the control and of every target, with their parts, are known by."""
         seen, labels = self._seen(adata), self.labels(adata)
         columns = [labels] if self.split_key not in adata.obs else [labels, self.parts(adata)]
-        named = {self.source_weights: "weights", self.target_weights: "weights", self.pair_by: "pair_by"}
         columns += [
-            _validate.obs_key(adata, key, what=what).to_numpy() for key, what in named.items() if key is not None
+            _validate.obs_key(adata, key, what="weights").to_numpy()
+            for key in dict.fromkeys((self.source_weights, self.target_weights))
+            if key is not None
         ]
+        columns += [_validate.context_labels(adata, key) for key in self.context]
         clouds = [seen & (labels == name) for name in (self.control, *self.targets)]
         return tuple(
             digest_of_cells(adata.obs_names[cloud], *(column[cloud] for column in columns)) for cloud in clouds
@@ -315,7 +351,12 @@ class Fit:
             )
 
     def refit(
-        self, adata: AnnData, solvers: Sequence[str | Solver], targets: Sequence[str]
+        self,
+        adata: AnnData,
+        solvers: Sequence[str | Solver],
+        targets: Sequence[str],
+        *,
+        context: tuple[str, ...] | None = None,
     ) -> dict[str, dict[str, TransportMap]]:
         """Fit other solvers, with their defaults, to the cells that this was fitted to, weighed alike.
 
@@ -329,6 +370,8 @@ class Fit:
             The solvers, or their names.
         targets
             Labels that the maps are to lead to.
+        context
+            Columns of ``obs`` with the contexts that solvers who know any are told; with ``None``, those of the fit.
 
         Returns
         -------
@@ -338,10 +381,11 @@ class Fit:
         if self.growth is not None:
             routes = {name: self.pairs[: self.targets.index(name) + 1] for name in targets}
         pairs = list(dict.fromkeys(pair for route in routes.values() for pair in route))
-        problems = self.problems(adata, pairs)
+        problems = self.problems(adata, pairs, context=context)
+        pooled = [problem.pooled for problem in problems]
         maps = {}
         for solver in map(ot.SOLVERS.resolve, solvers):
-            fits = zip(pairs, ot.fit(problems, solver, seed=self.seed), strict=True)
+            fits = zip(pairs, ot.fit(problems if solver.contexts else pooled, solver, seed=self.seed), strict=True)
             steps = {pair: self.unscaled(fitted.map) for pair, fitted in fits}
             maps[solver.name] = {name: chained([steps[pair] for pair in route])[-1] for name, route in routes.items()}
         return maps

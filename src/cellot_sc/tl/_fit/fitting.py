@@ -11,6 +11,7 @@ from ..._settings import logger
 from ...ot import Solver
 from ...ot._solvers import registry
 from . import store
+from .contexts import describe
 from .fit import Fit, chained
 from .prepared import Prepared
 
@@ -39,6 +40,8 @@ def fit_and_keep(
     """
     fit = fit.tied(cells.cells)
     problems = fit.problems(cells.cells)
+    if fit.context:
+        describe(fit, dict(zip(fit.targets, problems, strict=True)))
     with _progress.meter(solver.name, "fitting") as progress:
         solutions = registry.run(solver, problems, config, fit.seed, progress)
     steps = [fit.unscaled(solution.map) for solution in solutions]

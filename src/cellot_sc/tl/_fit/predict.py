@@ -11,6 +11,7 @@ from anndata import AnnData, concat
 from ... import _keys, _validate
 from ..._settings import logger
 from . import store
+from .contexts import tell_of_strangers
 
 type CellNames = np.ndarray | pd.Series | pd.Index | Sequence[str] | Sequence[int] | Sequence[bool] | slice | str | int
 
@@ -78,12 +79,13 @@ def predict(
     space = fit.space(adata)
     names = _validate.some_of(targets, fitted.maps, what="target")
     rows = fit.controls(adata) if cells is None else _validate.cell_positions(adata, cells)
-    x = space.read(rows)
+    x, contexts = space.read(rows), fit.contexts(adata, rows)
+    tell_of_strangers((fitted.maps[name] for name in names), contexts, fit.context)
     parts = []
     for name in names:
         obs = adata.obs.iloc[rows].copy()
         obs[fit.label_key] = _validate.relabelled(adata.obs.get(fit.label_key), name, len(obs))
-        parts.append(space.as_adata(fitted.maps[name].transport(x), obs, decode=decode))
+        parts.append(space.as_adata(fitted.maps[name].transport(x, contexts), obs, decode=decode))
     if len(parts) == 1:
         predicted = parts[0]
     else:

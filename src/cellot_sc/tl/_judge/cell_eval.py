@@ -97,8 +97,8 @@ def export_cell_eval(
         _validate.decoder(adata, space.name)
     names = [fit.control, *judgeable]
     start = np.flatnonzero(judged & (labels == fit.control))
-    x = space.read(start)
-    moved = [space.view(points) for points in (x, *(fitted.maps[name].transport(x) for name in judgeable))]
+    x, contexts = space.read(start), fit.contexts(adata, start)
+    moved = [space.view(points) for points in (x, *(fitted.maps[name].transport(x, contexts) for name in judgeable))]
     expression = space.observed()
 
     files = CellEvalFiles(path / "predicted.h5ad", path / "real.h5ad")

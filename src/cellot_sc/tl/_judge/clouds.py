@@ -37,6 +37,8 @@ class Data:
         The split that is judged.
     groups
         Group of every cell, empty where it has none, or ``None``.
+    contexts
+        Context of every cell that the maps know, if any; see :meth:`.Fit.contexts`.
     units
         Unit of every cell with which it is resampled, or ``None`` to resample single cells.
     view
@@ -49,6 +51,7 @@ class Data:
     control: str
     split: str
     groups: np.ndarray | None
+    contexts: np.ndarray | None
     units: np.ndarray | None
     view: Callable[[np.ndarray], np.ndarray]
 
@@ -179,5 +182,8 @@ def gather(
         orders = (rng.permutation(len(treated)) for _ in range(N_HALVINGS))
         halves = [(order[: len(order) // 2], order[len(order) // 2 :]) for order in orders]
     start = data.x[source]
-    predictions = {model: Cloud(data.view(fitted.transport(start)), control.counts) for model, fitted in maps.items()}
+    contexts = None if data.contexts is None else data.contexts[source]
+    predictions = {
+        model: Cloud(data.view(fitted.transport(start, contexts)), control.counts) for model, fitted in maps.items()
+    }
     return GroupClouds(control, observed, predictions, stand_in, halves, resamples.whole_units)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -15,6 +16,8 @@ from ...metrics import METRICS, Metric
 from ...metrics._bootstrap import interval
 from ...ot import SOLVERS, Solver
 from .._fit import store
+from .._fit.contexts import warn_of_composition
+from .._fit.fit import Fit
 from .clouds import MAX_CELLS, Data
 from .judge import EvaluationPlan, Judgement, Setting, discriminate, judge
 from .markers import in_order
@@ -38,7 +41,7 @@ def evaluate(
     groupby: str | None = None,
     metrics: str | Metric | Sequence[str | Metric] = _defaults.METRICS,
     space: Literal["latent", "genes"] = "latent",
-    baselines: str | Solver | Sequence[str | Solver] = _defaults.BASELINES,
+    baselines: str | Solver | Sequence[str | Solver] | None = None,
     n_markers: int | Sequence[int] | None = None,
     n_cells: int | Sequence[int] | None = None,
     unit: str | None = None,
@@ -82,7 +85,9 @@ def evaluate(
         cells included, so that the loss of the round trip is the same for all.
     baselines
         Solvers to compare with, by name or as :class:`cellot_sc.ot.Solver`. ``identity`` and ``observed`` are always
-        there, the solver of the fit only once.
+        there, the solver of the fit only once. Those that know contexts are told those of the fit, or where it has none
+        the categories of ``groupby``; of a time course, where kinds turn into each other, they are told none. With
+        ``None``, ``mean_shift`` and ``gaussian``, and where there are contexts ``group_shift`` and ``group_gaussian``.
     n_markers
         Number of genes to compare, or several numbers in turn, as published: those that differ most between treated and
         control train cells by the absolute :func:`cellot_sc.metrics.deg_scores`. With ``None``, all features.
@@ -144,6 +149,9 @@ def evaluate(
     names = _validate.some_of(targets, fitted.maps, what="target")
     _validate.one_of(space, SPACES, what="space")
     judged = fit.judged(adata, split)
+    context = _known_contexts(fit, groupby)
+    if baselines is None:
+        baselines = (*_defaults.BASELINES, *(_defaults.GROUP_BASELINES if context else ()))
     solvers = SOLVERS.select([_defaults.IDENTITY, *([baselines] if isinstance(baselines, str | Solver) else baselines)])
     n_boot = _validate.resamples(n_boot)
     seed = _validate.seed(seed)
@@ -175,11 +183,15 @@ def evaluate(
             what = f"The number of categories of adata.obs[{unit!r}] for {name!r} in split {split!r}"
             _validate.at_least(n_units, 2, what=what, why="what is resampled has to vary")
 
+    if context and not fit.context and groups is not None:
+        train = {name: groups[(labels == name) & (parts == _keys.TRAIN)] for name in [control, *judgeable]}
+        warn_of_composition(train, control, groupby)
     x = cells.read(used=np.isin(labels, [control, *judgeable]))
     others = [solver for solver in solvers if solver.name != fit.solver]
-    maps = {fit.solver: fitted.maps} | fit.refit(adata, others, judgeable)
+    maps = {fit.solver: fitted.maps} | fit.refit(adata, others, judgeable, context=context)
     view = cells.view if decoded or cells.is_expression else np.asarray
-    data = Data(x, labels, parts, control, split, groups, units, view)
+    contexts = replace(fit, context=context).contexts(adata)
+    data = Data(x, labels, parts, control, split, groups, contexts, units, view)
     expression = None if marker_sizes is None else cells.observed()
     plan = EvaluationPlan(chosen, marker_sizes, cell_sizes, n_boot, seed)
     judgements: dict[str, Judgement] = {}
@@ -265,6 +277,15 @@ def mmd(
         n_boot=n_boot,
         seed=seed,
     )
+
+
+def _known_contexts(fit: Fit, groupby: str | None) -> tuple[str, ...]:
+    """Return the columns with the contexts that baselines are told: those of the fit, or the groups of the scores."""
+    if fit.times is None:
+        return fit.context or (() if groupby is None else (groupby,))
+    if groupby is not None:
+        logger.info("in time, cells turn into other kinds: no baseline is told categories of obs[%r]", groupby)
+    return ()
 
 
 def _judgeable(counts: dict[str, int], control: str, split: str, cell_sizes: list[int] | None) -> list[str]:

@@ -1,0 +1,164 @@
+"""How many cells of each context there are on either side, and weights that make it the same."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy.stats import chi2_contingency
+
+from ._maps.base import TransportMap
+from ._problem import Problem
+
+CAP = 10.0
+"""Most that a cell counts, relative to what it counts where shares are equal."""
+LEVEL = 0.01
+"""Level of the test for shares that differ."""
+
+
+@dataclass(frozen=True)
+class Composition:
+    """Contexts of the cells of both sides.
+
+    Parameters
+    ----------
+    contexts
+        Codes of all contexts that some cell has, increasing.
+    n_source, n_target
+        Number of cells of each.
+    pvalue
+        Of a G test that their shares are the same on both sides, among contexts that both have.
+    n_unlabelled
+        Cells without a context on either side.
+    capped
+        Codes of those whose treated cells would have to count more than the cap.
+    source_weights, target_weights
+        Weight of each cell: contexts of both sides have the shares that they have in the source, cells of contexts on
+        one side only have none.
+    """
+
+    contexts: np.ndarray
+    n_source: np.ndarray
+    n_target: np.ndarray
+    pvalue: float
+    n_unlabelled: tuple[int, int]
+    capped: np.ndarray
+    source_weights: np.ndarray
+    target_weights: np.ndarray
+
+    @property
+    def shared(self) -> np.ndarray:
+        """Codes of the contexts with cells on both sides."""
+        return self.contexts[(self.n_source > 0) & (self.n_target > 0)]
+
+    @property
+    def differs(self) -> bool:
+        """Whether shares differ between the sides, beyond chance."""
+        return self.pvalue < LEVEL
+
+
+def composition(problem: Problem) -> Composition:
+    """Return the composition of a problem with contexts, by the first of their levels.
+
+    Raises
+    ------
+    ValueError
+        If no context has cells on both sides.
+    """
+    return compared(
+        outermost(problem.source_contexts),
+        outermost(problem.target_contexts),
+        problem.source_weights,
+        problem.target_weights,
+    )
+
+
+def compared(
+    source: np.ndarray,
+    target: np.ndarray,
+    source_weights: np.ndarray | None = None,
+    target_weights: np.ndarray | None = None,
+) -> Composition:
+    """Return the composition of two clouds, given the code of each cell, -1 where there is none, and its weight."""
+    weights = [
+        np.ones(len(codes)) if given is None else given.astype(np.float64)
+        for codes, given in ((source, source_weights), (target, target_weights))
+    ]
+    # cells without a label are a stratum like the others, only without a map of their own
+    codes, position = np.unique(np.concatenate([source, target]), return_inverse=True)
+    ours, theirs = position[: len(source)], position[len(source) :]
+    counts = np.array([np.bincount(of, minlength=len(codes)) for of in (ours, theirs)])
+    masses = np.array([np.bincount(of, w, len(codes)) for of, w in zip((ours, theirs), weights, strict=True)])
+    both = (masses > 0).all(axis=0)
+    if not both[codes >= 0].any():
+        raise ValueError(
+            "no context has cells on both sides, so that none can show a response: choose contexts that have both."
+        )
+    shares = np.where(both, masses, 0) / masses[:, both].sum(axis=1, keepdims=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(both, shares[0] / shares[1], 0)
+    labelled, table = codes >= 0, counts[:, both & (codes >= 0)]
+    return Composition(
+        codes[labelled],
+        counts[0, labelled],
+        counts[1, labelled],
+        homogeneity(*table),
+        (int((source < 0).sum()), int((target < 0).sum())),
+        codes[(ratio > CAP) & labelled],
+        weights[0] * both[ours],
+        weights[1] * np.minimum(ratio, CAP)[theirs],
+    )
+
+
+def homogeneity(n_source: np.ndarray, n_target: np.ndarray) -> float:
+    """Return the p-value of a G test that both sides have the same shares of each kind of cells."""
+    if len(n_source) < 2:
+        return 1.0
+    return float(chi2_contingency([n_source, n_target], lambda_="log-likelihood").pvalue)
+
+
+def comparable(problem: Problem) -> bool:
+    """Return whether some context has cells on both sides, as many as count."""
+    if problem.source_contexts is None:
+        return False
+    sides = ((problem.source_contexts, problem.source_weights), (problem.target_contexts, problem.target_weights))
+    ours, theirs = (outermost(of)[slice(None) if count is None else count > 0] for of, count in sides)
+    return bool(np.isin(ours[ours >= 0], theirs).any())
+
+
+def beyond(problem: Problem, base: TransportMap) -> Problem:
+    """Return what a map leaves to be learnt: from cells that it has moved, all weighed by their composition."""
+
+    def moved(cells: np.ndarray, contexts: np.ndarray | None) -> np.ndarray:
+        return base.transport(cells, None if contexts is None else problem.named(contexts))
+
+    found = composition(problem)
+    weights: dict[str, Any] = {"source_weights": found.source_weights, "target_weights": found.target_weights}
+    valid = (problem.source_valid_contexts, problem.target_valid_contexts)
+    if all(of is not None and len(of) for of in valid):
+        judged = Problem(
+            *(problem.source_valid, problem.target_valid),
+            source_contexts=valid[0],
+            target_contexts=valid[1],
+            source_weights=problem.source_valid_weights,
+            target_weights=problem.target_valid_weights,
+        )
+        # where validation cells share no context they count as they are
+        with suppress(ValueError):
+            there = composition(judged)
+            weights |= {"source_valid_weights": there.source_weights, "target_valid_weights": there.target_weights}
+    return replace(
+        problem.pooled,
+        source=moved(problem.source, problem.source_contexts),
+        source_valid=moved(problem.source_valid, problem.source_valid_contexts),
+        **weights,
+    )
+
+
+def outermost(contexts: np.ndarray | None) -> np.ndarray:
+    """Return the codes of the first level."""
+    if contexts is None:
+        raise ValueError("the problem has no contexts.")
+    return contexts if contexts.ndim == 1 else contexts[:, 0]

@@ -1,0 +1,171 @@
+"""Says what the contexts of cells come to: how abundance differs, and which cells have no map of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import numpy as np
+
+from ..._settings import logger
+from ...ot import ContextMap, Problem, TransportMap
+from ...ot._composition import CAP, LEVEL, Composition, comparable, compared, composition, homogeneity
+from .fit import Fit
+
+N_NAMED = 3
+"""Contexts that a line names, those with the largest difference first."""
+
+
+def describe(fit: Fit, problems: Mapping[str, Problem]) -> None:
+    """Say in the log what the contexts of a fit come to, with numbers: a line for each thing, for all targets.
+
+    Parameters
+    ----------
+    fit
+        What is fitted, with its columns of contexts; composition is that of the first of them.
+    problems
+        The problem of every target.
+    """
+    pooled = [name for name, problem in problems.items() if not comparable(problem)]
+    if pooled:
+        logger.warning(
+            "no category of obs[%r] has train cells of both %r and %s: these have one map for all cells",
+            *(fit.context[0], fit.control, _some(pooled)),
+        )
+    found = {name: composition(problem) for name, problem in problems.items() if name not in pooled}
+    names = next((problem.context_names[0] for name, problem in problems.items() if name in found), ())
+
+    def say(line: str, size: Callable[[Composition], float], *facts: Callable[[Composition], object]) -> None:
+        """Say it once, of the target where most is concerned."""
+        concerned = {name: one for name, one in found.items() if size(one)}
+        if concerned:
+            most = max(concerned, key=lambda name: size(concerned[name]))
+            logger.info(
+                line + "%s", *(fact(found[most]) for fact in facts), _whose(most, len(concerned), len(problems))
+            )
+
+    say(
+        "treated cells are weighed to the composition of control cells, which differs beyond chance: %s",
+        lambda one: one.differs * np.abs(_change(one)).max(initial=0),
+        lambda one: differences(one, names),
+    )
+    say(
+        "no label in obs[%r]: %d control and %d treated train cells follow the map of all cells",
+        lambda one: sum(one.n_unlabelled),
+        lambda one: fit.context[0],
+        *(lambda one, side=side: one.n_unlabelled[side] for side in (0, 1)),
+    )
+    say(
+        "%s: %d control cells without treated cells follow the map of all cells",
+        lambda one: one.n_source[one.n_target == 0].sum(),
+        lambda one: _some([names[code] for code in one.contexts[one.n_target == 0]]),
+        lambda one: one.n_source[one.n_target == 0].sum(),
+    )
+    say(
+        "%s: %d treated cells without control cells are left out",
+        lambda one: one.n_target[one.n_source == 0].sum(),
+        lambda one: _some([names[code] for code in one.contexts[one.n_source == 0]]),
+        lambda one: one.n_target[one.n_source == 0].sum(),
+    )
+    say(
+        f"%s: so few treated cells that each would count more than {CAP:g} times as much as others do: {CAP:g} is the "
+        "most",
+        lambda one: len(one.capped),
+        lambda one: _some([names[code] for code in one.capped]),
+    )
+
+
+def warn_of_composition(labels: Mapping[str, np.ndarray], control: str, column: str | None) -> None:
+    """Say in the log that one map for all cells takes a change of abundance for a response, if there is one.
+
+    Parameters
+    ----------
+    labels
+        Group of every train cell, empty where it has none, by perturbation, of which the control is one.
+    control
+        Label of the control cells.
+    column
+        Column of ``obs`` with the groups.
+    """
+    if found := differing(labels, control):
+        most, words = found
+        logger.warning(
+            "composition of train cells differs between control and %r, beyond chance (%s): one map for all cells "
+            "turns them into each other; a fit with context=%r does not",
+            *(most, words, column),
+        )
+
+
+def tell_of_strangers(maps: Iterable[TransportMap], contexts: np.ndarray | None, columns: Sequence[str]) -> None:
+    """Say in the log how many cells have no map of their own context, if some have not.
+
+    Parameters
+    ----------
+    maps
+        The map of every target.
+    contexts
+        Context of every cell, shape ``(n_cells, n_levels)``.
+    columns
+        Columns of ``obs`` with the contexts.
+    """
+    known = [one.names for one in maps if isinstance(one, ContextMap)]
+    if contexts is None or not known:
+        return
+    n_strangers = max(int(np.isin(contexts[:, 0], names, invert=True).sum()) for names in known)
+    if n_strangers:
+        logger.info(
+            "%d of %d cells are of no category of obs[%r] that has a map of its own: they follow that of all cells",
+            *(n_strangers, len(contexts), columns[0]),
+        )
+
+
+def differing(labels: Mapping[str, np.ndarray], control: str) -> tuple[str, str] | None:
+    """Return where abundance differs most between control and treated cells, beyond chance, and how in words.
+
+    Parameters
+    ----------
+    labels
+        Group of every train cell, empty where it has none, by perturbation, of which the control is one.
+    control
+        Label of the control cells.
+    """
+    names = sorted({str(label) for of in labels.values() for label in np.unique(of)} - {""})
+    position = {"": -1} | {name: i for i, name in enumerate(names)}
+    codes = {name: np.array([position[label] for label in of], dtype=np.int64) for name, of in labels.items()}
+    source = codes.pop(control)
+    shared = {name: target for name, target in codes.items() if np.isin(source[source >= 0], target).any()}
+    found = {name: compared(source, target) for name, target in shared.items()}
+    unlike = {name: one for name, one in found.items() if homogeneity(one.n_source, one.n_target) < LEVEL}
+    if not unlike:
+        return None
+    most = max(unlike, key=lambda name: np.abs(_change(unlike[name])).max())
+    return most, differences(unlike[most], names)
+
+
+def differences(found: Composition, names: Sequence[str]) -> str:
+    """Return in words which contexts differ most in their share of cells."""
+    before, after = _shares(found)
+    largest = np.argsort(-np.abs(after - before), kind="stable")[:N_NAMED]
+    return ", ".join(
+        f"{names[found.contexts[i]]!r} {100 * before[i]:.3g} % of control and {100 * after[i]:.3g} % of treated cells"
+        for i in largest
+    )
+
+
+def _shares(found: Composition) -> tuple[np.ndarray, np.ndarray]:
+    return found.n_source / found.n_source.sum(), found.n_target / found.n_target.sum()
+
+
+def _change(found: Composition) -> np.ndarray:
+    before, after = _shares(found)
+    return after - before
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - N_NAMED} more" * (len(names) > N_NAMED)
+    return ", ".join(map(repr, names[:N_NAMED])) + more
+
+
+def _whose(most: str, n: int, n_targets: int) -> str:
+    if n_targets == 1:
+        return ""
+    return f" (for {most!r})" if n == 1 else f" (for {most!r}, most of {n} perturbations)"
