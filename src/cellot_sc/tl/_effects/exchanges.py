@@ -2,12 +2,127 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
+from ... import _keys
+from ..._settings import logger
 from ...ot import Problem, TransportMap, fit
-from .units import Units
+from .displacements import Displacements
+from .null import Null, solvers_of
+from .units import Units, units
+
+
+class Exchanges(NamedTuple):
+    """What exchanges of whole units make of one perturbation.
+
+    Parameters
+    ----------
+    null
+        Maps refitted after exchanges, the effect taken off before.
+    members
+        The units, among the cells that were fitted to.
+    flips
+        Which of them change sides, shape ``(n, n_units)``; none in the first exchange.
+    maps
+        Maps of scaled cells, refitted after exchanges, the effect left on.
+    """
+
+    null: Null
+    members: Units
+    flips: np.ndarray
+    maps: list[TransportMap]
+
+
+def exchange_null(moves: Displacements, name: str, labels: np.ndarray, *, seed: int, exact: bool = False) -> Exchanges:
+    """Refit one perturbation's map after exchanging control and treated for whole units.
+
+    By an affine solver; others fit one exchange of about half of the units themselves, which says how much noisier
+    they are.
+
+    Exchanges of some units leave a part of an effect. Where the maps are to say how large an error is, treated cells
+    are therefore moved back by the affine map before (as Freedman and Lane 1983 permute residuals): of means of units,
+    (df + 1) / df times the mean square of the effect over exchanges is then the usual squared standard error.
+
+    Parameters
+    ----------
+    moves
+        The maps in question and their control cells.
+    name
+        The perturbation.
+    labels
+        Unit of every cell of the AnnData, ``""`` for none.
+    seed
+        Seed of the exchanges, where there are too many.
+    exact
+        Whether to refit with the effect left on, too: what an exact test compares with.
+
+    Raises
+    ------
+    ValueError
+        If no train cell of the control, or of the perturbation, has a unit.
+    """
+    adata, repeated = moves.space.adata, moves.fitted.fit
+    solver, affine, options = solvers_of(repeated)
+    if repeated.pair_by is not None:
+        # whole units change sides, whatever their cells were paired with
+        repeated = dataclasses.replace(repeated, pair_by=None, cells=())
+    [problem] = repeated.problems(adata, [(repeated.control, name)])
+    conditions, parts = repeated.labels(adata), repeated.parts(adata)
+    rows = np.concatenate(
+        [
+            np.flatnonzero((conditions == condition) & (parts == part))
+            for part in (_keys.TRAIN, _keys.VALID)
+            for condition in (repeated.control, name)
+        ]
+    )
+    members = units(labels[rows], conditions[rows] == name)
+    if not min(members.n_control, members.n_treated):
+        raise ValueError(
+            f"no train cell of {repeated.control if not members.n_control else name!r} has a unit: name the column "
+            "that holds the patient or the animal of every cell."
+        )
+    logger.info("the units of %r are %s", name, members)
+    flips = members.exchanges(seed=seed)
+    maps = refitted(problem, members, flips if exact else flips[:1], affine)
+    still = dataclasses.replace(
+        problem, target=maps[0].inverse(problem.target), target_valid=maps[0].inverse(problem.target_valid)
+    )
+    at_rest = [repeated.unscaled(fitted) for fitted in refitted(still, members, flips, affine)]
+    half, own = int(np.argmin(np.abs(flips.mean(axis=1) - 0.5))), None
+    if solver.affine is None:
+        logger.info("fitting %s after an exchange of units", solver.name)
+        [solution] = fit([*exchanged(still, members, flips[[half]])], solver, seed=repeated.seed, **options)
+        own = repeated.unscaled(solution.map)
+    scale = float(np.sqrt((members.df + 1) / members.df)) if members.df else float("nan")
+    null = Null(at_rest, {name: scale}, {}, own, at_rest[half], df=members.df)
+    return Exchanges(null, members, flips, maps)
+
+
+def costs_after(maps: list[TransportMap], x: np.ndarray, members: Units, flips: np.ndarray) -> np.ndarray:
+    """Return the mean cost of moving what counts as control cells by the map after each exchange.
+
+    Parameters
+    ----------
+    maps
+        A map per exchange.
+    x
+        Control and treated cells, shape ``(n_cells, n_dims)``.
+    members
+        Their units; cells of none stay what they are.
+    flips
+        Which units change sides, shape ``(n, n_units)``.
+    """
+    costs = []
+    for fitted, flip in zip(maps, flips, strict=True):
+        source = x[~members.after(flip)]
+        # units of which no cell is here leave none
+        source = source if len(source) else x[~members.treated]
+        costs.append(0.5 * ((fitted.transport(source) - source) ** 2).sum(axis=1, dtype=np.float64).mean())
+    return np.array(costs)
 
 
 def exchanged(problem: Problem, members: Units, flips: np.ndarray) -> Iterator[Problem]:
@@ -26,20 +141,22 @@ def exchanged(problem: Problem, members: Units, flips: np.ndarray) -> Iterator[P
     """
     n_train = len(problem.source) + len(problem.target)
     cells = np.concatenate([problem.source, problem.target, problem.source_valid, problem.target_valid])
-    train = _joined(problem.source, problem.source_weights, problem.target, problem.target_weights)
-    valid = _joined(
-        problem.source_valid, problem.source_valid_weights, problem.target_valid, problem.target_valid_weights
-    )
-    weights = np.concatenate([train, valid])
+    weights = _joined(problem)
     counted, is_train = members.codes >= 0, np.arange(len(cells)) < n_train
     for flip in flips:
         treated = members.after(flip)
         sides = [counted & part & side for part in (is_train, ~is_train) for side in (~treated, treated)]
         # equal weights are none, as they are where all are 0
-        names = ("source_weights", "target_weights", "source_valid_weights", "target_valid_weights")
+        counts = [None if weights is None or not weights[side].any() else weights[side] for side in sides]
         yield Problem(
-            *(cells[side] for side in sides),
-            **{name: weights[side] if weights[side].any() else None for name, side in zip(names, sides, strict=True)},
+            cells[sides[0]],
+            cells[sides[1]],
+            cells[sides[2]],
+            cells[sides[3]],
+            source_weights=counts[0],
+            target_weights=counts[1],
+            source_valid_weights=counts[2],
+            target_valid_weights=counts[3],
         )
 
 
@@ -49,27 +166,14 @@ def refitted(problem: Problem, members: Units, flips: np.ndarray, solver: str) -
     return [fit([other], solver)[0].map for other in exchanged(problem, members, flips)]
 
 
-def net_of_effect(squares: np.ndarray, actual: np.ndarray, df: int) -> np.ndarray:
-    """Return the squared standard error of an effect, given how large it is after exchanges.
-
-    With an effect, exchanges of some units leave a part of it. Of means of units, the mean square over all exchanges is
-    (df s^2 + effect^2) / (df + 1) with the variance s^2 of their difference within conditions, so that s^2 follows.
-
-    Parameters
-    ----------
-    squares
-        Mean over exchanges of the squared effect.
-    actual
-        The effect without an exchange, squared.
-    df
-        Degrees of freedom of the units.
-    """
-    return np.maximum((df + 1) * squares - actual, 0) / df if df else np.full_like(squares, np.nan)
-
-
-def _joined(
-    source: np.ndarray, source_weights: np.ndarray | None, target: np.ndarray, target_weights: np.ndarray | None
-) -> np.ndarray:
-    """Return the weights of source and target cells, relative to the mean of their side; 1 without any."""
-    sides = (source, source_weights), (target, target_weights)
+def _joined(problem: Problem) -> np.ndarray | None:
+    """Return the weights of all cells of a problem, relative to the mean of their side; ``None`` if none has any."""
+    sides = [
+        (problem.source, problem.source_weights),
+        (problem.target, problem.target_weights),
+        (problem.source_valid, problem.source_valid_weights),
+        (problem.target_valid, problem.target_valid_weights),
+    ]
+    if all(weights is None for _, weights in sides):
+        return None
     return np.concatenate([np.ones(len(x)) if w is None else w / w.mean() for x, w in sides])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 from collections.abc import Sequence
@@ -49,6 +50,8 @@ class Units:
         Whether every unit has cells of both conditions. If not, each has cells of one.
     n_control, n_treated
         Number of units of either condition; the same ones, if they are paired.
+    names
+        Their names, in the order of their numbers.
 
     Examples
     --------
@@ -64,6 +67,7 @@ class Units:
     paired: bool
     n_control: int
     n_treated: int
+    names: np.ndarray
 
     @property
     def n_units(self) -> int:
@@ -88,13 +92,14 @@ class Units:
         """The smallest p-value that exchanges of whole units can have."""
         return 1 / min(self.n_exchanges, N_EXCHANGES)
 
-    @property
-    def tells(self) -> bool:
-        """Whether exchanges of whole units could have a p-value below :data:`ALPHA`."""
-        return self.p_min < ALPHA
-
     def __str__(self) -> str:
         return f"{self.n_units} paired" if self.paired else f"{self.n_control} control and {self.n_treated} treated"
+
+    def among(self, labels: np.ndarray, treated: np.ndarray) -> Units:
+        """Return the same units among other cells."""
+        place = {name: code for code, name in enumerate(self.names)}
+        codes = np.array([place.get(label, -1) for label in labels], dtype=int)
+        return dataclasses.replace(self, codes=codes, treated=treated)
 
     def exchanges(self, *, seed: int) -> np.ndarray:
         """Return which units change sides in each exchange, bool, shape ``(n, n_units)``; none does in the first.
@@ -216,7 +221,7 @@ def units(labels: np.ndarray | Sequence[str], treated: np.ndarray, *, least: int
     counted = kept[codes] & enough[codes, treated.astype(int)]
     new = np.cumsum(kept) - 1
     n_control, n_treated = (int((enough[:, side] & kept).sum()) for side in (0, 1))
-    return Units(np.where(counted, new[codes], -1), treated.astype(bool), paired, n_control, n_treated)
+    return Units(np.where(counted, new[codes], -1), treated.astype(bool), paired, n_control, n_treated, names[kept])
 
 
 def exchange_pvalue(values: np.ndarray) -> float:
