@@ -74,6 +74,11 @@ def draw_effect(perturbation: str, role: Role, population: Population, rng: np.r
     return Effect(perturbation, role, log_fold_change, strength)
 
 
+def no_effect(name: str, population: Population) -> Effect:
+    """Return that of a control."""
+    return Effect(name, "inert", np.zeros(population.mean_expression.shape), np.ones(len(population.patients)))
+
+
 def draw_effects(names: Sequence[str], population: Population, stream: np.random.SeedSequence) -> list[Effect]:
     """Draw the effects of all perturbations."""
     streams = stream.spawn(len(names))
@@ -91,11 +96,12 @@ def personal(
     Parameters
     ----------
     effects
-        What all patients share.
+        What all patients share, that of the control, which is none, first.
     population
         Whose patients they are.
     noise
-        Standard deviation between patients of the log fold change of each gene, the same in all cell types.
+        Standard deviation between patients of the log fold change of each gene, the same in all cell types. Half of
+        its variance lies in the control, so that patients with and without an inert perturbation are exchangeable.
     slope
         What the log fold change of genes that respond gains with each unit of the patient's baseline.
     stream
@@ -114,7 +120,7 @@ def personal(
     for effect, own in zip(effects, stream.spawn(len(effects)), strict=True):
         deviation = np.zeros((n_patients, n_types, n_genes))
         if noise:
-            deviation += noise * np.random.default_rng(own).standard_normal((n_patients, 1, n_genes))
+            deviation += noise / np.sqrt(2) * np.random.default_rng(own).standard_normal((n_patients, 1, n_genes))
         if baseline is not None:
             deviation += slope * baseline[:, None] * (effect.log_fold_change != 0)
         made.append(dataclasses.replace(effect, deviation=deviation))
@@ -122,19 +128,20 @@ def personal(
 
 
 def deviations(effects: Sequence[Effect], population: Population) -> pd.DataFrame:
-    """Return what patients' log fold changes are beyond what all share, where it is not 0."""
+    """Return what patients' log fold changes, of which the control's comes first, have beyond what all share."""
+    control, *others = effects
     tables = []
-    for effect in effects:
-        if effect.deviation is not None:
-            p, k, g = np.nonzero(effect.deviation)
-            columns = {
-                "perturbation": effect.perturbation,
-                "cell_type": pd.array(population.cell_types, dtype="str")[k],
-                "patient": pd.array(population.patients, dtype="str")[p],
-                "gene": pd.array(population.genes, dtype="str")[g],
-                "log_fold_change": effect.deviation[p, k, g],
-            }
-            tables.append(pd.DataFrame(columns))
+    for effect in others:
+        beyond = effect.deviation - control.deviation  # type: ignore[operator]
+        p, k, g = np.nonzero(beyond)
+        columns = {
+            "perturbation": effect.perturbation,
+            "cell_type": pd.array(population.cell_types, dtype="str")[k],
+            "patient": pd.array(population.patients, dtype="str")[p],
+            "gene": pd.array(population.genes, dtype="str")[g],
+            "log_fold_change": beyond[p, k, g],
+        }
+        tables.append(pd.DataFrame(columns))
     return pd.concat(tables, ignore_index=True)
 
 

@@ -74,8 +74,9 @@ def simulate(
         other, in turn.
     patient_noise
         Standard deviation, between patients, of a part of the log fold change of every gene that is each patient's own,
-        the same in all cell types, under every perturbation, also an inert one: nothing in the mean over all patients
-        there could be.
+        the same in all cell types, under every perturbation, also an inert one. Half of its variance is the control's:
+        what is seen of a patient in either condition departs from its own level. So without an effect, conditions are
+        alike but for chance, in the mean over patients and otherwise.
     patient_slope
         What the log fold change of a gene that responds gains with each unit by which the patient's own baseline, its
         log rate (with ``baseline``: its mean log1p expression beyond that of its cell types), lies above the mean over
@@ -101,7 +102,7 @@ def simulate(
         perturbation, cell type and gene, where it is not 0) and ``patients`` (factor on these, by patient). With
         ``abundance`` or ``nested_patients`` also ``composition``: the expected share of each cell type and patient in
         each condition. With ``patient_noise`` or ``patient_slope`` also ``deviations``: what is added to the product of
-        effect and factor in each patient, where it is not 0.
+        effect and factor in each patient, from control to counterfactual, where it is not 0.
 
     Raises
     ------
@@ -137,14 +138,11 @@ def simulate(
     _check_numbers(sizes_given, patient_noise, patient_slope)
     seed = _validate.seed(seed)
     conditions = [_keys.CONTROL, *names]
-    groups = {"conditions": len(conditions)}
-    if baseline is None:
-        groups |= {"cell types": n_cell_types, "patients": n_patients}
-    elif isinstance(baseline, AnnData):
-        n_genes = baseline.n_vars
-    else:
+    if not isinstance(baseline, AnnData | None):
         raise ValueError(f"baseline is a {type(baseline).__name__}; an AnnData is needed.")
-    _check_size(n_cells, n_genes, groups)
+    drawn_types = {} if baseline is not None else {"cell types": n_cell_types, "patients": n_patients}
+    n_genes = n_genes if baseline is None else baseline.n_vars
+    _check_size(n_cells, n_genes, {"conditions": len(conditions)} | drawn_types)
 
     # one stream for the population and one per purpose and condition, so that none depends on how much another draws
     population_stream, effect_stream, cell_stream, patient_stream = np.random.SeedSequence(seed).spawn(4)
@@ -153,10 +151,13 @@ def simulate(
         population = CountPopulation.random(n_genes, n_cell_types, n_patients, np.random.default_rng(population_stream))
     else:
         population = SampledPopulation.of(baseline, n_patients)
-    effects = _effects.draw_effects(names, population, effect_stream)
+    at_rest, effects = (
+        _effects.no_effect(_keys.CONTROL, population),
+        _effects.draw_effects(names, population, effect_stream),
+    )
     if patient_noise or patient_slope:
-        effects = _effects.personal(
-            effects, population, noise=patient_noise, slope=patient_slope, stream=patient_stream
+        at_rest, *effects = _effects.personal(
+            [at_rest, *effects], population, noise=patient_noise, slope=patient_slope, stream=patient_stream
         )
     mixes = _design.mixes({} if abundance is None else abundance, conditions, population, nested=nested_patients)
 
@@ -167,8 +168,7 @@ def simulate(
         for size, mix, stream in zip(sizes, mixes, cell_stream.spawn(len(conditions)), strict=True)
     ]
     control = drawn[0]
-    seen = [control.express(np.zeros((sizes[0], len(population.genes))))]
-    seen += [cells.express(effect.of(cells)) for cells, effect in zip(drawn[1:], effects, strict=True)]
+    seen = [cells.express(effect.of(cells)) for cells, effect in zip(drawn, [at_rest, *effects], strict=True)]
 
     adata = AnnData(
         sp.csr_matrix(np.concatenate([x for x, _ in seen])),
@@ -182,15 +182,13 @@ def simulate(
         layer = np.full(adata.shape, np.nan, dtype=np.float32)
         layer[: sizes[0]] = control.express(effect.of(control))[0]
         adata.layers[f"{_keys.COUNTERFACTUAL}_{effect.perturbation}"] = layer
-    adata.uns[_keys.SIMULATION] = {
-        "seed": seed,
-        "roles": {effect.perturbation: effect.role for effect in effects},
-        **_effects.truth(effects, population),
-    }
+    roles = {effect.perturbation: effect.role for effect in effects}
+    truth = {"seed": seed, "roles": roles, **_effects.truth(effects, population)}
     if abundance or nested_patients:
-        adata.uns[_keys.SIMULATION]["composition"] = _design.composition(mixes, conditions, population)
+        truth["composition"] = _design.composition(mixes, conditions, population)
     if patient_noise or patient_slope:
-        adata.uns[_keys.SIMULATION]["deviations"] = _effects.deviations(effects, population)
+        truth["deviations"] = _effects.deviations([at_rest, *effects], population)
+    adata.uns[_keys.SIMULATION] = truth
     logger.info("simulated %d cells x %d genes: %s", *adata.shape, ", ".join(conditions))
     return adata
 

@@ -11,7 +11,7 @@ from anndata import AnnData
 from ... import _keys, _validate
 from .displacements import displacements
 from .observed import sample
-from .subpopulations import tested
+from .subpopulations import group_effects
 
 COLUMNS = ["perturbation", "feature", "predicted", "observed", "pvalue", "pvalue_adj", "n_units", "p_min"]
 
@@ -71,7 +71,7 @@ def signature(
     if unit is not None:
         every = (np.ones(n, dtype=bool) for n in (adata.n_obs, len(moves.rows)))
         members, groups = ({_keys.ALL: mask} for mask in every)
-        table = tested(moves, members, groups, unit=unit, seed=_validate.seed(seed))
+        table = group_effects(moves, members, groups, unit=unit, seed=_validate.seed(seed))
         return table.rename(columns={"effect": "predicted", "effect_observed": "observed"})[COLUMNS]
     labels = moves.fitted.fit.labels(adata)
     observed = moves.space.observed()

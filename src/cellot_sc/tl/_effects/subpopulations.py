@@ -116,12 +116,12 @@ def subpopulation_effects(
     members = masks(adata, groupby, np.arange(adata.n_obs))
     in_control = {group: mask[moves.rows] for group, mask in members.items() if mask[moves.rows].any()}
     groups = _validate.some_groups(in_control, groupby)
-    table = tested(moves, members, groups, unit=unit, seed=seed)
+    table = group_effects(moves, members, groups, unit=unit, seed=seed)
     logger.info("tested %d perturbations in %d groups of obs[%r]", len(moves.names), len(groups), groupby)
     return table
 
 
-def tested(
+def group_effects(
     moves: Displacements,
     members: Mapping[str, np.ndarray],
     groups: Mapping[str, np.ndarray],
