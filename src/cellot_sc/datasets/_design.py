@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from cellot_sc import _validate
+from cellot_sc._numbers import shown
 
 if TYPE_CHECKING:
     from ._populations import Population
@@ -54,6 +55,8 @@ def mixes(
         type and of a patient, there are fewer nested patients than conditions, or a condition has no cell left.
     """
     types, patients = population.cell_types, population.patients
+    if not isinstance(nested, bool | np.bool_):
+        raise ValueError(f"nested_patients is {shown(nested)}; True or False is needed.")
     turn = np.arange(len(patients)) % len(conditions)
     if nested:
         why = "each condition has patients of its own"
@@ -68,7 +71,7 @@ def mixes(
         mix = made[conditions.index(_validate.one_of(condition, conditions, what="abundance of condition"))]
         what = f"abundance[{condition!r}]"
         if not isinstance(factors, Mapping):
-            raise ValueError(f"{what} is {factors!r}; a mapping of cell types or patients to numbers is needed.")
+            raise ValueError(f"{what} is {shown(factors)}; a mapping of cell types or patients to numbers is needed.")
         for name, factor in factors.items():
             _validate.one_of(name, [*types, *patients], what=f"{what} of cell type or patient")
             if name in types and name in patients:

@@ -18,6 +18,9 @@ from . import _design, _effects
 from ._memory import check_fits
 from ._populations import Cells, CountPopulation, Population, SampledPopulation
 
+LARGEST = 10.0
+"""Beyond this, what patients add to log fold changes is more than counts can show."""
+
 
 def simulate(
     n_cells: int = 2000,
@@ -111,7 +114,7 @@ def simulate(
         ``baseline``: than conditions) or more than this machine has memory for, a name is repeated, empty, "control" or
         contains "/", the baseline does not hold log1p-normalised expression, ``abundance`` names what is not there or
         leaves a condition without cells, there are fewer nested patients than conditions, ``patient_noise`` is
-        negative, or ``patient_slope`` is wanted of a baseline without patients.
+        negative, a number is too large, or ``patient_slope`` is wanted of a baseline without patients.
 
     Examples
     --------
@@ -197,9 +200,11 @@ def _check_numbers(sizes: Mapping[str, int], patient_noise: float, patient_slope
     """Raise :class:`ValueError` if a number is none, or has a wrong sign."""
     for what, size in sizes.items():
         _validate.whole(size, 1, what=what)
-    _validate.positive(patient_noise, what="patient_noise", or_zero=True)
-    if not is_real(patient_slope) or not math.isfinite(patient_slope):
-        raise ValueError(f"patient_slope is {shown(patient_slope)}; a finite number is needed.")
+    _validate.positive(patient_noise, what="patient_noise", or_zero=True, most=LARGEST)
+    if not is_real(patient_slope) or not abs(patient_slope) <= LARGEST:
+        raise ValueError(
+            f"patient_slope is {shown(patient_slope)}; a number from -{LARGEST:g} to {LARGEST:g} is needed."
+        )
 
 
 def _check_size(n_cells: int, n_genes: int, groups: Mapping[str, int]) -> None:

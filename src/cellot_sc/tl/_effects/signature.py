@@ -67,11 +67,12 @@ def signature(
     >>> bool(table["predicted"].corr(table["observed"]) > 0.9)
     True
     """
+    seed = _validate.seed(seed)
     moves = displacements(adata, key, targets)
     if unit is not None:
         every = (np.ones(n, dtype=bool) for n in (adata.n_obs, len(moves.rows)))
         members, groups = ({_keys.ALL: mask} for mask in every)
-        table = group_effects(moves, members, groups, unit=unit, seed=_validate.seed(seed))
+        table = group_effects(moves, members, groups, unit=unit, seed=seed)
         return table.rename(columns={"effect": "predicted", "effect_observed": "observed"})[COLUMNS]
     labels = moves.fitted.fit.labels(adata)
     observed = moves.space.observed()
