@@ -53,7 +53,7 @@ def run(argv: Sequence[str]) -> int:
     parser.add_argument("--null", type=int, default=2000, help="experiments without an effect")
     parser.add_argument("--shifted", type=int, default=300, help="experiments with one")
     parser.add_argument("--cells", type=int, default=50, help="of each unit and condition")
-    parser.add_argument("--features", type=int, default=6, help="of which half are shifted")
+    parser.add_argument("--features", type=int, default=12, help="of which half are shifted")
     parser.add_argument("--default", type=int, default=20, help="experiments with the default solver")
     given = parser.parse_args(argv)
     rows = []

@@ -8,13 +8,17 @@ from scipy import optimize, special, stats
 LEAST = 1e-5
 """Share of their median to which variances are raised before logarithms are taken: constant features have 0."""
 
+LEAST_FEATURES = 10
+"""Fewer features do not say how variances are spread: what they were shrunk to would reject too often."""
+
 
 def moderated(variance: np.ndarray, df: float) -> tuple[np.ndarray, float]:
     """Return variances shrunk towards their prior, and the degrees of freedom that they have then.
 
     The empirical Bayes of Smyth (2004, doi 10.2202/1544-6115.1027): true variances are scaled inverse chi-squared, and
     the two parameters of that follow from mean and variance of the logarithms of the sample variances. Degrees of
-    freedom are no more than all features have together, as in limma.
+    freedom are no more than all features have together, as in limma. Of fewer than :data:`LEAST_FEATURES` features,
+    variances stay as they are.
 
     Parameters
     ----------
@@ -27,12 +31,12 @@ def moderated(variance: np.ndarray, df: float) -> tuple[np.ndarray, float]:
     --------
     >>> import numpy as np
     >>> from cellot_sc.tl._effects.moderated import moderated
-    >>> shrunk, df = moderated(np.array([0.5, 1.0, 2.0, 4.0]), 4)
+    >>> shrunk, df = moderated(np.geomspace(0.2, 4.0, 20), 4)
     >>> bool(shrunk.max() < 4), df > 4
     (True, True)
     """
     known = variance[np.isfinite(variance)]
-    if df < 1 or len(known) < 2 or not known.any():
+    if df < 1 or len(known) < LEAST_FEATURES or not known.any():
         return variance, df
     median = np.median(known) or known[known > 0].min()
     log = np.log(np.maximum(known, LEAST * median)) - special.digamma(df / 2) + np.log(df / 2)
