@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 
 import cellot_sc as cs
 
@@ -78,3 +79,59 @@ def test_general_perturbation_acts_on_every_type_in_its_own_way() -> None:
     cell_type = adata.obs["cell_type"].to_numpy()[of(adata, "control")]
     for name in np.unique(cell_type):
         assert np.abs(change(adata, "ifn")[cell_type == name]).max(axis=1).min() > 0
+
+
+def deviations(adata: Any, perturbation: str, cell_type: str) -> pd.DataFrame:
+    """Patients by genes, 0 where the table names none."""
+    table = adata.uns["simulation"]["deviations"].query("perturbation == @perturbation and cell_type == @cell_type")
+    wide = table.pivot(index="patient", columns="gene", values="log_fold_change")
+    return wide.reindex(index=adata.obs["patient"].cat.categories, columns=adata.var_names).fillna(0)
+
+
+def test_noise_of_patients_is_their_own_and_the_same_in_all_types() -> None:
+    adata = simulate(2000, 40, n_patients=40, n_cell_types=2, patient_noise=0.4)
+    of_inert = deviations(adata, "drug_b", "type_0")
+    assert of_inert.to_numpy().std() == pytest.approx(0.4, rel=0.05)
+    # no mean over patients but what 40 of them have by chance
+    assert of_inert.mean().std() == pytest.approx(0.4 / np.sqrt(40), rel=0.3)
+    pd.testing.assert_frame_equal(of_inert, deviations(adata, "drug_b", "type_1"))
+    # half of the variance is the control's, which perturbations share
+    of_drug = deviations(adata, "drug_a", "type_0")
+    assert np.corrcoef(of_inert.to_numpy().ravel(), of_drug.to_numpy().ravel())[0, 1] == pytest.approx(0.5, abs=0.1)
+    assert not adata.uns["simulation"]["responses"].query("perturbation == 'drug_b'")["responds"].any()
+
+
+def test_patients_leave_population_and_shared_responses_as_they_were() -> None:
+    plain, noisy = simulate(**SMALL), simulate(**SMALL, patient_noise=0.3, patient_slope=2)
+    for name in ("responses", "effects", "patients"):
+        pd.testing.assert_frame_equal(plain.uns["simulation"][name], noisy.uns["simulation"][name])
+    sloping = simulate(**SMALL, patient_slope=2)
+    control = of(plain, "control")
+    np.testing.assert_array_equal(plain.X[control].toarray(), sloping.X[control].toarray())
+    assert "deviations" not in plain.uns["simulation"]
+
+
+def test_response_depends_on_the_baseline_of_the_patient() -> None:
+    adata = simulate(4000, 60, n_cell_types=1, n_patients=8, perturbations=["p"], patient_slope=4.0)
+    changed = adata.uns["simulation"]["effects"]["gene"]
+    table = deviations(adata, "p", "type_0")
+    assert (table.loc[:, ~table.columns.isin(changed)] == 0).all(axis=None)
+    np.testing.assert_allclose(table.mean(), 0, atol=1e-12)
+    control = of(adata, "control")
+    counts = pd.DataFrame(adata.layers["counts"][control].toarray(), columns=adata.var_names)
+    baseline = np.log(counts.groupby(adata.obs["patient"].to_numpy()[control]).mean())
+    baseline -= baseline.mean()
+    slope = (baseline[changed] * table[changed]).sum().sum() / (baseline[changed] ** 2).sum().sum()
+    assert slope == pytest.approx(4, rel=0.2)
+
+
+def test_counterfactuals_know_the_patient() -> None:
+    adata = simulate(6000, 40, n_cell_types=1, n_patients=3, perturbations=["a", "inert"], patient_noise=0.5)
+    control, treated = of(adata, "control"), of(adata, "inert")
+    for patient in adata.obs["patient"].cat.categories:
+        cells = (adata.obs["patient"] == patient).to_numpy()
+        truth = adata.layers["counterfactual_inert"][control & cells].mean(axis=0)
+        seen = np.asarray(adata.X[treated & cells].mean(axis=0)).ravel()
+        start = np.asarray(adata.X[control & cells].mean(axis=0)).ravel()
+        assert np.abs(truth - start).max() > 0.3
+        assert np.abs(seen - truth).max() < 0.25

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -28,16 +29,20 @@ class Effect:
         Natural log fold change of the rate of each gene in each cell type, shape ``(n_cell_types, n_genes)``.
     patient_strength
         What the log fold changes are multiplied by in each patient, shape ``(n_patients,)``.
+    deviation
+        What is added to them in each patient, shape ``(n_patients, n_cell_types, n_genes)``, or ``None``.
     """
 
     perturbation: str
     role: Role
     log_fold_change: np.ndarray
     patient_strength: np.ndarray
+    deviation: np.ndarray | None = None
 
     def of(self, cells: Cells) -> np.ndarray:
         """Return the log fold changes of given cells, shape (n_cells, n_genes)."""
-        return self.log_fold_change[cells.types] * self.patient_strength[cells.patients, None]
+        common = self.log_fold_change[cells.types] * self.patient_strength[cells.patients, None]
+        return common if self.deviation is None else common + self.deviation[cells.patients, cells.types]
 
 
 def roles(perturbations: Sequence[str]) -> list[Role]:
@@ -67,6 +72,77 @@ def draw_effect(perturbation: str, role: Role, population: Population, rng: np.r
             log_fold_change[k, shared] = type_strength[k] * programme
         strength = rng.lognormal(0, 0.15, strength.size)
     return Effect(perturbation, role, log_fold_change, strength)
+
+
+def no_effect(name: str, population: Population) -> Effect:
+    """Return that of a control."""
+    return Effect(name, "inert", np.zeros(population.mean_expression.shape), np.ones(len(population.patients)))
+
+
+def draw_effects(names: Sequence[str], population: Population, stream: np.random.SeedSequence) -> list[Effect]:
+    """Draw the effects of all perturbations."""
+    streams = stream.spawn(len(names))
+    return [
+        draw_effect(name, role, population, np.random.default_rng(own))
+        for name, role, own in zip(names, roles(names), streams, strict=True)
+    ]
+
+
+def personal(
+    effects: Sequence[Effect], population: Population, *, noise: float, slope: float, stream: np.random.SeedSequence
+) -> list[Effect]:
+    """Return the effects with a response of each patient's own.
+
+    Parameters
+    ----------
+    effects
+        What all patients share, that of the control, which is none, first.
+    population
+        Whose patients they are.
+    noise
+        Standard deviation between patients of the log fold change of each gene, the same in all cell types. Half of
+        its variance lies in the control, so that patients with and without an inert perturbation are exchangeable.
+    slope
+        What the log fold change of genes that respond gains with each unit of the patient's baseline.
+    stream
+        Source of the noise.
+
+    Raises
+    ------
+    ValueError
+        If there is a slope, and patients do not differ.
+    """
+    baseline = population.patient_baseline
+    if slope and baseline is None:
+        raise ValueError("patient_slope needs patients who differ: baseline.obs['patient'] is missing.")
+    n_patients, (n_types, n_genes) = len(population.patients), population.mean_expression.shape
+    made = []
+    for effect, own in zip(effects, stream.spawn(len(effects)), strict=True):
+        deviation = np.zeros((n_patients, n_types, n_genes))
+        if noise:
+            deviation += noise / np.sqrt(2) * np.random.default_rng(own).standard_normal((n_patients, 1, n_genes))
+        if baseline is not None:
+            deviation += slope * baseline[:, None] * (effect.log_fold_change != 0)
+        made.append(dataclasses.replace(effect, deviation=deviation))
+    return made
+
+
+def deviations(effects: Sequence[Effect], population: Population) -> pd.DataFrame:
+    """Return what patients' log fold changes, of which the control's comes first, have beyond what all share."""
+    control, *others = effects
+    tables = []
+    for effect in others:
+        beyond = effect.deviation - control.deviation  # type: ignore[operator]
+        p, k, g = np.nonzero(beyond)
+        columns = {
+            "perturbation": effect.perturbation,
+            "cell_type": pd.array(population.cell_types, dtype="str")[k],
+            "patient": pd.array(population.patients, dtype="str")[p],
+            "gene": pd.array(population.genes, dtype="str")[g],
+            "log_fold_change": beyond[p, k, g],
+        }
+        tables.append(pd.DataFrame(columns))
+    return pd.concat(tables, ignore_index=True)
 
 
 def truth(effects: Sequence[Effect], population: Population) -> dict[str, pd.DataFrame]:

@@ -12,6 +12,8 @@ from scipy.stats import poisson
 
 from cellot_sc import _validate
 
+from ._design import Mix, apportioned
+
 if TYPE_CHECKING:
     from anndata import AnnData
 
@@ -65,6 +67,9 @@ class Population(ABC):
         Share of each cell type, shape ``(n_cell_types,)``.
     mean_expression
         Mean expression of each gene in each cell type, shape ``(n_cell_types, n_genes)``.
+    patient_baseline
+        What each patient adds to the log expression of each gene, 0 in the mean over patients, shape
+        ``(n_patients, n_genes)``; ``None`` where patients do not differ.
     """
 
     genes: list[str]
@@ -72,10 +77,20 @@ class Population(ABC):
     patients: list[str]
     abundance: np.ndarray
     mean_expression: np.ndarray
+    patient_baseline: np.ndarray | None
+
+    def shares(self, mix: Mix) -> np.ndarray:
+        """Return the share of each cell type and patient in a mix, shape ``(n_cell_types, n_patients)``; 0 if none."""
+        shares = self.joint() * np.outer(mix.types, mix.patients)
+        return shares / (shares.sum() or 1.0)
+
+    def joint(self) -> np.ndarray:
+        """Return the share of each cell type and patient, in any unit: every patient has all cell types."""
+        return np.outer(self.abundance, np.ones(len(self.patients)))
 
     @abstractmethod
-    def draw(self, n_cells: int, rng: np.random.Generator) -> Cells:
-        """Draw cells."""
+    def draw(self, n_cells: int, mix: Mix, rng: np.random.Generator) -> Cells:
+        """Draw cells of a mix of cell types and patients."""
 
 
 @dataclass(frozen=True)
@@ -132,22 +147,23 @@ class CountPopulation(Population):
         log_rate = base + programme
         # library size is drawn on its own, so every type gets the same total
         log_rate -= np.log(np.exp(log_rate).sum(axis=1, keepdims=True))
+        patient_log_rate = rng.normal(0, 0.12, (n_patients, n_genes))
         return cls(
             genes=numbered("gene", n_genes),
             cell_types=numbered("type", n_cell_types),
             patients=numbered("patient", n_patients),
             abundance=np.full(n_cell_types, 1 / n_cell_types),
             mean_expression=np.exp(log_rate),
+            patient_baseline=patient_log_rate - patient_log_rate.mean(axis=0),
             type_log_rate=log_rate,
-            patient_log_rate=rng.normal(0, 0.12, (n_patients, n_genes)),
+            patient_log_rate=patient_log_rate,
             loading=rng.normal(0, 0.25, (2, n_genes)) * (rng.random((2, n_genes)) < 1 / 4),
         )
 
-    def draw(self, n_cells: int, rng: np.random.Generator) -> CountedCells:
-        """Draw cells, spread evenly over cell types and over the patients within each."""
-        order = rng.permutation(n_cells)
-        types = order % len(self.cell_types)
-        patients = order // len(self.cell_types) % len(self.patients)
+    def draw(self, n_cells: int, mix: Mix, rng: np.random.Generator) -> CountedCells:
+        """Draw cells, spread as the mix says over cell types and over the patients within each."""
+        groups = apportioned(self.shares(mix).T.ravel(), n_cells)[rng.permutation(n_cells)]
+        patients, types = np.divmod(groups, len(self.cell_types))
         library = COUNTS_PER_GENE * len(self.genes) * rng.lognormal(0, 0.3, (n_cells, 1))
         activity = rng.standard_normal((n_cells, 2))
         log_rate = self.type_log_rate[types] + self.patient_log_rate[patients] + activity @ self.loading
@@ -213,22 +229,47 @@ class SampledPopulation(Population):
         patients, known_patients = numbered("patient", n_patients), None
         if "patient" in baseline.obs:
             patients, known_patients = _validate.categories(baseline, "patient", what="baseline")
-        means = [np.asarray(x[types == k].mean(axis=0)).ravel() for k in range(len(cell_types))]
+        means = np.stack([np.asarray(x[types == k].mean(axis=0)).ravel() for k in range(len(cell_types))])
+        patient_baseline = None
+        if known_patients is not None:
+            # beyond what the cell types that a patient has more of would add
+            own = [
+                np.asarray(x[of].mean(axis=0)).ravel() - means[types[of]].mean(axis=0)
+                for of in (known_patients == p for p in range(len(patients)))
+            ]
+            patient_baseline = np.stack(own) - np.mean(own, axis=0)
         return cls(
             genes=[str(gene) for gene in genes],
             cell_types=cell_types,
             patients=patients,
             abundance=np.bincount(types) / types.size,
-            mean_expression=np.stack(means),
+            mean_expression=means,
+            patient_baseline=patient_baseline,
             x=x,
             types=types,
             known_patients=known_patients,
         )
 
-    def draw(self, n_cells: int, rng: np.random.Generator) -> SampledCells:
-        """Draw cells; patients that are not known are spread over them evenly."""
-        rows = rng.integers(self.types.size, size=n_cells)
-        patients = rng.permutation(n_cells) % len(self.patients)
-        if self.known_patients is not None:
-            patients = self.known_patients[rows]
+    def joint(self) -> np.ndarray:
+        """Return the share of each cell type and patient, in any unit: as there are cells, where patients are known."""
+        if self.known_patients is None:
+            return super().joint()
+        joint = np.zeros((len(self.cell_types), len(self.patients)))
+        np.add.at(joint, (self.types, self.known_patients), 1.0)
+        return joint
+
+    def draw(self, n_cells: int, mix: Mix, rng: np.random.Generator) -> SampledCells:
+        """Draw cells, each as often as the mix says; patients that are not known are spread over them as it says."""
+        known = self.known_patients
+        factor = mix.types[self.types] * (1.0 if known is None else mix.patients[known])
+        even = (factor == 1).all()
+        rows = (
+            rng.integers(factor.size, size=n_cells)
+            if even
+            else rng.choice(factor.size, n_cells, p=factor / factor.sum())
+        )
+        if known is None:
+            patients = apportioned(mix.patients / mix.patients.sum(), n_cells)[rng.permutation(n_cells)]
+        else:
+            patients = known[rows]
         return SampledCells(self.types[rows], patients, self.x[rows].toarray())

@@ -11,11 +11,15 @@ import scipy.sparse as sp
 from anndata import AnnData
 
 from cellot_sc import _keys, _validate
+from cellot_sc._numbers import is_real, shown
 from cellot_sc._settings import logger
 
-from . import _effects
+from . import _design, _effects
 from ._memory import check_fits
 from ._populations import Cells, CountPopulation, Population, SampledPopulation
+
+LARGEST = 10.0
+"""Beyond this, what patients add to log fold changes is more than counts can show."""
 
 
 def simulate(
@@ -26,6 +30,10 @@ def simulate(
     perturbations: Sequence[str] = ("drug_a", "drug_b"),
     n_patients: int = 4,
     baseline: AnnData | None = None,
+    abundance: Mapping[str, Mapping[str, float]] | None = None,
+    nested_patients: bool = False,
+    patient_noise: float = 0.0,
+    patient_slope: float = 0.0,
     seed: int = 0,
 ) -> AnnData:
     """Simulate unpaired control and treated cells, and the response that each control cell would have shown.
@@ -38,8 +46,9 @@ def simulate(
     of which the strength differs between types and mildly between patients, and by genes of each type's own. Effects
     fall on well expressed genes.
 
-    Control and treated cells are drawn independently, spread evenly over conditions, cell types and patients. With
-    the same ``seed`` and sizes other than ``n_cells``, the population and its responses are the same.
+    Control and treated cells are drawn independently, spread evenly over conditions, cell types and patients, unless
+    ``abundance`` or ``nested_patients`` say otherwise. With the same ``seed`` and sizes other than ``n_cells``, the
+    population and its responses are the same; what patients add to these does not change them.
 
     Parameters
     ----------
@@ -59,6 +68,22 @@ def simulate(
         counts; the cell type from the first of ``obs["cell_type"]``, ``obs["bulk_labels"]``, ``obs["louvain"]`` and
         ``obs["leiden"]`` that exists (else one type, "all"); ``obs["patient"]`` if it exists. A log fold change f
         makes x into log1p(e^f expm1(x)).
+    abundance
+        Composition of the conditions: by condition, and by cell type or patient, what its share among the cells of the
+        condition is multiplied by (1 where nothing is named) before shares are made to add to 1. Of 0, none is left.
+        Counts follow shares as closely as whole numbers can; with ``baseline``, they are random.
+    nested_patients
+        Whether each patient has cells of one condition only, as animals do: the conditions take one patient after the
+        other, in turn.
+    patient_noise
+        Standard deviation, between patients, of a part of the log fold change of every gene that is each patient's own,
+        the same in all cell types, under every perturbation, also an inert one. Half of its variance is the control's:
+        what is seen of a patient in either condition departs from its own level. So without an effect, conditions are
+        alike but for chance, in the mean over patients and otherwise.
+    patient_slope
+        What the log fold change of a gene that responds gains with each unit by which the patient's own baseline, its
+        log rate (with ``baseline``: its mean log1p expression beyond that of its cell types), lies above the mean over
+        patients.
     seed
         Seed of the random numbers: the same seed gives the same cells to the bit.
 
@@ -77,14 +102,19 @@ def simulate(
 
         ``uns["simulation"]``: ``seed``, ``roles`` (``all_types``, ``one_type`` or ``inert`` by perturbation), and the
         tables ``responses`` (which cell types respond), ``effects`` (natural log fold change of the rate by
-        perturbation, cell type and gene, where it is not 0) and ``patients`` (factor on these, by patient).
+        perturbation, cell type and gene, where it is not 0) and ``patients`` (factor on these, by patient). With
+        ``abundance`` or ``nested_patients`` also ``composition``: the expected share of each cell type and patient in
+        each condition. With ``patient_noise`` or ``patient_slope`` also ``deviations``: what is added to the product of
+        effect and factor in each patient, from control to counterfactual, where it is not 0.
 
     Raises
     ------
     ValueError
         If a size is not positive, there are fewer cells than groups of condition, cell type and patient (with
         ``baseline``: than conditions) or more than this machine has memory for, a name is repeated, empty, "control" or
-        contains "/", or the baseline does not hold log1p-normalised expression.
+        contains "/", the baseline does not hold log1p-normalised expression, ``abundance`` names what is not there or
+        leaves a condition without cells, there are fewer nested patients than conditions, ``patient_noise`` is
+        negative, a number is too large, or ``patient_slope`` is wanted of a baseline without patients.
 
     Examples
     --------
@@ -94,46 +124,54 @@ def simulate(
     {'control': 100, 'drug_a': 100, 'drug_b': 100}
     >>> adata.uns["simulation"]["roles"]
     {'drug_a': 'one_type', 'drug_b': 'inert'}
+
+    Fewer cells of a type after a drug, and donors who differ in how they respond:
+
+    >>> adata = cs.datasets.simulate(300, 50, abundance={"drug_a": {"type_0": 0.25}}, patient_noise=0.3)
+    >>> adata.obs.groupby("perturbation", observed=True)["cell_type"].value_counts().unstack().loc["drug_a"].to_dict()
+    {'type_0': 8, 'type_1': 31, 'type_2': 31, 'type_3': 30}
+    >>> sorted(adata.uns["simulation"])
+    ['composition', 'deviations', 'effects', 'patients', 'responses', 'roles', 'seed']
     """
     names = _validate.new_names(perturbations, reserved=_keys.CONTROL, what="perturbations")
     for name in names:
         # a layer is named after it
         _validate.key(name, what="perturbation")
-    for what, size in {"n_cells": n_cells, "n_genes": n_genes, "n_cell_types": n_cell_types}.items():
-        _validate.whole(size, 1, what=what)
-    _validate.whole(n_patients, 1, what="n_patients")
+    sizes_given = {"n_cells": n_cells, "n_genes": n_genes, "n_cell_types": n_cell_types, "n_patients": n_patients}
+    _check_numbers(sizes_given, patient_noise, patient_slope)
     seed = _validate.seed(seed)
     conditions = [_keys.CONTROL, *names]
-    groups = {"conditions": len(conditions)}
-    if baseline is None:
-        groups |= {"cell types": n_cell_types, "patients": n_patients}
-    elif isinstance(baseline, AnnData):
-        n_genes = baseline.n_vars
-    else:
+    if not isinstance(baseline, AnnData | None):
         raise ValueError(f"baseline is a {type(baseline).__name__}; an AnnData is needed.")
-    _check_size(n_cells, n_genes, groups)
+    drawn_types = {} if baseline is not None else {"cell types": n_cell_types, "patients": n_patients}
+    n_genes = n_genes if baseline is None else baseline.n_vars
+    _check_size(n_cells, n_genes, {"conditions": len(conditions)} | drawn_types)
 
     # one stream for the population and one per purpose and condition, so that none depends on how much another draws
-    population_stream, effect_stream, cell_stream = np.random.SeedSequence(seed).spawn(3)
+    population_stream, effect_stream, cell_stream, patient_stream = np.random.SeedSequence(seed).spawn(4)
     population: Population
     if baseline is None:
         population = CountPopulation.random(n_genes, n_cell_types, n_patients, np.random.default_rng(population_stream))
     else:
         population = SampledPopulation.of(baseline, n_patients)
-    effects = [
-        _effects.draw_effect(name, role, population, np.random.default_rng(stream))
-        for name, role, stream in zip(names, _effects.roles(names), effect_stream.spawn(len(names)), strict=True)
-    ]
+    at_rest, effects = (
+        _effects.no_effect(_keys.CONTROL, population),
+        _effects.draw_effects(names, population, effect_stream),
+    )
+    if patient_noise or patient_slope:
+        at_rest, *effects = _effects.personal(
+            [at_rest, *effects], population, noise=patient_noise, slope=patient_slope, stream=patient_stream
+        )
+    mixes = _design.mixes({} if abundance is None else abundance, conditions, population, nested=nested_patients)
 
     share, rest = divmod(n_cells, len(conditions))
     sizes = [share + rest, *[share] * len(names)]
     drawn = [
-        population.draw(size, np.random.default_rng(stream))
-        for size, stream in zip(sizes, cell_stream.spawn(len(conditions)), strict=True)
+        population.draw(size, mix, np.random.default_rng(stream))
+        for size, mix, stream in zip(sizes, mixes, cell_stream.spawn(len(conditions)), strict=True)
     ]
     control = drawn[0]
-    seen = [control.express(np.zeros((sizes[0], len(population.genes))))]
-    seen += [cells.express(effect.of(cells)) for cells, effect in zip(drawn[1:], effects, strict=True)]
+    seen = [cells.express(effect.of(cells)) for cells, effect in zip(drawn, [at_rest, *effects], strict=True)]
 
     adata = AnnData(
         sp.csr_matrix(np.concatenate([x for x, _ in seen])),
@@ -147,13 +185,26 @@ def simulate(
         layer = np.full(adata.shape, np.nan, dtype=np.float32)
         layer[: sizes[0]] = control.express(effect.of(control))[0]
         adata.layers[f"{_keys.COUNTERFACTUAL}_{effect.perturbation}"] = layer
-    adata.uns[_keys.SIMULATION] = {
-        "seed": seed,
-        "roles": {effect.perturbation: effect.role for effect in effects},
-        **_effects.truth(effects, population),
-    }
+    roles = {effect.perturbation: effect.role for effect in effects}
+    truth = {"seed": seed, "roles": roles, **_effects.truth(effects, population)}
+    if abundance or nested_patients:
+        truth["composition"] = _design.composition(mixes, conditions, population)
+    if patient_noise or patient_slope:
+        truth["deviations"] = _effects.deviations([at_rest, *effects], population)
+    adata.uns[_keys.SIMULATION] = truth
     logger.info("simulated %d cells x %d genes: %s", *adata.shape, ", ".join(conditions))
     return adata
+
+
+def _check_numbers(sizes: Mapping[str, int], patient_noise: float, patient_slope: float) -> None:
+    """Raise :class:`ValueError` if a number is none, or has a wrong sign."""
+    for what, size in sizes.items():
+        _validate.whole(size, 1, what=what)
+    _validate.positive(patient_noise, what="patient_noise", or_zero=True, most=LARGEST)
+    if not is_real(patient_slope) or not abs(patient_slope) <= LARGEST:
+        raise ValueError(
+            f"patient_slope is {shown(patient_slope)}; a number from -{LARGEST:g} to {LARGEST:g} is needed."
+        )
 
 
 def _check_size(n_cells: int, n_genes: int, groups: Mapping[str, int]) -> None:

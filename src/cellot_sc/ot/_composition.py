@@ -132,7 +132,7 @@ def beyond(problem: Problem, base: TransportMap) -> Problem:
     """Return what a map leaves to be learnt: from cells that it has moved, all weighed by their composition."""
 
     def moved(cells: np.ndarray, contexts: np.ndarray | None) -> np.ndarray:
-        return base.transport(cells, None if contexts is None else problem.named(contexts))
+        return base.transport(cells, problem.named(contexts))
 
     found = composition(problem)
     weights: dict[str, Any] = {"source_weights": found.source_weights, "target_weights": found.target_weights}

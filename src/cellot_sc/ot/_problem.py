@@ -123,8 +123,10 @@ class Problem:
             )
         object.__setattr__(self, "context_names", tuple(map(tuple, names)))
 
-    def named(self, contexts: np.ndarray) -> np.ndarray:
-        """Return the names of contexts that are given as codes, empty where there is none."""
+    def named(self, contexts: np.ndarray | None) -> np.ndarray | None:
+        """Return the names of contexts that are given as codes, empty where there is none; ``None`` if none are."""
+        if contexts is None:
+            return None
         columns = contexts.reshape(len(contexts), -1).T
         named = [np.array([*of, ""])[codes] for of, codes in zip(self.context_names, columns, strict=True)]
         return np.stack(named, axis=1)

@@ -98,7 +98,7 @@ def test_standardised():
 def test_responding_is_the_procedure_of_benjamini_and_hochberg(moves: Displacements):
     null_maps = null(moves, seed=0)
     z = np.abs(np.random.default_rng(0).normal(size=(300, 4)) * np.array([1.0, 2.0, 3.0, 0.1]))
-    pvalues = 2 * stats.t.sf(z, null_maps.n_maps)
+    pvalues = 2 * stats.t.sf(z, null_maps.df)
     expected = np.stack([stats.false_discovery_control(p) <= 0.05 for p in pvalues.T], axis=1)
     np.testing.assert_array_equal(responding(z, null_maps), expected)
     assert expected[:, 2].any() and not expected[:, 3].any()

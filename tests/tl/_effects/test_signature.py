@@ -44,3 +44,14 @@ def test_errors(fitted: AnnData):
         cs.tl.signature(fitted, targets="drug_c")
     with pytest.raises(KeyError, match="holds no fitted maps"):
         cs.tl.signature(fitted, key="other")
+
+
+def test_patients_as_the_unit(fitted: AnnData):
+    plain, tested = (cs.tl.signature(fitted, unit=unit) for unit in (None, "patient"))
+    assert tested.columns.tolist() == [*plain.columns, "pvalue", "pvalue_adj", "n_units", "p_min"]
+    np.testing.assert_allclose(tested["predicted"], plain["predicted"])
+    # patients have about as many cells each
+    np.testing.assert_allclose(tested["observed"], plain["observed"], atol=0.05)
+    assert (tested["n_units"] == 4).all()
+    called = tested["pvalue_adj"] < 0.05
+    assert called[tested["perturbation"] == "drug_a"].any() and not called[tested["perturbation"] == "drug_b"].any()

@@ -136,7 +136,57 @@ def test_error_of_the_map_elsewhere_counts_where_no_treated_cell_was_seen(fitted
     np.testing.assert_array_equal(after.loc["type_2", "se"], before.loc["type_2", "se"])
 
 
+@pytest.fixture(scope="module")
+def nested() -> AnnData:
+    """Animals of one condition each, with effects of their own under the inert drug, too."""
+    adata = cs.datasets.simulate(
+        1200, 30, n_cell_types=2, n_patients=12, nested_patients=True, patient_noise=0.8, seed=2
+    )
+    cs.pp.split(adata)
+    cs.pp.represent(adata, n_components=8)
+    cs.tl.cellot(adata, solver="gaussian")
+    return adata
+
+
+def test_animals_as_the_unit(nested: AnnData):
+    cells: Any
+    animals: Any
+    cells, animals = (cs.tl.subpopulation_effects(nested, "cell_type", unit=unit) for unit in (None, "patient"))
+    assert animals.columns.tolist() == [*COLUMNS, "n_units", "p_min"]
+    assert animals["n_units"].unique().tolist() == [8] and (animals["p_min"] == 0).all()
+    of_inert = {
+        name: table.query("perturbation == 'drug_b'") for name, table in [("cells", cells), ("animals", animals)]
+    }
+    # differences between animals are significant among cells only
+    assert (of_inert["cells"]["pvalue"] < 0.05).mean() > 0.2
+    assert (of_inert["animals"]["pvalue"] < 0.05).mean() < 0.1
+    np.testing.assert_array_equal(animals["effect"], cells["effect"])
+    true = set(nested.uns["simulation"]["effects"]["gene"])
+    found = animals.query("perturbation == 'drug_a' and group == 'type_0'")
+    assert found.loc[found["feature"].isin(true), "pvalue"].median() < 0.05
+
+
+def test_observed_effect_is_that_of_units(nested: AnnData):
+    row: Any = cs.tl.subpopulation_effects(nested, "cell_type", unit="patient", targets="drug_a").iloc[3]
+    group = nested[(nested.obs["cell_type"] == row["group"]).to_numpy()]
+    x = pd.Series(group[:, row["feature"]].X.toarray().ravel(), index=group.obs_names)
+    means = x.groupby([group.obs["perturbation"], group.obs["patient"]], observed=True).mean()
+    expected = means["drug_a"].mean() - means["control"].mean()
+    assert row["effect_observed"] == pytest.approx(expected, abs=1e-5)
+
+
+def test_two_animals_cannot_tell(nested: AnnData, caplog: pytest.LogCaptureFixture):
+    adata = nested.copy()
+    adata.obs["site"] = adata.obs["perturbation"]
+    table = cs.tl.subpopulation_effects(adata, "cell_type", unit="site", targets="drug_a")
+    assert table[["pvalue", "pvalue_adj", "se"]].isna().all(axis=None)
+    assert (table["p_min"] == 1).all() and (table["n_units"] == 2).all()
+    assert "2 units of 'drug_a' cannot tell" in caplog.text
+
+
 def test_errors(fitted: AnnData):
+    with pytest.raises(KeyError, match="unit 'patent' is not in adata.obs. Did you mean 'patient'"):
+        cs.tl.subpopulation_effects(fitted, "cell_type", unit="patent")
     with pytest.raises(KeyError, match="Did you mean 'cell_type'"):
         cs.tl.subpopulation_effects(fitted, "celltype")
     with pytest.raises(ValueError, match="target 'drug_c' is unknown"):

@@ -98,3 +98,26 @@ def test_errors(fitted: AnnData):
     adata.obs["cell_type"] = adata.obs["cell_type"].cat.rename_categories({"type_0": "all"})
     with pytest.raises(ValueError, match="has a category 'all', which names a summary"):
         cs.tl.transport_cost(adata, groupby="cell_type")
+
+
+def test_patients_as_the_unit(caplog: pytest.LogCaptureFixture):
+    adata = cs.datasets.simulate(1600, 30, n_cell_types=2, n_patients=8, patient_noise=0.3, seed=1)
+    cs.pp.split(adata)
+    cs.pp.represent(adata, n_components=6)
+    cs.tl.cellot(adata, solver="gaussian")
+    table: Any = cs.tl.transport_cost(adata, unit="patient", groupby="cell_type")
+    assert table.columns.tolist()[-3:] == ["pvalue", "n_units", "p_min"]
+    by: Any = table.set_index(["perturbation", "group"])
+    assert (table["p_min"] == 1 / 128).all() and (table["n_units"] == 8).all()
+    assert by.loc[("drug_a", "all"), "pvalue"] < 0.05
+    assert by.loc[("drug_b", "all"), "pvalue"] > 0.05
+    assert table["ci_low"].le(table["cost"]).all()
+    # what donors differ by makes maps move cells, far more than what cells do
+    cells: Any = cs.tl.transport_cost(adata)
+    assert by.loc[("drug_b", "all"), "null"] > 1.5 * cells["null"].iloc[1]
+    pd.testing.assert_frame_equal(cs.tl.transport_cost(adata, unit="patient", groupby="cell_type"), table)
+
+    adata.obs["few"] = (adata.obs["patient"].cat.codes % 4).astype(str)
+    table = cs.tl.transport_cost(adata, unit="few", targets="drug_a")
+    assert table["pvalue"].isna().all() and table["p_min"].tolist() == [0.125]
+    assert "4 paired units cannot tell: no p-value could be below 0.12" in caplog.text

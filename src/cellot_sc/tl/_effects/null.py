@@ -11,8 +11,8 @@ from scipy import stats
 
 from ... import _defaults
 from ..._settings import logger
-from ...ot import SOLVERS, Problem, TransportMap, fit
-from .._fit.fit import CLOUDS
+from ...ot import SOLVERS, Problem, Solver, TransportMap, fit
+from .._fit.fit import CLOUDS, Fit
 from .displacements import Displacements
 
 N_NULL = 50
@@ -41,6 +41,8 @@ class Null:
         The map that the solver in question fits to one more halving, where that is not affine.
     twin
         The affine map to the same halving.
+    df
+        Degrees of freedom of what is estimated from the spread of the maps.
     """
 
     maps: list[TransportMap]
@@ -48,10 +50,11 @@ class Null:
     shared: dict[str, float]
     own: TransportMap | None
     twin: TransportMap
+    df: int = N_NULL
 
     @property
     def n_maps(self) -> int:
-        """Number of maps, and degrees of freedom of what is estimated from their spread."""
+        """Number of maps."""
         return len(self.maps)
 
     def excess(self, summary: Callable[[TransportMap], np.ndarray]) -> float:
@@ -90,16 +93,10 @@ def null(moves: Displacements, *, seed: int) -> Null:
         If the train cells that the maps were fitted to are not among the cells.
     """
     adata, repeated = moves.space.adata, moves.fitted.fit
-    options = {name: value for name, value in repeated.options.items() if name not in NOT_REPEATED}
-    solver = SOLVERS.get(repeated.solver)
-    if solver is None:
-        # what moscot has solved is such a map; of others it is not known how noisy they are
-        solver, options = SOLVERS[_defaults.DISCRETE], {}
+    solver, affine, options = solvers_of(repeated)
     problems = repeated.problems(adata, [(repeated.control, name) for name in moves.names])
     rng = np.random.default_rng(seed)
     halvings = [_halving(problems[0], rng) for _ in range(N_NULL + 1)]
-    stand_ins = _defaults.GROUP_BASELINES if repeated.context else (_defaults.SHIFT, _defaults.AFFINE)
-    affine = stand_ins[solver.affine != "shift"]
     maps = [repeated.unscaled(solution.map) for solution in fit(halvings, affine)]
     own = None
     if solver.affine is None:
@@ -117,6 +114,17 @@ def null(moves: Displacements, *, seed: int) -> Null:
         own=own,
         twin=maps[-1],
     )
+
+
+def solvers_of(repeated: Fit) -> tuple[Solver, str, dict[str, Any]]:
+    """Return the solver of a fit, the affine one that stands in for it, and the options of the former."""
+    options = {name: value for name, value in repeated.options.items() if name not in NOT_REPEATED}
+    solver = SOLVERS.get(repeated.solver)
+    if solver is None:
+        # what moscot has solved is such a map; of others it is not known how noisy they are
+        solver, options = SOLVERS[_defaults.DISCRETE], {}
+    stand_ins = _defaults.GROUP_BASELINES if repeated.context else (_defaults.SHIFT, _defaults.AFFINE)
+    return solver, stand_ins[solver.affine != "shift"], options
 
 
 def _halving(whole: Problem, rng: np.random.Generator) -> Problem:
@@ -194,9 +202,9 @@ def standardised(effect: np.ndarray, se: np.ndarray) -> np.ndarray:
     return np.divide(size, se, out=np.where(size > 0, np.inf, 0.0).astype(size.dtype), where=se > 0)
 
 
-def pvalues(z: np.ndarray, null_maps: Null) -> np.ndarray:
-    """Return two-sided p-values of standardised effects, whose error was estimated from the maps of the null."""
-    return 2 * stats.t.sf(z, null_maps.n_maps)
+def pvalues(z: np.ndarray, df: float) -> np.ndarray:
+    """Return two-sided p-values of effects standardised by an error with so many degrees of freedom."""
+    return 2 * stats.t.sf(z, df)
 
 
 def responding(z: np.ndarray, null_maps: Null) -> np.ndarray:
@@ -212,7 +220,7 @@ def responding(z: np.ndarray, null_maps: Null) -> np.ndarray:
         The null.
     """
     n_cells = len(z)
-    critical = stats.t.isf(LEVEL * np.arange(1, n_cells + 1) / (2 * n_cells), null_maps.n_maps)
+    critical = stats.t.isf(LEVEL * np.arange(1, n_cells + 1) / (2 * n_cells), null_maps.df)
     ordered = -np.sort(-z, axis=0)
     n_called = np.where(ordered >= critical[:, None], np.arange(1, n_cells + 1)[:, None], 0).max(axis=0)
     least = np.take_along_axis(ordered, np.maximum(n_called - 1, 0)[None], axis=0)[0]

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import stats
 
+from .units import Units
+
 MIN_CELLS = 10
 """Observed effects are tested where a group has at least this many control and this many treated cells."""
 
@@ -44,7 +46,8 @@ class Observed(NamedTuple):
     variance
         Squared standard error of that.
     pvalue
-        Of no difference, two-sided (Welch 1947); ``None`` with fewer than :data:`MIN_CELLS` cells of either kind.
+        Of no difference, two-sided (Welch 1947, or of units); ``None`` with fewer than :data:`MIN_CELLS` cells of
+        either kind, or too few units.
     """
 
     effect: np.ndarray
@@ -69,6 +72,24 @@ def compare(control: Sample, treated: Sample) -> Observed:
             equal_var=False,
         )
     return Observed(effect, variance, np.nan_to_num(test.pvalue, nan=1.0))
+
+
+def compare_units(members: Units, cells: Any, pooled: Observed) -> Observed:
+    """Return the observed effect over units, each counting alike; that of all cells, not tested, if units are too few.
+
+    Parameters
+    ----------
+    members
+        The units of control and treated cells.
+    cells
+        These cells, dense or sparse, shape ``(n_cells, n_features)``.
+    pooled
+        The effect by single cells.
+    """
+    if not members.df:
+        return pooled._replace(pvalue=None)
+    contrast = members.contrast(cells)
+    return Observed(contrast.effect, contrast.variance, contrast.pvalues())
 
 
 def squared_errors(predicted: Mapping[str, np.ndarray], observed: Mapping[str, Observed]) -> dict[str, np.ndarray]:

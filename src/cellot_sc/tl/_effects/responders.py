@@ -90,7 +90,7 @@ def responders(
                 "perturbation": perturbation,
                 "feature": name,
                 "effect": effects[:, i],
-                "pvalue": pvalues(z[:, i], null_maps),
+                "pvalue": pvalues(z[:, i], null_maps.df),
                 "responds": calls[:, i],
             }
             tables.append(pd.DataFrame(table))

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 from anndata import AnnData
 
 from ... import _keys, _validate
 from .displacements import displacements
 from .observed import sample
+from .subpopulations import group_effects
+
+COLUMNS = ["perturbation", "feature", "predicted", "observed", "pvalue", "pvalue_adj", "n_units", "p_min"]
 
 
 @_validate.takes_adata
@@ -18,6 +22,8 @@ def signature(
     *,
     targets: str | Sequence[str] | None = None,
     key: str = _keys.MODEL,
+    unit: str | None = None,
+    seed: int = 0,
 ) -> pd.DataFrame:
     """Return the mean effect of each perturbation on each gene or marker, as predicted and as observed.
 
@@ -29,6 +35,11 @@ def signature(
         Perturbation or perturbations, all fitted ones with ``None``.
     key
         Where in ``uns`` the maps are.
+    unit
+        Column of ``obs`` with the patient or the animal that each cell is of. With it, effects are tested, as
+        :func:`subpopulation_effects` does with ``unit``.
+    seed
+        Seed of the null, used with ``unit`` only.
 
     Returns
     -------
@@ -36,14 +47,16 @@ def signature(
 
     - ``feature``: gene, or dimension of a representation that cannot be decoded.
     - ``predicted``: mean over control cells of what the map changes, on the scale of what was represented.
-    - ``observed``: mean of treated minus mean of control cells; NaN where there are no treated cells.
+    - ``observed``: mean of treated minus mean of control cells; NaN where there are no treated cells. With
+      ``unit``, over units, each counting alike.
+    - ``pvalue``, ``pvalue_adj``, ``n_units``, ``p_min``: with ``unit`` only, as in :func:`subpopulation_effects`.
 
     Raises
     ------
     KeyError
         If there are no fitted maps, no such column or representation.
     ValueError
-        If a target was not fitted.
+        If a target was not fitted; with ``unit``, if train cells are missing, or none of a condition has a unit.
 
     Examples
     --------
@@ -54,7 +67,13 @@ def signature(
     >>> bool(table["predicted"].corr(table["observed"]) > 0.9)
     True
     """
+    seed = _validate.seed(seed)
     moves = displacements(adata, key, targets)
+    if unit is not None:
+        every = (np.ones(n, dtype=bool) for n in (adata.n_obs, len(moves.rows)))
+        members, groups = ({_keys.ALL: mask} for mask in every)
+        table = group_effects(moves, members, groups, unit=unit, seed=seed)
+        return table.rename(columns={"effect": "predicted", "effect_observed": "observed"})[COLUMNS]
     labels = moves.fitted.fit.labels(adata)
     observed = moves.space.observed()
     start = sample(observed[moves.rows]).mean

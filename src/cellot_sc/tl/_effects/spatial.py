@@ -124,7 +124,7 @@ def spatial_effects(
         moran = squidpy.gr.spatial_autocorr(cells, mode="moran", copy=True, show_progress_bar=False).loc[positions]
         # what finite samples make of an inert drug follows the states of the cells, too: some cell has to respond
         pvalue = np.maximum(
-            moran["pval_norm"].fillna(1), stats.false_discovery_control(pvalues(z, null_maps), axis=0).min(axis=0)
+            moran["pval_norm"].fillna(1), stats.false_discovery_control(pvalues(z, null_maps.df), axis=0).min(axis=0)
         )
         table = {
             "perturbation": name,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,23 +12,13 @@ from scipy import stats
 
 from ... import _keys, _validate
 from ..._settings import logger
-from .displacements import displacements
+from .displacements import Displacements, displacements
+from .exchanges import exchange_null
 from .groups import masks
-from .null import null, pvalues, responding, spread, standardised
-from .observed import compare, sample, squared_errors
-
-COLUMNS = [
-    "perturbation",
-    "group",
-    "feature",
-    "effect",
-    "se",
-    "pvalue",
-    "pvalue_adj",
-    "frac_responding",
-    "effect_observed",
-    "n_cells",
-]
+from .moderated import moderated
+from .null import Null, null, pvalues, responding, spread, standardised
+from .observed import MIN_CELLS, Observed, compare, compare_units, sample, squared_errors
+from .units import units
 
 
 @_validate.takes_adata
@@ -37,6 +28,7 @@ def subpopulation_effects(
     *,
     targets: str | Sequence[str] | None = None,
     key: str = _keys.MODEL,
+    unit: str | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Test the effect of each perturbation on each gene or marker within each group of cells.
@@ -51,6 +43,8 @@ def subpopulation_effects(
         Perturbation or perturbations, all fitted ones with ``None``.
     key
         Where in ``uns`` the maps are.
+    unit
+        Column of ``obs`` with the patient or the animal that each cell is of: what effects have to be repeated in.
     seed
         Seed of the null.
 
@@ -69,6 +63,10 @@ def subpopulation_effects(
       direction of the effect.
     - ``effect_observed``: mean of treated minus mean of control cells of the group; NaN without treated cells.
     - ``n_cells``: number of control cells in the group.
+    - ``n_units``: with ``unit``, number of units behind the observed effect, or the predicted one where that is not
+      tested.
+    - ``p_min``: with ``unit``, the smallest p-value there could have been: 0, or 1 with units too few for any. Then the
+      p-value is NaN, and a line in the log says so.
 
     Raises
     ------
@@ -94,6 +92,15 @@ def subpopulation_effects(
     variance. Where no group has treated cells, the map is taken at its word: what is called has changed somewhere, but
     perhaps in another group.
 
+    Cells of one patient are alike, so that tests of cells find the differences between patients significant. With
+    ``unit``, patients answer for their cells. If any has at least 10 cells of both conditions, the observed effect is
+    the mean over patients of treated minus control (other patients do not count there); if none has, it is that of
+    means over treated and over control animals. It is tested by t with variances that are moderated over features
+    (Smyth 2004, doi 10.2202/1544-6115.1027). The null of predicted effects are affine maps that are refitted after
+    exchanging the control and treated cells of whole patients, or whole animals, at random or in all ways, in place of
+    halves of the control cells; treated cells are moved back by the map before, as exchanges of some units leave a part
+    of an effect. Cells without a unit are left out of both.
+
     Examples
     --------
     >>> import cellot_sc as cs
@@ -106,43 +113,110 @@ def subpopulation_effects(
     """
     seed = _validate.seed(seed)
     moves = displacements(adata, key, targets)
-    labels = moves.fitted.fit.labels(adata)
     members = masks(adata, groupby, np.arange(adata.n_obs))
     in_control = {group: mask[moves.rows] for group, mask in members.items() if mask[moves.rows].any()}
     groups = _validate.some_groups(in_control, groupby)
-    null_maps = null(moves, seed=seed)
-    cell_noise, group_noise = spread(null_maps, moves, groups, slice(None))
-    cells = moves.space.observed()
-    control_samples = {group: sample(cells[members[group] & (labels == moves.fitted.fit.control)]) for group in groups}
-    tables = []
-    for name in moves.names:
-        scale, change = null_maps.scale[name], moves.effects(name)
-        responds = responding(standardised(change, scale * cell_noise), null_maps)
-        effects = {group: change[mask].mean(axis=0, dtype=np.float64) for group, mask in groups.items()}
-        observed = {
-            group: compare(control_samples[group], sample(cells[members[group] & (labels == name)])) for group in groups
-        }
-        errors = squared_errors(effects, observed)
-        blocks = []
-        for group, mask in groups.items():
-            effect, tested = effects[group], observed[group].pvalue
-            se = scale * group_noise[group]
-            # where treated cells are tested themselves, they need not speak through the error of the map
-            se = se if tested is not None else np.sqrt(se**2 + errors[group])
-            pvalue = pvalues(standardised(effect, se), null_maps)
-            columns = {
-                "perturbation": name,
-                "group": group,
-                "feature": moves.space.features,
-                "effect": effect,
-                "se": se,
-                "pvalue": pvalue if tested is None else np.maximum(pvalue, tested),
-                "frac_responding": (responds & (np.sign(change) == np.sign(effect)))[mask].mean(axis=0),
-                "effect_observed": observed[group].effect,
-                "n_cells": int(mask.sum()),
-            }
-            blocks.append(pd.DataFrame(columns))
-        table = pd.concat(blocks, ignore_index=True)
-        tables.append(table.assign(pvalue_adj=stats.false_discovery_control(table["pvalue"])))
+    table = group_effects(moves, members, groups, unit=unit, seed=seed)
     logger.info("tested %d perturbations in %d groups of obs[%r]", len(moves.names), len(groups), groupby)
-    return pd.concat(tables, ignore_index=True)[COLUMNS]
+    return table
+
+
+def group_effects(
+    moves: Displacements,
+    members: Mapping[str, np.ndarray],
+    groups: Mapping[str, np.ndarray],
+    *,
+    unit: str | None,
+    seed: int,
+) -> pd.DataFrame:
+    """Return the table of :func:`subpopulation_effects` for groups of cells.
+
+    Parameters
+    ----------
+    moves
+        The maps and the control cells.
+    members
+        Which of all cells are in each group.
+    groups
+        Which of the control cells are.
+    unit, seed
+        As there.
+    """
+    adata, repeated = moves.space.adata, moves.fitted.fit
+    labels, cells = repeated.labels(adata), moves.space.observed()
+    answering = None if unit is None else _validate.group_labels(adata, unit, what="unit")
+    if answering is None:
+        noise = _noise(null(moves, seed=seed), moves, groups)
+    control, tables = labels == repeated.control, []
+    control_samples = {group: sample(cells[members[group] & control]) for group in groups}
+    for name in moves.names:
+        treated, n_units = labels == name, None
+        observed = {group: compare(control_samples[group], sample(cells[members[group] & treated])) for group in groups}
+        if answering is not None:
+            exchanges = exchange_null(moves, name, answering, seed=seed)
+            noise = _noise(exchanges.null, moves, groups)
+            n_units = dict.fromkeys(groups, exchanges.members.n_units)
+            for group in groups:
+                rows = np.flatnonzero(members[group] & (control | treated))
+                found = units(answering[rows], treated[rows], least=MIN_CELLS)
+                observed[group] = compare_units(found, cells[rows], observed[group])
+                n_units[group] = found.n_units if found.df else n_units[group]
+        tables.append(_tested(moves, name, groups, noise, observed, n_units))
+    return pd.concat(tables, ignore_index=True)
+
+
+class _Noise(NamedTuple):
+    """A null, and how far it moves the features of cells and of groups."""
+
+    null: Null
+    cells: np.ndarray
+    groups: dict[str, np.ndarray]
+
+
+def _noise(null_maps: Null, moves: Displacements, groups: Mapping[str, np.ndarray]) -> _Noise:
+    return _Noise(null_maps, *spread(null_maps, moves, groups, slice(None)))
+
+
+def _tested(
+    moves: Displacements,
+    name: str,
+    groups: Mapping[str, np.ndarray],
+    noise: _Noise,
+    observed: Mapping[str, Observed],
+    n_units: Mapping[str, int] | None,
+) -> pd.DataFrame:
+    """Return the rows of one perturbation: predicted effects against the null, and observed ones beside."""
+    null_maps, scale, change = noise.null, noise.null.scale[name], moves.effects(name)
+    responds = responding(standardised(change, scale * noise.cells), null_maps)
+    effects = {group: change[mask].mean(axis=0, dtype=np.float64) for group, mask in groups.items()}
+    errors = squared_errors(effects, observed)
+    blocks = []
+    for group, mask in groups.items():
+        effect, tested = effects[group], observed[group].pvalue
+        se, df = scale * noise.groups[group], float(null_maps.df)
+        if n_units is not None:
+            variance, df = moderated(se**2, df)
+            se = np.sqrt(variance)
+        # where treated cells are tested themselves, they need not speak through the error of the map
+        se = se if tested is not None else np.sqrt(se**2 + errors[group])
+        pvalue = pvalues(standardised(effect, se), df)
+        columns = {
+            "perturbation": name,
+            "group": group,
+            "feature": moves.space.features,
+            "effect": effect,
+            "se": se,
+            "pvalue": pvalue if tested is None else np.maximum(pvalue, tested),
+            "pvalue_adj": np.nan,
+            "frac_responding": (responds & (np.sign(change) == np.sign(effect)))[mask].mean(axis=0),
+            "effect_observed": observed[group].effect,
+            "n_cells": int(mask.sum()),
+        }
+        if n_units is not None:
+            columns |= {"n_units": n_units[group], "p_min": 0.0 if null_maps.df else 1.0}
+        blocks.append(pd.DataFrame(columns))
+    table = pd.concat(blocks, ignore_index=True)
+    if not null_maps.df:
+        logger.warning("%d units of %r cannot tell: no p-value is given", next(iter((n_units or {}).values())), name)
+        return table.assign(pvalue=np.nan, frac_responding=np.nan)
+    return table.assign(pvalue_adj=stats.false_discovery_control(table["pvalue"]))

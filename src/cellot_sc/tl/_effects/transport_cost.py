@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -10,12 +11,16 @@ from anndata import AnnData
 
 from ... import _keys, _validate
 from ..._settings import logger
-from ...metrics._bootstrap import interval, resample_counts
-from .displacements import displacements
+from ...metrics._bootstrap import interval, resample_counts, unit_draws
+from .displacements import Displacements, displacements
+from .exchanges import Exchanges, costs_after, exchange_null
 from .groups import masks
-from .null import null
+from .null import Null, null
+from .observed import MIN_CELLS
+from .units import ALPHA, exchange_pvalue, units
 
 COLUMNS = ["perturbation", "group", "cost", "distance", "ci_low", "ci_high", "null", "n_cells"]
+OF_UNITS = ["pvalue", "n_units", "p_min"]
 
 
 @_validate.takes_adata
@@ -25,6 +30,7 @@ def transport_cost(
     targets: str | Sequence[str] | None = None,
     key: str = _keys.MODEL,
     groupby: str | None = None,
+    unit: str | None = None,
     n_boot: int = 200,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -40,6 +46,9 @@ def transport_cost(
         Where in ``uns`` the maps are.
     groupby
         Column of ``obs``, such as the cell type, within whose categories to measure, too.
+    unit
+        Column of ``obs`` with the patient or the animal that each cell is of: costs are tested, and resampled, over
+        these.
     n_boot
         Number of resamples behind the intervals, 100,000 at most; 0 for none.
     seed
@@ -57,6 +66,18 @@ def transport_cost(
     - ``null``: cost without an effect, that of maps from one half of the control train cells to the other, scaled to
       the numbers of train cells. Noise raises every cost by about as much.
     - ``n_cells``: number of control cells.
+
+    With ``unit``, intervals are of resampled units, ``null`` is what differences between units make of maps, and there
+    are:
+
+    - ``pvalue``: of no effect. Both the cost and the energy distance of treated to control cells are compared with what
+      they are after exchanging the control and treated cells of whole patients (if any has cells of both), or whole
+      animals, in all ways or in 128 at random. For that, maps are refitted, by an affine solver whose costs are
+      multiplied by the excess of the solver in question. The p-value is the greater of the two (an intersection-union
+      test, Berger 1982, doi 10.2307/1267823), of costs alone where the group has too few treated cells.
+    - ``n_units``: number of units that exchange.
+    - ``p_min``: the smallest p-value that there could have been. Where it is not below .05, the p-value is NaN, and a
+      line in the log says so: three animals cannot tell.
 
     Raises
     ------
@@ -78,30 +99,96 @@ def transport_cost(
     n_boot = _validate.resamples(n_boot)
     seed = _validate.seed(seed)
     moves = displacements(adata, key, targets)
-    groups = {_keys.ALL: np.ones(len(moves.rows), dtype=bool)}
+    members = {_keys.ALL: np.ones(adata.n_obs, dtype=bool)}
     if groupby is not None:
-        groups |= masks(adata, groupby, moves.rows, reserved=(_keys.ALL,))
-    null_maps = null(moves, seed=seed)
-    excess = np.float32(null_maps.excess(moves.field))
-    null_costs = np.stack(
-        [0.5 * (excess * moves.field(fitted)) ** 2 @ np.ones(moves.x.shape[1]) for fitted in null_maps.maps], 1
-    )
+        members |= masks(adata, groupby, np.arange(adata.n_obs), reserved=(_keys.ALL,))
+    groups = {group: mask[moves.rows] for group, mask in members.items() if mask[moves.rows].any()}
+    answering = None if unit is None else _validate.group_labels(adata, unit, what="unit")
     rng = np.random.default_rng(seed)
-    drawn = rng.integers(null_maps.n_maps, size=n_boot)
-    counts = {group: resample_counts(int(mask.sum()), n_boot, seed=rng) for group, mask in groups.items()}
+    if answering is None:
+        rest = _at_rest(null(moves, seed=seed), moves)
+        drawn = rng.integers(rest.null.n_maps, size=n_boot)
+    counts = {
+        group: resample_counts(int(mask.sum()), n_boot, seed=rng)
+        if answering is None
+        else unit_draws(answering[moves.rows[mask]], n_boot, seed=rng)
+        for group, mask in groups.items()
+    }
     rows = []
     for name in moves.names:
-        moved, scale = moves.field(moves.fitted.maps[name]), null_maps.scale[name]
+        if answering is not None:
+            exchanges = exchange_null(moves, name, answering, seed=seed, exact=True)
+            rest = _at_rest(exchanges.null, moves)
+            drawn = rng.integers(rest.null.n_maps, size=n_boot)
+        moved, scale = moves.field(moves.fitted.maps[name]), rest.null.scale[name]
         costs = 0.5 * (moved**2).sum(axis=1, dtype=np.float64)
         # what the error of another draw of train cells would add to the cost of each cell, less the mean of that
-        crossed = [np.einsum("nd,nd->n", moved, excess * moves.field(fitted)) for fitted in null_maps.maps]
-        errors = scale * np.stack(crossed, axis=1) + scale**2 * (null_costs - null_costs.mean(axis=1, keepdims=True))
+        crossed = [np.einsum("nd,nd->n", moved, rest.excess * moves.field(fitted)) for fitted in rest.null.maps]
+        errors = scale * np.stack(crossed, axis=1) + scale**2 * (rest.costs - rest.costs.mean(axis=1, keepdims=True))
         for group, mask in groups.items():
             n_cells, cost = int(mask.sum()), costs[mask].mean()
-            means = counts[group].T @ np.column_stack([costs[mask], errors[mask]]) / n_cells
+            means = counts[group].T @ np.column_stack([costs[mask], errors[mask]]) / counts[group].sum(axis=0)[:, None]
             resamples = means[:, 0] + np.take_along_axis(means[:, 1:], drawn[:, None], axis=1)[:, 0]
             low, high = interval(np.maximum(resamples, 0))
-            at_rest = scale**2 * null_costs[mask].mean()
-            rows.append((name, group, cost, np.sqrt(2 * cost), low, high, at_rest, n_cells))
+            row: tuple[object, ...] = (
+                name,
+                group,
+                cost,
+                np.sqrt(2 * cost),
+                low,
+                high,
+                scale**2 * rest.costs[mask].mean(),
+                n_cells,
+            )
+            if answering is not None:
+                row += _tested(moves, name, members[group], answering, exchanges, float(rest.excess), cost, seed)
+            rows.append(row)
     logger.info("measured the cost of %d perturbations in %d groups", len(moves.names), len(groups))
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return pd.DataFrame(rows, columns=COLUMNS + OF_UNITS * (unit is not None))
+
+
+class _AtRest(NamedTuple):
+    """A null, the solver's excess over its maps, and the costs of these, shape ``(n_control, n_maps)``."""
+
+    null: Null
+    excess: np.float32
+    costs: np.ndarray
+
+
+def _at_rest(null_maps: Null, moves: Displacements) -> _AtRest:
+    excess = np.float32(null_maps.excess(moves.field))
+    ones = np.ones(moves.x.shape[1])
+    costs = [0.5 * (excess * moves.field(fitted)) ** 2 @ ones for fitted in null_maps.maps]
+    return _AtRest(null_maps, excess, np.stack(costs, axis=1))
+
+
+def _tested(
+    moves: Displacements,
+    name: str,
+    in_group: np.ndarray,
+    answering: np.ndarray,
+    exchanges: Exchanges,
+    excess: float,
+    cost: float,
+    seed: int,
+) -> tuple[float, int, float]:
+    """Return p-value, number of units and smallest p-value of a cost, and of the energy distance where it has one."""
+    repeated, deciding = moves.fitted.fit, exchanges.members
+    labels = repeated.labels(moves.space.adata)
+    rows = np.flatnonzero(in_group & ((labels == repeated.control) | (labels == name)))
+    treated = labels[rows] == name
+    x, contexts = repeated.scaled(moves.space.read(rows)), repeated.contexts(moves.space.adata, rows)
+    # without treated cells in the group, its control cells stay where they are
+    here = deciding.among(answering[rows] if treated.any() else np.full(len(rows), ""), treated)
+    others = costs_after(exchanges.maps[1:], x, contexts, here, exchanges.flips[1:])
+    pvalue = exchange_pvalue(np.append(cost, excess**2 * others))
+    found = units(answering[rows], treated, least=MIN_CELLS)
+    if found.df:
+        energies = found.energies(x, found.exchanges(seed=seed), seed=seed)
+        pvalue = max(pvalue, exchange_pvalue(energies))
+        deciding = max(deciding, found, key=lambda of: of.p_min)
+    if deciding.p_min < ALPHA:
+        return pvalue, deciding.n_units, deciding.p_min
+    least = f"no p-value could be below {deciding.p_min:.2g}"
+    logger.warning("the cost of %r: %s units cannot tell: %s", name, deciding, least)
+    return float("nan"), deciding.n_units, deciding.p_min
