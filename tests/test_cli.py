@@ -283,7 +283,10 @@ class TestErrors:
             (["fit", "cells.h5ad", "new.h5ad", "--n-components", "0"], "n_components is 0; a positive whole number"),
             (["fit", "cells.h5ad", "new.h5ad", "--n-components", "x"], "Invalid value for '--n-components'"),
             (["fit", "cells.h5ad", "new.h5ad", "--holdout", "patient=9"], "holdout value of adata.obs['patient'] '9'"),
-            (["fit", "cells.h5ad", "new.h5ad", "--pair-by", "patien"], "Did you mean 'patient'?"),
+            (
+                ["fit", "cells.h5ad", "new.h5ad", "--context", "cell_type", "--context", "patien"],
+                "Did you mean 'patient'?",
+            ),
             (["fit", "cells.h5ad", "new.h5ad", "--seed", "-1"], "seed is -1"),
             (["fit", "fitted.h5ad", "new.h5ad", "--holdout", "patient=patient_0"], "adata.obs['split'] exists, but"),
             (["predict", "cells.h5ad", "new.h5ad"], "holds no fitted maps: call cs.tl.cellot first."),
@@ -456,7 +459,8 @@ class TestDemo:
         folder, _ = demo
         scores = pd.read_csv(folder / "metrics.csv")
         assert set(scores["perturbation"]) == {"drug_a", "drug_b", "drug_c"}
-        assert set(scores["model"]) == {"icnn", "identity", "mean_shift", "gaussian", "observed"}
+        groups = {"group_shift", "group_gaussian"}
+        assert set(scores["model"]) == {"icnn", "identity", "mean_shift", "gaussian", *groups, "observed"}
         assert set(scores["seed"]) == {1}
         fitted, predicted = (anndata.read_h5ad(folder / f"{name}.h5ad") for name in ("fitted", "predicted"))
         np.testing.assert_array_equal(cs.tl.predict(fitted).X, predicted.X)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from anndata import AnnData
 
 from ._labels import obs_key, texts
 from ._names import distinct, several
+
+if TYPE_CHECKING:
+    from anndata import AnnData
 
 
 def context_labels(adata: AnnData, key: str) -> np.ndarray:

@@ -53,7 +53,8 @@ def test_table_is_tidy(fitted: AnnData, scores: pd.DataFrame):
     ]
     assert not scores.duplicated(["model", "metric", "perturbation", "group"]).any()
     # the fit was itself a mean shift, and appears once
-    assert set(scores["model"]) == {"mean_shift", "identity", "gaussian", "observed"}
+    baselines = {"gaussian", "group_shift", "group_gaussian"}
+    assert set(scores["model"]) == {"mean_shift", "identity", *baselines, "observed"}
     assert set(scores["perturbation"]) == {"drug_a", "drug_b"}
     types = set(fitted.obs["cell_type"])
     assert set(scores["group"]) <= {"all", "mean", "worst"} | types
@@ -62,7 +63,7 @@ def test_table_is_tidy(fitted: AnnData, scores: pd.DataFrame):
     assert set(scores["seed"]) == {7}
     gaps = {f"{metric}_frac_gap_closed" for metric in METRICS}
     assert set(scores["metric"]) == {*METRICS, *gaps}
-    assert set(scores.loc[scores["metric"].isin(gaps), "model"]) == {"mean_shift", "gaussian"}
+    assert set(scores.loc[scores["metric"].isin(gaps), "model"]) == {"mean_shift", *baselines}
 
 
 @pytest.mark.parametrize("target", ["drug_a", "drug_b"])
@@ -265,12 +266,24 @@ def test_mmd_is_the_same_table(fitted: AnnData):
 def test_baselines_by_name(fitted: AnnData, scores: pd.DataFrame):
     table = cs.tl.evaluate(fitted, metrics=METRICS, baselines=["entropic", "gaussian", "mean_shift"], n_boot=50)
     assert list(dict.fromkeys(table["model"])) == ["mean_shift", "identity", "entropic", "gaussian", "observed"]
-    shared = scores[scores["group"] == "all"].set_index(["perturbation", "model", "metric"]).drop(columns="group")
+    shared = scores[(scores["group"] == "all") & ~scores["model"].str.startswith("group_")]
+    shared = shared.set_index(["perturbation", "model", "metric"]).drop(columns="group")
     again = table[table["model"] != "entropic"].set_index(["perturbation", "model", "metric"]).drop(columns="group")
     # what else is fitted beside a control changes nothing of it
     pd.testing.assert_frame_equal(again.loc[shared.index], shared)
     few = cs.tl.evaluate(fitted, metrics="l2_means", baselines=(), n_boot=0)
     assert set(few["model"]) == {"mean_shift", "identity", "observed"}
+
+
+def test_baselines_know_the_groups_or_the_contexts_of_the_fit(fitted: AnnData, scores: pd.DataFrame):
+    adata = fitted.copy()
+    cs.tl.cellot(adata, solver="group_shift", context="cell_type", seed=7)
+    own = cs.tl.evaluate(adata, metrics="l2_means", n_boot=0)
+    where = {"metric": "l2_means", "perturbation": "drug_a"}
+    for model in ("group_shift", "group_gaussian"):
+        assert one(own, model=model, **where)["value"] == one(scores, model=model, **where)["value"]
+    plain = cs.tl.evaluate(fitted, metrics="l2_means", n_boot=0)
+    assert not plain["model"].str.startswith("group_").any()
 
 
 def test_solver_of_a_baseline_is_that_of_a_fit(fitted: AnnData):
@@ -313,9 +326,9 @@ def test_some_targets_have_the_scores_that_they_have_among_all(
     refitted: list[list[str]] = []
     refit = cs.tl.Fit.refit
 
-    def noted(fit: cs.tl.Fit, adata: AnnData, solvers: Any, targets: Any) -> Any:
+    def noted(fit: cs.tl.Fit, adata: AnnData, solvers: Any, targets: Any, **kwargs: Any) -> Any:
         refitted.append(list(targets))
-        return refit(fit, adata, solvers, targets)
+        return refit(fit, adata, solvers, targets, **kwargs)
 
     monkeypatch.setattr(cs.tl.Fit, "refit", noted)
     table = cs.tl.evaluate(fitted, targets="drug_b", metrics=METRICS, groupby="cell_type", n_boot=50)
