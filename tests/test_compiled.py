@@ -101,3 +101,16 @@ def test_a_folder_that_cannot_be_written_costs_a_line(tmp_path: Path, place: str
     lines = ended(start(code, folder))
     assert sum(line.startswith("compiled code is not kept: ") for line in lines) == 1
     assert not code_in(tmp_path)
+
+
+def test_a_folder_whose_lock_is_held_is_only_read(tmp_path: Path) -> None:
+    code = start(CODE, tmp_path)
+    first = ended(code)
+    held = next(tmp_path.rglob(".lockfile"))
+    with FileLock(held):
+        begun = time.monotonic()
+        lines = ended(start(CODE, tmp_path))
+    # jax waits ten seconds for it at every function
+    assert time.monotonic() - begun < 60
+    assert sum(line.startswith("compiled code is not kept: ") for line in lines) == 1
+    assert first[-1] == lines[-1]

@@ -142,7 +142,9 @@ def test_device_is_remembered_until_jax_is_there() -> None:
     assert with_two_devices(code) == ["False", "cpu:0"]
 
 
-@pytest.mark.parametrize("set_it", ["import jax; cs.settings.device = 'gpu'", "cs.settings.device = 'gpu'; cs.ot"])
+@pytest.mark.parametrize(
+    "set_it", ["import jax; cs.settings.device = 'gpu'", "cs.settings.device = 'gpu'; cs.ot.PotentialMap"]
+)
 def test_device_that_is_not_there(set_it: str) -> None:
     message = (
         "device 'gpu' is not there: jax has 'cpu'. Set cs.settings.device (CELLOT_SC_DEVICE) to that, or to 'auto'"

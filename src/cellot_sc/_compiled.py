@@ -5,14 +5,18 @@ from __future__ import annotations
 import functools
 import hashlib
 import platform
+import shutil
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryFile
+
+from filelock import FileLock
 
 from ._settings import logger, settings
 
@@ -26,6 +30,18 @@ SETTINGS = {
 }
 """How jax keeps code while functions of this package are compiled."""
 
+ONLY_READ = {
+    # without a bound on the size, jax needs no lock
+    "jax_compilation_cache_max_size": -1,
+    # nothing takes that long
+    "jax_persistent_cache_min_compile_time_secs": 1e9,
+}
+"""How jax reads code that it cannot keep."""
+LOCK = ".lockfile"
+"""By which jax sees to it that one process at a time writes to a folder."""
+MAX_AGE = 30 * 24 * 3600
+"""Seconds for which a folder of another machine is left where it is."""
+
 _lock = threading.Lock()
 _inside = 0
 """How many calls are within :func:`kept` at the moment."""
@@ -38,9 +54,9 @@ def kept() -> Iterator[None]:
     """Let jax read and write compiled code in the folder that the settings name while something runs.
 
     Nothing is done where jax is not even imported, as by maps in closed form, and nothing is changed where the user has
-    given jax a folder, or told it to keep nothing. Afterwards, jax has the
-    settings that it had, so that functions of others are not written there. Code of another machine, or another version
-    of what compiles, is in another folder.
+    given jax a folder, or told it to keep nothing. Afterwards, jax has the settings that it had, so that functions of
+    others are not written there, except those that are compiled in the meantime. Code of another machine, or another
+    version of what compiles, is in another folder.
     """
     global _inside
     with _lock:
@@ -86,9 +102,12 @@ def _enter() -> None:
     if jax.config.jax_compilation_cache_dir is not None:
         return
     folder = settings.compilation_cache_dir / _machine()
+    given: dict[str, object] = {"jax_compilation_cache_dir": str(folder)} | SETTINGS
     if not _is_writable(folder):
-        return
-    for name, value in ({"jax_compilation_cache_dir": str(folder)} | SETTINGS).items():
+        if not folder.is_dir():
+            return
+        given |= ONLY_READ
+    for name, value in given.items():
         _had[name] = getattr(jax.config, name)
         jax.config.update(name, value)
     # jax decides once whether it keeps code, and where
@@ -117,21 +136,33 @@ def _machine() -> str:
     # not on every system
     except OSError:
         cpu = [platform.processor()]
-    name = "\n".join([platform.platform(), platform.machine(), *cpu, *map(version, ("jax", "jaxlib"))])
+    name = "\n".join([platform.system(), platform.machine(), *cpu, *map(version, ("jax", "jaxlib"))])
     return hashlib.blake2b(name.encode(), digest_size=8).hexdigest()
 
 
 @functools.cache
 def _is_writable(folder: Path) -> bool:
-    """Return whether code can be kept in a folder, which is made; if not, a line in the log says so, once."""
+    """Return whether code can be kept in a folder, which is made; if not, a line in the log says so, once.
+
+    What other machines, or earlier versions, have not used for long is removed.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=folder) as file:
             file.write(bytes(2**20))
             file.flush()
-    except OSError as error:
+        # jax waits ten seconds for it, at every function
+        with FileLock(folder / LOCK, timeout=2):
+            folder.touch()
+        for other in folder.parent.iterdir():
+            if time.time() - other.stat().st_mtime > MAX_AGE and (other / LOCK).is_file():
+                shutil.rmtree(other)
+    # of a lock that another process holds, too
+    except (OSError, NotImplementedError) as error:
         logger.info(
-            "compiled code is not kept: %s. Set cs.settings.compilation_cache_dir to another folder, or to None", error
+            "compiled code is not kept: %s. Set cs.settings.compilation_cache_dir (CELLOT_SC_COMPILATION_CACHE_DIR) to "
+            "another folder, or to None",
+            error,
         )
         return False
     return True

@@ -42,7 +42,8 @@ class Settings(_Settings):
     compilation_cache_dir: Path | None = pooch.os_cache("cellot_sc") / "compiled"
     """Folder in which compiled code of fits is kept, up to 256 MB, so that the next process need not compile it again.
 
-    ``None`` keeps nothing. A folder that jax has been given (``JAX_COMPILATION_CACHE_DIR``) goes before it.
+    ``None`` (in the environment ``none``, or nothing) keeps nothing. A folder that jax has been given
+    (``JAX_COMPILATION_CACHE_DIR``) goes before it.
     """
 
     device: Literal["auto", "cpu", "gpu", "tpu"] = "auto"
@@ -75,7 +76,7 @@ class Settings(_Settings):
     @classmethod
     def _expand(cls, value: Any, info: ValidationInfo) -> Any:
         # of the environment, which knows texts only
-        if value == "none" and info.field_name == "compilation_cache_dir":
+        if info.field_name == "compilation_cache_dir" and isinstance(value, str) and value.lower() in ("", "none"):
             return None
         if not isinstance(value, str | Path):
             return value

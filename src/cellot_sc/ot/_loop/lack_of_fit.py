@@ -44,6 +44,9 @@ def explains(
         source, target = _alike(source, source_weights, rng), _alike(target, target_weights, rng)
         if min(len(source), len(target)) < MIN_CELLS:
             return False
+    # one half of the cells is not enough to see how they vary
+    if min(len(source), len(target)) < 4:
+        return True
     x, y = (cells[rng.permutation(len(cells))[:MAX_CELLS]] for cells in (source, target))
     moved = transport.transport(x)
     for view in _widest(y):
