@@ -130,9 +130,8 @@ def save(adata: AnnData, key: str, fitted: FittedMaps) -> None:
     takes for a key.
     """
     fit = fitted.fit
-    plain = vars(fit) | {"options": {k: NOTHING if v is None else v for k, v in fit.options.items()}, "origin": None}
-    # as elsewhere, what there is nothing of is left out
-    plain["context"] = fit.context or None
+    options = {k: NOTHING if v is None else v for k, v in fit.options.items()}
+    plain = vars(fit) | {"options": options, "origin": None, "context": fit.context or None}
     adata.uns[key] = {
         "format_version": FORMAT_VERSION,
         **_kept(plain),
