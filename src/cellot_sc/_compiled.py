@@ -22,7 +22,7 @@ from ._settings import logger, settings
 
 MAX_BYTES = 2**28
 """The cache grows to this size; beyond, what was used longest ago makes room."""
-SETTINGS = {
+SETTINGS: dict[str, object] = {
     "jax_compilation_cache_max_size": MAX_BYTES,
     "jax_persistent_cache_min_compile_time_secs": 0.0,
     # all sizes, which is not what 0 stands for
@@ -30,7 +30,7 @@ SETTINGS = {
 }
 """How jax keeps code while functions of this package are compiled."""
 
-ONLY_READ = {
+ONLY_READ: dict[str, object] = {
     # without a bound on the size, jax needs no lock
     "jax_compilation_cache_max_size": -1,
     # nothing takes that long
@@ -102,7 +102,7 @@ def _enter() -> None:
     if jax.config.jax_compilation_cache_dir is not None:
         return
     folder = settings.compilation_cache_dir / _machine()
-    given: dict[str, object] = {"jax_compilation_cache_dir": str(folder)} | SETTINGS
+    given = {"jax_compilation_cache_dir": str(folder), **SETTINGS}
     if not _is_writable(folder):
         if not folder.is_dir():
             return
