@@ -129,7 +129,7 @@ def test_what_is_broken_is_said(broken: ot.Solver, sentence: str) -> None:
 
 
 def test_one_that_is_not_registered_keeps_it_too() -> None:
-    ot.check_solver(solver(pairs=True), size=2.0)
+    ot.check_solver(solver(contexts=True), size=2.0)
     assert "mine" not in list(ot.SOLVERS)
 
 

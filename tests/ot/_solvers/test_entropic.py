@@ -84,10 +84,10 @@ def test_cells_on_one_spot_stay_finite(toy: ot.Problem) -> None:
     np.testing.assert_allclose(moved, 1.0)
 
 
-def test_groups_are_refused(toy: ot.Problem) -> None:
-    groups = np.zeros(len(toy.source), np.int64)
-    problem = ot.Problem(toy.source, toy.target, toy.source_valid, toy.target_valid, groups, groups)
-    with pytest.raises(ValueError, match="cannot pair cells within groups.*'icnn'"):
+def test_contexts_are_refused(toy: ot.Problem) -> None:
+    codes = np.zeros(len(toy.source), np.int64)
+    problem = dataclasses.replace(toy, source_contexts=codes, target_contexts=np.zeros(len(toy.target), np.int64))
+    with pytest.raises(ValueError, match="fits no map per context.*'icnn'"):
         ot.fit([problem], "entropic")
 
 
