@@ -10,6 +10,7 @@ from anndata import AnnData
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
+from .. import _neighbors
 from .._settings import logger
 from . import _colors
 from ._cells import ShownCells
@@ -28,7 +29,7 @@ def embed(points: np.ndarray, basis: str) -> np.ndarray:
     if basis == PRINCIPAL:
         return PCA(2, svd_solver="full").fit_transform(points)
     cells = AnnData(points)
-    sc.pp.neighbors(cells, n_neighbors=min(N_NEIGHBOURS, len(points) - 1), use_rep="X", random_state=0)
+    _neighbors.find(cells, n_neighbors=min(N_NEIGHBOURS, len(points) - 1), seed=0)
     sc.tl.umap(cells, random_state=0)
     return np.asarray(cells.obsm["X_umap"])
 

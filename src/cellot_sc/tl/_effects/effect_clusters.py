@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from ... import _keys, _validate
+from ... import _keys, _neighbors, _validate
 from ..._settings import logger
 from .displacements import displacements
 from .observed import sample
@@ -123,7 +123,7 @@ def _clusters(fields: np.ndarray, resolution: float, seed: int) -> np.ndarray:
     if (differences**2).sum() <= ALIKE**2 * (fields**2).sum():
         return np.zeros(len(fields), dtype=np.int64)
     cells = AnnData(fields)
-    sc.pp.neighbors(cells, use_rep="X", random_state=seed)
+    _neighbors.find(cells, n_neighbors=15, seed=seed)
     sc.tl.leiden(
         cells, resolution, random_state=seed, flavor="igraph", n_iterations=2, directed=False, key_added="cluster"
     )

@@ -1,0 +1,30 @@
+"""Neighbours of many points, as scanpy finds them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+MAX_POINTS = 8192
+"""Of more points, scanpy looks for approximate neighbours if it is not told otherwise."""
+
+
+def find(points: AnnData, *, n_neighbors: int, seed: int) -> None:
+    """Add the neighbours of the rows of ``X`` to an AnnData, exact ones whatever their number.
+
+    Parameters
+    ----------
+    points
+        An AnnData of points.
+    n_neighbors
+        How many.
+    seed
+        Seed of scanpy's.
+    """
+    import scanpy as sc
+
+    # of approximate ones, scanpy 1.12 cannot read the distances that scipy 1.18 returns
+    transformer = "sklearn" if points.n_obs > MAX_POINTS else None
+    sc.pp.neighbors(points, n_neighbors=n_neighbors, use_rep="X", random_state=seed, transformer=transformer)
