@@ -54,7 +54,7 @@ def together(cells: ShownCells, rows: dict[str, np.ndarray], basis: str) -> dict
     control = cells.space.read(rows[cells.control])
     clouds = [control]
     for name in cells.targets:
-        clouds += [cells.space.read(rows[name]), cells.predicted(name, rows[cells.control])]
+        clouds += [cells.space.read(rows[name]), cells.predicted(name, rows[cells.control], control)]
     xy = embed(np.concatenate(clouds), basis)
     parts = np.split(xy, np.cumsum([len(cloud) for cloud in clouds])[:-1])
     return {
@@ -74,6 +74,6 @@ def onto(cells: ShownCells, rows: dict[str, np.ndarray], xy: np.ndarray) -> dict
     for name in cells.targets:
         known = np.concatenate([rows[cells.control], rows[name]])
         place = among_nearest(cells.space.read(known), xy[known])
-        ends = start + place(cells.predicted(name, rows[cells.control])) - place(control)
+        ends = start + place(cells.predicted(name, rows[cells.control], control)) - place(control)
         found[name] = dict(zip(ROLES, (start, xy[rows[name]], ends), strict=True))
     return found

@@ -49,10 +49,9 @@ class ShownCells:
         """Return positions of the cells with a label in a split (the one to show with ``None``), sampled if many."""
         return sample(np.flatnonzero((self.labels == label) & (self.parts == (part or self.split))), at_most)
 
-    def predicted(self, target: str, rows: np.ndarray) -> np.ndarray:
-        """Return the cells at some positions as they are after a perturbation, each by the map of its context."""
-        contexts = self.fitted.fit.contexts(self.space.adata, rows)
-        return self.fitted.maps[target].transport(self.space.read(rows), contexts)
+    def predicted(self, target: str, rows: np.ndarray, points: np.ndarray) -> np.ndarray:
+        """Return points, those of the cells at some positions, after a perturbation, each by the map of its context."""
+        return self.fitted.maps[target].transport(points, self.fitted.fit.contexts(self.space.adata, rows))
 
 
 def sample(rows: np.ndarray, at_most: int) -> np.ndarray:

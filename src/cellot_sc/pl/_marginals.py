@@ -101,13 +101,14 @@ def marginals(
     canvas = _canvas.Canvas.of(ax, panels, size=(2.8, 2.2), n_cols=min(n_cols, 6))
 
     colors = _colors.role_colors(adata, cells.fitted.fit, None if several else cells.targets[0])
-    control = cells.rows(cells.control, at_most=MAX_CELLS)
+    rows = cells.rows(cells.control, at_most=MAX_CELLS)
+    control = cells.space.read(rows)
     for name, target_features in chosen.items():
         columns = [names.index(feature) for feature in target_features]
         roles = {
-            _colors.CONTROL: cells.space.read(control),
+            _colors.CONTROL: control,
             _colors.OBSERVED: cells.space.read(cells.rows(name, at_most=MAX_CELLS)),
-            _colors.PREDICTED: cells.predicted(name, control),
+            _colors.PREDICTED: cells.predicted(name, rows, control),
         }
         values = {role: cells.space.view(points)[:, columns] for role, points in roles.items()}
         for i, feature in enumerate(target_features):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import optimize, special, stats
+from scipy import optimize, special
+
+from .null import pvalues, standardised
 
 LEAST = 1e-5
 """Share of their median to which variances are raised before logarithms are taken: constant features have 0."""
@@ -53,9 +55,7 @@ def moderated(variance: np.ndarray, df: float) -> tuple[np.ndarray, float]:
 
 def t_pvalues(effect: np.ndarray, variance: np.ndarray, df: float) -> np.ndarray:
     """Return two-sided p-values of no effect, given its squared standard error; 1 where neither is above 0."""
-    size, error = np.abs(effect), np.sqrt(variance)
-    t = np.divide(size, error, out=np.where(size > 0, np.inf, 0.0), where=error > 0)
-    return 2 * stats.t.sf(t, df)
+    return pvalues(standardised(effect, np.sqrt(variance)), df)
 
 
 def _inverse_trigamma(value: float) -> float:

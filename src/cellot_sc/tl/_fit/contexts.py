@@ -9,7 +9,7 @@ import numpy as np
 from ..._settings import logger
 from ...ot import ContextMap, Problem, TransportMap
 from ...ot._composition import CAP, LEVEL, Composition, comparable, compared, composition, homogeneity
-from .fit import Fit
+from .fit import Fit, coded
 
 N_NAMED = 3
 """Contexts that a line names, those with the largest difference first."""
@@ -128,11 +128,11 @@ def differing(labels: Mapping[str, np.ndarray], control: str) -> tuple[str, str]
     control
         Label of the control cells.
     """
-    names = sorted({str(label) for of in labels.values() for label in np.unique(of)} - {""})
-    position = {"": -1} | {name: i for i, name in enumerate(names)}
-    codes = {name: np.array([position[label] for label in of], dtype=np.int64) for name, of in labels.items()}
-    source = codes.pop(control)
-    shared = {name: target for name, target in codes.items() if np.isin(source[source >= 0], target).any()}
+    codes, [names] = coded(np.concatenate(list(labels.values()))[:, None])
+    ends = np.cumsum([len(of) for of in labels.values()])
+    clouds = dict(zip(labels, np.split(codes[:, 0], ends[:-1]), strict=True))
+    source = clouds.pop(control)
+    shared = {name: target for name, target in clouds.items() if np.isin(source[source >= 0], target).any()}
     found = {name: compared(source, target) for name, target in shared.items()}
     unlike = {name: one for name, one in found.items() if homogeneity(one.n_source, one.n_target) < LEVEL}
     if not unlike:

@@ -31,9 +31,9 @@ def chained(steps: Sequence[TransportMap]) -> list[TransportMap]:
     return [steps[0], *(ChainMap(steps[: i + 1]) for i in range(1, len(steps)))]
 
 
-def _coded(contexts: np.ndarray) -> tuple[np.ndarray, list[list[str]]]:
+def coded(contexts: np.ndarray) -> tuple[np.ndarray, list[list[str]]]:
     """Return contexts as numbers, -1 where there is none, and what these stand for in each column."""
-    names = [sorted(set(column) - {""}) for column in contexts.T]
+    names = [sorted({str(label) for label in column} - {""}) for column in contexts.T]
     positions = [{"": -1} | {name: i for i, name in enumerate(of)} for of in names]
     codes = [[position[label] for label in column] for position, column in zip(positions, contexts.T, strict=True)]
     return np.array(codes, dtype=np.int64).T, names
@@ -279,7 +279,7 @@ class Fit:
         used = (train | valid) & (labels[:, None] == names).any(axis=1)
         x = self.scaled(Space(adata, self.use_rep, origin=self.origin).read(used=used))
         contexts = (self if context is None else replace(self, context=context)).contexts(adata)
-        codes, context_names = (None, None) if contexts is None else _coded(contexts)
+        codes, context_names = (None, None) if contexts is None else coded(contexts)
         # in a time course, cells count differently at the two ends of a step
         ends = [names] * 2 if self.times is None else [list(dict.fromkeys(end)) for end in zip(*pairs, strict=True)]
         weights = [
