@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from cellot_sc import ot
-from cellot_sc.ot._contexts import levels, responses
+from cellot_sc.ot._contexts import Parts, levels, responses
 
 N_DIMS = 8
 
@@ -28,9 +30,13 @@ def problem(
     )
 
 
+def parts(*args: Any, **kwargs: Any) -> Parts:
+    return Parts.of(problem(*args, **kwargs))
+
+
 def test_many_cells_have_their_own_response() -> None:
     shifts = np.random.default_rng(0).normal(size=(3, N_DIMS))
-    [(level, response)] = responses(problem([(4000, 3000)] * 3, shifts, stretch=1.5))
+    [(level, response)] = responses(parts([(4000, 3000)] * 3, shifts, stretch=1.5))
     np.testing.assert_allclose(response.shifts, shifts, atol=0.12)
     np.testing.assert_allclose(response.target, np.tile(2.25 * np.eye(N_DIMS), (3, 1, 1)), atol=0.25)
     np.testing.assert_allclose(response.source, np.tile(np.eye(N_DIMS), (3, 1, 1)), atol=0.1)
@@ -41,7 +47,7 @@ def test_few_cells_follow_the_others_where_these_are_alike() -> None:
     shifts = np.tile(np.linspace(-1, 1, N_DIMS), (5, 1))
     errors = []
     for seed in range(10):
-        [(level, response)] = responses(problem([(12, 12)] + [(500, 500)] * 4, shifts, stretch=1.5, seed=seed))
+        [(level, response)] = responses(parts([(12, 12)] + [(500, 500)] * 4, shifts, stretch=1.5, seed=seed))
         errors.append(
             [((of[0] - shifts[0]) ** 2).sum() for of in (response.shifts, level.shifts)]
             + [((of[0] - 2.25 * np.eye(N_DIMS)) ** 2).sum() for of in (response.target, level.target.covariances)]
@@ -52,7 +58,7 @@ def test_few_cells_follow_the_others_where_these_are_alike() -> None:
 
 
 def test_no_effect_is_no_response() -> None:
-    [(level, response)] = responses(problem([(200, 200)] * 4, np.zeros((4, N_DIMS))))
+    [(level, response)] = responses(parts([(200, 200)] * 4, np.zeros((4, N_DIMS))))
     assert (response.shifts**2).sum() < 0.3 * (level.shifts**2).sum()
     np.testing.assert_allclose(response.target, response.source, atol=0.2)
 
@@ -60,7 +66,7 @@ def test_no_effect_is_no_response() -> None:
 def test_one_cell_and_constant_features() -> None:
     given = problem([(1, 3), (2, 1), (50, 50)], np.ones((3, N_DIMS)))
     given.source[:, 0] = given.target[:, 0] = 7.0
-    [(_, response)] = responses(given)
+    [(_, response)] = responses(Parts.of(given))
     for of in (response.shifts, response.source, response.target):
         assert np.isfinite(of).all()
     assert np.linalg.eigvalsh(response.target).min() > 0
@@ -72,7 +78,7 @@ def test_contexts_of_one_side_have_no_level_of_their_own() -> None:
     ours = np.column_stack([np.arange(40) % 2, np.arange(40) % 4 // 2])
     theirs = np.column_stack([np.arange(30) % 3, np.zeros(30, dtype=int)])
     theirs[:6, 1] = -1
-    outer, inner = levels(ot.Problem(source, target, source_contexts=ours, target_contexts=theirs))
+    outer, inner = levels(Parts.of(ot.Problem(source, target, source_contexts=ours, target_contexts=theirs)))
     assert outer.paths == [(0,), (1,)]
     assert inner.paths == [(0, 0), (1, 0)]
     assert inner.parents.tolist() == [0, 1]
@@ -89,7 +95,7 @@ def test_noise_between_units_is_that_of_their_means() -> None:
         source = rng.normal(size=(300, N_DIMS)) + base[units]
         target = rng.normal(size=(300, N_DIMS)) + (base + effects)[units]
         codes = np.column_stack([np.zeros(300, dtype=int), units])
-        level = next(levels(ot.Problem(source, target, source_contexts=codes, target_contexts=codes)))
+        level = next(levels(Parts.of(ot.Problem(source, target, source_contexts=codes, target_contexts=codes))))
         prior = np.eye(N_DIMS)[None] * (1 + spread**2)
         drawn.append(level.shifts[0])
         told.append(level.shift_noise(prior, prior).mean())

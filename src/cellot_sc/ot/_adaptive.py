@@ -13,6 +13,8 @@ STEP = 4.0
 MAX_ITERATIONS = 100
 TOLERANCE = 1e-4
 """Gain in log likelihood per effect below which the shares of the patterns are settled."""
+NEGLIGIBLE = 1e-9
+"""Probability of a pattern below which its effects are not computed."""
 
 
 class _Pattern(NamedTuple):
@@ -52,22 +54,23 @@ def shrunk(values: np.ndarray, noise: np.ndarray) -> np.ndarray:
     relative = np.exp(likelihoods - likelihoods.max(axis=0))
     shares, last = np.full(len(relative), 1 / len(relative)), -np.inf
     for _ in range(MAX_ITERATIONS):
-        members = shares[:, None] * relative
-        total = members.sum(axis=0)
-        members /= total
-        shares, now = members.mean(axis=1), np.log(total).mean()
+        total = shares @ relative
+        now, new = np.log(total).mean(), shares * (relative @ (1 / total)) / values.shape[1]
         if now - last < TOLERANCE:
             break
-        last = now
+        shares, last = new, now
+    members = shares[:, None] * relative / total
+    counts = (members > NEGLIGIBLE).any(axis=1)
     estimates, row = np.zeros_like(values), 1
     for pattern in patterns:
-        if pattern.only is None:
-            estimates += members[row] * _posterior(values, noise, pattern)
-            row += 1
+        rows = slice(row, row + (1 if pattern.only is None else len(values)))
+        row = rows.stop
+        if not counts[rows].any():
             continue
-        k = len(values)
-        estimates += members[row : row + k] * (pattern.variance / (pattern.variance + noise)) * values
-        row += k
+        if pattern.only is None:
+            estimates += members[rows] * _posterior(values, noise, pattern)
+        else:
+            estimates += members[rows] * (pattern.variance / (pattern.variance + noise)) * values
     return estimates
 
 

@@ -34,9 +34,12 @@ class Composition:
         Cells without a context on either side.
     capped
         Codes of those whose treated cells would have to count more than the cap.
+    strata, factors
+        Codes of all cells, -1 among them if there are such, and how many times more those of either side count, shape
+        ``(2, n_strata)``: contexts of both sides have the shares that they have in the source, cells of contexts on one
+        side only have none.
     source_weights, target_weights
-        Weight of each cell: contexts of both sides have the shares that they have in the source, cells of contexts on
-        one side only have none.
+        Weight of each cell, by what it counts.
     """
 
     contexts: np.ndarray
@@ -45,6 +48,8 @@ class Composition:
     pvalue: float
     n_unlabelled: tuple[int, int]
     capped: np.ndarray
+    strata: np.ndarray
+    factors: np.ndarray
     source_weights: np.ndarray
     target_weights: np.ndarray
 
@@ -87,10 +92,13 @@ def compared(
         for codes, given in ((source, source_weights), (target, target_weights))
     ]
     # cells without a label are a stratum like the others, only without a map of their own
-    codes, position = np.unique(np.concatenate([source, target]), return_inverse=True)
-    ours, theirs = position[: len(source)], position[len(source) :]
-    counts = np.array([np.bincount(of, minlength=len(codes)) for of in (ours, theirs)])
-    masses = np.array([np.bincount(of, w, len(codes)) for of, w in zip((ours, theirs), weights, strict=True)])
+    n = 2 + max(int(of.max(initial=-1)) for of in (source, target))
+    counts, masses = (
+        np.array([np.bincount(of + 1, w, n) for of, w in zip((source, target), by, strict=True)])
+        for by in ((None, None), weights)
+    )
+    codes = np.flatnonzero(counts.any(axis=0)) - 1
+    counts, masses = counts[:, codes + 1], masses[:, codes + 1]
     both = (masses > 0).all(axis=0)
     if not both[codes >= 0].any():
         raise ValueError(
@@ -100,6 +108,9 @@ def compared(
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(both, shares[0] / shares[1], 0)
     labelled, table = codes >= 0, counts[:, both & (codes >= 0)]
+    factors = np.array([both, np.minimum(ratio, CAP)])
+    of_code = np.zeros((2, n))
+    of_code[:, codes + 1] = factors
     return Composition(
         codes[labelled],
         counts[0, labelled],
@@ -107,8 +118,10 @@ def compared(
         homogeneity(*table),
         (int((source < 0).sum()), int((target < 0).sum())),
         codes[(ratio > CAP) & labelled],
-        weights[0] * both[ours],
-        weights[1] * np.minimum(ratio, CAP)[theirs],
+        codes,
+        factors,
+        weights[0] * of_code[0, source + 1],
+        weights[1] * of_code[1, target + 1],
     )
 
 
@@ -124,8 +137,9 @@ def comparable(problem: Problem) -> bool:
     if problem.source_contexts is None:
         return False
     sides = ((problem.source_contexts, problem.source_weights), (problem.target_contexts, problem.target_weights))
-    ours, theirs = (outermost(of)[slice(None) if count is None else count > 0] for of, count in sides)
-    return bool(np.isin(ours[ours >= 0], theirs).any())
+    ours, theirs = (np.bincount(outermost(of) + 1, weights)[1:] > 0 for of, weights in sides)
+    n = min(len(ours), len(theirs))
+    return bool((ours[:n] & theirs[:n]).any())
 
 
 def beyond(problem: Problem, base: TransportMap) -> Problem:

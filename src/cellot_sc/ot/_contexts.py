@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Self
 
 import numpy as np
 
 from ._adaptive import shrunk
 from ._maps.base import TransportMap
 from ._maps.context import ContextMap
-from ._moments import effective_size, shares_of
+from ._moments import GroupMoments, shares_of
 from ._problem import Problem
 
 PRIOR_CELLS = 5
@@ -110,79 +111,90 @@ class Response:
     target: np.ndarray
 
 
-def levels(problem: Problem) -> Iterator[Level]:
-    """Yield the contexts of a problem that have cells on both sides, the outermost first."""
-    assert problem.source_contexts is not None and problem.target_contexts is not None
-    clouds = (problem.source, problem.target)
-    codes = [of.reshape(len(of), -1) for of in (problem.source_contexts, problem.target_contexts)]
-    weights = [problem.source_weights, problem.target_weights]
-    # position of each cell's context in the level before, -1 without one
-    own = [
-        np.zeros(len(of), dtype=np.int64) if w is None else np.where(w > 0, 0, -1)
-        for of, w in zip(codes, weights, strict=True)
-    ]
-    paths: list[tuple[int, ...]] = [()]
-    n_columns = codes[0].shape[1]
-    for column in range(n_columns):
-        base = 1 + max(int(of[:, column].max()) for of in codes)
-        numbers = [
-            np.where((before >= 0) & (of[:, column] >= 0), before * base + of[:, column], -1)
-            for before, of in zip(own, codes, strict=True)
-        ]
-        ours, theirs = (number[number >= 0] for number in numbers)
-        shared = np.intersect1d(ours, theirs)
-        if not shared.size:
+class Parts(NamedTuple):
+    """The groups of cells that no level of contexts divides further, of which all moments are made.
+
+    Parameters
+    ----------
+    paths
+        Codes of each on all levels, -1 where there is none: shape ``(k, n_levels)``.
+    source, target
+        Moments of the cells of each on both sides.
+    """
+
+    paths: np.ndarray
+    source: GroupMoments
+    target: GroupMoments
+
+    @classmethod
+    def of(cls, problem: Problem) -> Self:
+        """Return the groups of a problem with contexts, in one pass over its cells."""
+        sides = (problem.source_contexts, problem.target_contexts)
+        codes = np.concatenate([of.reshape(len(of), -1) for of in sides if of is not None])
+        paths, groups = np.empty((1, 0), dtype=np.int64), np.zeros(len(codes), dtype=np.int64)
+        for column in codes.T:
+            base = int(column.max()) + 2
+            groups = groups * base + column + 1
+            seen = np.zeros(len(paths) * base, dtype=bool)
+            seen[groups] = True
+            before, last = np.divmod(np.flatnonzero(seen), base)
+            paths = np.column_stack([paths[before], last - 1])
+            groups = (np.cumsum(seen) - 1)[groups]
+        ours, theirs = np.split(groups, [len(problem.source)])
+        return cls(
+            paths,
+            GroupMoments.of(problem.source, ours, len(paths), problem.source_weights),
+            GroupMoments.of(problem.target, theirs, len(paths), problem.target_weights),
+        )
+
+
+def levels(parts: Parts) -> Iterator[Level]:
+    """Yield the contexts that have cells on both sides, the outermost first."""
+    before: dict[tuple[int, ...], int] = {(): 0}
+    n_levels = parts.paths.shape[1]
+    for depth in range(1, n_levels + 1):
+        rows: dict[tuple[int, ...], list[int]] = {}
+        for row, path in enumerate(map(tuple, parts.paths[:, :depth].tolist())):
+            if min(path) >= 0:
+                rows.setdefault(path, []).append(row)
+        clouds = (parts.source, parts.target)
+        paths = sorted(path for path, of in rows.items() if all(cloud.masses[of].any() for cloud in clouds))
+        if not paths:
             return
-        parents, last = np.divmod(shared, base)
-        paths = [(*paths[parent], int(code)) for parent, code in zip(parents, last, strict=True)]
-        position = np.full(shared.max() + 2, -1)
-        position[shared] = np.arange(len(shared))
-        # what is beyond the last of the shared, and -1, has none
-        own = [position[np.minimum(number, len(position) - 1)] for number in numbers]
-        units = [of[:, column + 1] if column + 1 < n_columns else None for of in codes]
-        source, target = (_side(*of, len(paths)) for of in zip(clouds, own, weights, units, strict=True))
-        yield Level(paths, parents, source, target)
+        units = parts.paths[:, depth] if depth < n_levels else None
+        source, target = (_side(cloud, [np.array(rows[path]) for path in paths], units) for cloud in clouds)
+        yield Level(paths, np.array([before[path[:-1]] for path in paths]), source, target)
+        before = {path: i for i, path in enumerate(paths)}
 
 
-def _side(
-    x: np.ndarray, codes: np.ndarray, weights: np.ndarray | None, units: np.ndarray | None, k: int
-) -> SideMoments:
-    d = x.shape[1]
-    sizes, means, covariances = np.zeros(k), np.zeros((k, d)), np.zeros((k, d, d))
+def _side(cloud: GroupMoments, members: Sequence[np.ndarray], units: np.ndarray | None) -> SideMoments:
+    """Return the moments of contexts, each of some groups, of which the unit is given."""
+    of = GroupMoments.stacked(cloud.at(rows).mixed() for rows in members)
+    sizes, squares = of.sizes, (of.covariances**2).sum(axis=(1, 2))
+    fourth = sizes @ (of.fourths - squares)
+    gaussian = sizes @ (np.trace(of.covariances, axis1=1, axis2=2) ** 2 + squares)
+    few = np.where(sizes > 1, 1 - 1 / sizes, 1)
     pulls: list[dict[int, np.ndarray]] = []
-    fourth = gaussian = 0.0
-    order = np.argsort(codes, kind="stable")
-    ends = np.searchsorted(codes[order], np.arange(k + 1))
-    for i in range(k):
-        rows = order[ends[i] : ends[i + 1]]
-        z = x[rows].astype(np.float64)
-        share = None if weights is None else shares_of(weights[rows])
-        n = sizes[i] = effective_size(len(rows), share)
-        means[i] = z.mean(axis=0) if share is None else share @ z
-        z -= means[i]
-        weighed = z / n if share is None else z * share[:, None]
-        empirical = z.T @ weighed
-        covariances[i] = empirical / (1 - 1 / n) if n > 1 else empirical
-        squares = np.einsum("nd,nd->n", z, z) ** 2
-        fourth += n * ((squares.mean() if share is None else share @ squares) - (empirical**2).sum())
-        gaussian += n * (np.trace(empirical) ** 2 + (empirical**2).sum())
-        inner = {} if units is None else {u: weighed[units[rows] == u].sum(axis=0) for u in np.unique(units[rows])}
-        pulls.append(inner)
+    for rows, mean in zip(members, of.means, strict=True):
+        pull = shares_of(cloud.masses[rows])[:, None] * (cloud.means[rows] - mean)
+        theirs = np.zeros(0) if units is None else np.where(cloud.masses[rows] > 0, units[rows], -2)
+        pulls.append({int(u): pull[theirs == u].sum(axis=0) for u in np.unique(theirs) if u > -2})
     # tails lighter than Gaussian ones are those of few cells
-    return SideMoments(sizes, means, covariances, max(fourth / gaussian, 1.0) if gaussian > 0 else 1.0, pulls)
+    tails = max(fourth / gaussian, 1.0) if gaussian > 0 else 1.0
+    return SideMoments(sizes, of.means, of.covariances / few[:, None, None], tails, pulls)
 
 
-def responses(problem: Problem) -> list[tuple[Level, Response]]:
+def responses(parts: Parts) -> list[tuple[Level, Response]]:
     """Return what every context does, partially pooled, level by level.
 
     Shifts, and the entries of the changes of the covariances, are those of the level before (none, in the first) and
     what is measured beyond them, shrunk by :func:`shrunk` in units of the standard deviations within contexts.
     """
     found: list[tuple[Level, Response]] = []
-    for level in levels(problem):
+    for level in levels(parts):
         if not found:
             source, target = _pooled(level.source, level.weights), _pooled(level.target, level.weights)
-            before = Response(np.zeros((1, problem.n_dims)), source[None], target[None])
+            before = Response(np.zeros((1, len(source))), source[None], target[None])
             unit = np.sqrt(np.diag(source))
             bend = np.zeros_like(before.source)
         else:

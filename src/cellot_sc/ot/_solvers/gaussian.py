@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .._maps.affine import AffineMap
-from .._moments import effective_size, moments
+from .._moments import Moments, effective_size, moments
 from .solver import NoOptions, Solver, closed_form
 
 
@@ -40,21 +40,22 @@ def cautious_gaussian_map(
     target: np.ndarray,
     source_weights: np.ndarray | None = None,
     target_weights: np.ndarray | None = None,
-    *,
-    mean_noise: float | None = None,
 ) -> AffineMap:
     """Return the affine map between Gaussians of which the target's moments are shrunk towards the source's.
 
     Both differences, of means and of covariances, are multiplied by the positive part of 1 - noise / signal, where the
     noise is what sampling alone makes of the difference (James and Stein 1961). With no effect, or too few cells to see
     one, the map is the identity; with a clear one, it is :func:`gaussian_map`. The noise of the difference of means,
-    the expected square of its length, is that of cells drawn from the whole cloud if none is given.
+    the expected square of its length, is that of cells drawn from the whole cloud.
     """
     s, t = moments(source, source_weights), moments(target, target_weights)
-    shift, bend = t.mean - s.mean, t.covariance - s.covariance
     n_source, n_target = effective_size(len(source), source_weights), effective_size(len(target), target_weights)
-    if mean_noise is None:
-        mean_noise = np.trace(s.covariance) / n_source + np.trace(t.covariance) / n_target
+    return cautious_map(s, t, np.trace(s.covariance) / n_source + np.trace(t.covariance) / n_target)
+
+
+def cautious_map(s: Moments, t: Moments, mean_noise: float) -> AffineMap:
+    """Return the map of :func:`cautious_gaussian_map`, given moments and the noise of the difference of means."""
+    shift, bend = t.mean - s.mean, t.covariance - s.covariance
     shift = shift * _kept(mean_noise, shift @ shift)
     bend = bend * _kept(s.noise + t.noise, (bend**2).sum())
     return AffineMap(bures_matrix(s.covariance, s.covariance + bend), s.mean, s.mean + shift)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from .._composition import composition, outermost
-from .._contexts import context_map, responses
+from .._composition import composition
+from .._contexts import Parts, context_map, responses
 from .._maps.affine import AffineMap
 from .._maps.base import TransportMap
 from .._problem import Problem
-from .gaussian import bures_matrix, cautious_gaussian_map
+from .gaussian import bures_matrix, cautious_gaussian_map, cautious_map
 from .solver import NoOptions, Solver, closed_form
 
 
@@ -23,20 +23,16 @@ def group_gaussian_map(problem: Problem) -> TransportMap:
     """
     if problem.source_contexts is None:
         return cautious_gaussian_map(problem.source, problem.target, problem.source_weights, problem.target_weights)
-    found = composition(problem)
-    measured = responses(problem)
+    found, parts = composition(problem), Parts.of(problem)
+    measured = responses(parts)
     level = measured[0][0]
+    of_part = found.factors[:, np.searchsorted(found.strata, parts.paths[:, 0])]
     # with equal shares on both sides, only what varies within contexts is noise
-    shares = np.array([found.source_weights[outermost(problem.source_contexts) == k].sum() for (k,) in level.paths])
-    shares /= found.source_weights.sum()
+    masses = of_part[0] * parts.source.masses
+    shares = np.array([masses[parts.paths[:, 0] == k].sum() for (k,) in level.paths]) / masses.sum()
     within = sum(np.trace(side.covariances, axis1=1, axis2=2) / side.sizes for side in (level.source, level.target))
-    parent = cautious_gaussian_map(
-        problem.source,
-        problem.target,
-        found.source_weights,
-        found.target_weights,
-        mean_noise=float(shares**2 @ within),
-    )
+    before, after = (side.moments(of) for side, of in zip((parts.source, parts.target), of_part, strict=True))
+    parent = cautious_map(before, after, float(shares**2 @ within))
     maps = [
         (level, [*map(_map, response.source, response.target, level.source.means, response.shifts)])
         for level, response in measured

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .._composition import composition
-from .._contexts import context_map, levels
+from .._contexts import Parts, context_map, levels
 from .._maps.affine import MeanShiftMap
 from .._maps.base import TransportMap
 from .._moments import mean_of
@@ -23,7 +23,9 @@ def group_shift_map(problem: Problem) -> TransportMap:
     found = composition(problem)
     source = mean_of(problem.source, found.source_weights)
     parent = MeanShiftMap(mean_of(problem.target, found.target_weights) - source)
-    return context_map(problem, parent, [(level, [*map(MeanShiftMap, level.shifts)]) for level in levels(problem)])
+    return context_map(
+        problem, parent, [(level, [*map(MeanShiftMap, level.shifts)]) for level in levels(Parts.of(problem))]
+    )
 
 
 SOLVER = Solver(
