@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -265,8 +265,73 @@ def _definite(source: np.ndarray, bends: np.ndarray, least: float = 0.02) -> np.
     return out
 
 
+class Deviations(NamedTuple):
+    """Standard deviations of what contexts do beyond what is predicted, by their codes.
+
+    Parameters
+    ----------
+    seen
+        Of each context: the error of its estimate, shape ``(d,)``.
+    unseen
+        Of one more within each outer context: how far contexts differ, net of noise, and the error of their mean.
+    """
+
+    seen: dict[tuple[int, ...], np.ndarray]
+    unseen: dict[tuple[int, ...], np.ndarray]
+
+
+def deviations(measured: Sequence[tuple[Level, Response]]) -> Deviations:
+    """Return how far the mean shifts of contexts, seen and not, lie from what is predicted of them.
+
+    The variance between contexts, net of noise, is that around the shift of what they lie in, of all contexts of a
+    level together, dimension by dimension; a part of it that all dimensions share, as much as one context tells, stands
+    for what the space does not show of contexts that it was not made from.
+    """
+    found = Deviations({}, {})
+    before: Response | None = None
+    for level, response in measured:
+        unit = np.sqrt(np.einsum("k,kii->i", level.weights, level.source.covariances))
+        parents = level.parents
+        if before is None:
+            centre = (level.weights @ level.shifts)[None]
+            noise = level.shift_noise(
+                _pooled(level.source, level.weights)[None], _pooled(level.target, level.weights)[None]
+            )
+        else:
+            centre = before.shifts
+            noise = level.shift_noise(before.source[parents], before.target[parents])
+        between = _between(level.shifts - centre[parents], noise, parents, unit)
+        n_codes = len({path[-1] for path in level.paths})
+        scale = np.maximum(unit, 1e-9 * unit.max(initial=1.0)) ** 2
+        between = (between * (n_codes - 1) + scale * (between / scale).mean()) / n_codes
+        precision = 1 / noise
+        for k in np.unique(parents):
+            rows = np.flatnonzero(parents == k)
+            mean = between / len(rows) + 1 / precision[rows].sum(axis=0)
+            found.unseen[level.paths[rows[0]][:-1]] = np.sqrt(between + mean)
+            for row in rows:
+                kept = between / (between + noise[row])
+                found.seen[level.paths[row]] = np.sqrt(kept * noise[row] + (1 - kept) ** 2 * mean)
+        before = response
+    return found
+
+
+def _between(apart: np.ndarray, noise: np.ndarray, parents: np.ndarray, unit: np.ndarray) -> np.ndarray:
+    """Return the variance between contexts that lie in the same, of each dimension; 0 where there is one each."""
+    n = np.bincount(parents)[parents][:, None]
+    free = (n - 1) / n
+    precision = (n > 1) / (noise + 0.05 * unit**2) ** 2
+    degrees = (precision * free).sum(axis=0)
+    excess = (precision * (apart**2 - free * noise)).sum(axis=0)
+    return np.maximum(np.divide(excess, degrees, out=np.zeros_like(excess), where=degrees > 0), 0)
+
+
 def context_map(
-    problem: Problem, parent: TransportMap, found: Sequence[tuple[Level, Sequence[TransportMap]]]
+    problem: Problem,
+    parent: TransportMap,
+    found: Sequence[tuple[Level, Sequence[TransportMap]]],
+    unseen: Callable[[int, dict[tuple[int, ...], TransportMap]], Mapping[tuple[int, ...], TransportMap]] | None = None,
+    apart: Deviations | None = None,
 ) -> TransportMap:
     """Return the map of all contexts, those within others in the maps of these.
 
@@ -278,15 +343,29 @@ def context_map(
         Map of cells without a context.
     found
         For every level, the map of each context.
+    unseen
+        Returns the maps of unseen contexts, where there are some, given the level and the map of each outer context.
+    apart
+        Standard deviations of contexts around their maps, if these are known.
     """
     names = problem.context_names
     assert names is not None
     tree: dict[tuple[int, ...], TransportMap] = {(): parent}
     for level, maps in found:
         tree |= dict(zip(level.paths, maps, strict=True))
+    plain = dict(tree)
     # the innermost first, since maps are held by those that they lie in
-    for level, _ in reversed(found):
-        for path in dict.fromkeys(path[:-1] for path in level.paths):
+    for depth, (level, _) in reversed([*enumerate(found)]):
+        outer = list(dict.fromkeys(path[:-1] for path in level.paths))
+        strange = {} if unseen is None else unseen(depth, {path: plain[path] for path in outer})
+        for path in outer:
             inner = [other for other in level.paths if other[:-1] == path]
-            tree[path] = ContextMap(tree[path], [tree[p] for p in inner], [names[len(path)][p[-1]] for p in inner])
+            tree[path] = ContextMap(
+                tree[path],
+                [tree[p] for p in inner],
+                [names[len(path)][p[-1]] for p in inner],
+                strange.get(path),
+                None if apart is None else np.array([apart.seen[p] for p in inner]),
+                None if apart is None else apart.unseen[path],
+            )
     return tree[()]

@@ -48,6 +48,8 @@ class TransportMap(abc.ABC):
     """Name under which the map is stored."""
     fields: ClassVar[Mapping[str, Field]]
     """What every argument has to be, where it is read from a state. Of a class without, ``_from_state`` checks it."""
+    optional: ClassVar[tuple[str, ...]] = ()
+    """Arguments that a state may lack."""
     n_dims: int
     """Number of dimensions of the space the map acts on."""
     _kinds: ClassVar[dict[str, type[TransportMap]]] = {}
@@ -125,9 +127,21 @@ class TransportMap(abc.ABC):
         """Return the map of a context: of a map that knows none, itself."""
         return self
 
-    def each(self, function: Callable[[TransportMap], TransportMap]) -> TransportMap:
-        """Return what a function makes of the map, or of each that it holds for a context."""
+    def each(self, function: Callable[[TransportMap], TransportMap], unit: np.ndarray | float = 1.0) -> TransportMap:
+        """Return what a function makes of the map, or of each that it holds for a context.
+
+        Parameters
+        ----------
+        function
+            What is done with every plain map.
+        unit
+            What 1 in each dimension of this map is in those that the function makes.
+        """
         return function(self)
+
+    def adapted(self, control: np.ndarray) -> TransportMap:
+        """Return the map of a context of which these are the control cells: of a map that heeds none, itself."""
+        return self
 
     def state(self) -> State:
         """Return arrays, numbers, texts and dicts of them from which :meth:`from_state` rebuilds the map, bit for bit.
@@ -163,7 +177,7 @@ class TransportMap(abc.ABC):
         try:
             # those of a parent are about the arguments of the parent
             if (fields := made.__dict__.get("fields")) is not None:
-                state = read_fields(state, fields, StateReading(depth=depth), others=["kind"])
+                state = read_fields(state, fields, StateReading(depth=depth), optional=made.optional, others=["kind"])
             return made._from_state(state)
         except Exception as error:
             reason = f"{type(error).__name__}: {error}" if not isinstance(error, ValueError) else str(error)

@@ -58,6 +58,10 @@ class ChainMap(TransportMap):
             y = step.inverse(y)
         return y
 
+    def adapted(self, control: np.ndarray) -> TransportMap:
+        """Return the same steps, of which the first, where the cells are, knows the control cells of a context."""
+        return ChainMap([self.steps[0].adapted(control), *self.steps[1:]])
+
     def state(self) -> State:
         """Return the state of each step, by its number."""
         return {"kind": self.kind, "steps": {str(i): step.state() for i, step in enumerate(self.steps)}}

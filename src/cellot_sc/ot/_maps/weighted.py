@@ -43,6 +43,10 @@ class WeightedMap(TransportMap):
         """Return the weighted cost of moving each cell, shape ``(n_cells,)``."""
         return self._weighed_cost(x, self.weights)
 
+    def adapted(self, control: np.ndarray) -> TransportMap:
+        """Return the same of the inner map, once that knows the control cells of a context."""
+        return WeightedMap(self.inner.adapted(self._checked(control) * self._scale), self.weights)
+
     def state(self) -> State:
         """Return the weights and the state of the inner map."""
         return super().state() | {"inner": self.inner.state()}

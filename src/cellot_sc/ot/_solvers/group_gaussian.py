@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from .._composition import composition
-from .._contexts import Parts, context_map, responses
+from .._contexts import Parts, context_map, deviations, responses
 from .._maps.affine import AffineMap
 from .._maps.base import TransportMap
 from .._problem import Problem
+from .._unseen import unseen_maps
 from .gaussian import bures_matrix, cautious_gaussian_map, cautious_map
 from .solver import NoOptions, Solver, closed_form
 
 
-def group_gaussian_map(problem: Problem) -> TransportMap:
+def group_gaussian_map(problem: Problem, *, unseen: bool = True) -> TransportMap:
     """Return the map between Gaussians within each context, their moments partially pooled.
 
     The map of a context is optimal between its control cells, taken as Gaussian, and these after its own response: a
     shift and a change of covariance that :func:`cellot_sc.ot._contexts.responses` tells from noise. The parent is the
     cautious Gaussian map of all cells, weighed so that contexts have equal shares on both sides; without contexts
-    there is nothing else.
+    there is nothing else. Unless it is told not to, it also chooses what is done with contexts that are not seen.
     """
     if problem.source_contexts is None:
         return cautious_gaussian_map(problem.source, problem.target, problem.source_weights, problem.target_weights)
@@ -37,7 +40,8 @@ def group_gaussian_map(problem: Problem) -> TransportMap:
         (level, [*map(_map, response.source, response.target, level.source.means, response.shifts)])
         for level, response in measured
     ]
-    return context_map(problem, parent, maps)
+    strangers = partial(unseen_maps, problem, stand_in=partial(group_gaussian_map, unseen=False)) if unseen else None
+    return context_map(problem, parent, maps, strangers, deviations(measured))
 
 
 def _map(before: np.ndarray, after: np.ndarray, mean: np.ndarray, shift: np.ndarray) -> AffineMap:
