@@ -46,6 +46,11 @@ GAP_CLOSED: Final = "_frac_gap_closed"
 SELECTED: Final = "selected"
 """The metric of a history that marks the step at which a map was taken."""
 
+SUPPORT: Final = "cellot_support"
+"""``obs`` column of predictions with how far each cell lies from those that were learnt from."""
+SD: Final = "sd"
+"""Layer of predictions with the standard deviation of each number."""
+
 TIME: Final = "time"
 """Default ``obs`` column with the time at which each cell was taken."""
 TRAJECTORY: Final = "trajectory"

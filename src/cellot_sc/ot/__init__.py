@@ -9,6 +9,7 @@ from ._maps.affine import AffineMap, IdentityMap, MeanShiftMap
 from ._maps.base import TransportMap
 from ._maps.chain import ChainMap
 from ._maps.context import ContextMap
+from ._maps.unseen import UnseenMap
 from ._maps.weighted import WeightedMap
 from ._problem import History, Problem, Progress, Solution
 from ._solvers.contract import check_solver
@@ -44,6 +45,7 @@ __all__ = [
     "Progress",
     "Solver",
     "TransportMap",
+    "UnseenMap",
     "WeightedMap",
     "check_solver",
     "fit",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Self
 
@@ -184,14 +185,14 @@ def _side(cloud: GroupMoments, members: Sequence[np.ndarray], units: np.ndarray 
     return SideMoments(sizes, of.means, of.covariances / few[:, None, None], tails, pulls)
 
 
-def responses(parts: Parts) -> list[tuple[Level, Response]]:
-    """Return what every context does, partially pooled, level by level.
+def responses(parts: Parts, n_levels: int | None = None) -> list[tuple[Level, Response]]:
+    """Return what every context does, partially pooled, level by level: of all levels, or of the first.
 
     Shifts, and the entries of the changes of the covariances, are those of the level before (none, in the first) and
     what is measured beyond them, shrunk by :func:`shrunk` in units of the standard deviations within contexts.
     """
     found: list[tuple[Level, Response]] = []
-    for level in levels(parts):
+    for level in itertools.islice(levels(parts), n_levels):
         if not found:
             source, target = _pooled(level.source, level.weights), _pooled(level.target, level.weights)
             before = Response(np.zeros((1, len(source))), source[None], target[None])

@@ -8,7 +8,7 @@ distance to its treated cells decides. The parent stands unless a mixture is bet
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 from scipy.stats import t as student
+from threadpoolctl import threadpool_limits
 
 from ._adaptive import shrunk
 from ._maps.base import TransportMap
@@ -81,7 +82,7 @@ class Member:
 
 
 def unseen_maps(
-    problem: Problem, depth: int, parents: Mapping[Path, TransportMap], stand_in: Any
+    problem: Problem, depth: int, parents: Mapping[Path, TransportMap], stand_in: Callable[[Problem, int], TransportMap]
 ) -> dict[Path, UnseenMap]:
     """Return the map of an unseen context within each outer one, of those that have one other than their parent's.
 
@@ -94,14 +95,15 @@ def unseen_maps(
     parents
         The map of each outer context, by its codes.
     stand_in
-        Fits an affine map with contexts to a problem; called without the contexts that are left out.
+        Fits an affine map to a problem, with maps of the contexts of so many levels; called with the problem without
+        those that are left out.
     """
-    sides = [_Side(*of, depth) for of in _clouds(problem)]
-    members = _members(sides)
-    names = sorted({path[-1] for path in members})
-    if len(names) < MIN_CONTEXTS:
-        return {}
-    found = _choice(problem, sides, members, names, depth, stand_in)
+    # many small matrices: threads that wait for each other cost more than they save
+    with threadpool_limits(1, "blas"):
+        sides = [_Side(*of, depth) for of in _clouds(problem)]
+        members = _members(sides)
+        names = sorted({path[-1] for path in members})
+        found = _choice(problem, sides, members, names, depth, stand_in) if len(names) >= MIN_CONTEXTS else None
     if found is None:
         return {}
     made = {}
@@ -188,14 +190,14 @@ def _member(x: np.ndarray, y: np.ndarray, path: Path) -> Member:
     mean, shift = x.mean(axis=0), y.mean(axis=0) - x.mean(axis=0)
     noise, other = (side.var(axis=0).sum() / (len(side) - 1) for side in (x, y))
     error = (noise + other) / x.shape[1]
-    leaves = list(_leaves(x, max(LEAST, len(x) // MOST_CENTROIDS)))
-    width = max(float(np.mean([x[leaf].var(axis=0).sum() for leaf in leaves])), 1e-9)
-    centroids = np.array([x[leaf].mean(axis=0) for leaf in leaves])
-    if len(leaves) == 1 or len(y) < LEAST:
+    parts = list(leaves(x, max(LEAST, len(x) // MOST_CENTROIDS)))
+    width = max(float(np.mean([x[leaf].var(axis=0).sum() for leaf in parts])), 1e-9)
+    centroids = np.array([x[leaf].mean(axis=0) for leaf in parts])
+    if len(parts) == 1 or len(y) < LEAST:
         # what is local is that of the whole context where there are few cells
         return Member(mean, shift, noise, error, mean[None], shift[None], width)
     displaced, n_drawn = _pairs(x, y, path)
-    drawn = [leaf[n_drawn[leaf] > 0] for leaf in leaves]
+    drawn = [leaf[n_drawn[leaf] > 0] for leaf in parts]
     enough = [i for i, leaf in enumerate(drawn) if len(leaf) >= MIN_CELLS]
     if len(enough) < 2:
         return Member(mean, shift, noise, error, mean[None], shift[None], width)
@@ -206,7 +208,7 @@ def _member(x: np.ndarray, y: np.ndarray, path: Path) -> Member:
     return Member(mean, shift, noise, error, centroids[enough], shift + kept * local, width)
 
 
-def _leaves(x: np.ndarray, least: int) -> Iterator[np.ndarray]:
+def leaves(x: np.ndarray, least: int) -> Iterator[np.ndarray]:
     """Yield rows of neighbouring cells, at least so many: halves along the first component, as far as that goes."""
     stack = [np.arange(len(x))]
     while stack:
@@ -241,7 +243,7 @@ def _choice(
     members: Mapping[Path, Member],
     names: Sequence[int],
     depth: int,
-    stand_in: Any,
+    stand_in: Callable[[Problem, int], TransportMap],
 ) -> tuple[Rule, bool] | None:
     """Return the mixture that predicts contexts best that were left out, or ``None`` if the parent does."""
     n = int(np.clip(N_JUDGED // len(members), 25, 150))
@@ -253,7 +255,7 @@ def _choice(
         inner = {path: [m for of, m in members.items() if of[:-1] == path and of[-1] not in out] for path in outer}
         if not judged:
             continue
-        fitted = stand_in(_without(problem, sides, out, depth))
+        fitted = stand_in(_without(problem, sides, out, depth), depth)
         for path in judged:
             if len(inner[path[:-1]]) < 2:
                 continue

@@ -184,6 +184,36 @@ class Space:
             return points
         return bounded(points, self.origin.low, self.origin.high)
 
+    def deviations(self, points: np.ndarray, spread: np.ndarray, *, decode: bool = True) -> np.ndarray:
+        """Return how uncertain features are, given that of every dimension, which are independent.
+
+        By how far each dimension's standard deviation takes a point in the space of the features, up or down.
+
+        Parameters
+        ----------
+        points
+            Shape ``(n_points, n_dims)``.
+        spread
+            Standard deviation of each dimension of each point, of the same shape.
+        decode
+            Whether to go back to genes where that can be done.
+
+        Returns
+        -------
+        Standard deviations, shape and order as ``X`` of :meth:`as_adata`.
+        """
+        if self.is_expression or not (decode and self.decodes):
+            return spread if self._columns is None else spread[:, np.argsort(self._columns)]
+        at = self.view(points)
+        variance = np.zeros(at.shape)
+        for dimension in np.flatnonzero(spread.any(axis=0)):
+            step = np.zeros_like(points)
+            step[:, dimension] = spread[:, dimension]
+            # where expression is cut off on one side, the other tells
+            variance += np.maximum(np.abs(self.view(points + step) - at), np.abs(self.view(points - step) - at)) ** 2
+        found = np.sqrt(variance).astype(np.float32)
+        return found if self._columns is None else found[:, np.argsort(self._columns)]
+
     def observed(self) -> Any:
         """Return the measured :attr:`features` of all cells, dense or sparse, shape ``(n_obs, n_features)``.
 

@@ -51,6 +51,14 @@ def neural_dual() -> NeuralDualMap:
     return NeuralDualMap(params, params, 4, 2, N_DIMS)
 
 
+def unseen() -> ot.UnseenMap:
+    of_contexts, of_cells = (RNG.normal(size=(n, N_DIMS)) for n in (2, 4))
+    return ot.UnseenMap(
+        *(SHIFTED, of_contexts, np.ones(2), np.full(2, 0.5), of_contexts, of_cells, of_cells, np.array([0, 0, 1, 1])),
+        *(np.ones(2), np.ones(N_DIMS), np.array([0.25, 0.25, 0.5, 1, 1]), SHIFT),
+    )
+
+
 MAPS: list[ot.TransportMap] = [
     ot.IdentityMap(N_DIMS),
     SHIFTED,
@@ -58,7 +66,8 @@ MAPS: list[ot.TransportMap] = [
     potential(),
     ot.WeightedMap(potential(), np.array([1.0, 4.0, 0.25])),
     ot.ChainMap([SHIFTED, potential()]),
-    ot.ContextMap(SHIFTED, [potential()], ["B cells"]),
+    ot.ContextMap(SHIFTED, [potential()], ["B cells"], SHIFTED, np.ones((1, N_DIMS)), np.ones(N_DIMS)),
+    unseen(),
     ot.DualMLPMap(perceptron(N_DIMS, 4, 1), perceptron(N_DIMS, 4, 1)),
     ot.MLPMap(perceptron(N_DIMS, 4, N_DIMS)),
     ot.EntropicMap(CELLS[:20], CELLS[20:], np.zeros(20), np.zeros(30), 0.5),
@@ -164,8 +173,8 @@ def test_a_tampered_state_is_one_sentence_or_a_map_that_moves_cells(transport: o
     state = transport.state()
     for path in paths(state):
         for name, change in (REFUSED | PERHAPS).items():
-            # nothing tells that there was one more
-            if name == "nothing" and path[-1][-1].isdigit():
+            # nothing tells that there was one more, or what may be absent
+            if name == "nothing" and (path[-1][-1].isdigit() or path[-1] in transport.optional):
                 continue
             try:
                 tampered = ot.TransportMap.from_state(changed(state, path, change))

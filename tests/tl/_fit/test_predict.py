@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from anndata import AnnData, concat, read_h5ad
+from scipy.stats import t as student
 
 import cellot_sc as cs
+from cellot_sc import _keys
 
 
 def test_control_cells_become_treated(fitted: AnnData):
@@ -268,3 +270,109 @@ def test_predicted_cells_are_moved_on(fitted: AnnData):
     once.X = once.X * 2
     with pytest.raises(ValueError, match="it has changed since"):
         cs.tl.predict(once, "drug_b", cells=slice(None))
+
+
+@pytest.fixture(scope="module")
+def donors() -> AnnData:
+    """Cells of eight patients, of which one is held out, and of whom each responds in an own way."""
+    adata = cs.datasets.simulate(
+        1600, 60, n_patients=8, n_cell_types=2, perturbations=("drug",), patient_noise=0.3, seed=1
+    )
+    cs.pp.split(adata, holdout={"patient": "patient_3"})
+    cs.pp.represent(adata, n_components=10)
+    cs.tl.cellot(adata, solver="group_gaussian", context="patient", key_added="patients")
+    cs.tl.cellot(adata, solver="group_gaussian", context=["cell_type", "patient"], key_added="both")
+    return adata
+
+
+def of_new_patient(adata: AnnData, key: str, **kwargs: Any) -> AnnData:
+    rows = np.flatnonzero((adata.obs["patient"] == "patient_3") & (adata.obs["perturbation"] == "control"))
+    return cs.tl.predict(adata, "drug", key=key, cells=rows, **kwargs)
+
+
+@pytest.mark.parametrize("key", ["patients", "both"])
+def test_treated_cells_of_a_new_patient_change_nothing(donors: AnnData, key: str) -> None:
+    adata = donors.copy()
+    adata.uns[key] = donors.uns[key]
+    treated = ((adata.obs["patient"] == "patient_3") & (adata.obs["perturbation"] == "drug")).to_numpy()
+    adata.obsm["X_cellot"][treated] += 100
+    for solver in ("group_gaussian", "group_shift"):
+        cs.tl.cellot(adata, solver=solver, context="patient", key_added="again")
+    np.testing.assert_array_equal(of_new_patient(adata, key).X, of_new_patient(donors, key).X)
+    cs.tl.cellot(adata, solver="group_gaussian", context="patient", key_added="patients")
+    np.testing.assert_array_equal(of_new_patient(adata, "patients").X, of_new_patient(donors, "patients").X)
+    # while its control cells do, where a mixture was chosen
+    if cs.tl.maps(donors, "patients")["drug"].unseen is not None:
+        control = ((adata.obs["patient"] == "patient_3") & (adata.obs["perturbation"] == "control")).to_numpy()
+        adata.obsm["X_cellot"][np.flatnonzero(control)[:5]] += 30
+        assert not np.array_equal(of_new_patient(adata, "patients").X[9:], of_new_patient(donors, "patients").X[9:])
+
+
+@pytest.mark.parametrize("key", ["patients", "both"])
+def test_a_cell_of_a_new_patient_alone_is_what_it_is_among_all(donors: AnnData, key: str) -> None:
+    whole = of_new_patient(donors, key, uncertainty=True)
+    for name in whole.obs_names[[0, 30]]:
+        alone = cs.tl.predict(donors, "drug", key=key, cells=[name], uncertainty=True)
+        np.testing.assert_allclose(alone.X, whole[name].X, atol=1e-5)
+        np.testing.assert_allclose(alone.layers["sd"], whole[name].layers["sd"], atol=1e-5)
+        assert alone.obs[_keys.SUPPORT].item() == pytest.approx(whole.obs[_keys.SUPPORT][name])
+
+
+def test_a_new_patient_is_less_certain_than_those_that_were_seen(donors: AnnData) -> None:
+    predicted = cs.tl.predict(donors, "drug", key="both", uncertainty=True)
+    assert predicted.layers["sd"].shape == predicted.shape
+    assert (predicted.layers["sd"] >= 0).all()
+    new = (predicted.obs["patient"] == "patient_3").to_numpy()
+    sd = predicted.layers["sd"]
+    assert sd[new].mean() > 1.5 * sd[~new].mean()
+    latent = cs.tl.predict(donors, "drug", key="both", uncertainty=True, decode=False)
+    assert latent.layers["sd"].shape == latent.obsm["X_cellot"].shape
+
+
+def test_intervals_hold_the_mean_response_of_patients_that_were_left_out() -> None:
+    """Nine in ten, in each gene and type, of eight patients in turn; the sampling error of what is seen is added."""
+    adata = cs.datasets.simulate(
+        3200, 60, n_patients=8, n_cell_types=2, perturbations=("drug",), patient_noise=0.3, seed=2
+    )
+    inside = []
+    for patient in adata.obs["patient"].unique()[::2]:
+        cs.pp.split(adata, holdout={"patient": patient})
+        cs.pp.represent(adata, n_components=10)
+        cs.tl.cellot(adata, solver="group_gaussian", context=["cell_type", "patient"])
+        for kind in ("type_0", "type_1"):
+            own = ((adata.obs["patient"] == patient) & (adata.obs["cell_type"] == kind)).to_numpy()
+            control, treated = (own & (adata.obs["perturbation"] == name).to_numpy() for name in ("control", "drug"))
+            predicted = cs.tl.predict(adata, "drug", cells=np.flatnonzero(control), uncertainty=True)
+            before, after = (adata.X[rows].toarray() for rows in (control, treated))
+            expected = predicted.X.mean(axis=0) - cs.pp.decode(adata, adata.obsm["X_cellot"][control]).mean(axis=0)
+            seen = sum(x.var(axis=0, ddof=1) / len(x) for x in (before, after))
+            sd = np.sqrt(predicted.layers["sd"].mean(axis=0) ** 2 + seen)
+            inside.append(np.abs(after.mean(axis=0) - before.mean(axis=0) - expected) < student.ppf(0.95, 6) * sd)
+    assert 0.85 < np.mean(inside) < 0.96
+
+
+def test_support_falls_with_the_distance(donors: AnnData, caplog: pytest.LogCaptureFixture) -> None:
+    near = of_new_patient(donors, "patients").obs[_keys.SUPPORT]
+    assert near.between(0, 1).all()
+    assert near.mean() > 0.2
+    far = donors.copy()
+    control = (far.obs["patient"] == "patient_3") & (far.obs["perturbation"] == "control")
+    far.obsm["X_cellot"][control.to_numpy()] += 50
+    with caplog.at_level(logging.WARNING, "cellot_sc"):
+        moved = of_new_patient(far, "patients").obs[_keys.SUPPORT]
+    assert moved.max() < 0.01
+    assert f"{len(moved)} of {len(moved)} cells lie further from the control cells" in caplog.text
+    assert (
+        "patient 'patient_3' lies further from the control cells that were learnt from than any of the 7" in caplog.text
+    )
+
+
+@pytest.mark.parametrize(("solver", "context", "said"), [
+    ("gaussian", None, "uncertainty=True needs maps that know how far types or patients differ: fit with context="),
+    ("group_shift", "patient", "maps of solver 'group_shift' do not say how far contexts differ; the default and"),
+])  # fmt: skip
+def test_what_holds_no_measure_is_refused(donors: AnnData, solver: str, context: str | None, said: str) -> None:
+    adata = donors.copy()
+    cs.tl.cellot(adata, solver=solver, context=context)
+    with pytest.raises(ValueError, match=said):
+        cs.tl.predict(adata, uncertainty=True)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.spatial.distance import cdist
 
+from ..._numbers import shown
 from ..._states import NOT_NEGATIVE, POSITIVE, SHARES, Numbers
 from .base import Inner, State, TransportMap
 
@@ -44,6 +45,11 @@ class UnseenMap(TransportMap):
         relative to the mean of a context, else 0.
     here
         Where the new context's control cells lie, shape ``(d,)``.
+
+    Raises
+    ------
+    ValueError
+        If a context has no centroid, or a centroid no context.
 
     Examples
     --------
@@ -93,6 +99,11 @@ class UnseenMap(TransportMap):
         of = [np.asarray(array, dtype=np.float32) for array in arrays]
         self.means, self.noise, self.shares, self.shifts, self.centroids, self.displacements, self.owners = of[:7]
         self.widths, self.kept, self.rule, self.here = of[7:]
+        if set(self.owners.tolist()) != set(range(len(self.means))):
+            raise ValueError(
+                f"owners is {shown(self.owners)}; the number of one of {len(self.means)} contexts is needed for each "
+                "centroid, and at least one centroid for each context."
+            )
         self._owned = [np.flatnonzero(self.owners == k) for k in range(len(self.means))]
 
     def __repr__(self) -> str:

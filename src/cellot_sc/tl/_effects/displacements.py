@@ -80,7 +80,7 @@ def displacements(adata: AnnData, key: str, targets: str | Sequence[str] | None 
     ValueError
         If a target was not fitted, no cell is a control, or its representation holds NaN or inf.
     """
-    fitted = store.maps(adata, key)
+    fitted = store.maps(adata, key).adapted(adata)
     names = _validate.some_of(targets, fitted.maps, what="target")
     rows, space = fitted.fit.controls(adata), fitted.fit.space(adata)
     return Displacements(fitted, space, names, rows, space.read(rows), fitted.fit.contexts(adata, rows))

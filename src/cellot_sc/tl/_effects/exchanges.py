@@ -13,7 +13,7 @@ from ..._settings import logger
 from ...ot import Problem, TransportMap, fit
 from .._fit.fit import CLOUDS
 from .displacements import Displacements
-from .null import Null, solvers_of
+from .null import Null, solvers_of, stand_ins
 from .units import Units, units
 
 
@@ -163,7 +163,7 @@ def exchanged(problem: Problem, members: Units, flips: np.ndarray) -> Iterator[P
 def refitted(problem: Problem, members: Units, flips: np.ndarray, solver: str) -> list[TransportMap]:
     """Return a map by an affine solver after each exchange."""
     # one at a time: all exchanged cells together would take a hundred times the memory of the cells
-    return [fit([other], solver)[0].map for other in exchanged(problem, members, flips)]
+    return [stand_ins([other], solver)[0] for other in exchanged(problem, members, flips)]
 
 
 def _joined_contexts(problem: Problem) -> np.ndarray | None:

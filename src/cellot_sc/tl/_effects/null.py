@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,7 +97,7 @@ def null(moves: Displacements, *, seed: int) -> Null:
     problems = repeated.problems(adata, [(repeated.control, name) for name in moves.names])
     rng = np.random.default_rng(seed)
     halvings = [_halving(problems[0], rng) for _ in range(N_NULL + 1)]
-    maps = [repeated.unscaled(solution.map) for solution in fit(halvings, affine)]
+    maps = [repeated.unscaled(fitted) for fitted in stand_ins(halvings, affine)]
     own = None
     if solver.affine is None:
         logger.info("fitting %s to control cells against control cells", solver.name)
@@ -123,8 +123,14 @@ def solvers_of(repeated: Fit) -> tuple[Solver, str, dict[str, Any]]:
     if solver is None:
         # what moscot has solved is such a map; of others it is not known how noisy they are
         solver, options = SOLVERS[_defaults.DISCRETE], {}
-    stand_ins = _defaults.GROUP_BASELINES if repeated.context else (_defaults.SHIFT, _defaults.AFFINE)
-    return solver, stand_ins[solver.affine != "shift"], options
+    affine = _defaults.GROUP_BASELINES if repeated.context else (_defaults.SHIFT, _defaults.AFFINE)
+    return solver, affine[solver.affine != "shift"], options
+
+
+def stand_ins(problems: Sequence[Problem], solver: str) -> list[TransportMap]:
+    """Return affine maps that stand in for those of another solver; none is asked for contexts that were not seen."""
+    options: dict[str, Any] = {"unseen": False} if "unseen" in SOLVERS[solver].options() else {}
+    return [solution.map for solution in fit(problems, solver, **options)]
 
 
 def _halving(whole: Problem, rng: np.random.Generator) -> Problem:

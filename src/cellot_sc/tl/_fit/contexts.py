@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
@@ -96,26 +97,49 @@ def warn_of_composition(labels: Mapping[str, np.ndarray], control: str, column: 
 
 
 def tell_of_strangers(maps: Iterable[TransportMap], contexts: np.ndarray | None, columns: Sequence[str]) -> None:
-    """Say in the log how many cells have no map of their own context, if some have not.
+    """Say in the log how many cells have no map of their own context, and which they follow, if some have not.
 
     Parameters
     ----------
     maps
-        The map of every target.
+        The map of every target, as it was fitted.
     contexts
         Context of every cell, shape ``(n_cells, n_levels)``.
     columns
         Columns of ``obs`` with the contexts.
     """
-    known = [one.names for one in maps if isinstance(one, ContextMap)]
+    known = [one for one in maps if isinstance(one, ContextMap)]
     if contexts is None or not known:
         return
-    n_strangers = max(int(np.isin(contexts[:, 0], names, invert=True).sum()) for names in known)
-    if n_strangers:
-        logger.info(
-            "%d of %d cells are of no category of obs[%r] that has a map of its own: they follow that of all cells",
-            *(n_strangers, len(contexts), columns[0]),
-        )
+    counts = Counter(map(tuple, contexts.tolist()))
+    found: dict[str, list[int]] = {}
+    for one in known:
+        followed: dict[str, int] = {}
+        for row, n in counts.items():
+            if words := _followed(one, row, columns):
+                followed[words] = followed.get(words, 0) + n
+        for words, n in followed.items():
+            found.setdefault(words, []).append(n)
+    for words, n_cells in found.items():
+        logger.info("%d of %d cells %s", max(n_cells), len(contexts), words)
+
+
+def _followed(fitted: ContextMap, row: Sequence[str], columns: Sequence[str]) -> str:
+    """Return what a cell of some contexts follows that has no map of its own, in words; empty if it has one."""
+    node: TransportMap = fitted
+    for depth, (name, column) in enumerate(zip(row, columns, strict=True)):
+        if not isinstance(node, ContextMap):
+            break
+        outer = f"that of their obs[{columns[depth - 1]!r}]" if depth else "that of all cells"
+        if name not in node.names:
+            if name and node.unseen is not None:
+                return (
+                    f"are of categories of obs[{column!r}] that were not seen: they follow a mixture of those that "
+                    "were, by where their control cells lie"
+                )
+            return f"are of no category of obs[{column!r}] that has a map of its own: they follow {outer}"
+        node = node.maps[node.names.index(name)]
+    return ""
 
 
 def differing(labels: Mapping[str, np.ndarray], control: str) -> tuple[str, str] | None:

@@ -13,7 +13,8 @@ from anndata import AnnData
 from ... import __version__, _keys, _validate, ot
 from ..._digest import digest_of_cells
 from ..._settings import logger
-from ...ot import ChainMap, Problem, Solver, TransportMap, WeightedMap
+from ...ot import ChainMap, ContextMap, Problem, Solver, TransportMap, WeightedMap
+from ...ot._support import Support
 from ...pp import Space
 from ...pp._origin import Origin
 from .weights import cell_weights
@@ -238,7 +239,43 @@ class Fit:
         """Return a map of :meth:`scaled` points as one of the space."""
         if self.feature_weights is None:
             return inner
-        return inner.each(lambda plain: WeightedMap(plain, np.asarray(self.feature_weights)))
+        weights = np.asarray(self.feature_weights)
+        return inner.each(lambda plain: WeightedMap(plain, weights), 1 / np.sqrt(weights))
+
+    def support(self, problem: Problem) -> Support:
+        """Return where the control cells of a problem lie, by the innermost of their contexts."""
+        contexts = problem.source_contexts
+        return Support.around(problem.source, contexts if contexts is None or contexts.ndim == 1 else contexts[:, -1])
+
+    def adapted(self, adata: AnnData, maps: Mapping[str, TransportMap]) -> dict[str, TransportMap]:
+        """Return maps that also know contexts that were not seen, by where their control cells lie.
+
+        All of these in the AnnData are read, of whatever split, so that a cell alone is moved as it is among others.
+
+        Parameters
+        ----------
+        adata
+            The cells.
+        maps
+            Maps of this fit, or of others with the same contexts, by target.
+
+        Raises
+        ------
+        KeyError
+            If a column or the representation is missing.
+        ValueError
+            If the representation of such a cell holds NaN or inf.
+        """
+        rows = self.controls(adata) if self.context else np.empty(0, dtype=int)
+        contexts = self.contexts(adata, rows)
+        adapted = dict(maps)
+        if contexts is None:
+            return adapted
+        for name, fitted in maps.items():
+            if isinstance(fitted, ContextMap) and (strangers := fitted.strangers(contexts)).any():
+                x = Space(adata, self.use_rep, origin=self.origin).read(rows[strangers])
+                adapted[name] = fitted.adapted_to(x, contexts[strangers])
+        return adapted
 
     def problems(
         self,
@@ -383,9 +420,11 @@ class Fit:
         pairs = list(dict.fromkeys(pair for route in routes.values() for pair in route))
         problems = self.problems(adata, pairs, context=context)
         pooled = [problem.pooled for problem in problems]
+        told = self if context is None else replace(self, context=context)
         maps = {}
         for solver in map(ot.SOLVERS.resolve, solvers):
             fits = zip(pairs, ot.fit(problems if solver.contexts else pooled, solver, seed=self.seed), strict=True)
             steps = {pair: self.unscaled(fitted.map) for pair, fitted in fits}
-            maps[solver.name] = {name: chained([steps[pair] for pair in route])[-1] for name, route in routes.items()}
+            routed = {name: chained([steps[pair] for pair in route])[-1] for name, route in routes.items()}
+            maps[solver.name] = told.adapted(adata, routed)
         return maps

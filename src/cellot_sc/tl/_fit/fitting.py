@@ -50,7 +50,8 @@ def fit_and_keep(
 
     out = _validate.writable(adata, copy=copy)
     added = cells.write(out)
-    store.save(out, key_added, store.FittedMaps(fit, dict(maps), store.history_table(dict(histories))))
+    support = None if fit.times is not None else fit.support(problems[0])
+    store.save(out, key_added, store.FittedMaps(fit, dict(maps), store.history_table(dict(histories)), support))
     plural = "s" * (len(solutions) != 1)
     added.append(f"uns[{key_added!r}] with {len(solutions)} {fit.solver} map{plural} on {fit.use_rep!r}")
     order = "" if fit.times is None else f": times {' > '.join([fit.control, *fit.targets])}"

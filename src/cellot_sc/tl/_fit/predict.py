@@ -10,10 +10,17 @@ from anndata import AnnData, concat
 
 from ... import _keys, _validate
 from ..._settings import logger
+from ...ot import ContextMap, TransportMap
+from ...ot._support import Support
 from . import store
 from .contexts import tell_of_strangers
+from .fit import Fit
 
 type CellNames = np.ndarray | pd.Series | pd.Index | Sequence[str] | Sequence[int] | Sequence[bool] | slice | str | int
+
+
+BEYOND = 0.01
+"""Support below which a cell lies beyond those that were learnt from."""
 
 
 @_validate.takes_adata
@@ -24,8 +31,14 @@ def predict(
     key: str = _keys.MODEL,
     cells: CellNames | None = None,
     decode: bool = True,
+    uncertainty: bool = False,
 ) -> AnnData:
     """Predict the treated state of untreated cells.
+
+    A cell is moved by the map of its context, if the maps know contexts. One of a context that was not seen, such as a
+    new patient, is moved as those that were seen do, as far as leaving them out has shown that this holds; where they
+    differ, by how alike their control cells are to those of the new one. All its control cells in the AnnData are read
+    for that, and none of its treated ones.
 
     Parameters
     ----------
@@ -41,6 +54,10 @@ def predict(
         A mask that is a Series is aligned by its index. With ``None``, all control cells.
     decode
         Whether to go back to genes where the representation can (see :func:`cellot_sc.pp.decode`).
+    uncertainty
+        Whether to say how far the mean response of a cell's context may lie from what is predicted: by the error of its
+        estimate, and of contexts that were not seen also by how far seen ones differ, net of noise. It needs maps with
+        contexts.
 
     Returns
     -------
@@ -48,6 +65,9 @@ def predict(
     target, as the value that the observed cells have; ``X`` the predicted expression, or the predicted latent where
     there is no decoder; ``obsm`` holds the predicted latent under the name the map was fitted on. Expression that was
     learnt of a layer is in ``layers``, too, where that of observed cells is: concatenate, and go on with the layer.
+    ``obs["cellot_support"]`` is the share of the control cells learnt from that lie as far from those of other contexts
+    (of other parts of the cells, where there are no contexts) as this cell lies from all: near 0 for a cell unlike any.
+    With ``uncertainty``, ``layers["sd"]`` is a standard deviation for each cell and feature of ``X``.
 
     Raises
     ------
@@ -59,8 +79,8 @@ def predict(
         If ``cells`` is neither a mask nor names nor positions.
     ValueError
         If a target was not fitted, cell names are not unique, a mask is not of these cells, no cell is chosen, or one
-        twice, a chosen cell's representation holds NaN or inf, or the space of the maps has changed since they were
-        fitted.
+        twice, a chosen cell's representation holds NaN or inf, the space of the maps has changed since they were
+        fitted, or they hold no measure of how contexts differ.
 
     Examples
     --------
@@ -80,12 +100,24 @@ def predict(
     names = _validate.some_of(targets, fitted.maps, what="target")
     rows = fit.controls(adata) if cells is None else _validate.cell_positions(adata, cells)
     x, contexts = space.read(rows), fit.contexts(adata, rows)
+    if uncertainty:
+        _check_spread([fitted.maps[name] for name in names], fit)
+    maps = fit.adapted(adata, {name: fitted.maps[name] for name in names})
     tell_of_strangers((fitted.maps[name] for name in names), contexts, fit.context)
+    support = None if fitted.support is None else fitted.support.of(fit.scaled(x))
+    if support is not None and fitted.support is not None:
+        _tell_of_support(adata, fit, fitted.support, support, contexts)
     parts = []
     for name in names:
         obs = adata.obs.iloc[rows].copy()
         obs[fit.label_key] = _validate.relabelled(adata.obs.get(fit.label_key), name, len(obs))
-        parts.append(space.as_adata(fitted.maps[name].transport(x, contexts), obs, decode=decode))
+        if support is not None:
+            obs[_keys.SUPPORT] = support
+        moved = maps[name].transport(x, contexts)
+        part = space.as_adata(moved, obs, decode=decode)
+        if uncertainty:
+            part.layers[_keys.SD] = space.deviations(moved, _spread(maps[name], contexts), decode=decode)
+        parts.append(part)
     if len(parts) == 1:
         predicted = parts[0]
     else:
@@ -95,3 +127,52 @@ def predict(
     what = ", ".join(names) if len(names) <= 5 else f"{len(names)} perturbations"
     logger.info("predicted %d cells of %s", predicted.n_obs, what)
     return predicted
+
+
+def _check_spread(maps: Sequence[TransportMap], fit: Fit) -> None:
+    """Raise :class:`ValueError` unless maps know how far contexts differ."""
+    if not fit.context:
+        raise ValueError(
+            "uncertainty=True needs maps that know how far types or patients differ: fit with context=, such as "
+            'context="patient".'
+        )
+    if any(not isinstance(fitted, ContextMap) or fitted.spread is None for fitted in maps):
+        raise ValueError(
+            f"uncertainty=True: maps of solver {fit.solver!r} do not say how far contexts differ; the default and "
+            "'group_gaussian' do, where some category has control and treated cells."
+        )
+
+
+def _spread(fitted: TransportMap, contexts: np.ndarray | None) -> np.ndarray:
+    assert isinstance(fitted, ContextMap)
+    assert contexts is not None
+    return fitted.deviations(contexts)
+
+
+def _tell_of_support(
+    adata: AnnData, fit: Fit, known: Support, support: np.ndarray, contexts: np.ndarray | None
+) -> None:
+    """Say in the log how many cells lie beyond those that were learnt from, and which contexts do as a whole."""
+    n_beyond = int((support < BEYOND).sum())
+    if n_beyond > max(2 * BEYOND * len(support), 1):
+        logger.warning(
+            "%d of %d cells lie further from the control cells that were learnt from than %.4g %% of these do from "
+            "each other: their predictions are extrapolated (obs[%r])",
+            *(n_beyond, len(support), 100 * (1 - BEYOND), _keys.SUPPORT),
+        )
+    if contexts is None:
+        return
+    controls = fit.controls(adata)
+    every, seen = fit.contexts(adata, controls), fit.parts(adata)[controls] == _keys.TRAIN
+    assert every is not None
+    new = [name for name in np.unique(contexts[:, -1]) if name and not (seen & (every[:, -1] == name)).any()]
+    for name in new:
+        cells = controls[every[:, -1] == name]
+        if not len(cells):
+            continue
+        rank = known.of_context(fit.scaled(fit.space(adata).read(cells)))
+        if rank * (1 + len(known.contexts)) <= 1:
+            logger.warning(
+                "%s %r lies further from the control cells that were learnt from than any of the %d that were seen",
+                *(fit.context[-1], str(name), len(known.contexts)),
+            )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -27,12 +27,13 @@ from ..._states import (
     read_fields,
 )
 from ...ot import SOLVERS, History, TransportMap
+from ...ot._support import Support
 from ...pp._origin import Origin
 from .fit import COUPLINGS, COURSE, PERTURBATIONS, Fit
 
 FORMAT_VERSION = 2
 """Of what is kept: raised when a reader of the old would misread the new."""
-BESIDE = ("format_version", "maps", "history", "origin", "digest")
+BESIDE = ("format_version", "maps", "history", "origin", "digest", "support")
 """What is kept beside the plain fields of the fit."""
 FIELDS: dict[str, Field] = {
     "kind": OneOf((PERTURBATIONS, COURSE, COUPLINGS)),
@@ -67,6 +68,8 @@ class FittedMaps(Mapping[str, TransportMap]):
     history
         Tidy table with columns ``perturbation, step, seconds, metric, value``. The row with metric ``selected`` marks
         the step at which a map was taken.
+    support
+        Where the control cells lie that were learnt from, if it is known.
 
     Examples
     --------
@@ -82,6 +85,11 @@ class FittedMaps(Mapping[str, TransportMap]):
     fit: Fit
     maps: dict[str, TransportMap]
     history: pd.DataFrame
+    support: Support | None = None
+
+    def adapted(self, adata: AnnData) -> FittedMaps:
+        """Return the same maps, and those of contexts that were not seen; see :meth:`.Fit.adapted`."""
+        return replace(self, maps=self.fit.adapted(adata, self.maps))
 
     @property
     def digest(self) -> str:
@@ -138,6 +146,7 @@ def save(adata: AnnData, key: str, fitted: FittedMaps) -> None:
         **({} if fit.origin is None else {"origin": fit.origin.kept()}),
         "maps": {str(i): fitted.maps[name].state() for i, name in enumerate(fit.targets)},
         "history": fitted.history,
+        **({} if fitted.support is None else {"support": fitted.support.state()}),
         "digest": fitted.digest,
     }
 
@@ -193,7 +202,8 @@ def maps(adata: AnnData, key: str = _keys.MODEL) -> FittedMaps:
         SOLVERS.get(fit.solver)
         check_names(stored["maps"], [str(i) for i in range(len(fit.targets))], path="maps")
         maps = {name: TransportMap.from_state(stored["maps"][str(i)]) for i, name in enumerate(fit.targets)}
-        fitted = FittedMaps(fit, maps, stored["history"][HISTORY_COLUMNS])
+        support = Support.read(stored["support"]) if "support" in stored else None
+        fitted = FittedMaps(fit, maps, stored["history"][HISTORY_COLUMNS], support)
         if fitted.digest != stored["digest"]:
             raise ValueError("they, or the order of their targets, have been changed since they were written")
         return fitted

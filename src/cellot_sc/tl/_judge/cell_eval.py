@@ -83,7 +83,7 @@ def export_cell_eval(
     ...     sorted(path.name for path in cs.tl.export_cell_eval(adata, folder))
     ['predicted.h5ad', 'real.h5ad']
     """
-    fitted = store.maps(adata, key)
+    fitted = store.maps(adata, key).adapted(adata)
     fit = fitted.fit
     chosen = _validate.some_of(targets, fitted.maps, what="target")
     path = Path(folder)

@@ -142,7 +142,7 @@ def evaluate(
     >>> scores.pivot_table(index="model", columns="perturbation", values="value").shape
     (4, 2)
     """
-    fitted = store.maps(adata, key)
+    fitted = store.maps(adata, key).adapted(adata)
     fit = fitted.fit
     control, cells = fit.control, fit.space(adata)
     chosen = METRICS.select(metrics)
