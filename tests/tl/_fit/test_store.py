@@ -87,7 +87,7 @@ def test_a_person_can_read_it(fitted: AnnData):
     plain = {
         name: value
         for name, value in kept.items()
-        if name not in ("targets", "maps", "history", "versions", "cells", "origin", "digest")
+        if name not in ("targets", "maps", "history", "versions", "cells", "origin", "digest", "support")
     }
     assert plain == {
         "format_version": 2, "kind": "perturbations", "label_key": "perturbation", "control": "control",
