@@ -14,10 +14,10 @@ from scipy import stats
 from scipy.spatial.distance import cdist
 
 import cellot_sc as cs
+from cellot_sc.metrics._moderated import moderated, t_pvalues
+from cellot_sc.metrics._units import Units, exchange_pvalue, units
 from cellot_sc.ot import Problem, TransportMap
 from cellot_sc.tl._effects.exchanges import costs_after, refitted
-from cellot_sc.tl._effects.moderated import moderated, t_pvalues
-from cellot_sc.tl._effects.units import Units, exchange_pvalue, units
 
 from . import _output
 
@@ -137,7 +137,7 @@ def pvalues(x: np.ndarray, members: Units, *, permute: bool) -> Iterator[tuple[s
     if permute:
         yield "E, permutation of cells", _of_cells(x, treated)
     energy = exchange_pvalue(members.energies(x, flips, seed=0))
-    cost = exchange_pvalue(costs_after(maps, x, members, flips))
+    cost = exchange_pvalue(costs_after(maps, x, None, members, flips))
     yield "E, exact permutation", energy
     yield "cost, exact permutation of refits", cost
     yield BOTH[1], max(energy, cost)

@@ -6,8 +6,9 @@ from anndata import AnnData
 from scipy import stats
 
 import cellot_sc as cs
+from cellot_sc.metrics._moderated import standardised
 from cellot_sc.tl._effects.displacements import Displacements, displacements
-from cellot_sc.tl._effects.null import null, responding, spread, standardised
+from cellot_sc.tl._effects.null import null, responding, spread
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from ... import _defaults, _keys, _progress, _validate
 from ..._settings import logger
 from ...metrics import METRICS, Metric
 from ...metrics._bootstrap import interval
+from ...metrics._units import ALPHA
 from ...ot import SOLVERS, Solver
 from .._fit import store
 from .._fit.contexts import warn_of_composition
@@ -21,7 +22,7 @@ from .._fit.fit import Fit
 from .clouds import MAX_CELLS, Data
 from .judge import EvaluationPlan, Judgement, Setting, discriminate, judge
 from .markers import in_order
-from .scores import Scores, summarise
+from .scores import Scores, UnitTest, summarise
 from .summarize import summarize_scores
 
 SPACES = ("latent", "genes")
@@ -29,6 +30,7 @@ COLUMNS = [
     *("model", "metric", "perturbation", "group", "split", "seed"),
     *("n_features", "n_cells", "value", "ci_low", "ci_high"),
 ]
+OF_UNITS = UnitTest._fields
 
 
 @_validate.takes_adata
@@ -161,7 +163,7 @@ def evaluate(
     parts = fit.parts(adata)
     groups = None
     if groupby is not None:
-        groups = _validate.group_labels(adata, groupby, reserved=(_keys.ALL, _keys.MEAN, _keys.WORST))
+        groups = _validate.group_labels(adata, groupby, reserved=(_keys.ALL, _keys.EQUAL, _keys.MEAN, _keys.WORST))
     over_perturbations = unit is not None and unit == fit.label_key
     if over_perturbations:
         _validate.not_summary(names, (_keys.MEAN,), what=f"unit {unit!r}")
@@ -191,7 +193,9 @@ def evaluate(
     maps = {fit.solver: fitted.maps} | fit.refit(adata, others, judgeable, context=context)
     view = cells.view if decoded or cells.is_expression else np.asarray
     contexts = replace(fit, context=context).contexts(adata)
-    data = Data(x, labels, parts, control, split, groups, contexts, units, view)
+    # in time, kinds turn into each other: their shares are part of what is predicted
+    kinds = None if not context else groups if groups is not None else _validate.group_labels(adata, context[0])
+    data = Data(x, labels, parts, control, split, groups, kinds, contexts, units, view)
     expression = None if marker_sizes is None else cells.observed()
     plan = EvaluationPlan(chosen, marker_sizes, cell_sizes, n_boot, seed)
     judgements: dict[str, Judgement] = {}
@@ -205,7 +209,10 @@ def evaluate(
             judgements[name] = judge(data, plan, name, target_maps, markers)
             progress(len(judgements), len(judgeable), {})
     discriminate(judgements, chosen, n_boot)
-    table = _scored(judgements, chosen).assign(split=split, seed=fit.seed)[COLUMNS]
+    columns = COLUMNS if units is None else [*COLUMNS, *OF_UNITS]
+    table = _scored(judgements, chosen).assign(split=split, seed=fit.seed)[columns]
+    if units is not None:
+        _tell_untestable(table, unit)
     logger.info("evaluated %d perturbations on split %r: %d models", len(judgeable), split, len(maps) + 1)
     if over_perturbations:
         means = summarize_scores(table, _keys.PERTURBATION, n_boot=n_boot, seed=seed).assign(seed=fit.seed)
@@ -299,6 +306,20 @@ def _judgeable(counts: dict[str, int], control: str, split: str, cell_sizes: lis
     return judgeable
 
 
+def _tell_untestable(table: pd.DataFrame, unit: str | None) -> None:
+    """Say in the log, once, where there are too few units for any p-value."""
+    compared = table.dropna(subset="p_min").drop_duplicates(["perturbation", "group", "n_features"])
+    missing = compared[compared["p_min"] >= ALPHA]
+    if len(missing):
+        least, most = int(missing["n_units"].min()), int(missing["n_units"].max())
+        logger.warning(
+            "%s units of obs[%r] cannot tell predicted from observed cells: no p-value could be below %.2g, and those "
+            "of %d of %d comparisons are missing",
+            *(least if least == most else f"{least} to {most}", unit, missing["p_min"].min()),
+            *(len(missing), len(compared)),
+        )
+
+
 def _scored(judgements: dict[str, Judgement], metrics: list[Metric]) -> pd.DataFrame:
     """Return the scores of all perturbations as rows."""
     tables = [
@@ -316,10 +337,10 @@ def _table(scores: dict[str, Scores], setting: Setting, metrics: list[Metric]) -
         [
             (
                 *(model, name, group, setting.n_features, setting.n_sampled or score.n_cells),
-                *(score.value, *interval(score.resamples)),
+                *(score.value, *interval(score.resamples), *score.test),
             )
             for group, group_scores in scores.items()
             for (model, name), score in group_scores.items()
         ],
-        columns=["model", "metric", "group", "n_features", "n_cells", "value", "ci_low", "ci_high"],
+        columns=["model", "metric", "group", "n_features", "n_cells", "value", "ci_low", "ci_high", *OF_UNITS],
     )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from cellot_sc.tl._effects.moderated import moderated, t_pvalues
+from cellot_sc.metrics._moderated import moderated, t_pvalues
 
 
 def test_prior_is_found():
