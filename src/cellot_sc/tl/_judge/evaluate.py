@@ -74,7 +74,8 @@ def evaluate(
         Which cells to judge by: ``"test"``, ``"ood"``, ``"valid"`` or ``"train"``.
     groupby
         Column of ``obs``, such as the cell type: scores within each of its categories are added, for those with at
-        least 10 control and 10 treated cells, and their ``mean`` and the ``worst`` of them.
+        least 10 control and 10 treated cells, their ``mean`` and the ``worst`` of them, and scores of all cells with
+        ``equal`` composition.
     metrics
         Names in :data:`cellot_sc.metrics.METRICS`, or any :class:`cellot_sc.metrics.Metric`. Of the MMD, ``"mmd"`` is
         unbiased with the bandwidths of :func:`cellot_sc.metrics.median_gammas`, ``"legacy_mmd"`` and
@@ -98,8 +99,9 @@ def evaluate(
         10 samples without replacement, the interval their central 95 %. With ``None``, all cells.
     unit
         Column of ``obs`` whose categories are resampled as wholes, such as the patient, for intervals that hold for
-        other patients. With the column of the perturbations, rows with the mean over perturbations are added, whose
-        interval is over resampled perturbations. With ``None``, single cells are resampled.
+        other patients, and exchanged as wholes, for p-values of the energy distance. With the column of the
+        perturbations, rows with the mean over perturbations are added, whose interval is over resampled perturbations.
+        With ``None``, single cells are resampled.
     n_boot
         Number of resamples behind the intervals, 100,000 at most; 0 for none. All models share their resamples.
     seed
@@ -114,7 +116,10 @@ def evaluate(
       (identity - observed): 0 is no better than no effect, 1 is as good as the data allow; NaN where ``observed`` is
       no better than ``identity``. Its ``mean`` is the fraction of mean distances, its ``worst`` the least fraction.
     - ``perturbation``, ``split``: what was predicted, and on which cells.
-    - ``group``: ``all`` cells, a category of ``groupby``, ``mean`` or ``worst``.
+    - ``group``: ``all`` cells, a category of ``groupby``, ``mean`` or ``worst``. Where there is ``groupby``, or the fit
+      has contexts, also ``equal``: all cells once more, but with treated cells drawn so that every category (of
+      ``groupby``, else of the first context) has the share that it has of the control cells, lest a change of abundance
+      count as a response. Categories that cannot be scored are left out there, and a line in the log says so.
     - ``seed``: that of the fit. The tables of several fits are concatenated to have seeds as rows;
       :func:`cellot_sc.tl.summarize_scores` averages them.
     - ``n_features``: number of features compared, that is of markers where there are.
@@ -124,6 +129,15 @@ def evaluate(
       for metrics that copies of cells would bias (kNN enrichment), that are slow (the transport ones), or that compare
       perturbations (discrimination).
 
+    With ``unit``, there are:
+
+    - ``pvalue``: of the energy distance of all cells or a group, whether the prediction can be told from the observed
+      cells. For ``identity``, that is whether there is any effect. NaN for other metrics, ``observed``, and groups that
+      sum up others or were drawn.
+    - ``n_units``: number of units that exchange; those count that have at least 10 cells.
+    - ``p_min``: the smallest p-value that there could have been. Where it is not below .05, the p-value is NaN, and a
+      line in the log says so: three animals cannot tell.
+
     Raises
     ------
     KeyError
@@ -132,6 +146,21 @@ def evaluate(
         If a target was not fitted, a metric, space, baseline or split is unknown, the split has no control or no
         treated cells or fewer than are to be sampled, markers are wanted of what are no genes, there are fewer than two
         perturbations to tell apart or two units to resample, or a number is out of its range.
+
+    Notes
+    -----
+    Cells of one patient are alike, and are no replicates. The test is by exact permutation: the energy distance between
+    predicted and observed cells, every unit counting alike, is compared with what it is after exchanging them for whole
+    units, in all ways or in 128 at random. A predicted cell belongs to the unit of the control cell that it was made
+    from. If any unit has at least 10 cells of both, predicted and observed cells of a unit are exchanged with each
+    other (and units with one kind only do not count); if none has, whole animals of the one side with those of the
+    other.
+
+    Of ``identity``, the control and treated cells are exchanged, and nothing is fitted: the p-value is valid however
+    few units there are. Of a map, it is about this map on these units. All its predictions share its error, so that
+    they differ from the observed cells in all units alike if it is wrong: a small p-value says that this map is wrong,
+    not that the solver would be with other patients to learn from, and a large one that these units cannot tell, not
+    that the map is right. Units that the map was fitted to agree with it better than others do.
 
     Examples
     --------
