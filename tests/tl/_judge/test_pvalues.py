@@ -99,9 +99,9 @@ def test_of_the_energy_distance_in_all_cells_and_in_groups(donors: AnnData, capl
     assert of_units[tested].notna().all(axis=None) and of_units[~tested].isna().all(axis=None)
     rows = table[tested].set_index(["perturbation", "model", "group"])
     assert (rows.xs("all", level="group")["n_units"] == 8).all() and (rows["p_min"] == 1 / 128).all()
-    assert rows.loc[("drug_a", "identity", "all"), "pvalue"] == 1 / 128
-    assert rows.loc[("drug_b", "identity", "all"), "pvalue"] > ALPHA
-    assert rows.loc[("drug_b", "mean_shift", "all"), "pvalue"] > ALPHA
+    pvalues: Any = rows["pvalue"].to_dict()
+    assert pvalues["drug_a", "identity", "all"] == 1 / 128
+    assert min(pvalues["drug_b", model, "all"] for model in ("identity", "mean_shift")) > ALPHA
     assert "cannot tell" not in caplog.text
     assert "pvalue" not in cs.tl.summarize_scores(table)
     other = cs.tl.evaluate(donors, metrics="l2_means", **options)
