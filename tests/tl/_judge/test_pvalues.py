@@ -117,3 +117,13 @@ def test_one_line_says_that_few_units_cannot_tell(donors: AnnData, caplog: pytes
     [line] = [record.message for record in caplog.records if "cannot tell" in record.message]
     assert line.startswith("3 units of obs['patient'] cannot tell predicted from observed cells: no p-value could be")
     assert "below 0.25, and those of 2 of 2 comparisons are missing" in line
+
+
+def test_animals_of_one_condition_are_exchanged_with_those_of_the_other() -> None:
+    adata = cs.datasets.simulate(2000, 40, n_cell_types=1, n_patients=12, nested_patients=True, seed=1)
+    cs.pp.split(adata, test_fraction=0.5, stratify_by="patient")
+    cs.tl.cellot(adata, solver="mean_shift", use_rep="X")
+    options: Any = {"unit": "patient", "metrics": "energy_distance", "baselines": "mean_shift", "n_boot": 0}
+    rows = cs.tl.evaluate(adata, **options).dropna(subset="p_min").set_index(["perturbation", "model"])
+    assert (rows["n_units"] == 8).all() and rows["p_min"].to_numpy() == pytest.approx(1 / 35)
+    assert rows.loc[("drug_a", "identity"), "pvalue"] == pytest.approx(1 / 35)
