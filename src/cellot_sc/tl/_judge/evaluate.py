@@ -157,10 +157,12 @@ def evaluate(
     other.
 
     Of ``identity``, the control and treated cells are exchanged, and nothing is fitted: the p-value is valid however
-    few units there are. Of a map, it is about this map on these units. All its predictions share its error, so that
-    they differ from the observed cells in all units alike if it is wrong: a small p-value says that this map is wrong,
-    not that the solver would be with other patients to learn from, and a large one that these units cannot tell, not
-    that the map is right. Units that the map was fitted to agree with it better than others do.
+    few units there are. The null is no effect in any unit, on abundance neither; where patients respond each in their
+    own way, treated patients spread further, and that is an effect. Of a map, the p-value is about this map on these
+    units. All its predictions share its error, so that they differ from the observed cells in all units alike if it is
+    wrong: a small p-value says that this map is wrong, not that the solver would be with other patients to learn from
+    (Gaussian maps of 8 simulated donors are told from 8 others in two of five cases), and a large one that these units
+    cannot tell, not that the map is right. Units that the map was fitted to agree with it better than others do.
 
     Examples
     --------
