@@ -80,7 +80,7 @@ def run(argv: Sequence[str]) -> int:
         f"{given.null:,} experiments without an effect and {given.shifted:,} with a shift of two donor standard "
         f"deviations in half of {given.features} features; {given.cells} cells per unit and condition, Gaussian maps. "
         "Donors differ in where their cells lie, in how far these spread and, paired, in their response (nested "
-        "animals do not respond on their own). Responses of their own spread treated donors further than control donors, "
+        "animals do not respond on their own). Responses of their own spread treated donors further than control ones, "
         "which E sees. Features: mean over features, over shifted ones for power. Allowed: "
         f"{MOST:g} without an effect, {LEAST_POWER:g} of the power of the plain t-test (single numbers with 4 + 4 are "
         f"shown only). Permutations of cells: {PERMUTED} experiments."
