@@ -14,10 +14,10 @@ from scipy import stats
 from scipy.spatial.distance import cdist
 
 import cellot_sc as cs
-from cellot_sc.ot import Problem, TransportMap
+from cellot_sc.metrics._moderated import moderated, t_pvalues
+from cellot_sc.metrics._units import Units, exchange_pvalue, units
+from cellot_sc.ot import Problem, TransportMap, fit
 from cellot_sc.tl._effects.exchanges import costs_after, refitted
-from cellot_sc.tl._effects.moderated import moderated, t_pvalues
-from cellot_sc.tl._effects.units import Units, exchange_pvalue, units
 
 from . import _output
 
@@ -25,6 +25,8 @@ LEVEL, MOST, LEAST_POWER = 0.05, 0.062, 0.8
 """Level of the tests, rejections that are allowed without an effect, and power relative to a plain t-test."""
 BOTH = ("features, moderated t and refits", "cost and E, exact permutation")
 """The tests that the package calls effects by."""
+ENERGY = "E, exact permutation"
+"""The test that an evaluation gives of no effect."""
 PLAIN = "features, plain t-test of unit means"
 PERMUTED = 100
 """Experiments, and permutations in each, of the slow test over cells."""
@@ -54,6 +56,7 @@ def run(argv: Sequence[str]) -> int:
     parser.add_argument("--shifted", type=int, default=300, help="experiments with one")
     parser.add_argument("--cells", type=int, default=50, help="of each unit and condition")
     parser.add_argument("--features", type=int, default=12, help="of which half are shifted")
+    parser.add_argument("--predictions", type=int, default=500, help="experiments with predictions of a Gaussian map")
     parser.add_argument("--default", type=int, default=20, help="experiments with the default solver")
     given = parser.parse_args(argv)
     rows = []
@@ -62,20 +65,23 @@ def run(argv: Sequence[str]) -> int:
         plain = shifted[PLAIN]
         for test, level in null.items():
             ratio = shifted[test] / plain
-            needed = test == BOTH[0] or (test == BOTH[1] and design.demanding)
+            needed = test == BOTH[0] or (test in (BOTH[1], ENERGY) and design.demanding)
             ok = level <= MOST and (ratio >= LEAST_POWER or not needed)
-            verdict = ("yes" if ok else "no") if test in BOTH else "-"
+            verdict = ("yes" if ok else "no") if test in (*BOTH, ENERGY) else "-"
             row = {"units": design.name, "test": test, "rejections without an effect": level}
             rows.append(row | {"power": shifted[test], "of the t-test's": ratio, "holds": verdict})
         print(f"{design.name}: done", flush=True)
     table, tables = pd.DataFrame(rows), {}
+    if given.predictions:
+        tables["E of predictions to observed cells, rejections at .05"] = _predictions(given)
     if given.default:
         tables["The default solver, rejections at .05"] = _default_solver(given)
     notes = [
         f"{given.null:,} experiments without an effect and {given.shifted:,} with a shift of two donor standard "
         f"deviations in half of {given.features} features; {given.cells} cells per unit and condition, Gaussian maps. "
         "Donors differ in where their cells lie, in how far these spread and, paired, in their response (nested "
-        "animals do not respond on their own). Features: mean over features, over shifted ones for power. Allowed: "
+        "animals do not respond on their own). Responses of their own spread treated donors further than control ones, "
+        "which E sees. Features: mean over features, over shifted ones for power. Allowed: "
         f"{MOST:g} without an effect, {LEAST_POWER:g} of the power of the plain t-test (single numbers with 4 + 4 are "
         f"shown only). Permutations of cells: {PERMUTED} experiments."
     ]
@@ -137,8 +143,8 @@ def pvalues(x: np.ndarray, members: Units, *, permute: bool) -> Iterator[tuple[s
     if permute:
         yield "E, permutation of cells", _of_cells(x, treated)
     energy = exchange_pvalue(members.energies(x, flips, seed=0))
-    cost = exchange_pvalue(costs_after(maps, x, members, flips))
-    yield "E, exact permutation", energy
+    cost = exchange_pvalue(costs_after(maps, x, None, members, flips))
+    yield ENERGY, energy
     yield "cost, exact permutation of refits", cost
     yield BOTH[1], max(energy, cost)
 
@@ -147,6 +153,35 @@ def shift(fitted: TransportMap, x: np.ndarray) -> np.ndarray:
     """Return the mean displacement."""
     moved: np.ndarray = (fitted.transport(x) - x).mean(axis=0, dtype=np.float64)
     return moved
+
+
+def _predictions(given: argparse.Namespace) -> pd.DataFrame:
+    """Return how often predictions of a map are told from observed cells, as the evaluation does, with an effect."""
+    rows = []
+    for design in DESIGNS:
+        n, half = design.n_control, given.cells // 2
+        twice = design._replace(n_control=2 * n, n_treated=2 * n)
+        names = np.concatenate([np.arange(n), np.arange(n) + (0 if design.paired else n)]).astype(str)
+        rejected = []
+        for seed in range(given.predictions):
+            x, _ = experiment(twice, given.cells, given.features, 2.0, np.random.default_rng([seed, 2]))
+            cells = x.reshape(2, 2 * n, given.cells, -1)
+            # half of the cells of the units that are judged, or all cells of as many other units
+            judged, pvalues = cells[:, :n, half:], []
+            treated = np.repeat([False, True], judged[0].size // judged.shape[-1])
+            members = units(np.repeat(names, judged.shape[2]), treated)
+            flips = members.exchanges(seed=0)
+            control, observed = judged.reshape(2, -1, judged.shape[-1])
+            fits = [of.reshape(2, -1, x.shape[1]) for of in (cells[:, :n, :half], cells[:, n:])]
+            maps = [fit([Problem(*of)], "gaussian")[0].map for of in fits]
+            for predicted in (control, *(fitted.transport(control) for fitted in maps)):
+                energies = members.energies(np.concatenate([predicted, observed]), flips, seed=0)
+                pvalues.append(exchange_pvalue(energies))
+            rejected.append(np.array(pvalues) < LEVEL)
+        none, same, others = np.mean(rejected, axis=0)
+        row = {"units": design.name, "experiments": given.predictions, "no effect": none}
+        rows.append(row | {"Gaussian map of the same units": same, "Gaussian map of other units": others})
+    return pd.DataFrame(rows)
 
 
 def _default_solver(given: argparse.Namespace) -> pd.DataFrame:

@@ -27,6 +27,8 @@ FIGURE_METRICS = ("energy_distance", "mmd", "pearson_delta")
 """Metrics of the report's figure; its table has all."""
 SUMMARY_METRIC = "energy_distance"
 """Metric of the report's sentences."""
+TESTED_METRIC = "energy_distance"
+"""Metric that the evaluation tests by exchanges of whole units."""
 PUBLISHED_METRICS = (
     *("legacy_mmd", "l2_means", "l2_stds", "r_means", "r2_means", "correlation_distance"),
     *("knn_enrichment_50", "knn_enrichment_100"),

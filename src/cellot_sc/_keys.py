@@ -35,6 +35,8 @@ SIMULATION: Final = "simulation"
 
 ALL: Final = "all"
 """In tables, the group of all cells, and what stands for all of anything else."""
+EQUAL: Final = "equal"
+"""All cells once more, every group having the share of treated cells that it has of control cells."""
 MEAN: Final = "mean"
 """The mean over groups, or over perturbations."""
 WORST: Final = "worst"

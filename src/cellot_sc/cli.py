@@ -258,7 +258,9 @@ def evaluate(
     ] = None,
     unit: Annotated[
         str | None,
-        typer.Option(metavar="COLUMN", help="Column of obs, such as the patient, to resample as wholes. [cells]"),
+        typer.Option(
+            metavar="COLUMN", help="Column of obs, such as the patient, to resample and test as wholes. [cells]"
+        ),
     ] = None,
     n_boot: Annotated[int, typer.Option(metavar="N", help="Resamples behind the intervals.")] = 200,
     seed: Seed = 0,

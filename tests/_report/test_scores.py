@@ -24,7 +24,7 @@ def test_table_has_every_score_beside_the_baselines(page: Any, report: _report.R
     metrics = [name for name in report.scores["metric"].unique() if not name.endswith("gap_closed")]
     names = ("drug <b>&amp;</b>", "drug_b")
     assert {tuple(row[:3]) for row in rows} == {
-        (name, group, metric) for name in names for group in ("all", "mean", "worst") for metric in metrics
+        (name, group, metric) for name in names for group in ("all", "equal", "mean", "worst") for metric in metrics
     }
     table = report.scores.set_index(["perturbation", "group", "metric", "model"])["value"]
     for row in rows:
@@ -84,6 +84,12 @@ class TestSummary:
         assert text.startswith("<p>3 of 7 perturbations have an effect")
         assert "the median prediction closes <strong>50\N{NO-BREAK SPACE}%</strong>" in text
         assert text.count("<li>") == 7 and text.index("<details>") < text.index("<li>")
+
+    def test_equal_composition(self) -> None:
+        pooled = self.scores((2.0, 1.5), 0.1, 0.95)
+        text = _scores.summary(pd.concat([pooled, self.scores((2.0, 1.5), 0.1, 0.6).assign(group="equal")]), "mine")
+        assert ", <strong>60\N{NO-BREAK SPACE}%</strong> where groups have equal shares on both sides" in text
+        assert "equal shares" not in _scores.summary(pooled, "mine")
 
     def test_without_intervals(self) -> None:
         table = self.scores((2.0, 1.5), 0.1, 0.95).assign(ci_low=np.nan, ci_high=np.nan)

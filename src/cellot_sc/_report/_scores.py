@@ -17,7 +17,7 @@ from ..tl._fit.contexts import differing
 from ._items import Item, figure_of
 from ._table import Cell, interval, percent, render
 
-GROUPS = (_keys.ALL, _keys.MEAN, _keys.WORST)
+GROUPS = (_keys.ALL, _keys.EQUAL, _keys.MEAN, _keys.WORST)
 MANY = 6
 """Of more perturbations than this, a summary has one sentence."""
 
@@ -85,8 +85,9 @@ def draw(
         Item(
             "scores",
             "All scores",
-            "Every score beside the baselines, with its 95 % interval: of all cells, and where there are groups, the "
-            "mean over them and the worst of them. The fitted model is shaded; bold is the best prediction.",
+            "Every score beside the baselines, with its 95 % interval: of all cells, and where there are groups, with "
+            "equal composition (treated cells drawn so that each group has its share of the control cells), the mean "
+            "over groups and the worst of them. The fitted model is shaded; bold is the best prediction.",
             table=_table(scores, metrics, solver),
             note="“Gap closed” is how far the fitted model goes from no effect (0 %; less is worse than assuming "
             "none) to what the data allow (100 %; more is chance).",
@@ -160,6 +161,8 @@ def _closing(begin: str, scores: pd.DataFrame, names: Sequence[object], solver: 
     """Return how much of the distance to treated cells predictions close, the median over several perturbations."""
     own, others = _closed(scores, names, _keys.ALL, solver)
     text = f"{begin} {own} of the distance between control and treated cells{others}"
+    if ((scores["group"] == _keys.EQUAL) & scores["perturbation"].isin(names)).any():
+        text += f", {_closed(scores, names, _keys.EQUAL, solver)[0]} where groups have equal shares on both sides"
     if grouped:
         text += "; within groups of cells {}{}".format(*_closed(scores, names, _keys.MEAN, solver))
     return text

@@ -51,7 +51,8 @@ def evaluation(
         Metrics to show: their names, or the :class:`cellot_sc.metrics.Metric` itself of one that is not registered.
         With ``None``, all but the fractions of the gap closed.
     group
-        Cells to show the scores of: ``"all"``, a group, or ``"mean"`` or ``"worst"`` of the groups.
+        Cells to show the scores of: ``"all"``, all with ``"equal"`` composition, a group, or ``"mean"`` or ``"worst"``
+        of the groups.
     x
         Column with the number to draw the scores against, such as ``"n_features"`` or ``"n_cells"``; with ``None``,
         a row per perturbation.

@@ -5,11 +5,11 @@ import pytest
 from anndata import AnnData
 
 import cellot_sc as cs
+from cellot_sc.metrics._units import units
 from cellot_sc.ot import Problem
 from cellot_sc.tl._effects.displacements import displacements
 from cellot_sc.tl._effects.exchanges import costs_after, exchange_null, exchanged, refitted
 from cellot_sc.tl._effects.null import spread
-from cellot_sc.tl._effects.units import units
 
 
 def test_whole_units_change_sides_with_their_weights():

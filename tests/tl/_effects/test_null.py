@@ -7,7 +7,7 @@ from scipy import stats
 
 import cellot_sc as cs
 from cellot_sc.tl._effects.displacements import Displacements, displacements
-from cellot_sc.tl._effects.null import null, responding, spread, standardised
+from cellot_sc.tl._effects.null import null, responding, spread
 
 
 @pytest.fixture(scope="module")
@@ -88,11 +88,6 @@ def test_without_the_cells_of_the_fit(fitted: AnnData):
     held_out = fitted[fitted.obs["split"] == "test"].copy()
     with pytest.raises(ValueError, match="control 'control' has 0 train cells"):
         null(displacements(held_out, "cellot"), seed=0)
-
-
-def test_standardised():
-    effect, se = np.array([-1.0, 0.0, 2.0]), np.array([0.5, 0.0, 0.0])
-    assert standardised(effect, se).tolist() == [2.0, 0.0, np.inf]
 
 
 def test_responding_is_the_procedure_of_benjamini_and_hochberg(moves: Displacements):

@@ -15,7 +15,7 @@ def data(split: str, kinds: np.ndarray | None = None) -> Data:
     x = np.arange(4 * N * 3, dtype=np.float32).reshape(4 * N, 3)
     labels = np.tile(np.repeat(np.array(["control", "drug"], dtype=object), N), 2)
     parts = np.repeat(np.array(["train", split], dtype=object), 2 * N)
-    return Data(x, labels, parts, "control", split, kinds, None, None, np.asarray)
+    return Data(x, labels, parts, "control", split, kinds, None, None, None, np.asarray)
 
 
 def clouds(cells: Data, members: np.ndarray | None = None) -> GroupClouds:

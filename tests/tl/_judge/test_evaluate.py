@@ -57,7 +57,7 @@ def test_table_is_tidy(fitted: AnnData, scores: pd.DataFrame):
     assert set(scores["model"]) == {"mean_shift", "identity", *baselines, "observed"}
     assert set(scores["perturbation"]) == {"drug_a", "drug_b"}
     types = set(fitted.obs["cell_type"])
-    assert set(scores["group"]) <= {"all", "mean", "worst"} | types
+    assert set(scores["group"]) == {"all", "equal", "mean", "worst"} | types
     assert set(scores["split"]) == {"test"}
     assert set(scores["n_features"]) == {8}
     assert set(scores["seed"]) == {7}
@@ -142,7 +142,7 @@ def test_a_right_map_closes_the_gap():
 
 def test_groups(fitted: AnnData, scores: pd.DataFrame):
     by_group = scores[(scores["metric"] == "energy_distance") & (scores["perturbation"] == "drug_a")]
-    types = sorted(set(by_group["group"]) - {"all", "mean", "worst"})
+    types = sorted(set(by_group["group"]) - {"all", "equal", "mean", "worst"})
     assert len(types) >= 2
     for model in ("identity", "gaussian"):
         values = by_group[by_group["model"] == model].set_index("group")["value"]
@@ -298,7 +298,11 @@ def test_solver_of_a_baseline_is_that_of_a_fit(fitted: AnnData):
 
 def test_units_are_resampled(fitted: AnnData, scores: pd.DataFrame):
     table = cs.tl.evaluate(fitted, metrics=METRICS, groupby="cell_type", unit="patient", n_boot=50)
-    pd.testing.assert_frame_equal(table.drop(columns=["ci_low", "ci_high"]), scores.drop(columns=["ci_low", "ci_high"]))
+    of_units = ["pvalue", "n_units", "p_min"]
+    assert list(table.columns) == [*scores.columns, *of_units]
+    pd.testing.assert_frame_equal(
+        table.drop(columns=["ci_low", "ci_high", *of_units]), scores.drop(columns=["ci_low", "ci_high"])
+    )
     rows = table[table["metric"].isin(METRICS) & (table["group"] == "all")]
     assert rows[["ci_low", "ci_high"]].notna().all(axis=None)
     assert (rows["ci_low"] < rows["ci_high"]).all()

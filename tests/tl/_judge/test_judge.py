@@ -59,7 +59,7 @@ class TestDiscrimination:
         adata = adata[~gone].copy()
         table = cs.tl.evaluate(adata, split="ood", metrics="discrimination_l2", groupby="type", n_boot=3)
         counts = table[table["model"] == "mean_shift"].groupby("group")["perturbation"].nunique()
-        assert counts.to_dict() == {"all": 5, "common": 5, "mean": 5, "rare": 4, "worst": 5}
+        assert counts.to_dict() == {"all": 5, "common": 5, "equal": 4, "mean": 5, "rare": 4, "worst": 5}
         observed = table[(table["model"] == "observed") & (table["group"] == "all")]
         assert (observed["value"] > 0.9).all()
         by_group = table[(table["model"] == "mean_shift") & (table["perturbation"] == "p0")].set_index("group")["value"]

@@ -10,11 +10,11 @@ import numpy as np
 
 from ... import _keys
 from ..._settings import logger
+from ...metrics._units import Units, units
 from ...ot import Problem, TransportMap, fit
 from .._fit.fit import CLOUDS
 from .displacements import Displacements
 from .null import Null, solvers_of, stand_ins
-from .units import Units, units
 
 
 class Exchanges(NamedTuple):

@@ -202,17 +202,6 @@ def spread(
     return cell_spread, dict(zip(groups, group_spread, strict=True))
 
 
-def standardised(effect: np.ndarray, se: np.ndarray) -> np.ndarray:
-    """Return ``|effect| / se``: 0 where there is no effect, infinite where only the error is zero."""
-    size = np.abs(effect)
-    return np.divide(size, se, out=np.where(size > 0, np.inf, 0.0).astype(size.dtype), where=se > 0)
-
-
-def pvalues(z: np.ndarray, df: float) -> np.ndarray:
-    """Return two-sided p-values of effects standardised by an error with so many degrees of freedom."""
-    return 2 * stats.t.sf(z, df)
-
-
 def responding(z: np.ndarray, null_maps: Null) -> np.ndarray:
     """Return which cells respond, at a false discovery rate among the cells, feature by feature.
 

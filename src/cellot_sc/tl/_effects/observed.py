@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import stats
 
-from .units import Units
+from ...metrics._units import Units
 
 MIN_CELLS = 10
 """Observed effects are tested where a group has at least this many control and this many treated cells."""

@@ -9,8 +9,9 @@ from anndata import AnnData
 
 from ... import _keys, _validate
 from ..._settings import logger
+from ...metrics._moderated import pvalues, standardised
 from .displacements import displacements
-from .null import null, pvalues, responding, spread, standardised
+from .null import null, responding, spread
 
 
 @_validate.takes_adata

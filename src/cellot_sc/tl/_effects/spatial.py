@@ -12,8 +12,9 @@ from scipy import stats
 
 from ... import _keys, _validate
 from ..._settings import logger
+from ...metrics._moderated import pvalues, standardised
 from .displacements import displacements, largest
-from .null import null, pvalues, responding, spread, standardised
+from .null import null, responding, spread
 
 N_CHANGED = 20
 """Features that are looked at if none is named."""

@@ -12,13 +12,13 @@ from scipy import stats
 
 from ... import _keys, _validate
 from ..._settings import logger
+from ...metrics._moderated import moderated, pvalues, standardised
+from ...metrics._units import units
 from .displacements import Displacements, displacements
 from .exchanges import exchange_null
 from .groups import masks
-from .moderated import moderated
-from .null import Null, null, pvalues, responding, spread, standardised
+from .null import Null, null, responding, spread
 from .observed import MIN_CELLS, Observed, compare, compare_units, sample, squared_errors
-from .units import units
 
 
 @_validate.takes_adata

@@ -12,12 +12,12 @@ from anndata import AnnData
 from ... import _keys, _validate
 from ..._settings import logger
 from ...metrics._bootstrap import interval, resample_counts, unit_draws
+from ...metrics._units import ALPHA, exchange_pvalue, units
 from .displacements import Displacements, displacements
 from .exchanges import Exchanges, costs_after, exchange_null
 from .groups import masks
 from .null import Null, null
 from .observed import MIN_CELLS
-from .units import ALPHA, exchange_pvalue, units
 
 COLUMNS = ["perturbation", "group", "cost", "distance", "ci_low", "ci_high", "null", "n_cells"]
 OF_UNITS = ["pvalue", "n_units", "p_min"]

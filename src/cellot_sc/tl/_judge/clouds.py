@@ -37,6 +37,8 @@ class Data:
         The split that is judged.
     groups
         Group of every cell, empty where it has none, or ``None``.
+    kinds
+        Category of every cell that is to have equal shares on both sides, likewise, or ``None`` if none is.
     contexts
         Context of every cell that the maps know, if any; see :meth:`.Fit.contexts`.
     units
@@ -51,6 +53,7 @@ class Data:
     control: str
     split: str
     groups: np.ndarray | None
+    kinds: np.ndarray | None
     contexts: np.ndarray | None
     units: np.ndarray | None
     view: Callable[[np.ndarray], np.ndarray]
@@ -76,8 +79,8 @@ class GroupClouds(NamedTuple):
     stand_in: Cloud | None
     """Treated train cells; ``None`` where the observed cells are halved instead."""
     halves: list[tuple[np.ndarray, np.ndarray]]
-    whole_units: bool
-    """Whether whole units are resampled."""
+    units: tuple[np.ndarray, np.ndarray] | None
+    """Unit of every control and every observed cell, if whole units are resampled."""
 
     @property
     def models(self) -> dict[str, Cloud]:
@@ -120,6 +123,7 @@ class GroupClouds(NamedTuple):
             predictions={model: some(predicted, start) for model, predicted in self.predictions.items()},
             stand_in=some(others, rng.choice(len(others.cells), n, replace=False) if enough else slice(0)),
             halves=[],
+            units=None if self.units is None else (self.units[0][start], self.units[1][order[:n]]),
         )
 
 
@@ -186,4 +190,5 @@ def gather(
     predictions = {
         model: Cloud(data.view(fitted.transport(start, contexts)), control.counts) for model, fitted in maps.items()
     }
-    return GroupClouds(control, observed, predictions, stand_in, halves, resamples.whole_units)
+    units = None if data.units is None else (data.units[source], data.units[treated])
+    return GroupClouds(control, observed, predictions, stand_in, halves, units)

@@ -14,6 +14,7 @@ from ... import _defaults, _keys, _progress, _validate
 from ..._settings import logger
 from ...metrics import METRICS, Metric
 from ...metrics._bootstrap import interval
+from ...metrics._units import ALPHA
 from ...ot import SOLVERS, Solver
 from .._fit import store
 from .._fit.contexts import warn_of_composition
@@ -21,7 +22,7 @@ from .._fit.fit import Fit
 from .clouds import MAX_CELLS, Data
 from .judge import EvaluationPlan, Judgement, Setting, discriminate, judge
 from .markers import in_order
-from .scores import Scores, summarise
+from .scores import Scores, UnitTest, summarise
 from .summarize import summarize_scores
 
 SPACES = ("latent", "genes")
@@ -29,6 +30,7 @@ COLUMNS = [
     *("model", "metric", "perturbation", "group", "split", "seed"),
     *("n_features", "n_cells", "value", "ci_low", "ci_high"),
 ]
+OF_UNITS = UnitTest._fields
 
 
 @_validate.takes_adata
@@ -72,7 +74,8 @@ def evaluate(
         Which cells to judge by: ``"test"``, ``"ood"``, ``"valid"`` or ``"train"``.
     groupby
         Column of ``obs``, such as the cell type: scores within each of its categories are added, for those with at
-        least 10 control and 10 treated cells, and their ``mean`` and the ``worst`` of them.
+        least 10 control and 10 treated cells, their ``mean`` and the ``worst`` of them, and scores of all cells with
+        ``equal`` composition.
     metrics
         Names in :data:`cellot_sc.metrics.METRICS`, or any :class:`cellot_sc.metrics.Metric`. Of the MMD, ``"mmd"`` is
         unbiased with the bandwidths of :func:`cellot_sc.metrics.median_gammas`, ``"legacy_mmd"`` and
@@ -96,8 +99,9 @@ def evaluate(
         10 samples without replacement, the interval their central 95 %. With ``None``, all cells.
     unit
         Column of ``obs`` whose categories are resampled as wholes, such as the patient, for intervals that hold for
-        other patients. With the column of the perturbations, rows with the mean over perturbations are added, whose
-        interval is over resampled perturbations. With ``None``, single cells are resampled.
+        other patients, and exchanged as wholes, for p-values of the energy distance. With the column of the
+        perturbations, rows with the mean over perturbations are added, whose interval is over resampled perturbations.
+        With ``None``, single cells are resampled.
     n_boot
         Number of resamples behind the intervals, 100,000 at most; 0 for none. All models share their resamples.
     seed
@@ -112,7 +116,10 @@ def evaluate(
       (identity - observed): 0 is no better than no effect, 1 is as good as the data allow; NaN where ``observed`` is
       no better than ``identity``. Its ``mean`` is the fraction of mean distances, its ``worst`` the least fraction.
     - ``perturbation``, ``split``: what was predicted, and on which cells.
-    - ``group``: ``all`` cells, a category of ``groupby``, ``mean`` or ``worst``.
+    - ``group``: ``all`` cells, a category of ``groupby``, ``mean`` or ``worst``. Where there is ``groupby``, or the fit
+      has contexts, also ``equal``: all cells once more, but with treated cells drawn so that every category (of
+      ``groupby``, else of the first context) has the share that it has of the control cells, lest a change of abundance
+      count as a response. Categories that cannot be scored are left out there, and a line in the log says so.
     - ``seed``: that of the fit. The tables of several fits are concatenated to have seeds as rows;
       :func:`cellot_sc.tl.summarize_scores` averages them.
     - ``n_features``: number of features compared, that is of markers where there are.
@@ -122,6 +129,15 @@ def evaluate(
       for metrics that copies of cells would bias (kNN enrichment), that are slow (the transport ones), or that compare
       perturbations (discrimination).
 
+    With ``unit``, there are:
+
+    - ``pvalue``: of the energy distance of all cells or a group, whether the prediction can be told from the observed
+      cells. For ``identity``, that is whether there is any effect. NaN for other metrics, ``observed``, and groups that
+      sum up others or were drawn.
+    - ``n_units``: number of units that exchange; those count that have at least 10 cells.
+    - ``p_min``: the smallest p-value that there could have been. Where it is not below .05, the p-value is NaN, and a
+      line in the log says so: three animals cannot tell.
+
     Raises
     ------
     KeyError
@@ -130,6 +146,23 @@ def evaluate(
         If a target was not fitted, a metric, space, baseline or split is unknown, the split has no control or no
         treated cells or fewer than are to be sampled, markers are wanted of what are no genes, there are fewer than two
         perturbations to tell apart or two units to resample, or a number is out of its range.
+
+    Notes
+    -----
+    Cells of one patient are alike, and are no replicates. The test is by exact permutation: the energy distance between
+    predicted and observed cells, every unit counting alike, is compared with what it is after exchanging them for whole
+    units, in all ways or in 128 at random. A predicted cell belongs to the unit of the control cell that it was made
+    from. If any unit has at least 10 cells of both, predicted and observed cells of a unit are exchanged with each
+    other (and units with one kind only do not count); if none has, whole animals of the one side with those of the
+    other.
+
+    Of ``identity``, the control and treated cells are exchanged, and nothing is fitted: the p-value is valid however
+    few units there are. The null is no effect in any unit, on abundance neither; where patients respond each in their
+    own way, treated patients spread further, and that is an effect. Of a map, the p-value is about this map on these
+    units. All its predictions share its error, so that they differ from the observed cells in all units alike if it is
+    wrong: a small p-value says that this map is wrong, not that the solver would be with other patients to learn from
+    (Gaussian maps of 8 simulated donors are told from 8 others in two of five cases), and a large one that these units
+    cannot tell, not that the map is right. Units that the map was fitted to agree with it better than others do.
 
     Examples
     --------
@@ -161,7 +194,7 @@ def evaluate(
     parts = fit.parts(adata)
     groups = None
     if groupby is not None:
-        groups = _validate.group_labels(adata, groupby, reserved=(_keys.ALL, _keys.MEAN, _keys.WORST))
+        groups = _validate.group_labels(adata, groupby, reserved=(_keys.ALL, _keys.EQUAL, _keys.MEAN, _keys.WORST))
     over_perturbations = unit is not None and unit == fit.label_key
     if over_perturbations:
         _validate.not_summary(names, (_keys.MEAN,), what=f"unit {unit!r}")
@@ -191,7 +224,9 @@ def evaluate(
     maps = {fit.solver: fitted.maps} | fit.refit(adata, others, judgeable, context=context)
     view = cells.view if decoded or cells.is_expression else np.asarray
     contexts = replace(fit, context=context).contexts(adata)
-    data = Data(x, labels, parts, control, split, groups, contexts, units, view)
+    # in time, kinds turn into each other: their shares are part of what is predicted
+    kinds = None if not context else groups if groups is not None else _validate.group_labels(adata, context[0])
+    data = Data(x, labels, parts, control, split, groups, kinds, contexts, units, view)
     expression = None if marker_sizes is None else cells.observed()
     plan = EvaluationPlan(chosen, marker_sizes, cell_sizes, n_boot, seed)
     judgements: dict[str, Judgement] = {}
@@ -205,7 +240,10 @@ def evaluate(
             judgements[name] = judge(data, plan, name, target_maps, markers)
             progress(len(judgements), len(judgeable), {})
     discriminate(judgements, chosen, n_boot)
-    table = _scored(judgements, chosen).assign(split=split, seed=fit.seed)[COLUMNS]
+    columns = COLUMNS if units is None else [*COLUMNS, *OF_UNITS]
+    table = _scored(judgements, chosen).assign(split=split, seed=fit.seed)[columns]
+    if units is not None:
+        _tell_untestable(table, unit)
     logger.info("evaluated %d perturbations on split %r: %d models", len(judgeable), split, len(maps) + 1)
     if over_perturbations:
         means = summarize_scores(table, _keys.PERTURBATION, n_boot=n_boot, seed=seed).assign(seed=fit.seed)
@@ -299,6 +337,20 @@ def _judgeable(counts: dict[str, int], control: str, split: str, cell_sizes: lis
     return judgeable
 
 
+def _tell_untestable(table: pd.DataFrame, unit: str | None) -> None:
+    """Say in the log, once, where there are too few units for any p-value."""
+    compared = table.dropna(subset="p_min").drop_duplicates(["perturbation", "group", "n_features"])
+    missing = compared[compared["p_min"] >= ALPHA]
+    if len(missing):
+        least, most = int(missing["n_units"].min()), int(missing["n_units"].max())
+        logger.warning(
+            "%s units of obs[%r] cannot tell predicted from observed cells: no p-value could be below %.2g, and those "
+            "of %d of %d comparisons are missing",
+            *(least if least == most else f"{least} to {most}", unit, missing["p_min"].min()),
+            *(len(missing), len(compared)),
+        )
+
+
 def _scored(judgements: dict[str, Judgement], metrics: list[Metric]) -> pd.DataFrame:
     """Return the scores of all perturbations as rows."""
     tables = [
@@ -316,10 +368,10 @@ def _table(scores: dict[str, Scores], setting: Setting, metrics: list[Metric]) -
         [
             (
                 *(model, name, group, setting.n_features, setting.n_sampled or score.n_cells),
-                *(score.value, *interval(score.resamples)),
+                *(score.value, *interval(score.resamples), *score.test),
             )
             for group, group_scores in scores.items()
             for (model, name), score in group_scores.items()
         ],
-        columns=["model", "metric", "group", "n_features", "n_cells", "value", "ci_low", "ci_high"],
+        columns=["model", "metric", "group", "n_features", "n_cells", "value", "ci_low", "ci_high", *OF_UNITS],
     )

@@ -10,12 +10,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ... import _keys
+from ... import _defaults, _keys
 from ..._settings import logger
 from ...metrics import Metric, median_gammas
 from ...metrics._resampling import ObservedCells
 from ...ot import TransportMap
 from .clouds import Cloud, Data, GroupClouds, gather, groups
+from .composition import equal_composition
+from .pvalues import unit_tests
 from .resamples import Resamples
 from .scores import Score, Scores, mean_score
 
@@ -88,7 +90,11 @@ def judge(
     subsets = [slice(None)] if plan.n_markers is None else [markers[:k] for k in plan.n_markers]  # type: ignore[index]
     gammas: dict[int, np.ndarray] = {}
     judgement = Judgement(defaultdict(dict), {}, {})
-    for group, members in groups(data, name):
+    members_of = dict(groups(data, name))
+    equal = equal_composition(data, name, np.random.default_rng([*stream, 1]))
+    if equal is not None:
+        members_of[_keys.EQUAL] = equal
+    for group, members in members_of.items():
         rng = np.random.default_rng([*stream, zlib.crc32(group.encode())])
         clouds = gather(data, name, members, maps, resamples, rng)
         judgement.effects[group], judgement.n_cells[group] = _effects(clouds), len(clouds.observed.cells)
@@ -101,9 +107,11 @@ def judge(
                 gammas[n_features] = median_gammas(part.control.cells, part.observed.cells)
             for n in sizes:
                 compared = (plan.metrics, part, gammas[n_features])
-                judgement.scores[Setting(n_features, n)][group] = (
-                    _scores(*compared) if n is None else _sampled_scores(*compared, n, rng)
-                )
+                scores = _scores(*compared) if n is None else _sampled_scores(*compared, n, rng)
+                # cells that were drawn for their group no longer make up their units
+                if n is None and group != _keys.EQUAL:
+                    _test(scores, part, plan.seed)
+                judgement.scores[Setting(n_features, n)][group] = scores
     return judgement
 
 
@@ -134,7 +142,7 @@ def _scores(metrics: list[Metric], clouds: GroupClouds, gammas: np.ndarray) -> S
             gammas=gammas,
             observed_counts=observed.counts,
             control_counts=clouds.control.counts,
-            whole_units=clouds.whole_units,
+            whole_units=clouds.units is not None,
         )
         return {
             (model, metric.name): Score(*metric.resampling.score(metric, cells, *predicted), len(observed.cells))
@@ -149,6 +157,13 @@ def _scores(metrics: list[Metric], clouds: GroupClouds, gammas: np.ndarray) -> S
             ceilings = [half[key] for half in halves] or [Score.unknown(clouds.control.counts.shape[1], 0)]
             scores[key] = mean_score(ceilings)._replace(n_cells=len(clouds.observed.cells))
     return scores
+
+
+def _test(scores: Scores, clouds: GroupClouds, seed: int) -> None:
+    """Add to the scores of every prediction whether it can be told from the observed cells, with the units known."""
+    if any(metric == _defaults.TESTED_METRIC for _, metric in scores):
+        for model, test in unit_tests(clouds, seed=seed).items():
+            scores[model, _defaults.TESTED_METRIC] = scores[model, _defaults.TESTED_METRIC]._replace(test=test)
 
 
 def _possible(sizes: Sequence[int], clouds: GroupClouds, name: str, group: str) -> list[int]:

@@ -32,11 +32,6 @@ class Resamples:
             for part in (among_judged, ~among_judged):
                 self._draws[part] = _bootstrap.unit_draws(units[part], n_boot, seed=rng) if part.any() else 0
 
-    @property
-    def whole_units(self) -> bool:
-        """Whether whole units are drawn."""
-        return self._draws is not None
-
     def counts(self, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return how often each of the cells at these positions occurs, shape ``(n_rows, n_boot)``."""
         if self._draws is not None:

@@ -17,12 +17,21 @@ type Scores = dict[tuple[str, str], Score]
 """By model and metric."""
 
 
+class UnitTest(NamedTuple):
+    """A p-value, the number of units that exchange, and the smallest p-value there could be; NaN without a test."""
+
+    pvalue: float = math.nan
+    n_units: float = math.nan
+    p_min: float = math.nan
+
+
 class Score(NamedTuple):
-    """A metric's value, its resamples (shape ``(n_boot,)``, NaN without), and the number of observed cells."""
+    """A metric's value, its resamples (shape ``(n_boot,)``, NaN without), the number of observed cells, and a test."""
 
     value: float
     resamples: np.ndarray
     n_cells: int
+    test: UnitTest = UnitTest()
 
     @classmethod
     def unknown(cls, n_boot: int, n_cells: int) -> Score:
@@ -71,7 +80,7 @@ def fraction_closed(model: np.ndarray, identity: np.ndarray, observed: np.ndarra
 
 def summarise(scores: dict[str, Scores], metrics: list[Metric]) -> None:
     """Add the mean over groups, fractions of the gap closed, and the worst of the groups."""
-    groups = [group for group in scores if group != _keys.ALL]
+    groups = [group for group in scores if group not in (_keys.ALL, _keys.EQUAL)]
     if groups:
         scores[_keys.MEAN] = {
             (model, metric.name): mean_score([scores[group][model, metric.name] for group in groups])
@@ -92,6 +101,7 @@ def summarise(scores: dict[str, Scores], metrics: list[Metric]) -> None:
                 # of the gap, the less is closed, the worse
                 [scores[group][model, name] for group in groups],
                 badness.get(name, operator.neg),
-            )
+                # the p-value of a group that was chosen for its score says nothing
+            )._replace(test=UnitTest())
             for model, name in scores[groups[0]]
         }

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from ... import _defaults, _keys, _validate
 from ...metrics._bootstrap import interval
-from .scores import fraction_closed
+from .scores import UnitTest, fraction_closed
 
 NEEDED = ("model", "metric", "group", "value")
-NOT_KEYS = ("seed", "n_cells", "value", "ci_low", "ci_high")
+NOT_KEYS = ("seed", "n_cells", "value", "ci_low", "ci_high", *UnitTest._fields)
 """Columns that do not tell scores apart, or are themselves results."""
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import optimize, special
-
-from .null import pvalues, standardised
+from scipy import optimize, special, stats
 
 LEAST = 1e-5
 """Share of their median to which variances are raised before logarithms are taken: constant features have 0."""
@@ -32,7 +30,7 @@ def moderated(variance: np.ndarray, df: float) -> tuple[np.ndarray, float]:
     Examples
     --------
     >>> import numpy as np
-    >>> from cellot_sc.tl._effects.moderated import moderated
+    >>> from cellot_sc.metrics._moderated import moderated
     >>> shrunk, df = moderated(np.geomspace(0.2, 4.0, 20), 4)
     >>> bool(shrunk.max() < 4), df > 4
     (True, True)
@@ -56,6 +54,17 @@ def moderated(variance: np.ndarray, df: float) -> tuple[np.ndarray, float]:
 def t_pvalues(effect: np.ndarray, variance: np.ndarray, df: float) -> np.ndarray:
     """Return two-sided p-values of no effect, given its squared standard error; 1 where neither is above 0."""
     return pvalues(standardised(effect, np.sqrt(variance)), df)
+
+
+def standardised(effect: np.ndarray, se: np.ndarray) -> np.ndarray:
+    """Return ``|effect| / se``: 0 where there is no effect, infinite where only the error is zero."""
+    size = np.abs(effect)
+    return np.divide(size, se, out=np.where(size > 0, np.inf, 0.0).astype(size.dtype), where=se > 0)
+
+
+def pvalues(z: np.ndarray, df: float) -> np.ndarray:
+    """Return two-sided p-values of effects standardised by an error with so many degrees of freedom."""
+    return 2 * stats.t.sf(z, df)
 
 
 def _inverse_trigamma(value: float) -> float:

@@ -13,7 +13,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.spatial.distance import cdist
 
-from .moderated import moderated, t_pvalues
+from ._moderated import moderated, t_pvalues
 
 N_EXCHANGES = 128
 """Of more exchanges than this, as many are drawn: all that 8 patients have."""
@@ -56,7 +56,7 @@ class Units:
     Examples
     --------
     >>> import numpy as np
-    >>> from cellot_sc.tl._effects.units import units
+    >>> from cellot_sc.metrics._units import units
     >>> animals = units(np.repeat(["a", "b", "c", "d"], 5), np.repeat([False, True], 10))
     >>> animals.paired, animals.n_units, round(animals.p_min, 3)
     (False, 4, 0.333)
@@ -168,12 +168,11 @@ class Units:
             blocks.append(x[cells if len(cells) <= MOST_CELLS else rng.choice(cells, MOST_CELLS, replace=False)])
         sizes = np.array([len(block) for block in blocks])
         starts, every = np.cumsum(sizes) - sizes, np.concatenate(blocks).astype(np.float64)
-        sums = np.stack(
-            [
-                np.add.reduceat(cdist(every[a : a + n], every).sum(axis=0), starts)
-                for a, n in zip(starts, sizes, strict=True)
-            ]
-        )
+        sums = np.zeros((len(sizes), len(sizes)))
+        for block, (start, n) in enumerate(zip(starts, sizes, strict=True)):
+            # those before have met this one already
+            rest = cdist(every[start : start + n], every[start:]).sum(axis=0)
+            sums[block, block:] = sums[block:, block] = np.add.reduceat(rest, starts[block:] - start)
         pairs = np.outer(sizes, sizes) - np.diag(sizes)
         distance = np.divide(sums, pairs, out=np.zeros_like(sums), where=pairs > 0)
         unit_of, side_of = (np.array(column) for column in zip(*self._blocks(), strict=True))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from cellot_sc.tl._effects.moderated import moderated, t_pvalues
+from cellot_sc.metrics._moderated import moderated, standardised, t_pvalues
 
 
 def test_prior_is_found():
@@ -56,3 +56,8 @@ def test_t_without_variance():
     expected = stats.ttest_1samp([1.0, 2.0, 4.0], 0).pvalue
     x = np.array([1.0, 2.0, 4.0])
     assert t_pvalues(x.mean(keepdims=True), x.var(ddof=1, keepdims=True) / 3, 2)[0] == pytest.approx(expected)
+
+
+def test_standardised():
+    effect, se = np.array([-1.0, 0.0, 2.0]), np.array([0.5, 0.0, 0.0])
+    assert standardised(effect, se).tolist() == [2.0, 0.0, np.inf]

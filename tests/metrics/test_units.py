@@ -8,7 +8,7 @@ import scipy.sparse as sp
 from scipy import stats
 
 from cellot_sc import metrics
-from cellot_sc.tl._effects.units import N_EXCHANGES, Units, exchange_pvalue, units
+from cellot_sc.metrics._units import N_EXCHANGES, Units, exchange_pvalue, units
 
 
 def paired(n: int, n_cells: int = 3) -> Units:
