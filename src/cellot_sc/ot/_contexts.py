@@ -130,7 +130,7 @@ class Parts(NamedTuple):
     def of(cls, problem: Problem) -> Self:
         """Return the groups of a problem with contexts, in one pass over its cells."""
         sides = (problem.source_contexts, problem.target_contexts)
-        codes = np.concatenate([of.reshape(len(of), -1) for of in sides if of is not None])
+        codes = np.concatenate([np.atleast_2d(of.T).T for of in sides if of is not None])
         paths, groups = np.empty((1, 0), dtype=np.int64), np.zeros(len(codes), dtype=np.int64)
         for column in codes.T:
             base = int(column.max()) + 2
