@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -255,10 +256,14 @@ def _bends(level: Level, prior: Response, bend: np.ndarray, unit: np.ndarray) ->
 
 def _definite(source: np.ndarray, bends: np.ndarray, least: float = 0.02) -> np.ndarray:
     """Return source plus bend, with no variance below a share of what it was: entries alone do not see to that."""
-    out = np.empty_like(source)
-    for i, (before, bend) in enumerate(zip(source, bends, strict=True)):
+    out = source + bends
+    for i, (before, after) in enumerate(zip(source, out, strict=True)):
+        # most need no decomposition: a matrix without a root is not definite
+        with suppress(np.linalg.LinAlgError):
+            np.linalg.cholesky(after - least * before)
+            continue
         half = np.linalg.cholesky(before)
-        whitened = np.linalg.solve(half, np.linalg.solve(half, before + bend).T)
+        whitened = np.linalg.solve(half, np.linalg.solve(half, after).T)
         values, vectors = np.linalg.eigh((whitened + whitened.T) / 2)
         root = half @ (vectors * np.sqrt(np.maximum(values, least)))
         out[i] = root @ root.T

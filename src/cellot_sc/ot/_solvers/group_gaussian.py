@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import linalg
 
 from .._composition import composition
 from .._contexts import Parts, context_map, responses
 from .._maps.affine import AffineMap
 from .._maps.base import TransportMap
 from .._problem import Problem
-from .gaussian import bures_matrix, cautious_gaussian_map, cautious_map
+from .gaussian import cautious_gaussian_map, cautious_map
 from .solver import NoOptions, Solver, closed_form
 
 
@@ -41,7 +42,14 @@ def group_gaussian_map(problem: Problem) -> TransportMap:
 
 
 def _map(before: np.ndarray, after: np.ndarray, mean: np.ndarray, shift: np.ndarray) -> AffineMap:
-    return AffineMap(bures_matrix(before, after), mean, mean + shift)
+    """Return the optimal map between Gaussians, through a triangular root: half the work of a symmetric one."""
+    root = np.linalg.cholesky(before)
+    inverse = np.linalg.inv(root)
+    # this driver, unlike that of numpy, does not make threads wait for each other
+    values, vectors = linalg.eigh(root.T @ after @ root, driver="evr")
+    middle = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+    matrix = inverse.T @ middle @ inverse
+    return AffineMap((matrix + matrix.T) / 2, mean, mean + shift)
 
 
 SOLVER = Solver(
