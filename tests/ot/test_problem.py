@@ -241,3 +241,11 @@ def test_contexts_are_checked_and_named() -> None:
     ):
         with pytest.raises(ValueError, match=said):
             ot.Problem(x, x, **wrong)
+
+
+def test_contexts_of_no_validation_cells():
+    x, codes = np.zeros((3, 2)), np.zeros((3, 1), dtype=int)
+    given = ot.Problem(x, x, x[:0], x[:0], codes, codes, codes[:0], codes[:0], context_names=[["B cells"]])
+    named = given.named(given.source_valid_contexts)
+    assert named is not None
+    assert named.shape == (0, 1)

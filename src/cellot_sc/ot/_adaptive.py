@@ -54,8 +54,9 @@ def shrunk(values: np.ndarray, noise: np.ndarray) -> np.ndarray:
     relative = np.exp(likelihoods - likelihoods.max(axis=0))
     shares, last = np.full(len(relative), 1 / len(relative)), -np.inf
     for _ in range(MAX_ITERATIONS):
-        total = shares @ relative
-        now, new = np.log(total).mean(), shares * (relative @ (1 / total)) / values.shape[1]
+        # by einsum, as threads of BLAS would wait for each other hundreds of times
+        total = np.einsum("p,pe->e", shares, relative)
+        now, new = np.log(total).mean(), shares * np.einsum("pe,e->p", relative, 1 / total) / values.shape[1]
         if now - last < TOLERANCE:
             break
         shares, last = new, now

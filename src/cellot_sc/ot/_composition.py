@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ from ._problem import Problem
 
 CAP = 10.0
 """Most that a cell counts, relative to what it counts where shares are equal."""
+MIN_VALID = 20
+"""Validation cells of a context on either side without which no network is fitted to it."""
 LEVEL = 0.01
 """Level of the test for shares that differ."""
 
@@ -142,33 +144,32 @@ def comparable(problem: Problem) -> bool:
     return bool((ours[:n] & theirs[:n]).any())
 
 
-def beyond(problem: Problem, base: TransportMap) -> Problem:
-    """Return what a map leaves to be learnt: from cells that it has moved, all weighed by their composition."""
+def within(problem: Problem, base: TransportMap, names: Sequence[str]) -> dict[str, Problem]:
+    """Return what a map leaves to be learnt in each of some contexts: from its cells as they are moved, to its own.
 
-    def moved(cells: np.ndarray, contexts: np.ndarray | None) -> np.ndarray:
-        return base.transport(cells, problem.named(contexts))
+    Contexts without :data:`MIN_VALID` validation cells that count on either side are left out: nothing could be chosen
+    there.
+    """
 
-    found = composition(problem)
-    weights: dict[str, Any] = {"source_weights": found.source_weights, "target_weights": found.target_weights}
-    valid = (problem.source_valid_contexts, problem.target_valid_contexts)
-    if all(of is not None and len(of) for of in valid):
-        judged = Problem(
-            *(problem.source_valid, problem.target_valid),
-            source_contexts=valid[0],
-            target_contexts=valid[1],
-            source_weights=problem.source_valid_weights,
-            target_weights=problem.target_valid_weights,
-        )
-        # where validation cells share no context they count as they are
-        with suppress(ValueError):
-            there = composition(judged)
-            weights |= {"source_valid_weights": there.source_weights, "target_valid_weights": there.target_weights}
-    return replace(
-        problem.pooled,
-        source=moved(problem.source, problem.source_contexts),
-        source_valid=moved(problem.source_valid, problem.source_valid_contexts),
-        **weights,
-    )
+    def of(cloud: str, code: int, *, moves: bool) -> dict[str, Any]:
+        cells, contexts, weights = (getattr(problem, f"{cloud}{of}") for of in ("", "_contexts", "_weights"))
+        if contexts is None:
+            return {cloud: cells[:0]}
+        rows = outermost(contexts) == code
+        if weights is not None:
+            rows &= weights > 0
+        chosen = cells[rows]
+        if moves and len(chosen):
+            chosen = base.transport(chosen, problem.named(contexts[rows]))
+        return {cloud: chosen, f"{cloud}_weights": None if weights is None else weights[rows]}
+
+    found = {}
+    for name in names:
+        code = problem.context_names[0].index(name)
+        valid = of("source_valid", code, moves=True) | of("target_valid", code, moves=False)
+        if min(len(valid["source_valid"]), len(valid["target_valid"])) >= MIN_VALID:
+            found[name] = Problem(**of("source", code, moves=True), **of("target", code, moves=False), **valid)
+    return found
 
 
 def outermost(contexts: np.ndarray | None) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -131,7 +132,7 @@ class Parts(NamedTuple):
     def of(cls, problem: Problem) -> Self:
         """Return the groups of a problem with contexts, in one pass over its cells."""
         sides = (problem.source_contexts, problem.target_contexts)
-        codes = np.concatenate([of.reshape(len(of), -1) for of in sides if of is not None])
+        codes = np.concatenate([np.atleast_2d(of.T).T for of in sides if of is not None])
         paths, groups = np.empty((1, 0), dtype=np.int64), np.zeros(len(codes), dtype=np.int64)
         for column in codes.T:
             base = int(column.max()) + 2
@@ -256,10 +257,14 @@ def _bends(level: Level, prior: Response, bend: np.ndarray, unit: np.ndarray) ->
 
 def _definite(source: np.ndarray, bends: np.ndarray, least: float = 0.02) -> np.ndarray:
     """Return source plus bend, with no variance below a share of what it was: entries alone do not see to that."""
-    out = np.empty_like(source)
-    for i, (before, bend) in enumerate(zip(source, bends, strict=True)):
+    out = source + bends
+    for i, (before, after) in enumerate(zip(source, out, strict=True)):
+        # most need no decomposition: a matrix without a root is not definite
+        with suppress(np.linalg.LinAlgError):
+            np.linalg.cholesky(after - least * before)
+            continue
         half = np.linalg.cholesky(before)
-        whitened = np.linalg.solve(half, np.linalg.solve(half, before + bend).T)
+        whitened = np.linalg.solve(half, np.linalg.solve(half, after).T)
         values, vectors = np.linalg.eigh((whitened + whitened.T) / 2)
         root = half @ (vectors * np.sqrt(np.maximum(values, least)))
         out[i] = root @ root.T

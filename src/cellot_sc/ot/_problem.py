@@ -106,7 +106,7 @@ class Problem:
             shapes = ", ".join(f"{label} has shape {codes.shape}" for label, codes in given.items())
             raise ValueError(f"{shapes}: all need the same columns.")
         needed = [
-            max(1 + int(codes.reshape(len(codes), -1)[:, i].max(initial=-1)) for codes in given.values())
+            max(1 + int(np.atleast_2d(codes.T)[i].max(initial=-1)) for codes in given.values())
             for i in range(1 if self.source_contexts.ndim == 1 else self.source_contexts.shape[1])  # type: ignore[union-attr]
         ]
         names = [[str(i) for i in range(n)] for n in needed] if self.context_names is None else self.context_names
@@ -127,7 +127,7 @@ class Problem:
         """Return the names of contexts that are given as codes, empty where there is none; ``None`` if none are."""
         if contexts is None:
             return None
-        columns = contexts.reshape(len(contexts), -1).T
+        columns = np.atleast_2d(contexts.T)
         named = [np.array([*of, ""])[codes] for of, codes in zip(self.context_names, columns, strict=True)]
         return np.stack(named, axis=1)
 

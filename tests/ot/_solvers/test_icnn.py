@@ -152,22 +152,45 @@ def test_start_is_kept_where_networks_are_worse(nonlinear, small: Options):
     assert_same(fit.map, start)
 
 
-def test_networks_beyond_the_maps_of_contexts(nonlinear, small: Options, monkeypatch: pytest.MonkeyPatch):
-    """Two types lie apart, of which one becomes rare: it keeps its place, and a network is added to both maps."""
-    monkeypatch.setattr("cellot_sc.ot._loop.lack_of_fit.explains", lambda *_: False)
-    monkeypatch.setattr("cellot_sc.ot._solvers.icnn._choose", lambda start, members, *judged: members[0])
-    given = nonlinear.problem
-    codes = [np.arange(len(cloud)) % 8 % n for cloud, n in ((given.source, 2), (given.target, 8))]
-    codes[1] = np.minimum(codes[1], 1)
-    x, y = (cloud + 20 * of[:, None] for cloud, of in zip((given.source, given.target), codes, strict=True))
-    typed = ot.Problem(x, y, source_contexts=codes[0], target_contexts=codes[1], context_names=[["few", "many"]])
-    [fit] = ot.fit([typed], seed=0, **small)
+def typed(given: ot.Problem, *, responds: int, valid: bool = True) -> ot.Problem:
+    """Return two types that lie apart, of which one becomes rare, and one only moves by 1 in both dimensions."""
+    parts: dict[str, Any] = {}
+    for name in ("source", "target", "source_valid", "target_valid")[: 4 if valid else 2]:
+        cells = getattr(given, name)
+        treated = name.startswith("target")
+        of = np.minimum(np.arange(len(cells)) % 8 % (4 if treated else 2), 1)
+        if treated:
+            other = of != responds
+            cells = np.where(other[:, None], noise(len(cells), 70 + len(cells)) + 1, cells)
+        parts |= {name: cells + 20 * of[:, None], f"{name}_contexts": of}
+    return ot.Problem(**parts, context_names=[["few", "many"]])
+
+
+def test_networks_beyond_the_maps_of_contexts(nonlinear, small: Options, caplog: pytest.LogCaptureFixture):
+    """The type whose response no affine map can be has a network of its own, the other has none."""
+    with caplog.at_level(logging.INFO):
+        [fit] = ot.fit([typed(nonlinear.problem, responds=1)], seed=0, **small)
     assert isinstance(fit.map, ContextMap)
-    assert {one.kind for one in (fit.map.parent, *fit.map.maps)} == {"chain"}
+    assert [one.kind for one in (fit.map.parent, *fit.map.maps)] == ["affine", "affine", "chain"]
+    assert fit.history.step
+    assert "networks go beyond the affine map in 1 of 2 contexts; 0 have fewer than 20 validation cells" in caplog.text
     x, y = nonlinear.source_test, nonlinear.target_test
-    for code, name in enumerate(["few", "many"]):
-        own = fit.map.transport(x + 20 * code, np.full(len(x), name))
-        assert energy_distance(own, y + 20 * code) < 0.2 * energy_distance(x, y)
+    assert energy_distance(fit.map.at("many").transport(x + 20), y + 20) < 0.2 * energy_distance(x, y)
+
+
+def test_contexts_without_validation_cells_keep_their_affine_maps(nonlinear, small: Options):
+    given = typed(nonlinear.problem, responds=1, valid=False)
+    [fit], [affine] = ot.fit([given], seed=0, **small), ot.fit([given], "group_gaussian")
+    for name in ("few", "many"):
+        x = nonlinear.source_test + 20 * (name == "many")
+        np.testing.assert_array_equal(fit.map.at(name).transport(x), affine.map.at(name).transport(x))
+
+
+def test_a_context_is_fitted_alike_alone_and_beside_other_problems(nonlinear, small: Options):
+    given = typed(nonlinear.problem, responds=1)
+    [alone], [_, beside] = (ot.fit(of, seed=0, **small) for of in ([given], [nonlinear.problem, given]))
+    x = nonlinear.source_test + 20
+    np.testing.assert_array_equal(alone.map.at("many").transport(x), beside.map.at("many").transport(x))
 
 
 def test_divergence_is_rolled_back_and_reported(nonlinear, small: Options, caplog: pytest.LogCaptureFixture):

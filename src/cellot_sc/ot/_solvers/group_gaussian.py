@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
+from scipy import linalg
 
 from .. import _checks
 from .._composition import composition
@@ -15,7 +16,7 @@ from .._maps.affine import AffineMap
 from .._maps.base import TransportMap
 from .._problem import History, Problem, Progress, Solution
 from .._unseen import unseen_maps
-from .gaussian import bures_matrix, cautious_gaussian_map, cautious_map
+from .gaussian import cautious_gaussian_map, cautious_map
 from .solver import Solver
 
 
@@ -73,7 +74,14 @@ def _stand_in(problem: Problem, n_levels: int) -> TransportMap:
 
 
 def _map(before: np.ndarray, after: np.ndarray, mean: np.ndarray, shift: np.ndarray) -> AffineMap:
-    return AffineMap(bures_matrix(before, after), mean, mean + shift)
+    """Return the optimal map between Gaussians, through a triangular root: half the work of a symmetric one."""
+    root = np.linalg.cholesky(before)
+    inverse = np.linalg.inv(root)
+    # this driver, unlike that of numpy, does not make threads wait for each other
+    values, vectors = linalg.eigh(root.T @ after @ root, driver="evr")
+    middle = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+    matrix = inverse.T @ middle @ inverse
+    return AffineMap((matrix + matrix.T) / 2, mean, mean + shift)
 
 
 def fit_group_gaussian(

@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, NamedTuple
 
 import jax
 import numpy as np
 import optax
 
-from .._composition import beyond
+from .._composition import MIN_VALID, within
 from .._loop import checkpoints, criteria, lack_of_fit, objectives
 from .._loop.batches import Ranges, gather, sample, valid_weights
 from .._loop.config import LoopConfig, LoopState, damped_update
@@ -21,6 +21,7 @@ from .._maps import networks
 from .._maps.affine import AffineMap
 from .._maps.base import TransportMap
 from .._maps.chain import ChainMap
+from .._maps.context import ContextMap
 from .._maps.networks import Params
 from .._maps.potential import PotentialMap
 from .._moments import moments, shares_of
@@ -109,32 +110,54 @@ class ICNNConfig(LoopConfig):
 
 
 def fit_icnn(problems: Sequence[Problem], config: ICNNConfig, seed: int, progress: Progress | None) -> list[Solution]:
-    """Fit an ensemble of convex networks for every problem, beyond the affine maps of its contexts if it has any.
+    """Fit an ensemble of convex networks for every problem, or for each of its contexts beyond their affine maps.
 
-    Networks then lead from cells that the map of their context has moved to the treated ones, of which those of each
-    context count as many as control cells do: they learn what is left, from the cells of all contexts. Where nothing
-    is, or validation cells do not confirm it, the map of each context is the affine one.
+    A context is a problem of its own then: networks lead from its cells, as the affine map has moved them, to its
+    treated ones. Where nothing is left to be learnt, or its validation cells do not confirm it beyond noise, its map is
+    the affine one, and so is that of cells without a context.
     """
     bases = [None if problem.source_contexts is None else group_gaussian_map(problem) for problem in problems]
-    left = [problem if base is None else beyond(problem, base) for problem, base in zip(problems, bases, strict=True)]
-    fits = _fit_pooled(left, config, seed, progress)
+    tasks: list[dict[str, Problem]] = [
+        within(problem, base, base.names) if isinstance(base, ContextMap) else {"": problem}
+        for problem, base in zip(problems, bases, strict=True)
+    ]
+    flat = [(i, name) for i, of in enumerate(tasks) for name in of]
+    given, in_context = [tasks[i][name] for i, name in flat], [bases[i] is not None for i, _ in flat]
+    fits = dict(zip(flat, _fit_each(given, in_context, config, seed, progress), strict=True))
     return [
-        fit if base is None else Solution(_after(base, fit.map), fit.history)
-        for fit, base in zip(fits, bases, strict=True)
+        fits[i, ""] if base is None else _beyond(base, {name: fits[i, name] for name in tasks[i]})
+        for i, base in enumerate(bases)
     ]
 
 
-def _after(base: TransportMap, network: TransportMap) -> TransportMap:
-    return base if isinstance(network, AffineMap) else base.each(lambda own: ChainMap([own, network]))
+def _beyond(base: TransportMap, fits: Mapping[str, Solution]) -> Solution:
+    """Return the maps of contexts, those with networks followed by them, and how the longest of their fits went."""
+    assert isinstance(base, ContextMap)
+    networks = {name: fit.map for name, fit in fits.items() if not isinstance(fit.map, AffineMap)}
+    logger.info(
+        "networks go beyond the affine map in %d of %d contexts; %d have fewer than %d validation cells to tell by",
+        *(len(networks), len(base.names), len(base.names) - len(fits), MIN_VALID),
+    )
+    maps = [
+        own.each(lambda inner, name=name: ChainMap([inner, networks[name]])) if name in networks else own
+        for own, name in zip(base.maps, base.names, strict=True)
+    ]
+    histories = [fit.history for fit in fits.values()] or [History(selected=0)]
+    return Solution(ContextMap(base.parent, maps, base.names), max(histories, key=lambda of: len(of.step)))
 
 
-def _fit_pooled(
-    problems: Sequence[Problem], config: ICNNConfig, seed: int, progress: Progress | None
+def _fit_each(
+    problems: Sequence[Problem],
+    in_context: Sequence[bool],
+    config: ICNNConfig,
+    seed: int,
+    progress: Progress | None,
 ) -> list[Solution]:
     """Fit an ensemble of convex networks for every problem, all in one computation.
 
     The map is the average of those networks that validation cells prefer. It is the affine start where none beats it,
     and where the start already explains the train cells: a network could only learn noise there, and none is fitted.
+    Within contexts, cells are where an affine map has moved them: there they stay, in place of the start.
     """
     tell(progress, "starting from the Gaussian map")
     train_clouds = [(p.source, p.target, p.source_weights, p.target_weights) for p in problems]
@@ -146,8 +169,12 @@ def _fit_pooled(
         if not lack_of_fit.explains(start, *cells)
     ]
     if wanting:
-        hard, affine = [problems[i] for i in wanting], [starts[i] for i in wanting]
-        for i, fit in zip(wanting, _fit_networks(hard, affine, config, seed, progress), strict=True):
+        hard, affine, held = (
+            [problems[i] for i in wanting],
+            [starts[i] for i in wanting],
+            [in_context[i] for i in wanting],
+        )
+        for i, fit in zip(wanting, _fit_networks(hard, affine, held, config, seed, progress), strict=True):
             fits[i] = fit
     if len(wanting) < len(problems):
         logger.info(
@@ -158,7 +185,12 @@ def _fit_pooled(
 
 
 def _fit_networks(
-    problems: Sequence[Problem], starts: Sequence[AffineMap], config: ICNNConfig, seed: int, progress: Progress | None
+    problems: Sequence[Problem],
+    starts: Sequence[AffineMap],
+    in_context: Sequence[bool],
+    config: ICNNConfig,
+    seed: int,
+    progress: Progress | None,
 ) -> list[Solution]:
     # these are numbers of the state: with others, no code is compiled anew
     method = dataclasses.replace(config, penalties=(1.0,), noise=0.0)
@@ -187,9 +219,9 @@ def _fit_networks(
     tell(progress, "choosing networks")
     members = _members(config, starts, trained.params)
     fits = []
-    for i, (start, judge) in enumerate(zip(starts, judges, strict=True)):
+    for i, (start, judge, stays) in enumerate(zip(starts, judges, in_context, strict=True)):
         finite = [member for member, value in zip(members[i], trained.criterion[i], strict=True) if np.isfinite(value)]
-        fits.append(Solution(_choose(start, finite, judge), trained.histories[i]))
+        fits.append(Solution(_choose(start, finite, judge, stays=stays), trained.histories[i]))
     return fits
 
 
@@ -305,12 +337,15 @@ class _Judge(NamedTuple):
         return [score.value - best.value <= criteria.standard_error(score, best) for score in scores]
 
 
-def _choose(start: AffineMap, members: Sequence[PotentialMap], judge: _Judge) -> TransportMap:
+def _choose(start: AffineMap, members: Sequence[PotentialMap], judge: _Judge, *, stays: bool) -> TransportMap:
     """Return the average of the networks that validation cells cannot tell from the best one, or the affine start.
 
     The start is kept where the average does not beat it on the validation cells in the leading dimensions, or loses to
-    it in all of them by more than two standard errors of the difference.
+    it in all of them by more than two standard errors of the difference. If cells stay where they are otherwise, that
+    has to be beaten, by a standard error of the difference: few cells have to tell then what many others did not.
     """
+    if stays:
+        start = AffineMap(np.eye(start.n_dims), np.zeros(start.n_dims), np.zeros(start.n_dims))
     if not members:
         return start
     chosen = [member for member, keep in zip(members, judge.equal_to_best(members), strict=True) if keep]
@@ -318,7 +353,7 @@ def _choose(start: AffineMap, members: Sequence[PotentialMap], judge: _Judge) ->
         x, y, view, weights = judge
         moved = [np.mean([member.transport(x) for member in chosen], axis=0), start.transport(x)]
         after, before = (criteria.local_score(cells, y, view, weights) for cells in moved)
-        if after.value >= before.value:
+        if before.value - after.value <= stays * criteria.standard_error(after, before):
             return start
         after, before = (criteria.energy_score(cells, y, weights) for cells in moved)
         if after.value - before.value > 2 * criteria.standard_error(after, before):
