@@ -143,7 +143,8 @@ def _beyond(base: TransportMap, fits: Mapping[str, Solution]) -> Solution:
         for own, name in zip(base.maps, base.names, strict=True)
     ]
     histories = [fit.history for fit in fits.values()] or [History(selected=0)]
-    return Solution(ContextMap(base.parent, maps, base.names), max(histories, key=lambda of: len(of.step)))
+    found = ContextMap(base.parent, maps, base.names, base.unseen, base.errors, base.spread)
+    return Solution(found, max(histories, key=lambda of: len(of.step)))
 
 
 def _fit_each(
