@@ -34,7 +34,7 @@ def draw(file: Path) -> None:
     cs.pp.represent(adata, n_components=20)
 
     figure, axes = plt.subplots(1, 3, figsize=(12.5, 3.8), width_ratios=[1, 1, 0.9], layout="constrained")
-    scores = {}
+    scores: dict[str, Any] = {}
     for (name, options), ax in zip(FITS.items(), axes[:2], strict=True):
         # of the size and by the options of the gallery, so that what is compiled serves both
         cs.tl.cellot(adata, key_added=name, n_steps=1000, check_every=50, **options)

@@ -144,7 +144,22 @@ def transport_cost(
                 row += _tested(moves, name, members[group], answering, exchanges, float(rest.excess), cost, seed)
             rows.append(row)
     logger.info("measured the cost of %d perturbations in %d groups", len(moves.names), len(groups))
-    return pd.DataFrame(rows, columns=COLUMNS + OF_UNITS * (unit is not None))
+    table = pd.DataFrame(rows, columns=COLUMNS + OF_UNITS * (unit is not None))
+    if unit is not None:
+        _warn_of_few(table)
+    return table
+
+
+def _warn_of_few(table: pd.DataFrame) -> None:
+    """Say once of how many costs there are too few units to tell, and name the one with the fewest exchanges."""
+    few = table[table["p_min"] >= ALPHA].sort_values("p_min", ascending=False, kind="stable")
+    if len(few):
+        name, group, n_units, p_min = few[["perturbation", "group", "n_units", "p_min"]].to_numpy().tolist()[0]
+        others = f" and {len(few) - 1} others" * (len(few) > 1)
+        logger.warning(
+            "the cost of %r among %r%s: %d units cannot tell: no p-value could be below %.2g",
+            *(name, group, others, n_units, p_min),
+        )
 
 
 class _AtRest(NamedTuple):
@@ -187,8 +202,4 @@ def _tested(
         energies = found.energies(x, found.exchanges(seed=seed), seed=seed)
         pvalue = max(pvalue, exchange_pvalue(energies))
         deciding = max(deciding, found, key=lambda of: of.p_min)
-    if deciding.p_min < ALPHA:
-        return pvalue, deciding.n_units, deciding.p_min
-    least = f"no p-value could be below {deciding.p_min:.2g}"
-    logger.warning("the cost of %r: %s units cannot tell: %s", name, deciding, least)
-    return float("nan"), deciding.n_units, deciding.p_min
+    return pvalue if deciding.p_min < ALPHA else float("nan"), deciding.n_units, deciding.p_min
