@@ -57,4 +57,5 @@ def test_a_report_says_who_answers(fitted: AnnData) -> None:
     items = {item.name: item for item in report.items}
     assert "tested over units of “animal” (2 behind an effect)" in items["subpopulation_effects"].meaning
     assert "too few for any p-value of “drug <b>&amp;</b>”, “drug_b”." in items["subpopulation_effects"].meaning
+    assert "intervals over resampled units of “animal”." in items["evaluation"].meaning
     assert report.units == ("animal", "animal")

@@ -145,7 +145,16 @@ def compose(
     logger.info("drawing figures")
     items = [
         *_fits.draw(adata, fitted, key=key),
-        *_scores.draw(adata, scores, metrics=shown, solver=fitted.fit.solver, key=key, split=split, groupby=groupby),
+        *_scores.draw(
+            adata,
+            scores,
+            metrics=shown,
+            solver=fitted.fit.solver,
+            key=key,
+            split=split,
+            groupby=groupby,
+            unit=units.judged,
+        ),
         *_findings.draw(adata, groupby=groupby, unit=units.tested, key=key, seed=seed),
     ]
     return Report(adata, fitted, groupby, units, n_boot, scores, shown, items)
