@@ -9,7 +9,7 @@ from anndata import AnnData
 import cellot_sc as cs
 from cellot_sc import _report
 from cellot_sc._report import _methods
-from cellot_sc._report._units import Units
+from cellot_sc._report._units import Answering
 
 
 class TestMethods:
@@ -53,7 +53,7 @@ class TestMethods:
             changed,
             metrics=report.metrics,
             groupby=None,
-            units=Units(None, None),
+            units=Answering(None, None),
             n_boot=0,
             versions={},
         )

@@ -6,11 +6,11 @@ from anndata import AnnData
 
 import cellot_sc as cs
 from cellot_sc import _report
-from cellot_sc._report._units import Units
+from cellot_sc._report._units import Answering
 
 
-def of(adata: AnnData, unit: str | None = None, *, split: str = "test", groupby: str | None = None) -> Units:
-    return Units.of(adata, cs.tl.maps(adata).fit, unit, split=split, groupby=groupby)
+def of(adata: AnnData, unit: str | None = None, *, split: str = "test", groupby: str | None = None) -> Answering:
+    return Answering.of(adata, cs.tl.maps(adata).fit, unit, split=split, groupby=groupby)
 
 
 def test_patients_answer_where_there_are_some(fitted: AnnData) -> None:

@@ -14,7 +14,7 @@ from .._settings import logger
 from ..metrics import METRICS, Metric
 from . import _findings, _fits, _page, _scores
 from ._items import Item, figure_of
-from ._units import Units
+from ._units import Answering
 
 __all__ = ["Item", "Report", "compose", "figure_of"]
 
@@ -49,7 +49,7 @@ class Report:
     adata: AnnData
     fitted: tl.FittedMaps
     groupby: str | None
-    units: Units
+    units: Answering
     n_boot: int
     scores: pd.DataFrame
     metrics: list[Metric]
@@ -134,7 +134,7 @@ def compose(
     _validate.one_of(split, UNSEEN, what="split")
     if groupby is None and _keys.CELL_TYPE in adata.obs:
         groupby = _keys.CELL_TYPE
-    units = Units.of(adata, fitted.fit, unit, split=split, groupby=groupby)
+    units = Answering.of(adata, fitted.fit, unit, split=split, groupby=groupby)
     shown = METRICS.select([*_defaults.METRICS, *metrics])
     scores = tl.evaluate(
         adata, key=key, split=split, groupby=groupby, metrics=shown, unit=units.judged, n_boot=n_boot, seed=seed

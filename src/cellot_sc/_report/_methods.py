@@ -17,7 +17,7 @@ from ..ot import SOLVERS
 from ..pl._evaluation import in_order, model_name
 from ..pl._history import VALIDATION
 from ._references import Citations
-from ._units import Units
+from ._units import Answering
 
 PACKAGES = ("anndata", "scanpy", "jax", "ott-jax", "flax", "optax", "numpy", "scipy", "scikit-learn")
 """Packages whose versions belong to the methods."""
@@ -35,7 +35,7 @@ def paragraph(
     *,
     metrics: Sequence[Metric],
     groupby: str | None,
-    units: Units,
+    units: Answering,
     n_boot: int,
     versions: Mapping[str, str],
 ) -> tuple[str, Citations]:

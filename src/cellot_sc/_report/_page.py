@@ -17,7 +17,7 @@ from ..metrics import Metric
 from ..tl import FittedMaps
 from . import _methods, _scores
 from ._items import Item
-from ._units import Units
+from ._units import Answering
 
 DPI = 120
 WIDE = 900
@@ -32,7 +32,7 @@ def render(
     *,
     metrics: Sequence[Metric],
     groupby: str | None,
-    units: Units,
+    units: Answering,
     n_boot: int,
     title: str,
     source: str,

@@ -13,7 +13,7 @@ MIN_UNITS = 2
 """One patient has nobody to differ from."""
 
 
-class Units(NamedTuple):
+class Answering(NamedTuple):
     """Columns of ``obs`` whose categories answer for their cells, ``None`` where cells answer for themselves.
 
     Parameters
@@ -28,7 +28,7 @@ class Units(NamedTuple):
     judged: str | None
 
     @classmethod
-    def of(cls, adata: AnnData, fit: tl.Fit, unit: str | None, *, split: str, groupby: str | None) -> Units:
+    def of(cls, adata: AnnData, fit: tl.Fit, unit: str | None, *, split: str, groupby: str | None) -> Answering:
         """Return the column that is named, else that of patients if there are enough, else none.
 
         Parameters
