@@ -96,13 +96,15 @@ html_theme_options = {
 
 
 def draw_figures(app):
-    """Draw the pictures of the landing page and of the gallery, which are not kept with the source."""
+    """Draw the pictures of the landing page, of contexts and of the gallery, which are not kept with the source."""
     sys.path.insert(0, str(app.srcdir))
+    import contexts
     import gallery
     import landing
 
     generated = Path(app.srcdir) / "generated"
     landing.draw(generated / "landing.png")
+    contexts.draw(generated / "contexts.png")
     gallery.draw(generated / "gallery")
 
 

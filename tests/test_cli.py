@@ -240,9 +240,10 @@ class TestReport:
         anndata.read_h5ad(fitted_file).write_zarr(source)
         run.well("report", source)
         assert (tmp_path / "my.fit.html").read_text() == "my.fit.zarr"
-        assert asked == [{"key": "cellot", "split": None, "groupby": None, "metrics": ()}]
+        assert asked == [{"key": "cellot", "split": None, "groupby": None, "unit": None, "metrics": ()}]
         assert "my.fit.html exists; --overwrite replaces it." in run.badly("report", source)
-        run.well("report", source, "--overwrite", "--key", "shift")
+        run.well("report", source, "--overwrite", "--key", "shift", "--unit", "patient")
+        assert asked[1]["unit"] == "patient"
         assert asked[1]["key"] == "shift"
 
 
@@ -310,6 +311,7 @@ class TestErrors:
             (["report", "fitted.h5ad", "--split", "tset"], "split 'tset' is unknown. Did you mean 'test'?"),
             (["report", "fitted.h5ad", "--split", "ood"], "split 'ood' has 0 of 'control'"),
             (["report", "fitted.h5ad", "--groupby", "celltype"], "Did you mean 'cell_type'?"),
+            (["report", "fitted.h5ad", "--unit", "patients"], "Did you mean 'patient'?"),
             (["demo", "--output", "cells.csv"], "is a file; a folder is needed."),
             (["demo", "--output", "full"], "full exists; --overwrite replaces it."),
             (["demo", "--seed", "-1"], "seed is -1"),
@@ -464,7 +466,7 @@ class TestDemo:
         assert set(scores["seed"]) == {1}
         fitted, predicted = (anndata.read_h5ad(folder / f"{name}.h5ad") for name in ("fitted", "predicted"))
         np.testing.assert_array_equal(cs.tl.predict(fitted).X, predicted.X)
-        expected = cs.tl.evaluate(fitted, groupby="cell_type", n_boot=10, seed=1)
+        expected = cs.tl.evaluate(fitted, groupby="cell_type", unit="patient", n_boot=10, seed=1)
         pd.testing.assert_frame_equal(scores[: len(expected)], expected)
         report = (folder / "report.html").read_text(encoding="utf-8")
         assert report.count("data:image/png;base64,") == 9

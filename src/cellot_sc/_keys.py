@@ -10,6 +10,8 @@ CONTROL: Final = "control"
 """Default category of untreated cells in that column."""
 CELL_TYPE: Final = "cell_type"
 """``obs`` column that the report looks into groups by if it is there and no other is named."""
+PATIENT: Final = "patient"
+"""``obs`` column whose categories answer for their cells in the report if it is there and no other is named."""
 
 SPLIT: Final = "split"
 """Default ``obs`` column that says what a cell may be used for."""

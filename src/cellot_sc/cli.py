@@ -310,6 +310,14 @@ def report(
             help="Column of obs, such as the cell type, to look into groups by. [cell_type, if there is one]",
         ),
     ] = None,
+    unit: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Column of obs whose categories answer for their cells in tests and intervals. [patient, if there are "
+            "two or more, else cells]",
+        ),
+    ] = None,
     metric: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Metric beside the usual ones; repeatable.")
     ] = None,
@@ -323,13 +331,13 @@ def report(
     """
     output = output or path.with_suffix(".html")
     _files.check_input(path)
-    _files.check_columns(path, {"groupby": groupby})
+    _files.check_columns(path, {"groupby": groupby, "unit": unit})
     with _files.output(output, (".html",), overwrite=overwrite) as new:
         adata = _files.read(path)
 
         from . import _report
 
-        found = _report.compose(adata, key=key, split=split, groupby=groupby, metrics=metric or ())
+        found = _report.compose(adata, key=key, split=split, groupby=groupby, unit=unit, metrics=metric or ())
         found.write(new, title="Predicted responses to perturbations", source=path.name)
     typer.echo(f"\n{_summary(found.scores)}\n\nwrote {output}")
 

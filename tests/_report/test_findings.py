@@ -12,14 +12,37 @@ from cellot_sc._report._table import number
 
 
 def test_severity(page: Any, fitted: AnnData) -> None:
-    costs = cs.tl.transport_cost(fitted, groupby="cell_type")
-    _, *rows = page.table("more than noise")
+    costs = cs.tl.transport_cost(fitted, groupby="cell_type", unit="patient")
+    head, *rows = page.table("more than noise")
+    assert head[-3:] == ["p", "units", "least p"]
     assert [row[:2] for row in rows] == costs[["perturbation", "group"]].to_numpy().tolist()
     for row, (_, cost) in zip(rows, costs.iterrows(), strict=True):
         assert row[2:] == [
             str(cost["n_cells"]), *(number(cost[name]) for name in ("cost", "distance", "null")),
             "yes" if cost["ci_low"] > cost["null"] else "no",
+            # four patients cannot tell
+            "–", "4", "0.125",
         ]  # fmt: skip
+
+
+def test_effects_are_called_over_patients(page: Any, fitted: AnnData) -> None:
+    effects = cs.tl.subpopulation_effects(fitted, "cell_type", unit="patient")
+    called = effects[effects["pvalue_adj"] < 0.05].groupby(["perturbation", "group"]).size()
+    head, *rows = page.table("strongest")
+    assert head == ["perturbation", "cells", "control cells", "units", "up", "down", "strongest"]
+    assert sum(called) > 10
+    for row in rows:
+        assert row[3] == "4"
+        assert int(row[4]) + int(row[5]) == called.get((row[0], row[1]), 0)
+    assert "tested over units of “patient” (4 behind an effect), not over cells" in page.text
+    assert "no p could be below “least p”" in page.text
+
+
+def test_without_patients_cells_answer(fitted: AnnData) -> None:
+    cost, effects, *_ = _findings.draw(fitted, groupby="cell_type", unit=None, key="cellot", seed=0)
+    assert "control cells would seem to be moved if they were compared with other control cells" in cost.meaning
+    assert "tested against maps between control cells and control cells" in effects.meaning
+    assert "units" not in cost.table + effects.table
 
 
 def test_effects_name_what_responds(parse: Callable[[str], Any]) -> None:

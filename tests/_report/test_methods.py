@@ -9,6 +9,7 @@ from anndata import AnnData
 import cellot_sc as cs
 from cellot_sc import _report
 from cellot_sc._report import _methods
+from cellot_sc._report._units import Answering
 
 
 class TestMethods:
@@ -26,7 +27,9 @@ class TestMethods:
             f"predictions for {n_test.pop('control')} control cells of the test split",
             f"with {sum(n_test.values())} observed treated cells",
             "within categories of 'cell_type'",
-            "over 20 resamples",
+            "over 20 resamples of categories of 'patient'",
+            "under maps refitted after exchanging control and treated cells of whole categories of 'patient'",
+            "by t-tests of categories of 'patient' (treated less control) with variances moderated over features",
             "energy distance (Székely and Rizzo 2013)",
             "treated train cells were compared with the same treated cells",
             "Bunne, C. et al.",
@@ -50,6 +53,7 @@ class TestMethods:
             changed,
             metrics=report.metrics,
             groupby=None,
+            units=Answering(None, None),
             n_boot=0,
             versions={},
         )
@@ -58,6 +62,7 @@ class TestMethods:
         assert "The cost weighed dimensions differently." in text
         assert "random halves of these treated cells" in text
         assert "resamples" not in text and "tested" not in text
+        assert "under maps between random halves of the control train cells" in text
 
     def test_every_solver_and_metric_cites_what_is_known(self) -> None:
         cited = [solver.cites for solver in cs.ot.SOLVERS.values()]

@@ -14,6 +14,7 @@ from .._settings import logger
 from ..metrics import METRICS, Metric
 from . import _findings, _fits, _page, _scores
 from ._items import Item, figure_of
+from ._units import Answering
 
 __all__ = ["Item", "Report", "compose", "figure_of"]
 
@@ -33,6 +34,8 @@ class Report:
         The maps.
     groupby
         Column of ``obs`` with the groups, if there is one.
+    units
+        What answers for its cells.
     n_boot
         Number of resamples behind the intervals.
     scores
@@ -46,6 +49,7 @@ class Report:
     adata: AnnData
     fitted: tl.FittedMaps
     groupby: str | None
+    units: Answering
     n_boot: int
     scores: pd.DataFrame
     metrics: list[Metric]
@@ -70,6 +74,7 @@ class Report:
             self.items,
             metrics=self.metrics,
             groupby=self.groupby,
+            units=self.units,
             n_boot=self.n_boot,
             title=title,
             source=source,
@@ -84,6 +89,7 @@ def compose(
     key: str = _keys.MODEL,
     split: str | None = None,
     groupby: str | None = None,
+    unit: str | None = None,
     metrics: Sequence[str | Metric] = (),
     extra: tuple[Metric, pd.DataFrame] | None = None,
     n_boot: int = 200,
@@ -102,6 +108,10 @@ def compose(
         treated ones were, else test cells.
     groupby
         Column of ``obs``, such as the cell type, to look into groups by. With ``None``, ``cell_type`` if there is one.
+    unit
+        Column of ``obs``, such as the patient, whose categories answer for their cells in tests and intervals. With
+        ``None``, ``patient`` if there is one and at least two of them were fitted to, else single cells. Judged cells
+        of one unit are resampled one by one.
     metrics
         Metrics to judge by beside the usual ones.
     extra
@@ -124,18 +134,30 @@ def compose(
     _validate.one_of(split, UNSEEN, what="split")
     if groupby is None and _keys.CELL_TYPE in adata.obs:
         groupby = _keys.CELL_TYPE
+    units = Answering.of(adata, fitted.fit, unit, split=split, groupby=groupby)
     shown = METRICS.select([*_defaults.METRICS, *metrics])
-    scores = tl.evaluate(adata, key=key, split=split, groupby=groupby, metrics=shown, n_boot=n_boot, seed=seed)
+    scores = tl.evaluate(
+        adata, key=key, split=split, groupby=groupby, metrics=shown, unit=units.judged, n_boot=n_boot, seed=seed
+    )
     if extra is not None:
         shown.append(extra[0])
         scores = pd.concat([scores, extra[1]], ignore_index=True)
     logger.info("drawing figures")
     items = [
         *_fits.draw(adata, fitted, key=key),
-        *_scores.draw(adata, scores, metrics=shown, solver=fitted.fit.solver, key=key, split=split, groupby=groupby),
-        *_findings.draw(adata, groupby=groupby, key=key, seed=seed),
+        *_scores.draw(
+            adata,
+            scores,
+            metrics=shown,
+            solver=fitted.fit.solver,
+            key=key,
+            split=split,
+            groupby=groupby,
+            unit=units.judged,
+        ),
+        *_findings.draw(adata, groupby=groupby, unit=units.tested, key=key, seed=seed),
     ]
-    return Report(adata, fitted, groupby, n_boot, scores, shown, items)
+    return Report(adata, fitted, groupby, units, n_boot, scores, shown, items)
 
 
 def _unseen(adata: AnnData, fitted: tl.FittedMaps) -> str:

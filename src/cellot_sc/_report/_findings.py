@@ -19,7 +19,7 @@ N_NAMED = 5
 """Features that are named in a row of the table of effects."""
 
 
-def draw(adata: AnnData, *, groupby: str | None, key: str, seed: int) -> list[Item]:
+def draw(adata: AnnData, *, groupby: str | None, unit: str | None, key: str, seed: int) -> list[Item]:
     """Return how severe perturbations are, which groups of cells respond by what, and which cells respond alike.
 
     Parameters
@@ -28,37 +28,46 @@ def draw(adata: AnnData, *, groupby: str | None, key: str, seed: int) -> list[It
         Annotated data with fitted maps. It is left as it is.
     groupby
         Column of ``obs`` with the groups, such as the cell type, if there is one.
+    unit
+        Column of ``obs`` whose categories answer for their cells in tests and intervals, if any does.
     key
         Where in ``uns`` the maps are.
     seed
         Seed of resamples, nulls and clusters.
     """
-    costs = tl.transport_cost(adata, key=key, groupby=groupby, seed=seed)
+    costs = tl.transport_cost(adata, key=key, groupby=groupby, unit=unit, seed=seed)
     colors = {} if groupby is None else palette(adata, groupby)
+    noise = "control cells would seem to be moved if they were compared with other control cells"
+    columns = "“noise” is that of control against control cells."
+    if unit is not None:
+        noise = f"maps would seem to move cells if control and treated cells of {_whole(unit)} were exchanged"
+        columns = (
+            "“noise” is that after exchanges, of which “p” is the share with no smaller cost or distance between "
+            f"control and treated cells; no p could be below “least p”, and none is given where that is above {ALPHA}."
+        )
     items = [
         Item(
             "transport_cost",
             "How severe is each perturbation?",
             "How far the map moves control cells, all of them and those of each group, the most severe perturbation on "
-            "top. Grey bars reach as far as control cells would seem to be moved if they were compared with other "
-            "control cells: what lies within them is noise. Lines are 95 % intervals: over resampled cells, and over "
-            "what the map would be if it had been learnt from others.",
+            f"top. Grey bars reach as far as {noise}: what lies within them is noise. Lines are 95 % intervals: over "
+            f"resampled {'cells' if unit is None else _whole(unit)}, and over what the map would be if it had been "
+            "learnt from others.",
             figure_of({"": pl.transport_cost(costs, palette=colors, show=False)}),
             table=_severity(costs),
-            note="The cost is half the mean squared displacement, in squared units of the space of the maps; “noise” "
-            "is that of control against control cells.",
+            note="The cost is half the mean squared displacement, in squared units of the space of the maps; "
+            + columns,
         )
     ]
     if groupby is not None:
-        effects = tl.subpopulation_effects(adata, groupby, key=key, seed=seed)
+        effects = tl.subpopulation_effects(adata, groupby, key=key, unit=unit, seed=seed)
         items.append(
             Item(
                 "subpopulation_effects",
                 "Which groups of cells respond, and by what?",
                 "The mean predicted change of features (colour) in each group, and how many of its cells change by "
                 "more than noise (area). A black ring marks effects that are significant at a false discovery rate of "
-                "5 %, tested against maps between control cells and control cells. A column without rings is a feature "
-                "that does not respond.",
+                f"5 %, {_tested(effects, unit)}. A column without rings is a feature that does not respond.",
                 figure_of(pl.subpopulation_effects(effects, alpha=ALPHA, show=False)),
                 table=_effects(effects),
                 note="Features whose effect is significant, and the strongest of them with their mean change.",
@@ -79,9 +88,27 @@ def draw(adata: AnnData, *, groupby: str | None, key: str, seed: int) -> list[It
     return items
 
 
+def _whole(unit: str) -> str:
+    return f"whole units of “{unit}”"
+
+
+def _tested(effects: pd.DataFrame, unit: str | None) -> str:
+    """Return what effects were tested against, and of how many units they are."""
+    if unit is None:
+        return "tested against maps between control cells and control cells"
+    n_units = sorted({int(n) for n in effects["n_units"]})
+    numbers = f"{n_units[0]}" if len(n_units) == 1 else f"{n_units[0]} to {n_units[-1]}"
+    text = f"tested over units of “{unit}” ({numbers} behind an effect), not over cells"
+    if (too_few := effects[effects["p_min"] >= ALPHA]).empty:
+        return text
+    names = ", ".join(dict.fromkeys(f"“{name}”" for name in too_few["perturbation"]))
+    return f"{text}; too few for any p-value of {names}"
+
+
 def _severity(costs: pd.DataFrame) -> str:
     """Return the costs as a table: a row per perturbation and group."""
     records: Iterable[Any] = costs.itertuples()
+    of_units = "p_min" in costs
     rows = [
         [
             Cell(str(row.perturbation)),
@@ -91,15 +118,17 @@ def _severity(costs: pd.DataFrame) -> str:
             Cell.of(row.distance),
             Cell.of(row.null),
             Cell("yes" if row.ci_low > row.null else "no"),
+            *([Cell.of(row.pvalue), Cell.count(row.n_units), Cell.of(row.p_min)] if of_units else []),
         ]
         for row in records
     ]
-    return render(["perturbation", "cells", "control cells", "cost", "distance", "noise", "more than noise"], rows)
+    heads = ["perturbation", "cells", "control cells", "cost", "distance", "noise", "more than noise"]
+    return render([*heads, *(("p", "units", "least p") if of_units else ())], rows)
 
 
 def _effects(effects: pd.DataFrame) -> str:
     """Return the effects as a table: a row per perturbation and group, with the features that respond."""
-    rows = []
+    rows, of_units = [], "p_min" in effects
     for names, group_effects in effects.groupby(["perturbation", "group"], sort=False, observed=True):
         called = group_effects[group_effects["pvalue_adj"] < ALPHA]
         strongest = called.iloc[np.argsort(-called["effect"].abs().to_numpy(), kind="stable")[:N_NAMED]]
@@ -111,9 +140,11 @@ def _effects(effects: pd.DataFrame) -> str:
             [
                 *(Cell(str(name)) for name in names),
                 Cell.count(int(group_effects["n_cells"].iloc[0])),
+                *([Cell.count(int(group_effects["n_units"].iloc[0]))] if of_units else []),
                 Cell.count(int((called["effect"] > 0).sum())),
                 Cell.count(int((called["effect"] < 0).sum())),
                 Cell(", ".join(named) or MISSING, marks=("long",)),
             ]
         )
-    return render(["perturbation", "cells", "control cells", "up", "down", "strongest"], rows)
+    heads = ["perturbation", "cells", "control cells", *(["units"] if of_units else []), "up", "down", "strongest"]
+    return render(heads, rows)

@@ -17,6 +17,7 @@ from ..ot import SOLVERS
 from ..pl._evaluation import in_order, model_name
 from ..pl._history import VALIDATION
 from ._references import Citations
+from ._units import Answering
 
 PACKAGES = ("anndata", "scanpy", "jax", "ott-jax", "flax", "optax", "numpy", "scipy", "scikit-learn")
 """Packages whose versions belong to the methods."""
@@ -34,6 +35,7 @@ def paragraph(
     *,
     metrics: Sequence[Metric],
     groupby: str | None,
+    units: Answering,
     n_boot: int,
     versions: Mapping[str, str],
 ) -> tuple[str, Citations]:
@@ -51,6 +53,8 @@ def paragraph(
         The metrics of the scores.
     groupby
         Column of ``obs`` with the groups, if there is one.
+    units
+        What answers for its cells.
     n_boot
         Number of resamples behind the intervals.
     versions
@@ -69,10 +73,12 @@ def paragraph(
         f"Train cells were weighed by {weights!r}." if weights else "",
         "The cost weighed dimensions differently." if fit.feature_weights else "",
         _scores_text(adata, scores, fit, cite, metrics=metrics, groupby=groupby),
-        f"Intervals are central 95 % ranges over {n_boot} resamples of cells." if n_boot else "",
+        f"Intervals of scores are central 95 % ranges over {n_boot} resamples of {_answering(units.judged)}."
+        if n_boot
+        else "",
         "The severity of a perturbation is the mean of half the squared displacement of control cells, beside that "
-        "under maps between random halves of the control train cells.",
-        _groups_text(groupby, cite) if groupby else "",
+        f"under {_null(units.tested)}.",
+        _groups_text(groupby, units.tested, cite) if groupby else "",
         f"Data were handled with anndata ({cite('virshup2024')}) and scanpy ({cite('wolf2018')}). Versions when this "
         f"was written: Python {platform.python_version()}, {', '.join(found)}.",
     ]
@@ -124,12 +130,28 @@ def _scores_text(
     )
 
 
-def _groups_text(groupby: str, cite: Citations) -> str:
+def _groups_text(groupby: str, unit: str | None, cite: Citations) -> str:
+    observed = (
+        "by Welch's test between observed cells"
+        if unit is None
+        else f"by t-tests of {_answering(unit)} (treated less control) with variances moderated over features "
+        f"({cite('smyth2004')})"
+    )
     return (
         f"Effects on features within categories of {groupby!r} were tested against the same maps and, where there "
-        "were treated cells, by Welch's test between observed cells, and called at a false discovery rate of 5 % "
-        f"({cite('benjamini1995')})."
+        f"were treated cells, {observed}, and called at a false discovery rate of 5 % ({cite('benjamini1995')})."
     )
+
+
+def _answering(unit: str | None) -> str:
+    return "cells" if unit is None else f"categories of {unit!r}"
+
+
+def _null(unit: str | None) -> str:
+    """Return the maps that no effect gives rise to."""
+    if unit is None:
+        return "maps between random halves of the control train cells"
+    return f"maps refitted after exchanging control and treated cells of whole {_answering(unit)}"
 
 
 def _method(solver: str, cite: Citations) -> str:

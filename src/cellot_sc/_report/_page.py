@@ -17,6 +17,7 @@ from ..metrics import Metric
 from ..tl import FittedMaps
 from . import _methods, _scores
 from ._items import Item
+from ._units import Answering
 
 DPI = 120
 WIDE = 900
@@ -31,6 +32,7 @@ def render(
     *,
     metrics: Sequence[Metric],
     groupby: str | None,
+    units: Answering,
     n_boot: int,
     title: str,
     source: str,
@@ -51,6 +53,8 @@ def render(
         The metrics of the scores.
     groupby
         Column of ``obs`` with the groups, if there is one.
+    units
+        What answers for its cells.
     n_boot
         Number of resamples behind the intervals.
     title
@@ -61,7 +65,7 @@ def render(
     solver, control = fitted.fit.solver, fitted.fit.control
     packages, machine = _methods.session()
     text, cite = _methods.paragraph(
-        adata, scores, fitted, metrics=metrics, groupby=groupby, n_boot=n_boot, versions=packages
+        adata, scores, fitted, metrics=metrics, groupby=groupby, units=units, n_boot=n_boot, versions=packages
     )
     facts = [
         *([source] if source else []),
@@ -69,6 +73,7 @@ def render(
         f"control “{control}”",
         f"solver {solver}",
         f"judged by {scores['split'].iloc[0]} cells",
+        *([f"units “{units.tested}”"] if units.tested else []),
     ]
     return Template(files(__package__).joinpath("page.html").read_text(encoding="utf-8")).substitute(
         title=html.escape(title),

@@ -87,6 +87,12 @@ REFERENCES = {
         "multiple testing. Journal of the Royal Statistical Society B 57, 289–300 (1995).",
         "10.1111/j.2517-6161.1995.tb02031.x",
     ),
+    "smyth2004": Reference(
+        "Smyth 2004",
+        "Smyth, G. K. Linear models and empirical Bayes methods for assessing differential expression in microarray "
+        "experiments. Statistical Applications in Genetics and Molecular Biology 3, 1–25 (2004).",
+        "10.2202/1544-6115.1027",
+    ),
     "wolf2018": Reference(
         "Wolf et al. 2018",
         "Wolf, F. A., Angerer, P. & Theis, F. J. SCANPY: large-scale single-cell gene expression data analysis. Genome "

@@ -37,6 +37,7 @@ def draw(
     key: str,
     split: str,
     groupby: str | None = None,
+    unit: str | None = None,
 ) -> list[Item]:
     """Return the figures and the table of the scores.
 
@@ -56,6 +57,8 @@ def draw(
         The split that was judged.
     groupby
         Column of ``obs`` with the groups, if there is one.
+    unit
+        Column of ``obs`` whose categories were resampled as wholes, if any was.
     """
     known = set(scores["metric"])
     shown = [name for name in _defaults.FIGURE_METRICS if name in known] or metrics
@@ -65,7 +68,7 @@ def draw(
             "How good are the predictions?",
             f"Each row compares predicted with observed treated cells ({split} cells, which the fit has never seen). A "
             f"useful prediction lies far from “identity” (no effect assumed) and near “observed” ({CEILING[split]}). "
-            "Lines are 95 % intervals over resampled cells.",
+            f"Lines are 95 % intervals over resampled {'cells' if unit is None else f'units of “{unit}”'}.",
             figure_of(pl.evaluation(scores, metrics=shown, show=False)),
         )
     ]

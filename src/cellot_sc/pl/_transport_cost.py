@@ -88,7 +88,7 @@ def transport_cost(
     canvas, panel = _canvas.single(ax, (4.4 + _canvas.room(names), height))
     _forest(panel, rows, names, groups, value, colors)
     canvas.label(x="root mean squared displacement" if value == "distance" else "cost ½|T(x) − x|², mean over cells")
-    canvas.legend(_handles(groups, colors))
+    canvas.legend(_handles(groups, colors, "units exchanged" if "p_min" in table else "control against control"))
     canvas.finish(show=show, save=save)
     return panel
 
@@ -114,9 +114,9 @@ def _forest(
     _draw.name_rows(ax, names)
 
 
-def _handles(groups: list[str], colors: Mapping[str, Any]) -> list[Artist]:
+def _handles(groups: list[str], colors: Mapping[str, Any], noise: str) -> list[Artist]:
     points = [
         Line2D([], [], color=colors[group], marker="o", markersize=5, label=group + " cells" * (group == _keys.ALL))
         for group in groups
     ]
-    return [*points, Patch(color=_colors.FAINT, label="control against control")]
+    return [*points, Patch(color=_colors.FAINT, label=noise)]

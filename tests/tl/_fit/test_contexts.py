@@ -281,3 +281,26 @@ def test_a_change_of_abundance_is_no_response() -> None:
     assert errors["without"] > 1
     assert errors["with"] < errors["without"] / 4
     assert errors["with"] < 0.15
+
+
+def test_a_difference_between_batches_is_no_response() -> None:
+    """Batches an offset apart in both conditions, with most control cells in one and most treated ones in the other."""
+    rng, n, response, offset = np.random.default_rng(0), 400, np.array([1.0, 0, 0, 0]), np.array([0, 4.0, 0, 0])
+    treated = np.repeat([False, True], n)
+    late = rng.permuted(np.repeat([[0.25], [0.75]], n, axis=1) > np.linspace(0, 1, n), axis=1).ravel()
+    x = rng.normal(size=(2 * n, 4)) + np.outer(treated, response) + np.outer(late, offset)
+    obs = pd.DataFrame({"perturbation": np.where(treated, "drug", "control"), "batch": np.where(late, "late", "early")})
+    adata = AnnData(x.astype(np.float32), obs=obs.set_index(obs.index.astype(str)))
+    cs.pp.split(adata)
+    moved, scores = {}, {}
+    for context in (None, "batch"):
+        cs.tl.cellot(adata, solver="group_gaussian", use_rep="X", context=context)
+        moved[context] = (cs.tl.predict(adata, "drug").X - x[~treated]).mean(axis=0)
+        table = cs.tl.evaluate(adata, groupby="batch", metrics="energy_distance", baselines=(), n_boot=0)
+        values = table.set_index(["model", "group", "metric"])["value"]
+        scores[context] = values["group_gaussian", "mean", "energy_distance"]
+    # the half of the offset by which the means of the conditions differ
+    assert moved[None][1] > 1.5
+    assert abs(moved["batch"][1]) < 0.15
+    assert moved["batch"][0] == pytest.approx(1, abs=0.2)
+    assert scores["batch"] < scores[None] / 5

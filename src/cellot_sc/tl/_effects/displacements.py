@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from anndata import AnnData
@@ -59,6 +59,16 @@ class Displacements:
         Cells before and after go the same way back to genes, so that what it loses is lost in both.
         """
         return self.space.view(self.moved(self.fitted.maps[name])) - self.space.view(self.x)
+
+    def without(self, column: str) -> Displacements:
+        """Return the same for refits in which a column of ``obs`` is no context; ``fitted.maps`` are none of these."""
+        fit = self.fitted.fit
+        if column not in fit.context:
+            return self
+        kept = [i for i, name in enumerate(fit.context) if name != column]
+        refit = replace(fit, context=tuple(fit.context[i] for i in kept))
+        contexts = self.contexts[:, kept] if kept and self.contexts is not None else None
+        return replace(self, fitted=replace(self.fitted, fit=refit), contexts=contexts)
 
 
 def displacements(adata: AnnData, key: str, targets: str | Sequence[str] | None = None) -> Displacements:

@@ -99,7 +99,7 @@ def subpopulation_effects(
     (Smyth 2004, doi 10.2202/1544-6115.1027). The null of predicted effects are affine maps that are refitted after
     exchanging the control and treated cells of whole patients, or whole animals, at random or in all ways, in place of
     halves of the control cells; treated cells are moved back by the map before, as exchanges of some units leave a part
-    of an effect. Cells without a unit are left out of both.
+    of an effect. Units that are contexts of the fit are none of these. Cells without a unit are left out of both.
 
     Examples
     --------
@@ -147,14 +147,16 @@ def group_effects(
     answering = None if unit is None else _validate.group_labels(adata, unit, what="unit")
     if answering is None:
         noise = _noise(null(moves, seed=seed), moves, groups)
+    # a map of its own would undo the exchange of a unit's cells
+    refits = moves if unit is None else moves.without(unit)
     control, tables = labels == repeated.control, []
     control_samples = {group: sample(cells[members[group] & control]) for group in groups}
     for name in moves.names:
         treated, n_units = labels == name, None
         observed = {group: compare(control_samples[group], sample(cells[members[group] & treated])) for group in groups}
         if answering is not None:
-            exchanges = exchange_null(moves, name, answering, seed=seed)
-            noise = _noise(exchanges.null, moves, groups)
+            exchanges = exchange_null(refits, name, answering, seed=seed)
+            noise = _noise(exchanges.null, refits, groups)
             n_units = dict.fromkeys(groups, exchanges.members.n_units)
             for group in groups:
                 rows = np.flatnonzero(members[group] & (control | treated))

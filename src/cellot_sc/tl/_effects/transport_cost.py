@@ -75,6 +75,7 @@ def transport_cost(
       animals, in all ways or in 128 at random. For that, maps are refitted, by an affine solver whose costs are
       multiplied by the excess of the solver in question. The p-value is the greater of the two (an intersection-union
       test, Berger 1982, doi 10.2307/1267823), of costs alone where the group has too few treated cells.
+      Where the units themselves are contexts of the fit, all of these maps are refitted without them, the first, too.
     - ``n_units``: number of units that exchange.
     - ``p_min``: the smallest p-value that there could have been. Where it is not below .05, the p-value is NaN, and a
       line in the log says so: three animals cannot tell.
@@ -104,6 +105,8 @@ def transport_cost(
         members |= masks(adata, groupby, np.arange(adata.n_obs), reserved=(_keys.ALL,))
     groups = {group: mask[moves.rows] for group, mask in members.items() if mask[moves.rows].any()}
     answering = None if unit is None else _validate.group_labels(adata, unit, what="unit")
+    # a map of its own would undo the exchange of a unit's cells
+    refits = moves if unit is None else moves.without(unit)
     rng = np.random.default_rng(seed)
     if answering is None:
         rest = _at_rest(null(moves, seed=seed), moves)
@@ -117,13 +120,13 @@ def transport_cost(
     rows = []
     for name in moves.names:
         if answering is not None:
-            exchanges = exchange_null(moves, name, answering, seed=seed, exact=True)
-            rest = _at_rest(exchanges.null, moves)
+            exchanges = exchange_null(refits, name, answering, seed=seed, exact=True)
+            rest = _at_rest(exchanges.null, refits)
             drawn = rng.integers(rest.null.n_maps, size=n_boot)
         moved, scale = moves.field(moves.fitted.maps[name]), rest.null.scale[name]
         costs = 0.5 * (moved**2).sum(axis=1, dtype=np.float64)
         # what the error of another draw of train cells would add to the cost of each cell, less the mean of that
-        crossed = [np.einsum("nd,nd->n", moved, rest.excess * moves.field(fitted)) for fitted in rest.null.maps]
+        crossed = [np.einsum("nd,nd->n", moved, rest.excess * refits.field(fitted)) for fitted in rest.null.maps]
         errors = scale * np.stack(crossed, axis=1) + scale**2 * (rest.costs - rest.costs.mean(axis=1, keepdims=True))
         for group, mask in groups.items():
             n_cells, cost = int(mask.sum()), costs[mask].mean()
@@ -141,10 +144,26 @@ def transport_cost(
                 n_cells,
             )
             if answering is not None:
-                row += _tested(moves, name, members[group], answering, exchanges, float(rest.excess), cost, seed)
+                tested = cost if refits is moves else None
+                row += _tested(refits, name, members[group], answering, exchanges, float(rest.excess), tested, seed)
             rows.append(row)
     logger.info("measured the cost of %d perturbations in %d groups", len(moves.names), len(groups))
-    return pd.DataFrame(rows, columns=COLUMNS + OF_UNITS * (unit is not None))
+    table = pd.DataFrame(rows, columns=COLUMNS + OF_UNITS * (unit is not None))
+    if unit is not None:
+        _warn_of_few(table)
+    return table
+
+
+def _warn_of_few(table: pd.DataFrame) -> None:
+    """Say once of how many costs there are too few units to tell, and name the one with the fewest exchanges."""
+    few = table[table["p_min"] >= ALPHA].sort_values("p_min", ascending=False, kind="stable")
+    if len(few):
+        name, group, n_units, p_min = few[["perturbation", "group", "n_units", "p_min"]].to_numpy().tolist()[0]
+        others = f" and {len(few) - 1} others" * (len(few) > 1)
+        logger.warning(
+            "the cost of %r among %r%s: %d units cannot tell: no p-value could be below %.2g",
+            *(name, group, others, n_units, p_min),
+        )
 
 
 class _AtRest(NamedTuple):
@@ -169,10 +188,13 @@ def _tested(
     answering: np.ndarray,
     exchanges: Exchanges,
     excess: float,
-    cost: float,
+    cost: float | None,
     seed: int,
 ) -> tuple[float, int, float]:
-    """Return p-value, number of units and smallest p-value of a cost, and of the energy distance where it has one."""
+    """Return p-value, number of units and smallest p-value of a cost, and of the energy distance where it has one.
+
+    Without a cost, that of the map that is refitted with no unit exchanged.
+    """
     repeated, deciding = moves.fitted.fit, exchanges.members
     labels = repeated.labels(moves.space.adata)
     rows = np.flatnonzero(in_group & ((labels == repeated.control) | (labels == name)))
@@ -180,15 +202,12 @@ def _tested(
     x, contexts = repeated.scaled(moves.space.read(rows)), repeated.contexts(moves.space.adata, rows)
     # without treated cells in the group, its control cells stay where they are
     here = deciding.among(answering[rows] if treated.any() else np.full(len(rows), ""), treated)
-    others = costs_after(exchanges.maps[1:], x, contexts, here, exchanges.flips[1:])
-    pvalue = exchange_pvalue(np.append(cost, excess**2 * others))
+    costs = excess**2 * costs_after(exchanges.maps, x, contexts, here, exchanges.flips)
+    costs[0] = costs[0] if cost is None else cost
+    pvalue = exchange_pvalue(costs)
     found = units(answering[rows], treated, least=MIN_CELLS)
     if found.df:
         energies = found.energies(x, found.exchanges(seed=seed), seed=seed)
         pvalue = max(pvalue, exchange_pvalue(energies))
         deciding = max(deciding, found, key=lambda of: of.p_min)
-    if deciding.p_min < ALPHA:
-        return pvalue, deciding.n_units, deciding.p_min
-    least = f"no p-value could be below {deciding.p_min:.2g}"
-    logger.warning("the cost of %r: %s units cannot tell: %s", name, deciding, least)
-    return float("nan"), deciding.n_units, deciding.p_min
+    return pvalue if deciding.p_min < ALPHA else float("nan"), deciding.n_units, deciding.p_min
