@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cellot_sc import ot
-from cellot_sc.ot._composition import CAP, composition
+from cellot_sc.ot._composition import CAP, MIN_VALID, composition, within
 
 
 def problem(source: list[int], target: list[int], **kwargs: np.ndarray) -> ot.Problem:
@@ -62,3 +62,30 @@ def test_weights_of_cells_count() -> None:
 def test_no_context_on_both_sides_is_refused() -> None:
     with pytest.raises(ValueError, match="no context has cells on both sides"):
         composition(problem([0, 1, -1], [2, 3, -1]))
+
+
+def test_what_is_left_within_contexts() -> None:
+    n = MIN_VALID
+    x, codes = np.arange(4.0 * n)[:, None], np.repeat([0, 1, -1, 1], n)
+    weights = np.where(np.arange(4 * n) == 0, 0.0, 1 + np.arange(4 * n) % 2)
+    given = ot.Problem(
+        source=x,
+        target=-x,
+        source_valid=x[: 2 * n - 1],
+        target_valid=-x[: 2 * n],
+        source_contexts=codes,
+        target_contexts=codes,
+        source_valid_contexts=codes[: 2 * n - 1],
+        target_valid_contexts=codes[: 2 * n],
+        source_weights=weights,
+    )
+    found = within(given, ot.MeanShiftMap(np.full(1, 100.0)), ["0", "1"])
+    # the other has one validation cell too few
+    assert [*found] == ["0"]
+    # moved, without the cell that does not count
+    np.testing.assert_array_equal(found["0"].source, x[1:n] + 100)
+    np.testing.assert_array_equal(found["0"].target, -x[:n])
+    np.testing.assert_array_equal(found["0"].source_weights, weights[1:n])
+    assert found["0"].target_weights is None
+    np.testing.assert_array_equal(found["0"].source_valid, x[:n] + 100)
+    np.testing.assert_array_equal(found["0"].target_valid, -x[:n])

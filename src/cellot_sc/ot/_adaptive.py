@@ -52,14 +52,15 @@ def shrunk(values: np.ndarray, noise: np.ndarray) -> np.ndarray:
         [_null(values, noise).sum(axis=0)[None], *(_likelihood(values, noise, pattern) for pattern in patterns)]
     )
     relative = np.exp(likelihoods - likelihoods.max(axis=0))
-    shares, last = np.full(len(relative), 1 / len(relative)), -np.inf
+    new, last = np.full(len(relative), 1 / len(relative)), -np.inf
     for _ in range(MAX_ITERATIONS):
+        shares = new
         # by einsum, as threads of BLAS would wait for each other hundreds of times
         total = np.einsum("p,pe->e", shares, relative)
         now, new = np.log(total).mean(), shares * np.einsum("pe,e->p", relative, 1 / total) / values.shape[1]
         if now - last < TOLERANCE:
             break
-        shares, last = new, now
+        last = now
     members = shares[:, None] * relative / total
     counts = (members > NEGLIGIBLE).any(axis=1)
     estimates, row = np.zeros_like(values), 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 import math
 from collections.abc import Mapping, Sequence
@@ -139,12 +140,16 @@ def _beyond(base: TransportMap, fits: Mapping[str, Solution]) -> Solution:
         *(len(networks), len(base.names), len(base.names) - len(fits), MIN_VALID),
     )
     maps = [
-        own.each(lambda inner, name=name: ChainMap([inner, networks[name]])) if name in networks else own
+        own.each(functools.partial(_followed, networks[name])) if name in networks else own
         for own, name in zip(base.maps, base.names, strict=True)
     ]
     histories = [fit.history for fit in fits.values()] or [History(selected=0)]
     found = ContextMap(base.parent, maps, base.names, base.unseen, base.errors, base.spread)
     return Solution(found, max(histories, key=lambda of: len(of.step)))
+
+
+def _followed(network: TransportMap, own: TransportMap) -> TransportMap:
+    return ChainMap([own, network])
 
 
 def _fit_each(
