@@ -74,7 +74,7 @@ def test_the_map_is_that_of_the_train_cells(prepared: AnnData):
 @pytest.mark.parametrize("solver", ["gaussian", "icnn"])
 def test_no_test_or_ood_cell_is_seen(prepared: AnnData, solver: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("cellot_sc.ot._loop.lack_of_fit.explains", lambda *_: False)
-    monkeypatch.setattr("cellot_sc.ot._solvers.icnn._choose", lambda start, members, *judged: members[0])
+    monkeypatch.setattr("cellot_sc.ot._solvers.icnn._choose", lambda start, members, *judged, **kept: members[0])
     options = QUICK if solver == "icnn" else {}
     adata = prepared.copy()
     adata.obs.loc[adata.obs["patient"] == "patient_1", "split"] = "ood"
@@ -256,7 +256,7 @@ class TestWeights:
 
     def test_all_ones_change_nothing_of_a_network(self, prepared: AnnData, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr("cellot_sc.ot._loop.lack_of_fit.explains", lambda *_: False)
-        monkeypatch.setattr("cellot_sc.ot._solvers.icnn._choose", lambda start, members, *judged: members[0])
+        monkeypatch.setattr("cellot_sc.ot._solvers.icnn._choose", lambda start, members, *judged, **kept: members[0])
         plain, ones = prepared.copy(), prepared.copy()
         cs.tl.cellot(plain, targets="drug_a", **QUICK)
         cs.tl.cellot(ones, targets="drug_a", feature_weights=[1] * 8, **QUICK)
