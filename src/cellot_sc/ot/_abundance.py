@@ -8,9 +8,8 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from scipy.cluster.vq import kmeans2, vq
 from scipy.stats import chi2
-from sklearn.cluster import KMeans
-from sklearn.exceptions import ConvergenceWarning
 
 from ._composition import CAP, LEVEL
 from ._moments import shares_of
@@ -23,6 +22,8 @@ MAX_CELLS = 2000
 """Cells of either side that are coupled, at most: a random sample of larger clouds."""
 N_CLUSTERS = (8, 15)
 """Clusters of either side, in two clusterings."""
+MAX_MOVES = 30
+"""How often the centres of clusters are moved."""
 EPSILON = 0.02
 """Strength of the entropic regularisation, in units of the mean squared distance between source cells."""
 PENALTY = 0.2
@@ -44,16 +45,16 @@ TINY = 1e-300
 
 @dataclass(frozen=True)
 class _Side:
-    """Coupled cells of one cloud, the share of each, and their clusterings."""
+    """Coupled cells of one cloud, the share of each, and the centres of their clusters, of every clustering."""
 
     cells: np.ndarray
     prior: np.ndarray
-    clusterings: list[KMeans]
+    centres: list[np.ndarray]
 
     @cached_property
     def members(self) -> list[np.ndarray]:
         """Which cells are in which cluster, of every clustering, shape ``(n_cells, n_clusters)``."""
-        return [np.eye(each.n_clusters)[each.labels_] for each in self.clusterings]
+        return [np.eye(len(each))[vq(self.cells, each)[0]] for each in self.centres]
 
     def logs(self, tables: list[np.ndarray]) -> np.ndarray:
         """Return the logarithms of the weights of cells: the mean over the clusters that each is in."""
@@ -71,16 +72,14 @@ class _Side:
     def weights(self, tables: list[np.ndarray], cells: np.ndarray) -> np.ndarray:
         """Return the weights of any cells of this cloud."""
         if not len(cells):
-            return np.ones(0)
-        found = [
-            table[each.predict(cells.astype(np.float64))]
-            for each, table in zip(self.clusterings, tables, strict=True)
-        ]
+            return np.empty(0)
+        cells = cells.astype(np.float64)
+        found = [table[vq(cells, each)[0]] for each, table in zip(self.centres, tables, strict=True)]
         return np.exp(np.clip(np.mean(found, axis=0), -np.log(CAP), np.log(CAP)))
 
 
-def matched(problem: Problem, *, seed: int = 0) -> tuple[Problem, float]:
-    """Return a problem in which kinds of cells are equally abundant on both sides, as far as can be told without labels.
+def matched(problem: Problem, *, seed: int = 0) -> Problem:
+    """Return a problem with kinds of cells equally abundant on both sides, as far as is seen without labels.
 
     Clouds are coupled with marginals that need only be near what they are (Chizat et al. 2018, doi
     10.1090/mcom/3303), and the mass that clusters of either side lose or gain there is averaged over two clusterings.
@@ -100,36 +99,47 @@ def matched(problem: Problem, *, seed: int = 0) -> tuple[Problem, float]:
 
     Returns
     -------
-    The problem with weights, times those that it had, or the problem itself; and the largest root mean square of the
-    logarithms of the weights of a side, 0 if nothing is weighed.
+    The problem with weights, times those that it had; or the problem itself.
     """
     pairs = (problem.source, problem.source_weights), (problem.target, problem.target_weights)
     positive = [len(cells) if weights is None else int((weights > 0).sum()) for cells, weights in pairs]
     if min(positive) < MIN_CELLS:
-        return problem, 0.0
+        return problem
     sides = [_side(*pair, seed) for pair in pairs]
     tables = _tables(*sides)
     if tables is None:
-        return problem, 0.0
+        return problem
     given: dict[str, Any] = {}
     for side, found, name in zip(sides, tables, ("source", "target"), strict=True):
         for cloud in (name, f"{name}_valid"):
             weights, prior = side.weights(found, getattr(problem, cloud)), getattr(problem, f"{cloud}_weights")
             given[f"{cloud}_weights"] = weights if prior is None else weights * prior
-    return replace(problem, **given), max(side.spread(found) for side, found in zip(sides, tables, strict=True)) ** 0.5
+    return replace(problem, **given)
 
 
 def _side(cells: np.ndarray, weights: np.ndarray | None, seed: int) -> _Side:
     """Return the cells of a cloud that are coupled, and their clusterings."""
+    rng = np.random.default_rng(seed)
     rows = np.arange(len(cells)) if weights is None else np.flatnonzero(weights > 0)
     if len(rows) > MAX_CELLS:
-        rows = np.sort(np.random.default_rng(seed).choice(rows, MAX_CELLS, replace=False))
+        rows = np.sort(rng.choice(rows, MAX_CELLS, replace=False))
     chosen = cells[rows].astype(np.float64)
+    prior = shares_of(np.ones(len(rows)) if weights is None else weights[rows])
+    return _Side(chosen, prior, [_centres(chosen, k, rng) for k in N_CLUSTERS])
+
+
+def _centres(cells: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
+    """Return the centres of at most so many clusters, from a start by k-means++ (Arthur and Vassilvitskii 2007)."""
+    centres = cells[[rng.integers(len(cells))]]
+    nearest = ((cells - centres) ** 2).sum(axis=1)
+    while len(centres) < k and nearest.any():
+        new = cells[rng.choice(len(cells), p=nearest / nearest.sum())]
+        centres = np.vstack([centres, new])
+        nearest = np.minimum(nearest, ((cells - new) ** 2).sum(axis=1))
     with warnings.catch_warnings():
-        # there may be fewer distinct cells than clusters
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        clusterings = [KMeans(k, n_init=1, random_state=seed).fit(chosen) for k in N_CLUSTERS]
-    return _Side(chosen, shares_of(np.ones(len(rows)) if weights is None else weights[rows]), clusterings)
+        # a cluster that has lost its cells keeps its centre
+        warnings.simplefilter("ignore", UserWarning)
+        return kmeans2(cells, centres, iter=MAX_MOVES, minit="matrix")[0]
 
 
 def _tables(source: _Side, target: _Side) -> list[list[np.ndarray]] | None:
@@ -180,7 +190,7 @@ def _shifted(source: _Side, target: _Side, unit: float) -> np.ndarray:
 def _estimated(source: _Side, target: _Side, moved: np.ndarray, unit: float) -> list[list[np.ndarray]]:
     """Return the logarithms of the weights of clusters, given where source cells are among target cells."""
     sides, kernel, heights = (source, target), _kernel(moved, target.cells, unit), None
-    tables = [[np.zeros(each.n_clusters) for each in side.clusterings] for side in sides]
+    tables = [[np.zeros(len(each)) for each in side.centres] for side in sides]
     for _ in range(ROUNDS):
         a, b = (side.shares(of) for side, of in zip(sides, tables, strict=True))
         plan, heights = _coupling(kernel, a, b, heights)
