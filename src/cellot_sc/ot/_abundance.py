@@ -20,8 +20,10 @@ MIN_CELLS = 100
 """Train cells of either side below which nothing is weighed."""
 MAX_CELLS = 2000
 """Cells of either side that are coupled, at most: a random sample of larger clouds."""
-N_CLUSTERS = (8, 15)
-"""Clusters of either side, in two clusterings."""
+N_CLUSTERS = (8, 15, 25)
+"""Clusters of either side, in three clusterings."""
+N_STARTS = 3
+"""Starts of a clustering, of which the tightest is kept."""
 MAX_MOVES = 30
 """How often the centres of clusters are moved."""
 EPSILON = 0.02
@@ -82,7 +84,7 @@ def matched(problem: Problem, *, seed: int = 0) -> Problem:
     """Return a problem with kinds of cells equally abundant on both sides, as far as is seen without labels.
 
     Clouds are coupled with marginals that need only be near what they are (Chizat et al. 2018, doi
-    10.1090/mcom/3303), and the mass that clusters of either side lose or gain there is averaged over two clusterings.
+    10.1090/mcom/3303), and the mass that clusters of either side lose or gain there is averaged over three clusterings.
     What counts as a change of abundance is what both sides say: where a kind of cells has become rare, its source
     cells have too much mass, and the treated cells that they are coupled to too little. Cells that have changed their
     state have no counterpart: both sides have too much, and nothing is weighed. This is repeated with the weights
@@ -129,7 +131,13 @@ def _side(cells: np.ndarray, weights: np.ndarray | None, seed: int) -> _Side:
 
 
 def _centres(cells: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
-    """Return the centres of at most so many clusters, from a start by k-means++ (Arthur and Vassilvitskii 2007)."""
+    """Return the centres of at most so many clusters, by k-means++ (Arthur and Vassilvitskii 2007)."""
+    found = [_started(cells, k, rng) for _ in range(N_STARTS)]
+    return min(found, key=lambda centres: float((vq(cells, centres)[1] ** 2).sum()))
+
+
+def _started(cells: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
+    """Return centres from one random start."""
     centres = cells[[rng.integers(len(cells))]]
     nearest = ((cells - centres) ** 2).sum(axis=1)
     while len(centres) < k and nearest.any():
