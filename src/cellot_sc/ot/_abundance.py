@@ -18,7 +18,7 @@ from ._solvers.gaussian import cautious_gaussian_map
 
 MIN_CELLS = 100
 """Train cells of either side below which nothing is weighed."""
-MAX_CELLS = 2000
+MAX_CELLS = 1500
 """Cells of either side that are coupled, at most: a random sample of larger clouds."""
 N_CLUSTERS = (8, 15, 25)
 """Clusters of either side, in three clusterings."""
@@ -223,6 +223,7 @@ def _reciprocal(plan: np.ndarray, a: np.ndarray, b: np.ndarray) -> tuple[np.ndar
 
 def _kernel(x: np.ndarray, y: np.ndarray, unit: float) -> np.ndarray:
     """Return exp(-|x - y|^2 / epsilon) of all pairs."""
+    x, y = x - y.mean(axis=0), y - y.mean(axis=0)
     squares = (x**2).sum(axis=1)[:, None] + (y**2).sum(axis=1) - 2 * x @ y.T
     return np.exp(-np.maximum(squares, 0) / (EPSILON * unit))
 

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ... import _validate
-from ..._numbers import shown
 from ..._settings import logger
 from ...ot import SOLVERS, Problem, Solver
 
@@ -24,13 +21,9 @@ def matches(match_abundance: bool | None, solver: Solver, context: Sequence[str]
 
     Raises
     ------
-    TypeError
-        If it is neither true, false nor ``None``.
     ValueError
         If it is asked for beside contexts, or of a solver that cannot weigh cells.
     """
-    if not (match_abundance is None or isinstance(match_abundance, bool | np.bool_)):
-        raise TypeError(f"match_abundance is {shown(match_abundance)}; True, False or None is needed.")
     if match_abundance is None:
         return solver.weighs and not context
     if match_abundance and context:
