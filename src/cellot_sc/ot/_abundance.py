@@ -24,7 +24,7 @@ N_CLUSTERS = (8, 15, 25)
 """Clusters of either side, in three clusterings."""
 N_STARTS = 3
 """Starts of a clustering, of which the tightest is kept."""
-MAX_MOVES = 30
+MAX_MOVES = 10
 """How often the centres of clusters are moved."""
 EPSILON = 0.02
 """Strength of the entropic regularisation, in units of the mean squared distance between source cells."""
@@ -236,8 +236,9 @@ def _coupling(
     u, v = (np.ones(len(a)), np.ones(len(b))) if heights is None else heights
     for _ in range(MAX_ITERATIONS):
         before = u
-        u = (a / np.maximum(kernel @ v, TINY)) ** power
-        v = (b / np.maximum(u @ kernel, TINY)) ** power
+        # products with a vector are bound by memory: BLAS would keep every core busy without being faster
+        u = (a / np.maximum(np.einsum("ij,j->i", kernel, v), TINY)) ** power
+        v = (b / np.maximum(np.einsum("ij,i->j", kernel, u), TINY)) ** power
         if np.abs(np.log(u / before)).max() < TOLERANCE:
             break
     plan = u[:, None] * kernel * v
