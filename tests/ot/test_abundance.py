@@ -32,6 +32,8 @@ def test_weights_make_kinds_equally_abundant() -> None:
     ]
     assert np.abs(apart[0]).max() > 0.14
     assert np.abs(apart[1]).max() < 0.03
+    assert found.source_weights is not None
+    assert found.target_weights is not None
     # cells that choose between maps count as the others of their kind do
     np.testing.assert_array_equal(found.target_valid_weights, found.target_weights[::4])
     np.testing.assert_array_equal(found.source_valid_weights, found.source_weights[::4])
@@ -83,6 +85,7 @@ def test_weights_that_are_given_are_heeded() -> None:
     # a cell that counts nothing still does
     none = (kinds != 3).astype(float)
     found = matched(ot.Problem(x, y, source_weights=none))
+    assert found.source_weights is not None
     assert (found.source_weights[kinds == 3] == 0).all()
     assert (found.source_weights[kinds != 3] > 0).all()
 
