@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -170,6 +171,20 @@ def within(problem: Problem, base: TransportMap, names: Sequence[str]) -> dict[s
         if min(len(valid["source_valid"]), len(valid["target_valid"])) >= MIN_VALID:
             found[name] = Problem(**of("source", code, moves=True), **of("target", code, moves=False), **valid)
     return found
+
+
+def as_one(problem: Problem) -> Problem:
+    """Return the cells of all contexts together, those of either side weighed to the composition of the source."""
+    found = composition(problem)
+    weights: dict[str, Any] = {"source_weights": found.source_weights, "target_weights": found.target_weights}
+    valid = problem.source_valid_contexts, problem.target_valid_contexts
+    valid_weights = problem.source_valid_weights, problem.target_valid_weights
+    # where validation cells share no context they count as they are
+    if all(of is not None and len(of) for of in valid):
+        with suppress(ValueError):
+            there = compared(outermost(valid[0]), outermost(valid[1]), *valid_weights)
+            weights |= {"source_valid_weights": there.source_weights, "target_valid_weights": there.target_weights}
+    return replace(problem.pooled, **weights)
 
 
 def outermost(contexts: np.ndarray | None) -> np.ndarray:

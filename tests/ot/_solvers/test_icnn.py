@@ -171,7 +171,7 @@ def test_networks_beyond_the_maps_of_contexts(nonlinear, small: Options, caplog:
     with caplog.at_level(logging.INFO):
         [fit] = ot.fit([typed(nonlinear.problem, responds=1)], seed=0, **small)
     assert isinstance(fit.map, ContextMap)
-    assert [one.kind for one in (fit.map.parent, *fit.map.maps)] == ["affine", "affine", "chain"]
+    assert [one.kind for one in (fit.map.parent, *fit.map.maps)] == ["potential", "affine", "chain"]
     assert fit.history.step
     assert "networks go beyond the affine map in 1 of 2 contexts; 0 have fewer than 20 validation cells" in caplog.text
     x, y = nonlinear.source_test, nonlinear.target_test

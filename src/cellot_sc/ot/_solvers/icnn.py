@@ -13,7 +13,7 @@ import jax
 import numpy as np
 import optax
 
-from .._composition import MIN_VALID, within
+from .._composition import MIN_VALID, as_one, within
 from .._loop import checkpoints, criteria, lack_of_fit, objectives
 from .._loop.batches import Ranges, gather, sample, valid_weights
 from .._loop.config import LoopConfig, LoopState, damped_update
@@ -32,6 +32,9 @@ from .group_gaussian import group_gaussian_map
 from .solver import Solver
 
 logger = logging.getLogger("cellot_sc")
+
+WHOLE = ""
+"""What stands for the cells of all contexts, which no context is called."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -115,18 +118,20 @@ def fit_icnn(problems: Sequence[Problem], config: ICNNConfig, seed: int, progres
 
     A context is a problem of its own then: networks lead from its cells, as the affine map has moved them, to its
     treated ones. Where nothing is left to be learnt, or its validation cells do not confirm it beyond noise, its map is
-    the affine one, and so is that of cells without a context.
+    the affine one. The map of cells without a context is fitted to all, as without contexts, weighed by composition.
     """
     bases = [None if problem.source_contexts is None else group_gaussian_map(problem) for problem in problems]
     tasks: list[dict[str, Problem]] = [
-        within(problem, base, base.names) if isinstance(base, ContextMap) else {"": problem}
+        {WHOLE: as_one(problem), **within(problem, base, base.names)}
+        if isinstance(base, ContextMap)
+        else {WHOLE: problem}
         for problem, base in zip(problems, bases, strict=True)
     ]
     flat = [(i, name) for i, of in enumerate(tasks) for name in of]
-    given, in_context = [tasks[i][name] for i, name in flat], [bases[i] is not None for i, _ in flat]
+    given, in_context = [tasks[i][name] for i, name in flat], [bool(name) for _, name in flat]
     fits = dict(zip(flat, _fit_each(given, in_context, config, seed, progress), strict=True))
     return [
-        fits[i, ""] if base is None else _beyond(base, {name: fits[i, name] for name in tasks[i]})
+        fits[i, WHOLE] if base is None else _beyond(base, {name: fits[i, name] for name in tasks[i]})
         for i, base in enumerate(bases)
     ]
 
@@ -135,17 +140,18 @@ def _beyond(base: TransportMap, fits: Mapping[str, Solution]) -> Solution:
     """Return the maps of contexts, those with networks followed by them, and how the longest of their fits went."""
     assert isinstance(base, ContextMap)
     networks = {name: fit.map for name, fit in fits.items() if not isinstance(fit.map, AffineMap)}
+    parent = networks.pop(WHOLE, base.parent)
     logger.info(
         "networks go beyond the affine map in %d of %d contexts; %d have fewer than %d validation cells to tell by",
-        *(len(networks), len(base.names), len(base.names) - len(fits), MIN_VALID),
+        *(len(networks), len(base.names), len(base.names) - len(fits) + 1, MIN_VALID),
     )
     maps = [
         own.each(functools.partial(_followed, networks[name])) if name in networks else own
         for own, name in zip(base.maps, base.names, strict=True)
     ]
-    histories = [fit.history for fit in fits.values()] or [History(selected=0)]
-    found = ContextMap(base.parent, maps, base.names, base.unseen, base.errors, base.spread)
-    return Solution(found, max(histories, key=lambda of: len(of.step)))
+    histories = [fit.history for fit in fits.values()]
+    whole = ContextMap(parent, maps, base.names, base.unseen, base.errors, base.spread)
+    return Solution(whole, max(histories, key=lambda of: len(of.step)))
 
 
 def _followed(network: TransportMap, own: TransportMap) -> TransportMap:

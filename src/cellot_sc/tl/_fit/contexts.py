@@ -56,7 +56,7 @@ def describe(fit: Fit, problems: Mapping[str, Problem]) -> None:
         *(lambda one, side=side: one.n_unlabelled[side] for side in (0, 1)),
     )
     say(
-        "%s: %d control cells without treated cells follow the map of all cells",
+        "%s: %d control cells without treated cells have no map of their own",
         lambda one: one.n_source[one.n_target == 0].sum(),
         lambda one: _some([names[code] for code in one.contexts[one.n_target == 0]]),
         lambda one: one.n_source[one.n_target == 0].sum(),
