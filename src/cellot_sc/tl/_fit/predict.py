@@ -88,14 +88,9 @@ def predict(
     A 90 % interval of the mean response of a context, predicted less control mean, has the variance of ``sd``, averaged
     over its cells, and where it is to hold an observed response that of this: the variance of control cells over their
     number and that of treated cells over theirs. With the share s of ``sd`` in the sum, its half width is the .95
-    quantile of Student's t with (k - 1) / s^2 degrees of freedom [1]_ times the root of the sum; k is the number of
-    contexts, such as patients, that were learnt from. ``benchmarks/intervals.py`` makes such intervals, and counts how
-    often they hold. Genes are compared with decoded control cells (:func:`cellot_sc.pp.decode`).
-
-    References
-    ----------
-    .. [1] Satterthwaite, F. E. An approximate distribution of estimates of variance components. Biometrics Bulletin
-           2, 110-114 (1946), doi 10.2307/3002019
+    quantile of Student's t with (k - 1) / s^2 degrees of freedom :cite:p:`satterthwaite1946` times the root of the sum;
+    k is the number of contexts, such as patients, that were learnt from. ``python -m benchmarks intervals`` counts how
+    often such intervals hold. The predicted response is that from decoded control cells (:func:`cellot_sc.pp.decode`).
 
     Examples
     --------
