@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -27,14 +28,17 @@ def run(argv: Sequence[str]) -> int:
     """Measure, write the table, and return 1 if a limit is missed."""
     parser = _output.parser("intervals", __doc__)
     parser.add_argument("--solver", default="group_gaussian")
-    parser.add_argument("--noise", type=float, nargs="+", default=[0.1, 0.3], help="of donors, in the simulations")
+    parser.add_argument("--noise", type=float, nargs="+", default=[0.0, 0.1, 0.3], help="of donors, in the simulations")
     given = parser.parse_args(argv)
-    sets: dict[str, tuple[AnnData, dict[str, str], int | None]] = {
-        "kang": (kang_cells(), {"perturbation_key": "condition", "control": "control"}, 1000)
+    sets: dict[str, tuple[AnnData, dict[str, str], int | None, int]] = {
+        "kang": (kang_cells(), {"perturbation_key": "condition", "control": "control"}, 1000, 50)
     }
-    for noise in given.noise:
-        donors = cs.datasets.simulate(6400, 200, n_patients=8, perturbations=("drug",), patient_noise=noise, seed=0)
-        sets[f"simulated, noise {noise:g}"] = (donors, {}, None)
+    # components that hold most of what patients differ in, and so few that they do not
+    for (n_cells, n_genes, n_components), noise in product(((6400, 200, 50), (3200, 60, 10)), given.noise):
+        donors = cs.datasets.simulate(
+            n_cells, n_genes, n_patients=8, perturbations=("drug",), patient_noise=noise, seed=0
+        )
+        sets[f"simulated, {n_components} of {n_genes}, noise {noise:g}"] = (donors, {}, None, n_components)
     rows = [row for name, of in sets.items() for row in _covered(name, *of, solver=given.solver)]
     table = pd.DataFrame(rows)
     means = (
@@ -49,7 +53,7 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _covered(
-    name: str, whole: AnnData, labels: dict[str, str], n_genes: int | None, *, solver: str
+    name: str, whole: AnnData, labels: dict[str, str], n_genes: int | None, n_components: int, *, solver: str
 ) -> Iterator[dict[str, object]]:
     key, control = labels.get("perturbation_key", "perturbation"), labels.get("control", "control")
     target = next(str(label) for label in whole.obs[key].unique() if label != control)
@@ -62,7 +66,7 @@ def _covered(
             )
             # genes and components are those of the others
             adata = whole.copy() if n_genes is None else of_variable_genes(whole, n_genes)
-            cs.pp.represent(adata)
+            cs.pp.represent(adata, n_components=n_components)
             cs.tl.cellot(adata, **labels, targets=target, solver=solver, context=["cell_type", "patient"])
         own = (adata.obs["patient"] == patient).to_numpy()
         for kind in adata.obs["cell_type"].unique():

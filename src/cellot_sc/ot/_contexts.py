@@ -308,8 +308,7 @@ def deviations(measured: Sequence[tuple[Level, Response]]) -> Deviations:
             noise = level.shift_noise(before.source[parents], before.target[parents])
         between = _between(level.shifts - centre[parents], noise, parents, unit)
         n_codes = len({path[-1] for path in level.paths})
-        scale = np.maximum(unit, 1e-9 * unit.max(initial=1.0)) ** 2
-        between = (between * (n_codes - 1) + scale * (between / scale).mean()) / n_codes
+        between = blended(between, unit, n_codes)
         precision = 1 / noise
         for k in np.unique(parents):
             rows = np.flatnonzero(parents == k)
@@ -325,11 +324,31 @@ def deviations(measured: Sequence[tuple[Level, Response]]) -> Deviations:
 def _between(apart: np.ndarray, noise: np.ndarray, parents: np.ndarray, unit: np.ndarray) -> np.ndarray:
     """Return the variance between contexts that lie in the same, of each dimension; 0 where there is one each."""
     n = np.bincount(parents)[parents][:, None]
-    free = (n - 1) / n
-    precision = (n > 1) / (noise + 0.05 * unit**2) ** 2
+    return beyond_noise(apart, noise, unit, (n - 1) / n)
+
+
+def beyond_noise(apart: np.ndarray, noise: np.ndarray, unit: np.ndarray, free: np.ndarray | float = 1.0) -> np.ndarray:
+    """Return the mean square of differences net of their noise, shape ``(d,)``; those that are precise count more.
+
+    Parameters
+    ----------
+    apart, noise
+        Differences and their sampling variance, shape ``(k, d)``.
+    unit
+        Standard deviation of cells, shape ``(d,)``.
+    free
+        Share of the variance that is left in each difference, if it is one from the mean of some: shape ``(k, 1)``.
+    """
+    precision = (np.asarray(free) > 0) / (noise + 0.05 * unit**2) ** 2
     degrees = (precision * free).sum(axis=0)
     excess = (precision * (apart**2 - free * noise)).sum(axis=0)
     return np.maximum(np.divide(excess, degrees, out=np.zeros_like(excess), where=degrees > 0), 0)
+
+
+def blended(between: np.ndarray, unit: np.ndarray, n: int) -> np.ndarray:
+    """Return variances of which one part in ``n`` is what all dimensions share, in units of that of their cells."""
+    scale = np.maximum(unit, 1e-9 * unit.max(initial=1.0)) ** 2
+    return (between * (n - 1) + scale * (between / scale).mean()) / n
 
 
 def context_map(

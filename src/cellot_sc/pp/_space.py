@@ -184,7 +184,9 @@ class Space:
             return points
         return bounded(points, self.origin.low, self.origin.high)
 
-    def deviations(self, points: np.ndarray, spread: np.ndarray, *, decode: bool = True) -> np.ndarray:
+    def deviations(
+        self, points: np.ndarray, spread: np.ndarray, *, decode: bool = True, beyond: np.ndarray | None = None
+    ) -> np.ndarray:
         """Return how uncertain features are, given that of every dimension, which are independent.
 
         By how far each dimension's standard deviation takes a point in the space of the features, up or down.
@@ -197,6 +199,8 @@ class Space:
             Standard deviation of each dimension of each point, of the same shape.
         decode
             Whether to go back to genes where that can be done.
+        beyond
+            Standard deviation of what decoded :attr:`features` do beyond the space, shape ``(n_features,)``, if known.
 
         Returns
         -------
@@ -205,7 +209,7 @@ class Space:
         if self.is_expression or not (decode and self.decodes):
             return spread if self._columns is None else spread[:, np.argsort(self._columns)]
         at = self.view(points)
-        variance = np.zeros(at.shape)
+        variance = np.zeros(at.shape) if beyond is None else np.tile(np.square(beyond, dtype=np.float64), (len(at), 1))
         for dimension in np.flatnonzero(spread.any(axis=0)):
             step = np.zeros_like(points)
             step[:, dimension] = spread[:, dimension]
@@ -230,6 +234,16 @@ class Space:
             return dense(self._matrix())
         x, columns = _validate.expression(self.adata, self._layer), self._columns
         return x if columns is None else x[:, columns]
+
+    def measured(self, rows: np.ndarray) -> Any:
+        """Return the expression of some cells that was represented, dense or sparse, or ``None`` if it is not there.
+
+        Its columns are the :attr:`features`.
+        """
+        if self._expression is None:
+            return None
+        x = _validate.matrix(self._expression, what=_validate.expression_name(self._layer))[rows]
+        return x if self._columns is None else x[:, self._columns]
 
     def as_adata(self, points: np.ndarray, obs: pd.DataFrame, *, decode: bool = True) -> AnnData:
         """Return points of the space as an AnnData of their own.
@@ -277,6 +291,12 @@ class Space:
         return None if layer == _keys.EXPRESSION else layer
 
     @property
+    def _expression(self) -> Any:
+        """What was represented, ``None`` if it is gone, or some of its genes are."""
+        x = self.adata.X if self._layer is None else self.adata.layers.get(self._layer)
+        return x if set(self._genes) <= set(self.adata.var_names.astype(str)) else None
+
+    @property
     def _genes(self) -> list[str]:
         """Names of the genes in the order in which they were learnt."""
         genes = self._decoder.get("var_names", self.adata.var_names)
@@ -304,9 +324,8 @@ class Space:
     def _check_projection(self) -> None:
         """Raise :class:`ValueError` if some cells, represented anew, do not lie where they are said to lie."""
         where = _validate.expression_name(self._layer)
-        x = self.adata.X if self._layer is None else self.adata.layers.get(self._layer)
-        # of some of the genes, nothing can be represented
-        if x is None or not self.adata.n_obs or not set(self._genes) <= set(self.adata.var_names.astype(str)):
+        x = self._expression
+        if x is None or not self.adata.n_obs:
             return
         check(self._decoder)
         columns = self._columns

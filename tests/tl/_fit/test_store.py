@@ -32,7 +32,7 @@ def test_survives_writing_and_reading_to_the_bit(
     prepared: AnnData, tmp_path: Path, suffix: str, weights: str | None, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("cellot_sc.ot._loop.lack_of_fit.explains", lambda *_: False)
-    monkeypatch.setattr("cellot_sc.ot._solvers.icnn._choose", lambda start, members, *judged: members[0])
+    monkeypatch.setattr("cellot_sc.ot._solvers.icnn._choose", lambda start, members, *judged, **kept: members[0])
     adata = prepared.copy()
     cs.tl.cellot(adata, feature_weights=weights, penalties=(3, 10.0), **QUICK)
     read = written_and_read(adata, tmp_path, suffix)
@@ -77,6 +77,20 @@ def test_any_name_of_a_target_survives(simulated: AnnData, tmp_path: Path, suffi
     assert list(cs.tl.maps(read)) == names
     for name in names:
         np.testing.assert_array_equal(cs.tl.predict(adata, name).X, cs.tl.predict(read, name).X)
+
+
+@pytest.mark.parametrize("suffix", ["h5ad", "zarr"])
+def test_what_is_beyond_the_space_survives_too(prepared: AnnData, tmp_path: Path, suffix: str) -> None:
+    adata = prepared.copy()
+    cs.tl.cellot(adata, solver="group_gaussian", context="patient")
+    read = written_and_read(adata, tmp_path, suffix)
+    before, after = cs.tl.maps(adata).residuals, cs.tl.maps(read).residuals
+    assert list(before) == list(after) == ["drug_a", "drug_b"]
+    for name, values in before.items():
+        assert (values.dtype, values.shape) == (np.float32, (60,))
+        np.testing.assert_array_equal(values, after[name])
+    sd = [cs.tl.predict(cells, uncertainty=True).layers["sd"] for cells in (adata, read)]
+    np.testing.assert_array_equal(*sd)
 
 
 def test_a_person_can_read_it(fitted: AnnData):
@@ -145,6 +159,11 @@ def test_another_format_is_refused(fitted: AnnData):
         ({"tau": np.array([-1.0, 1.0])}, "positive numbers are needed"),
         ({"feature_weights": "none"}, "feature_weights is 'none'; a list of numbers is needed"),
         ({"colour": "red"}, "'colour' is unknown"),
+        ({"residuals": 3}, "residuals is 3; a dict of"),
+        ({"residuals": {"2": np.ones(60)}}, "residuals.'2' is unknown"),
+        ({"residuals": {"0": -np.ones(60)}}, "numbers of 0 or more are needed"),
+        ({"residuals": {"0": np.ones(60), "1": np.ones(50)}}, "residuals.1 has shape (50,); (60) is needed"),
+        ({"residuals": {"0": np.ones(60)}}, "have been changed since they were written"),
         ({"origin": 3}, "origin is 3; a dict of n_dims, features, decoder, low, high is needed"),
     ],
 )

@@ -14,6 +14,7 @@ from . import store
 from .contexts import describe
 from .fit import Fit, chained
 from .prepared import Prepared
+from .residuals import residuals
 
 
 def fit_and_keep(
@@ -51,7 +52,9 @@ def fit_and_keep(
     out = _validate.writable(adata, copy=copy)
     added = cells.write(out)
     support = None if fit.times is not None else fit.support(problems[0])
-    store.save(out, key_added, store.FittedMaps(fit, dict(maps), store.history_table(dict(histories)), support))
+    by_target, history = dict(maps), store.history_table(dict(histories))
+    beyond = residuals(fit, out, by_target, problems)
+    store.save(out, key_added, store.FittedMaps(fit, by_target, history, support, beyond))
     plural = "s" * (len(solutions) != 1)
     added.append(f"uns[{key_added!r}] with {len(solutions)} {fit.solver} map{plural} on {fit.use_rep!r}")
     order = "" if fit.times is None else f": times {' > '.join([fit.control, *fit.targets])}"

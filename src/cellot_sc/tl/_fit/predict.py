@@ -56,8 +56,8 @@ def predict(
         Whether to go back to genes where the representation can (see :func:`cellot_sc.pp.decode`).
     uncertainty
         Whether to say how far the mean response of a cell's context may lie from what is predicted: by the error of its
-        estimate, and of contexts that were not seen also by how far seen ones differ, net of noise. It needs maps with
-        contexts.
+        estimate, of contexts that were not seen also by how far seen ones differ, net of noise, and in genes by what
+        responses come to beyond the space of the maps. It needs maps with contexts.
 
     Returns
     -------
@@ -67,7 +67,8 @@ def predict(
     learnt of a layer is in ``layers``, too, where that of observed cells is: concatenate, and go on with the layer.
     ``obs["cellot_support"]`` is the share of the control cells learnt from that lie as far from those of other contexts
     (of other parts of the cells, where there are no contexts) as this cell lies from all: near 0 for a cell unlike any.
-    With ``uncertainty``, ``layers["sd"]`` is a standard deviation for each cell and feature of ``X``.
+    With ``uncertainty``, ``layers["sd"]`` is a standard deviation for each cell and feature of ``X``: that of the mean
+    response of its context around the predicted one, which its cells share, not the spread of single cells around it.
 
     Raises
     ------
@@ -81,6 +82,15 @@ def predict(
         If a target was not fitted, cell names are not unique, a mask is not of these cells, no cell is chosen, or one
         twice, a chosen cell's representation holds NaN or inf, the space of the maps has changed since they were
         fitted, or they hold no measure of how contexts differ.
+
+    Notes
+    -----
+    A 90 % interval of the mean response of a context, predicted less control mean, has the variance of ``sd``, averaged
+    over its cells, and where it is to hold an observed response that of this: the variance of control cells over their
+    number and that of treated cells over theirs. With the share s of ``sd`` in the sum, its half width is the .95
+    quantile of Student's t with (k - 1) / s^2 degrees of freedom :cite:p:`satterthwaite1946` times the root of the sum;
+    k is the number of contexts, such as patients, that were learnt from. ``python -m benchmarks intervals`` counts how
+    often such intervals hold. The predicted response is that from decoded control cells (:func:`cellot_sc.pp.decode`).
 
     Examples
     --------
@@ -116,7 +126,9 @@ def predict(
         moved = maps[name].transport(x, contexts)
         part = space.as_adata(moved, obs, decode=decode)
         if uncertainty:
-            part.layers[_keys.SD] = space.deviations(moved, _spread(maps[name], contexts), decode=decode)
+            part.layers[_keys.SD] = space.deviations(
+                moved, _spread(maps[name], contexts), decode=decode, beyond=fitted.residuals.get(name)
+            )
         parts.append(part)
     if len(parts) == 1:
         predicted = parts[0]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, dataclass, fields, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,11 @@ from ..._digest import digest
 from ..._numbers import MOST_SEED
 from ..._states import (
     FLAG,
+    NOT_NEGATIVE,
     POSITIVE,
     Dictionary,
     Field,
+    Numbers,
     OneOf,
     Reals,
     StateReading,
@@ -34,7 +36,7 @@ from .fit import COUPLINGS, COURSE, PERTURBATIONS, Fit
 
 FORMAT_VERSION = 2
 """Of what is kept: raised when a reader of the old would misread the new."""
-BESIDE = ("format_version", "maps", "history", "origin", "digest", "support")
+BESIDE = ("format_version", "maps", "history", "origin", "digest", "support", "residuals")
 """What is kept beside the plain fields of the fit."""
 FIELDS: dict[str, Field] = {
     "kind": OneOf((PERTURBATIONS, COURSE, COUPLINGS)),
@@ -51,7 +53,7 @@ FIELDS: dict[str, Field] = {
     "versions": Dictionary(),
 }
 """What the plain fields of a fit have to be."""
-OPTIONAL = [field.name for field in fields(Fit) if field.default is not MISSING or field.default_factory is not MISSING]
+OPTIONAL = [one.name for one in fields(Fit) if one.default is not MISSING or one.default_factory is not MISSING]
 NOTHING = "None"
 """What stands for ``None`` in options, which may differ from not being there."""
 HISTORY_COLUMNS = ["perturbation", "step", "seconds", "metric", "value"]
@@ -72,6 +74,9 @@ class FittedMaps(Mapping[str, TransportMap]):
         the step at which a map was taken.
     support
         Where the control cells lie that were learnt from, if it is known.
+    residuals
+        By target, what the mean response of a context comes to in each gene beyond the space, as a standard deviation,
+        float32 of shape ``(n_genes,)``: of those where it is known.
 
     Examples
     --------
@@ -88,6 +93,7 @@ class FittedMaps(Mapping[str, TransportMap]):
     maps: dict[str, TransportMap]
     history: pd.DataFrame
     support: Support | None = None
+    residuals: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def adapted(self, adata: AnnData) -> FittedMaps:
         """Return the same maps, and those of contexts that were not seen; see :meth:`.Fit.adapted`."""
@@ -98,7 +104,8 @@ class FittedMaps(Mapping[str, TransportMap]):
         """Text by which what was made with these maps knows whether they are still the same."""
         origin = "" if self.fit.origin is None else self.fit.origin.decoder
         states = {name: fitted.state() for name, fitted in self.maps.items()}
-        return digest({"cells": self.fit.cells, "decoder": origin, "maps": states})
+        beyond = {"residuals": dict(self.residuals)} if self.residuals else {}
+        return digest({"cells": self.fit.cells, "decoder": origin, "maps": states, **beyond})
 
     def __getitem__(self, target: str) -> TransportMap:
         if target not in self.maps:
@@ -149,6 +156,7 @@ def save(adata: AnnData, key: str, fitted: FittedMaps) -> None:
         "maps": {str(i): fitted.maps[name].state() for i, name in enumerate(fit.targets)},
         "history": fitted.history,
         **({} if fitted.support is None else {"support": fitted.support.state()}),
+        **({"residuals": _numbered(fit.targets, fitted.residuals)} if fitted.residuals else {}),
         "digest": fitted.digest,
     }
 
@@ -205,12 +213,25 @@ def maps(adata: AnnData, key: str = _keys.MODEL) -> FittedMaps:
         check_names(stored["maps"], [str(i) for i in range(len(fit.targets))], path="maps")
         maps = {name: TransportMap.from_state(stored["maps"][str(i)]) for i, name in enumerate(fit.targets)}
         support = Support.read(stored["support"]) if "support" in stored else None
-        fitted = FittedMaps(fit, maps, stored["history"][HISTORY_COLUMNS], support)
+        residuals = _residuals(fit.targets, stored.get("residuals", {}))
+        fitted = FittedMaps(fit, maps, stored["history"][HISTORY_COLUMNS], support, residuals)
         if fitted.digest != stored["digest"]:
             raise ValueError("they, or the order of their targets, have been changed since they were written")
         return fitted
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         return _validate.broken_fit(key, error)
+
+
+def _numbered(targets: Sequence[str], given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {str(i): given[name] for i, name in enumerate(targets) if name in given}
+
+
+def _residuals(targets: Sequence[str], stored: Any) -> dict[str, np.ndarray]:
+    """Return what was kept of residuals by target; raise :class:`ValueError` if it is something else."""
+    names = dict(zip(map(str, range(len(targets))), targets, strict=True))
+    known = dict.fromkeys(names, Numbers("g", NOT_NEGATIVE))
+    read = read_fields(stored, known, StateReading(), path="residuals", optional=[*names])
+    return {names[number]: values for number, values in read.items()}
 
 
 def _kept(value: Any) -> Any:
