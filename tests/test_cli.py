@@ -117,13 +117,14 @@ class TestFit:
             "--target", "drug_b", "--target", "drug_a", "--use-rep", "X", "--split-key", "part",
             "--context", "cell_type", "--context", "patient", "--seed", "3", "--key", "maps", "--set", "width=8",
             "--set", "penalties=[1, 2]", "--set", "n_steps=2", "--holdout", "patient=patient_0",
+            "--keep-abundance",
         )  # fmt: skip
         assert out.endswith(f"wrote {tmp_path / 'out.zarr'}\n")
         found = anndata.read_zarr(tmp_path / "out.zarr")
         expected = {
             "label_key": "drug", "control": "DMSO", "targets": ("drug_b", "drug_a"), "use_rep": "X",
             "split_key": "part", "context": ("cell_type", "patient"), "solver": "icnn", "seed": 3,
-            "options": {"width": 8, "penalties": (1, 2), "n_steps": 2},
+            "match_abundance": False, "options": {"width": 8, "penalties": (1, 2), "n_steps": 2},
         }  # fmt: skip
         assert expected.items() <= dataclasses.asdict(cs.tl.maps(found, "maps").fit).items()
         assert set(found.obs["patient"][found.obs["part"] == "ood"]) == {"patient_0"}

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     import typer
 
 PARAMETERS = {
-    **{name: name for name in ("perturbation_key", "control", "use_rep", "solver", "split_key", "seed")},
+    **{
+        name: name
+        for name in ("perturbation_key", "control", "use_rep", "solver", "split_key", "match_abundance", "seed")
+    },
     **{
         "context": "contexts",
         "adata": "path",

@@ -145,6 +145,13 @@ def fit(
             help="Column of obs, such as the cell type, whose categories have maps of their own; repeatable.",
         ),
     ] = None,
+    match_abundance: Annotated[
+        bool | None,
+        typer.Option(
+            "--match-abundance/--keep-abundance",
+            help="Weigh cells where kinds of cells differ in abundance. [weigh, unless there is a --context]",
+        ),
+    ] = None,
     seed: Seed = 0,
     key: Key = _keys.MODEL,
     overwrite: Overwrite = False,
@@ -194,6 +201,7 @@ def fit(
             solver=solver,
             split_key=split_key,
             context=contexts or None,
+            match_abundance=match_abundance,
             seed=seed,
             key_added=key,
             **options,

@@ -106,8 +106,8 @@ class Problem:
             shapes = ", ".join(f"{label} has shape {codes.shape}" for label, codes in given.items())
             raise ValueError(f"{shapes}: all need the same columns.")
         needed = [
-            max(1 + int(np.atleast_2d(codes.T)[i].max(initial=-1)) for codes in given.values())
-            for i in range(1 if self.source_contexts.ndim == 1 else self.source_contexts.shape[1])  # type: ignore[union-attr]
+            max(1 + int(_columns(codes)[:, i].max(initial=-1)) for codes in given.values())
+            for i in range(_columns(self.source_contexts).shape[1])  # type: ignore[arg-type]
         ]
         names = [[str(i) for i in range(n)] for n in needed] if self.context_names is None else self.context_names
         lists = isinstance(names, list | tuple) and all(isinstance(of, list | tuple) for of in names)
@@ -127,7 +127,7 @@ class Problem:
         """Return the names of contexts that are given as codes, empty where there is none; ``None`` if none are."""
         if contexts is None:
             return None
-        columns = np.atleast_2d(contexts.T)
+        columns = _columns(contexts).T
         named = [np.array([*of, ""])[codes] for of, codes in zip(self.context_names, columns, strict=True)]
         return np.stack(named, axis=1)
 
@@ -203,6 +203,11 @@ def _contexts(name: str, given: Any, n_cells: int) -> np.ndarray:
             "each cell, or a row of them."
         )
     return values.astype(np.int64, copy=False)
+
+
+def _columns(contexts: np.ndarray) -> np.ndarray:
+    """Return codes as columns, of no cells, too."""
+    return contexts[:, None] if contexts.ndim == 1 else contexts
 
 
 @dataclass(frozen=True)

@@ -153,6 +153,7 @@ def test_fit_says_what_was_asked_for(prepared: AnnData, tmp_path: Path):
         solver="icnn",
         options=QUICK | {"penalties": (10.0,), "checkpoint_dir": str(tmp_path), "noise": 0.5},
         seed=3,
+        match_abundance=True,
     )
 
 

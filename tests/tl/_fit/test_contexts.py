@@ -273,7 +273,8 @@ def test_a_change_of_abundance_is_no_response() -> None:
     cs.pp.represent(adata, n_components=10)
     errors = {}
     for name, context in {"without": None, "with": "cell_type"}.items():
-        cs.tl.cellot(adata, solver="group_gaussian", context=context, key_added=name)
+        matched = False if context is None else None
+        cs.tl.cellot(adata, solver="group_gaussian", context=context, match_abundance=matched, key_added=name)
         scores = cs.tl.evaluate(
             adata, key=name, groupby="cell_type", metrics="energy_distance", baselines=(), n_boot=0
         ).set_index(["model", "group", "metric"])["value"]

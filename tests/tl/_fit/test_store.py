@@ -92,6 +92,7 @@ def test_a_person_can_read_it(fitted: AnnData):
     assert plain == {
         "format_version": 2, "kind": "perturbations", "label_key": "perturbation", "control": "control",
         "use_rep": "X_cellot", "split_key": "split", "solver": "gaussian", "options": {}, "seed": 3,
+        "match_abundance": True,
     }  # fmt: skip
     assert set(kept["versions"]) == {"cellot_sc", "jax", "ott-jax"}
 
@@ -172,7 +173,7 @@ def test_nothing_is_pickled(fitted: AnnData):
     def leaves(value: object) -> list[object]:
         return [leaf for v in value.values() for leaf in leaves(v)] if isinstance(value, dict) else [value]
 
-    assert {type(leaf) for leaf in leaves(fitted.uns["cellot"])} <= {str, int, float, np.ndarray, pd.DataFrame}
+    assert {type(leaf) for leaf in leaves(fitted.uns["cellot"])} <= {str, int, float, bool, np.ndarray, pd.DataFrame}
 
 
 def test_history_is_tidy():

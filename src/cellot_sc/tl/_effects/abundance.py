@@ -47,7 +47,8 @@ def abundance_shift(
     A predicted cell is in a group to the extent that its nearest neighbours are, among the control cells and the cells
     treated by that perturbation that have a group, in the space of the maps; so is an observed cell without a group of
     its own. A map moves every cell and kills none: where a drug kills the cells of a state, their share of the mass is
-    carried to the states that are left, which is what the fractions show.
+    carried to the states that are left, which is what the fractions show. Maps that match abundance do not: fit with
+    ``match_abundance=False``, and without ``context``, for what is predicted to show it.
 
     Parameters
     ----------

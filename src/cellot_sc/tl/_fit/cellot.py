@@ -12,6 +12,7 @@ from ... import _defaults, _keys, _validate
 from ...ot import SOLVERS, Solver
 from ...ot._solvers import registry
 from ...pp import Space
+from .abundance import matches
 from .conditions import learnable
 from .fit import PERTURBATIONS, Fit
 from .fitting import fit_and_keep
@@ -30,6 +31,7 @@ def cellot(
     solver: str | Solver = _defaults.SOLVER,
     split_key: str = _keys.SPLIT,
     context: str | Sequence[str] | None = None,
+    match_abundance: bool | None = None,
     feature_weights: np.ndarray | Sequence[float] | str | None = None,
     weights: str | None = None,
     seed: int = 0,
@@ -67,6 +69,12 @@ def cellot(
         cells count so that each category has the share that it has of control cells: a change of abundance is no
         response. Cells without a category, and categories without control or without treated cells, follow the map of
         all cells.
+    match_abundance
+        Whether cells are weighed where kinds of cells differ in abundance, so that the map turns none into another, as
+        far as that is seen without labels: by unbalanced transport between clusters, where control and treated cells
+        agree on what has become rarer. With ``None``, wherever the solver can weigh cells and there is no ``context``.
+        The log says where it was done; elsewhere the maps are those of ``False``, to the bit. It cannot know: a change
+        of state can look like one of abundance, and a kind that is gone altogether like one that has changed.
     feature_weights
         Weight of every dimension in the cost: an array of ``n_dims`` positive numbers, a column of ``var`` if
         ``use_rep="X"``, or a column of ``obs`` with labels of identity, such as the cell type: a dimension then weighs
@@ -96,10 +104,10 @@ def cellot(
         If a column or the representation is missing.
     ValueError
         If the control or a target is no category, the solver is unknown, cannot weigh cells or fits no map per
-        context, no category of a context has both control and treated cells, the representation holds NaN or inf, the
-        feature weights are not positive, weights of cells are negative, missing or all 0 in a
-        condition, a condition has fewer than 10 train cells, or no file can hold ``key_added`` or something
-        else than such maps is kept there.
+        context, abundance is to be matched beside contexts, no category of a context has both control and treated
+        cells, the representation holds NaN or inf, the feature weights are not positive, weights of cells are negative,
+        missing or all 0 in a condition, a condition has fewer than 10 train cells, or no file can hold ``key_added`` or
+        something else than such maps is kept there.
     TypeError
         If the solver does not have an option that was given, ``control`` is no single label, or a key is no text.
 
@@ -140,5 +148,6 @@ def cellot(
         target_weights=weights,
         feature_weights=resolve_weights(feature_weights, Space(cells.cells, cells.use_rep), control_train),
         context=columns,
+        match_abundance=matches(match_abundance, solver, columns),
     )
     return fit_and_keep(adata, fit, solver, cells, config, key_added=key_added, copy=copy)

@@ -17,6 +17,7 @@ from ...ot import ChainMap, ContextMap, Problem, Solver, TransportMap, WeightedM
 from ...ot._support import Support
 from ...pp import Space
 from ...pp._origin import Origin
+from .abundance import matched
 from .weights import cell_weights
 
 PERTURBATIONS, COURSE, COUPLINGS = "perturbations", "time course", "couplings"
@@ -79,6 +80,8 @@ class Fit:
         Weight of every dimension in the cost, if they are not alike.
     context
         Columns of ``obs`` whose categories have maps of their own, the outer ones first; none if all cells share one.
+    match_abundance
+        Whether cells are weighed where kinds of cells differ in abundance, as far as that is seen without labels.
     growth, tau
         Where the weights of a time course come from, as given to :func:`cellot_sc.tl.trajectory`.
     versions
@@ -112,6 +115,7 @@ class Fit:
     target_weights: str | None = None
     feature_weights: tuple[float, ...] | None = None
     context: tuple[str, ...] = ()
+    match_abundance: bool = False
     growth: str | None = None
     tau: tuple[float, ...] | None = None
     versions: Mapping[str, str] = field(default_factory=_versions)
@@ -283,6 +287,7 @@ class Fit:
         pairs: Sequence[tuple[str, str]] | None = None,
         *,
         context: tuple[str, ...] | None = None,
+        tell: bool = False,
     ) -> list[Problem]:
         """Return the clouds of cells that were fitted; those that share their source cells share the array.
 
@@ -294,6 +299,8 @@ class Fit:
             Labels of source and target cells. With ``None``, those between which maps were fitted.
         context
             Columns of ``obs`` with the contexts, with ``None`` those of the fit.
+        tell
+            Whether the log says where abundance was matched.
 
         Raises
         ------
@@ -343,7 +350,7 @@ class Fit:
                 known = None if codes is None else codes[mask]
                 given |= {name: points, f"{name}_weights": count, f"{name}_contexts": known}
             problems.append(Problem(**given))
-        return problems
+        return matched(self, pairs, problems, tell=tell)
 
     def _seen(self, adata: AnnData) -> np.ndarray:
         """Return which cells are fitted to or selected on, as a mask; all where there is no split."""
@@ -418,12 +425,15 @@ class Fit:
         if self.growth is not None:
             routes = {name: self.pairs[: self.targets.index(name) + 1] for name in targets}
         pairs = list(dict.fromkeys(pair for route in routes.values() for pair in route))
-        problems = self.problems(adata, pairs, context=context)
+        problems = replace(self, match_abundance=False).problems(adata, pairs, context=context)
         pooled = [problem.pooled for problem in problems]
         told = self if context is None else replace(self, context=context)
+        weighed = matched(self, pairs, pooled)
+        grouped = any(problem.source_contexts is not None for problem in problems)
         maps = {}
         for solver in map(ot.SOLVERS.resolve, solvers):
-            fits = zip(pairs, ot.fit(problems if solver.contexts else pooled, solver, seed=self.seed), strict=True)
+            given = problems if grouped and solver.contexts else weighed if solver.weighs else pooled
+            fits = zip(pairs, ot.fit(given, solver, seed=self.seed), strict=True)
             steps = {pair: self.unscaled(fitted.map) for pair, fitted in fits}
             routed = {name: chained([steps[pair] for pair in route])[-1] for name, route in routes.items()}
             maps[solver.name] = told.adapted(adata, routed)

@@ -39,7 +39,7 @@ def fit_and_keep(
         Whether to write to a copy, and return that.
     """
     fit = fit.tied(cells.cells)
-    problems = fit.problems(cells.cells)
+    problems = fit.problems(cells.cells, tell=True)
     if fit.context:
         describe(fit, dict(zip(fit.targets, problems, strict=True)))
     with _progress.meter(solver.name, "fitting") as progress:

@@ -14,6 +14,7 @@ from ... import _keys, _validate
 from ..._digest import digest
 from ..._numbers import MOST_SEED
 from ..._states import (
+    FLAG,
     POSITIVE,
     Dictionary,
     Field,
@@ -44,6 +45,7 @@ FIELDS: dict[str, Field] = {
     **dict.fromkeys(("source_weights", "target_weights", "growth"), Text()),
     "cells": Texts(alike=True),
     "context": Texts(),
+    "match_abundance": FLAG,
     "times": Reals(),
     **dict.fromkeys(("feature_weights", "tau"), Reals(POSITIVE)),
     "versions": Dictionary(),
