@@ -44,6 +44,8 @@ def test_composition(fitted: AnnData) -> None:
     adata = fitted.copy()
     treated = (fit.labels(adata) == fit.targets[1]) & (fit.parts(adata) == "train")
     adata.obs["kind"] = np.where(treated, "a", np.where(np.arange(adata.n_obs) % 4 > 0, "b", "a"))
+    assert "a map evens out what it sees of that" in _scores._composition(adata, fit, "kind")
+    fit = dataclasses.replace(fit, match_abundance=False)
     text = _scores._composition(adata, fit, "kind")
     assert text.startswith(f"Groups differ in abundance, most under {fit.targets[1]} ('")
     assert "'a' 2" in text and " % of control and 100 % of treated cells" in text

@@ -131,6 +131,11 @@ def _composition(adata: AnnData, fit: tl.Fit, groupby: str | None) -> str:
         consequence = (
             f"each has a map of its own, but it is shares of {fit.context[0]!r}, the first context, that are equal"
         )
+    elif fit.match_abundance:
+        consequence = (
+            "without labels, a map evens out what it sees of that, and turns groups into each other for the rest; with "
+            f"context={groupby!r} it does not"
+        )
     else:
         consequence = f"a map that knows no groups turns them into each other; with context={groupby!r} it does not"
     return f"Groups differ in abundance, most under {most} ({words}): {consequence}."
