@@ -10,6 +10,7 @@ from anndata import AnnData
 
 from .. import _keys, _validate, tl
 from ..ot._support import Support
+from ..tl._fit.contexts import followed
 from ..tl._fit.predict import BEYOND
 from ._items import Item
 from ._table import Cell, percent, render
@@ -47,6 +48,10 @@ def draw(adata: AnnData, fitted: tl.FittedMaps, *, split: str, unit: str | None)
         f"A map is known where there were control cells to learn from. Of the {len(x):,} control cells of split "
         f"“{split}”, {percent(float(beyond.mean()))} lie further from these than 99 % of these from each other: what "
         "is predicted of them is extrapolated."
+    ]
+    contexts = fit.contexts(adata, controls[judged])
+    sentences += [
+        f"{n:,} of them {words}." for words, n in followed(fitted.maps.values(), contexts, fit.context).items()
     ]
     column, table, note = _column(adata, fit, judged, train, unit), "", ""
     if column is not None:
