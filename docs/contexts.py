@@ -18,7 +18,7 @@ import cellot_sc as cs
 
 COLORS = {"type_0": "#0072B2", "type_1": "#D55E00", "type_2": "#009E73", "type_3": "#CC79A7"}
 """Those of the other figures, which differ for every kind of colour vision."""
-FITS: dict[str, dict[str, Any]] = {"one map": {}, "a map per type": {"context": "cell_type"}}
+FITS: dict[str, dict[str, Any]] = {"one map": {"match_abundance": False}, "a map per type": {"context": "cell_type"}}
 N_LINES = 40
 """Cells of a type whose way is drawn."""
 

@@ -59,6 +59,7 @@ class TestMethods:
         )
         assert "Categories of 'cell_type' and 'patient' have maps of their own, partially pooled" in text
         assert "Train cells were weighed by 'survival'." in text
+        assert "weighed by unbalanced transport between clusters (Chizat et al. 2018)" in text
         assert "The cost weighed dimensions differently." in text
         assert "random halves of these treated cells" in text
         assert "resamples" not in text and "tested" not in text

@@ -20,6 +20,7 @@ def test_sections(report: _report.Report) -> None:
         ("scores", False, True),
         ("embedding", True, False),
         ("marginals", True, False),
+        ("support", False, True),
         ("transport_cost", True, True),
         ("subpopulation_effects", True, True),
         ("effect_clusters", True, False),

@@ -44,13 +44,36 @@ def test_composition(fitted: AnnData) -> None:
     adata = fitted.copy()
     treated = (fit.labels(adata) == fit.targets[1]) & (fit.parts(adata) == "train")
     adata.obs["kind"] = np.where(treated, "a", np.where(np.arange(adata.n_obs) % 4 > 0, "b", "a"))
+    assert "a map evens out what it sees of that" in _scores._composition(adata, fit, "kind")
+    fit = dataclasses.replace(fit, match_abundance=False)
     text = _scores._composition(adata, fit, "kind")
     assert text.startswith(f"Groups differ in abundance, most under {fit.targets[1]} ('")
     assert "'a' 2" in text and " % of control and 100 % of treated cells" in text
     assert text.endswith("turns them into each other; with context='kind' it does not.")
     typed = dataclasses.replace(fit, context=("kind",))
-    assert _scores._composition(adata, typed, "kind").endswith("so that categories of 'kind' have equal shares.")
+    assert _scores._composition(adata, typed, "kind").endswith("weighed so that each has the same share on both sides.")
+    inner = dataclasses.replace(fit, context=("cell_type", "kind"))
+    assert "it is shares of 'cell_type', the first context, that" in _scores._composition(adata, inner, "kind")
+    others = dataclasses.replace(fit, context=("cell_type",))
+    assert _scores._composition(adata, others, "kind").endswith("with context='kind' it does not.")
     assert _scores._composition(adata, dataclasses.replace(fit, times=(0.0, 1.0, 2.0)), "kind") == ""
+
+
+def test_pvalues_over_units() -> None:
+    table = pd.DataFrame(
+        [("mine", "a <", 0.25, 8, 0.008), ("identity", "a <", 0.0078125, 8, 0.008), ("identity", "b", np.nan, 3, 0.25)],
+        columns=["model", "perturbation", "pvalue", "n_units", "p_min"],
+    )
+    table = pd.concat([table, table.iloc[[2]].assign(model="mine")]).assign(metric="energy_distance", group="all")
+    text = _scores._tests(table, "mine", "patient")
+    assert (
+        "a &lt;</strong>: 8 units of “patient” count; p = 0.0078 that there is no effect, and of the map p = 0.25."
+        in text
+    )
+    assert "b</strong>: 3 units of “patient” count, too few for any p-value: none could be below 0.25." in text
+    many = pd.concat([table.assign(perturbation=f"p{i}") for i in range(9)])
+    assert "<details>" in _scores._tests(many.drop_duplicates(["model", "perturbation"]), "mine", "patient")
+    assert _scores._tests(table, "mine", None) == ""
 
 
 class TestSummary:

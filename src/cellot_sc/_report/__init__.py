@@ -12,7 +12,7 @@ from anndata import AnnData
 from .. import _defaults, _keys, _validate, tl
 from .._settings import logger
 from ..metrics import METRICS, Metric
-from . import _findings, _fits, _page, _scores
+from . import _findings, _fits, _page, _scores, _support
 from ._items import Item, figure_of
 from ._units import Answering
 
@@ -155,6 +155,7 @@ def compose(
             groupby=groupby,
             unit=units.judged,
         ),
+        *_support.draw(adata, fitted, split=split, unit=units.tested),
         *_findings.draw(adata, groupby=groupby, unit=units.tested, key=key, seed=seed),
     ]
     return Report(adata, fitted, groupby, units, n_boot, scores, shown, items)

@@ -71,6 +71,10 @@ def paragraph(
         if fit.context
         else "",
         f"Train cells were weighed by {weights!r}." if weights else "",
+        "Where kinds of cells differed in abundance, train cells were weighed by unbalanced transport between clusters "
+        f"({cite('chizat2018')})."
+        if fit.match_abundance
+        else "",
         "The cost weighed dimensions differently." if fit.feature_weights else "",
         _scores_text(adata, scores, fit, cite, metrics=metrics, groupby=groupby),
         f"Intervals of scores are central 95 % ranges over {n_boot} resamples of {_answering(units.judged)}."

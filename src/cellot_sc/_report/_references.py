@@ -87,6 +87,12 @@ REFERENCES = {
         "multiple testing. Journal of the Royal Statistical Society B 57, 289–300 (1995).",
         "10.1111/j.2517-6161.1995.tb02031.x",
     ),
+    "chizat2018": Reference(
+        "Chizat et al. 2018",
+        "Chizat, L., Peyré, G., Schmitzer, B. & Vialard, F.-X. Scaling algorithms for unbalanced optimal transport "
+        "problems. Mathematics of Computation 87, 2563–2609 (2018).",
+        "10.1090/mcom/3303",
+    ),
     "smyth2004": Reference(
         "Smyth 2004",
         "Smyth, G. K. Linear models and empirical Bayes methods for assessing differential expression in microarray "

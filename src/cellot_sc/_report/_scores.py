@@ -15,7 +15,7 @@ from ..metrics import Metric
 from ..pl._evaluation import in_order, model_name
 from ..tl._fit.contexts import differing
 from ._items import Item, figure_of
-from ._table import Cell, interval, percent, render
+from ._table import Cell, interval, number, percent, render
 
 GROUPS = (_keys.ALL, _keys.EQUAL, _keys.MEAN, _keys.WORST)
 MANY = 6
@@ -94,7 +94,8 @@ def draw(
             table=_table(scores, metrics, solver),
             note="“Gap closed” is how far the fitted model goes from no effect (0 %; less is worse than assuming "
             "none) to what the data allow (100 %; more is chance).",
-            more=f"<details><summary>What the metrics mean</summary><dl>{_meanings(metrics)}</dl></details>",
+            more=_tests(scores, solver, unit)
+            + f"<details><summary>What the metrics mean</summary><dl>{_meanings(metrics)}</dl></details>",
         ),
         Item(
             "embedding",
@@ -124,12 +125,49 @@ def _composition(adata: AnnData, fit: tl.Fit, groupby: str | None) -> str:
     if found is None:
         return "Control and treated cells have the same shares of each group, as far as can be told."
     most, words = found
-    consequence = (
-        f"treated cells were weighed so that categories of {fit.context[0]!r} have equal shares"
-        if fit.context
-        else f"a map that knows no groups turns them into each other; with context={groupby!r} it does not"
-    )
+    if groupby == next(iter(fit.context), None):
+        consequence = "treated cells were weighed so that each has the same share on both sides"
+    elif groupby in fit.context:
+        consequence = (
+            f"each has a map of its own, but it is shares of {fit.context[0]!r}, the first context, that are equal"
+        )
+    elif fit.match_abundance:
+        consequence = (
+            "without labels, a map evens out what it sees of that, and turns groups into each other for the rest; with "
+            f"context={groupby!r} it does not"
+        )
+    else:
+        consequence = f"a map that knows no groups turns them into each other; with context={groupby!r} it does not"
     return f"Groups differ in abundance, most under {most} ({words}): {consequence}."
+
+
+def _tests(scores: pd.DataFrame, solver: str, unit: str | None) -> str:
+    """Return what p-values over units say, as HTML: of no effect, and of the map; nothing without units."""
+    if unit is None:
+        return ""
+    tested = scores[(scores["metric"] == _defaults.SUMMARY_METRIC) & (scores["group"] == _keys.ALL)]
+    items = []
+    for name, rows in tested.groupby("perturbation", sort=False):
+        by_model = rows.set_index("model")
+        effect: Any = by_model.loc[_defaults.IDENTITY]
+        own: Any = by_model.loc[solver]
+        text = f"{int(effect['n_units'])} units of “{unit}” count"
+        if pd.isna(effect["pvalue"]):
+            text += f", too few for any p-value: none could be below {number(effect['p_min'])}"
+        else:
+            text += f"; p = {number(effect['pvalue'], 2)} that there is no effect, and of the map "
+            text += f"p = {number(own['pvalue'], 2)}"
+        items.append(f"<li><strong>{html.escape(str(name))}</strong>: {html.escape(text)}.</li>")
+    meaning = (
+        "Tests exchange whole units, by the energy distance of all cells: control and treated cells to ask whether "
+        "there is any effect, predicted and treated cells to ask whether these can be told apart. A small p of the "
+        "map says that it is wrong somewhere; a large one that so many units do not show it. A change of abundance "
+        "counts as an effect, and as an error of a map that leaves it out."
+    )
+    listed = f"<ul>{''.join(items)}</ul>"
+    if len(items) > MANY:
+        listed = f"<details><summary>Each perturbation</summary>{listed}</details>"
+    return f"<p>{html.escape(meaning)}</p>{listed}"
 
 
 def summary(scores: pd.DataFrame, solver: str) -> str:

@@ -41,12 +41,12 @@ CONFIDENCE = 0.84
 """Probability, as of one standard deviation, with which a mixture has to be better than the parent."""
 
 type Path = tuple[int, ...]
-type Rule = tuple[float, float, float, float, float]
-PARENT: Rule = (1.0, 0.0, 0.0, 0.0, 0.0)
+type Mixing = tuple[float, float, float, float, float]
+PARENT: Mixing = (1.0, 0.0, 0.0, 0.0, 0.0)
 SHARES = ((0.0, 0.0, 1.0), (0.5, 0.0, 0.5), (0.0, 0.5, 0.5), (0.0, 1.0, 0.0), (0.5, 0.5, 0.0))
 """Shares of the parent, of the shift and of what is local."""
 SHARPNESS = (0.0, 1.0, 3.0)
-RULES: list[tuple[Rule, bool]] = [
+RULES: list[tuple[Mixing, bool]] = [
     ((*shares, sharpness, centred), agreed)
     for shares, sharpness, centred, agreed in itertools.product(SHARES, SHARPNESS, (0.0, 1.0), (False, True))
     if shares[2] or not centred
@@ -114,7 +114,7 @@ def unseen_maps(
     return made
 
 
-def mixture(members: Sequence[Member], parent: TransportMap, rule: Rule, agreed: bool) -> UnseenMap:
+def mixture(members: Sequence[Member], parent: TransportMap, rule: Mixing, agreed: bool) -> UnseenMap:
     """Return the mixture of several contexts by a rule, shrunk to what they agree on or not."""
     shifts = np.array([member.shift for member in members])
     errors = np.array([member.error for member in members])
@@ -244,7 +244,7 @@ def _choice(
     names: Sequence[int],
     depth: int,
     stand_in: Callable[[Problem, int], TransportMap],
-) -> tuple[Rule, bool] | None:
+) -> tuple[Mixing, bool] | None:
     """Return the mixture that predicts contexts best that were left out, or ``None`` if the parent does."""
     n = int(np.clip(N_JUDGED // len(members), 25, 150))
     scores: dict[int, list[np.ndarray]] = {name: [] for name in names}
@@ -292,7 +292,7 @@ def _tried(members: Sequence[Member], parent: TransportMap, x: np.ndarray, y: np
     whole = parent.transport(x) - x
     kept = [mixture(members, parent, PARENT, agreed).kept for agreed in (False, True)]
 
-    def part(rule: Rule) -> np.ndarray:
+    def part(rule: Mixing) -> np.ndarray:
         return mixture(members, parent, rule, agreed=False).adapted(x).transport(x) - x
 
     shifts = {sharpness: part((0.0, 1.0, 0.0, sharpness, 0.0)) for sharpness in SHARPNESS}

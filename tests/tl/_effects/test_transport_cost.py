@@ -124,7 +124,7 @@ def test_patients_as_the_unit(caplog: pytest.LogCaptureFixture):
 
 
 @pytest.mark.parametrize("context", ["patient", ["cell_type", "patient"]])
-def test_maps_of_patients_are_tested_over_patients(context: str | list[str]) -> None:
+def test_maps_of_patients_are_tested_over_patients(context: str | list[str], caplog: pytest.LogCaptureFixture) -> None:
     """A map of its own moves a patient's cells as far after an exchange as before: no cost could be significant."""
     adata = cs.datasets.simulate(720, 30, n_patients=6, n_cell_types=2, patient_noise=0.2)
     cs.pp.split(adata)
@@ -132,6 +132,7 @@ def test_maps_of_patients_are_tested_over_patients(context: str | list[str]) -> 
     cs.tl.cellot(adata, solver="group_gaussian", context=context)
     table: Any = cs.tl.transport_cost(adata, unit="patient", n_boot=5).set_index("perturbation")
     assert table.loc["drug_a", "pvalue"] == 1 / 32
+    assert "are others than those that the maps were fitted to" not in caplog.text
     assert table.loc["drug_b", "pvalue"] > 0.05
     assert (table["null"] < 0.3 * table.loc["drug_a", "cost"]).all()
     # nor would effects have any error

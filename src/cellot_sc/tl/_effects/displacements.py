@@ -66,7 +66,8 @@ class Displacements:
         if column not in fit.context:
             return self
         kept = [i for i, name in enumerate(fit.context) if name != column]
-        refit = replace(fit, context=tuple(fit.context[i] for i in kept))
+        # what cells are known by depends on their contexts
+        refit = replace(fit, context=tuple(fit.context[i] for i in kept), cells=())
         contexts = self.contexts[:, kept] if kept and self.contexts is not None else None
         return replace(self, fitted=replace(self.fitted, fit=refit), contexts=contexts)
 

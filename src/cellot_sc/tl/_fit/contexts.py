@@ -99,6 +99,16 @@ def warn_of_composition(labels: Mapping[str, np.ndarray], control: str, column: 
 def tell_of_strangers(maps: Iterable[TransportMap], contexts: np.ndarray | None, columns: Sequence[str]) -> None:
     """Say in the log how many cells have no map of their own context, and which they follow, if some have not.
 
+    The parameters are those of :func:`followed`.
+    """
+    n_cells = 0 if contexts is None else len(contexts)
+    for words, n in followed(maps, contexts, columns).items():
+        logger.info("%d of %d cells %s", n, n_cells, words)
+
+
+def followed(maps: Iterable[TransportMap], contexts: np.ndarray | None, columns: Sequence[str]) -> dict[str, int]:
+    """Return how many cells have no map of their own context, by which they follow, in words.
+
     Parameters
     ----------
     maps
@@ -108,20 +118,16 @@ def tell_of_strangers(maps: Iterable[TransportMap], contexts: np.ndarray | None,
     columns
         Columns of ``obs`` with the contexts.
     """
-    known = [one for one in maps if isinstance(one, ContextMap)]
-    if contexts is None or not known:
-        return
-    counts = Counter(map(tuple, contexts.tolist()))
-    found: dict[str, list[int]] = {}
-    for one in known:
-        followed: dict[str, int] = {}
+    counts = Counter() if contexts is None else Counter(map(tuple, contexts.tolist()))
+    found: Counter[str] = Counter()
+    for one in maps:
+        by_words: Counter[str] = Counter()
         for row, n in counts.items():
-            if words := _followed(one, row, columns):
-                followed[words] = followed.get(words, 0) + n
-        for words, n in followed.items():
-            found.setdefault(words, []).append(n)
-    for words, n_cells in found.items():
-        logger.info("%d of %d cells %s", max(n_cells), len(contexts), words)
+            if isinstance(one, ContextMap) and (words := _followed(one, row, columns)):
+                by_words[words] += n
+        # the union of counters has the larger of both
+        found |= by_words
+    return dict(found)
 
 
 def _followed(fitted: ContextMap, row: Sequence[str], columns: Sequence[str]) -> str:
