@@ -17,7 +17,8 @@ import cellot_sc as cs
 from cellot_sc import ot
 
 from . import _output
-from .context_networks import large, problem_of
+from ._context_models import VALID_SHARE, problem_of
+from .context_networks import large
 
 N_CONTEXTS, N_DIMS = 8, 50
 
@@ -81,7 +82,7 @@ def anndata(adata: ad.AnnData) -> dict[str, Callable[[], object]]:
 
 def networks(n_cells: int) -> dict[str, Callable[[], object]]:
     """Return the fits of the default solver, all of whose contexts need a network."""
-    typed = problem_of(large(0, n_cells, n_types=N_CONTEXTS))
+    typed = problem_of(large(0, n_cells, n_types=N_CONTEXTS), valid_share=VALID_SHARE)
     own = [_only(typed, k) for k in range(N_CONTEXTS)]
     return {
         "pooled": lambda: ot.fit([typed.pooled]),
