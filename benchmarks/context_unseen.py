@@ -73,24 +73,24 @@ def _networks(task: ContextTask) -> dict[str, Side]:
 
 
 def _types(seeds: int, *, networks: bool) -> Iterator[dict[str, object]]:
-    for name, task in _without_type(seeds):
+    for name, fold, task in _without_type(seeds):
         both, treated = (f"{name}, {lacking} missing" for lacking in ("both sides", "treated cells"))
         for label, of in ((both, task), (treated, with_controls(task))):
             moved, rule = _affine(of, TYPES)
-            yield from _scored(of, _context_models.pooled(of) | moved, {MIXTURE: rule}, set=label, fold=of.name)
+            yield from _scored(of, _context_models.pooled(of) | moved, {MIXTURE: rule}, set=label, fold=fold)
 
 
-def _without_type(seeds: int) -> Iterator[tuple[str, ContextTask]]:
+def _without_type(seeds: int) -> Iterator[tuple[str, str, ContextTask]]:
     """Yield tasks of which all test cells are of one type, and no train cell is."""
     names = kang(0).contexts
     for name in names:
-        yield "kang", kang(0, {"cell_type": name})
-    for _, kind, whole in chi11(0):
+        yield "kang", name, kang(0, {"cell_type": name})
+    for stimulus, kind, whole in chi11(0):
         for k in range(len(whole.contexts)) if kind == "equal" else ():
-            yield "chi11", held_out(whole, k)
+            yield "chi11", f"{stimulus} {whole.contexts[k]}", held_out(whole, k)
     for seed in range(seeds):
         for name in simulated(seed).contexts:
-            yield "simulated", simulated(seed, {"cell_type": name})
+            yield "simulated", f"{name} {seed}", simulated(seed, {"cell_type": name})
 
 
 def _donors(seeds: int, *, networks: bool) -> Iterator[dict[str, object]]:
