@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
@@ -137,24 +138,26 @@ def _scored(
 def tables(scores: pd.DataFrame, beside: Sequence[tuple[str, str]]) -> dict[str, pd.DataFrame]:
     """Return the mean scores, the differences between pairs of models with their interval, and what was chosen."""
     models = set(scores["model"])
+    # with cells of one type alone, the rest is the same
+    values = [score for score in SCORES if score == "E" or not np.allclose(scores[score], scores["E"])]
     rows = [
-        {"set": name, "model": after, "less": before} | _apart(of, before, after)
+        {"set": name, "model": after, "less": before} | _apart(of, before, after, values)
         for name, of in scores.groupby("set", sort=False)
         for before, after in beside
         if {before, after} <= models
     ]
     chosen = scores[scores["rule"] != ""].groupby(["set", "model", "rule"], sort=False).size().rename("folds")
     return {
-        "Scores": scores.groupby(["set", "model"], sort=False)[[*SCORES]].mean().reset_index(),
+        "Scores": scores.groupby(["set", "model"], sort=False)[values].mean().reset_index(),
         "Differences": pd.DataFrame(rows),
-        "What is chosen": chosen.reset_index(),
+        "What is chosen (shares of the parent, the shift, the local one; sharpness; relative)": chosen.reset_index(),
     }
 
 
-def _apart(scores: pd.DataFrame, before: str, after: str) -> dict[str, str]:
+def _apart(scores: pd.DataFrame, before: str, after: str, values: Sequence[str]) -> dict[str, str]:
     """Return by how much a model's scores differ from those of another over folds."""
     found = {}
-    for score in SCORES:
+    for score in values:
         by_fold = scores.pivot(index="fold", columns="model", values=score)
         apart = by_fold[after] - by_fold[before]
         width = student.ppf(0.975, max(len(apart) - 1, 1)) * apart.sem()
