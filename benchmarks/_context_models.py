@@ -83,7 +83,7 @@ def judged(task: ContextTask, predicted: Mapping[str, Side]) -> Iterator[dict[st
             energy, pearson = np.nan, np.nan
             if len(moved) >= MIN_CELLS:
                 energy = energy_distance(moved, y)
-            if model not in ("no effect", "observed"):
+            if model != "no effect" and not model.startswith("observed"):
                 pearson = np.corrcoef((moved - x).mean(axis=0), shift)[0, 1]
             yield {"context": name, "model": model, "E": energy, "Pearson": pearson}
 
