@@ -34,6 +34,15 @@ class Side:
         """Return some of the cells."""
         return Side(self.cells[chosen], self.contexts[chosen], self.units[chosen])
 
+    def joined(self, other: Side) -> Side:
+        """Return these cells and others."""
+        fields = ("cells", "contexts", "units")
+        return Side(*(np.concatenate([getattr(self, name), getattr(other, name)]) for name in fields))
+
+    def moved(self, cells: np.ndarray) -> Side:
+        """Return other cells in the same contexts."""
+        return dataclasses.replace(self, cells=cells)
+
 
 @dataclasses.dataclass(frozen=True)
 class ContextTask:
@@ -109,30 +118,36 @@ def kang_cells() -> AnnData:
     return adata
 
 
-def kang(seed: int) -> ContextTask:
-    """A random fifth of the cells to judge by; genes and components of train cells."""
-    return _represented(kang_cells(), "kang", "condition", "control", "cell_type", "patient", n_genes=1000, seed=seed)
-
-
-def kang_patient(patient: str) -> ContextTask:
-    """One patient to judge by; genes and components of the others."""
+def kang(seed: int, holdout: dict[str, str] | None = None) -> ContextTask:
+    """A random fifth of the cells to judge by, or one patient or type; genes and components of train cells."""
     return _represented(
-        kang_cells(),
-        patient,
-        "condition",
-        "control",
-        "cell_type",
-        "patient",
-        n_genes=1000,
-        seed=0,
-        holdout={"patient": patient},
+        kang_cells(), "kang", "condition", "control", "cell_type", "patient", n_genes=1000, seed=seed, holdout=holdout
     )
 
 
-def simulated(seed: int) -> ContextTask:
-    """Five types, 2,000 cells a side, of which a fifth is to judge by."""
+def simulated(seed: int, holdout: dict[str, str] | None = None) -> ContextTask:
+    """Five types, 2,000 cells a side, of which a fifth, or one type, is to judge by."""
     adata = cs.datasets.simulate(n_cells=4000, n_cell_types=5, perturbations=("drug",), seed=seed)
-    return _represented(adata, "simulated", "perturbation", "control", "cell_type", "patient", seed=seed)
+    return _represented(
+        adata, "simulated", "perturbation", "control", "cell_type", "patient", seed=seed, holdout=holdout
+    )
+
+
+def held_out(task: ContextTask, context: int) -> ContextTask:
+    """Return a task without the train cells of a context, all of whose cells are to judge by."""
+    (source, source_test), (target, target_test) = (
+        (
+            train.at(train.contexts != context),
+            train.at(train.contexts == context).joined(test.at(test.contexts == context)),
+        )
+        for train, test in ((task.source, task.source_test), (task.target, task.target_test))
+    )
+    return ContextTask(task.name, task.contexts, source, target, source_test, target_test)
+
+
+def with_controls(task: ContextTask) -> ContextTask:
+    """Return a task whose train cells include the control cells that are to be predicted."""
+    return dataclasses.replace(task, source=task.source.joined(task.source_test))
 
 
 def perturbench(seed: int) -> list[ContextTask]:

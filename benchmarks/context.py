@@ -1,4 +1,4 @@
-"""Maps per context in closed form beside their controls: changes of abundance, few cells, unseen patients, cell lines.
+"""Maps per context in closed form beside their controls: changes of abundance, few cells, cell lines.
 
 Everything is judged within contexts: E/type is the mean over contexts of the unbiased energy distance between
 predicted and observed test cells, over contexts with at least 10 of both.
@@ -6,43 +6,27 @@ predicted and observed test cells, over contexts with at least 10 of both.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
 from cellot_sc import ot
-from cellot_sc.metrics import energy_distance
 
-from . import _output
-from ._context_problems import (
-    FEW,
-    PATIENTS,
-    ContextTask,
-    Side,
-    chi11,
-    kang,
-    kang_patient,
-    perturbench,
-    shifted,
-    simulated,
-    thinned,
-)
+from . import _context_models, _output
+from ._context_models import BOTH, OWN
+from ._context_problems import FEW, ContextTask, Side, chi11, kang, perturbench, shifted, simulated, thinned
 
-MIN_CELLS = 10
-OWN = "own Gaussian"
-POOLED = ("pooled shift", "pooled Gaussian", "pooled default", "weighted Gaussian")
-CONTEXTS = ("group_shift", OWN, "group_gaussian", "group_gaussian of patients", "default")
+POOLED = ("pooled shift", "pooled Gaussian", "weighted Gaussian")
+ONE_SHAPE = "group_shift, one Gaussian"
+CONTEXTS = ("group_shift", ONE_SHAPE, OWN, "group_gaussian", "group_gaussian of patients")
 MODELS = ("no effect", *POOLED, *CONTEXTS, "observed")
-VALID_SHARE = 0.15
-"""Train cells by which networks are chosen."""
-SETS = ("chi11", "kang", "patients", "simulated", "few", "perturbench")
+SETS = ("chi11", "kang", "simulated", "few", "perturbench")
 TEST_SHARE = 0.25
 """Test cells for each train cell of a random split."""
-
-type Predict = Callable[[Side, str], np.ndarray]
 
 
 def run(argv: Sequence[str]) -> int:
@@ -50,111 +34,48 @@ def run(argv: Sequence[str]) -> int:
     parser = _output.parser("context", __doc__)
     parser.add_argument("--data", nargs="+", choices=SETS, default=list(SETS))
     parser.add_argument("--splits", type=int, default=10, help="splits of chi11, and draws of few cells")
-    parser.add_argument("--networks", type=int, default=0, help="splits to which the default solver is fitted, too")
     given = parser.parse_args(argv)
-    scores = pd.DataFrame(row for name in given.data for row in SCORES[name](given.splits))
-    scores = pd.concat([scores, pd.DataFrame(row for name in given.data for row in _networks(name, given.networks))])
-    _output.write("context", given.out, tables(scores))
+    _output.write(
+        "context", given.out, tables(pd.DataFrame(row for name in given.data for row in SCORES[name](given.splits)))
+    )
     return 0
 
 
-def predictions(task: ContextTask) -> dict[str, Predict]:
-    """Return, for every model, the function that predicts the cells of a context."""
-    plain = ot.Problem(task.source.cells, task.target.cells)
-    names = [task.contexts]
-    by_type = _problem(task, [task.source.contexts, task.target.contexts], names)
-    shift, gaussian = (ot.fit([plain], solver)[0].map for solver in ("mean_shift", "gaussian"))
-    contexts = {solver: ot.fit([by_type], solver)[0].map for solver in ("group_shift", "group_gaussian")}
-    found: dict[str, Predict] = {
-        "no effect": lambda side, name: side.cells,
-        "pooled shift": _plain(shift),
-        "pooled Gaussian": _plain(gaussian),
-        "weighted Gaussian": _plain(contexts["group_gaussian"]),
-        "group_shift": _at(contexts["group_shift"]),
-        OWN: _own(task),
-        "group_gaussian": _at(contexts["group_gaussian"]),
-        "observed": lambda side, name: task.target.at(task.target.contexts == task.contexts.index(name)).cells,
-    }
+def predictions(task: ContextTask) -> dict[str, Side]:
+    """Return the test cells that every model predicts."""
+    found = _context_models.pooled(task) | _context_models.by_type(task) | {"observed": task.target}
+    found[ONE_SHAPE] = _one_shape(task, found["group_shift"])
     if len(np.unique(task.source.units)) > 1:
-        codes = [np.column_stack([side.contexts, side.units]) for side in (task.source, task.target)]
-        [nested] = ot.fit([_problem(task, codes, None)], "group_gaussian")
-        inner = nested.map
-        found["group_gaussian of patients"] = _at(inner, lambda name: str(task.contexts.index(name)))
+        nested = _context_models.fit(_context_models.problem_of(task, BOTH), "group_gaussian", unseen=False)
+        # of a cell's type, and of no patient
+        found["group_gaussian of patients"] = _context_models.applied(nested, task)
     return found
 
 
-def networks(task: ContextTask) -> dict[str, Predict]:
-    """Return the predictions of the default solver, without contexts and with them."""
-    rng = np.random.default_rng(0)
-    parts = []
-    for side in (task.source, task.target):
-        is_valid = rng.random(len(side.cells)) < VALID_SHARE
-        parts.append((side.at(~is_valid), side.at(is_valid)))
-    (source, source_valid), (target, target_valid) = parts
-    problem = ot.Problem(
-        source.cells,
-        target.cells,
-        source_valid.cells,
-        target_valid.cells,
-        source.contexts,
-        target.contexts,
-        source_valid.contexts,
-        target_valid.contexts,
-        context_names=[task.contexts],
-    )
-    pooled, own = (ot.fit([one])[0].map for one in (problem.pooled, problem))
-    return {"pooled default": _plain(pooled), "default": _at(own)}
+def _one_shape(task: ContextTask, shifted: Side) -> Side:
+    """Return what is moved by the mean shift of each type, and around its mean by one Gaussian map of all cells."""
+    before, after = (_centred(side, side) for side in (task.source, task.target))
+    around = ot.fit([ot.Problem(before, after)], "gaussian")[0].map
+    apart = _centred(task.source_test, task.source)
+    return shifted.moved(shifted.cells + around.transport(apart) - apart)
 
 
-def _problem(task: ContextTask, codes: list[np.ndarray], names: list[list[str]] | None) -> ot.Problem:
-    return ot.Problem(
-        task.source.cells,
-        task.target.cells,
-        source_contexts=codes[0],
-        target_contexts=codes[1],
-        context_names=names,
-    )
+def _centred(side: Side, of: Side) -> np.ndarray:
+    """Return cells less the mean of their type in one side; those whose type is not there as they are."""
+    cells = side.cells.copy()
+    for k in np.unique(of.contexts):
+        cells[side.contexts == k] -= of.cells[of.contexts == k].mean(axis=0)
+    return cells
 
 
-def _plain(transport: ot.TransportMap) -> Predict:
-    return lambda side, name: transport.transport(side.cells)
-
-
-def _at(transport: ot.TransportMap, key: Callable[[str], str] = str) -> Predict:
-    assert isinstance(transport, ot.ContextMap)
-    return lambda side, name: transport.at(key(name)).transport(side.cells)
-
-
-def _own(task: ContextTask) -> Predict:
-    """Return the Gaussian maps of contexts that know nothing of each other."""
-    maps = {}
-    for k, name in enumerate(task.contexts):
-        x, y = (side.cells[side.contexts == k] for side in (task.source, task.target))
-        if min(len(x), len(y)) > 1:
-            maps[name] = ot.fit([ot.Problem(x, y)], "gaussian")[0].map
-    return lambda side, name: maps[name].transport(side.cells) if name in maps else side.cells
-
-
-def judged(
-    task: ContextTask,
-    only: int | None = None,
-    *,
-    models: Callable[[ContextTask], dict[str, Predict]] = predictions,
-    **labels: object,
-) -> Iterator[dict[str, object]]:
-    """Yield the energy distance of every model in every context with enough test cells, or in one of them."""
-    predicted = models(task)
-    for k, name in enumerate(task.contexts):
-        x, y = (side.at(side.contexts == k) for side in (task.source_test, task.target_test))
-        if min(len(x.cells), len(y.cells)) < MIN_CELLS or only not in (None, k):
-            continue
-        observed = y.cells.mean(axis=0) - x.cells.mean(axis=0)
-        for model, predict in predicted.items():
-            moved = predict(x, name)
-            pearson = np.nan
-            if model not in ("no effect", "observed"):
-                pearson = np.corrcoef((moved - x.cells).mean(axis=0), observed)[0, 1]
-            yield {**labels, "context": name, "model": model, "E": energy_distance(moved, y.cells), "Pearson": pearson}
+def judged(task: ContextTask, only: int | None = None, **labels: object) -> Iterator[dict[str, object]]:
+    """Yield the scores of every model in every context, or in one of them."""
+    if only is not None:
+        sides = (task.source_test, task.target_test)
+        source, target = (side.at(side.contexts == only) for side in sides)
+        task = dataclasses.replace(task, source_test=source, target_test=target)
+    for row in _context_models.judged(task, predictions(task)):
+        yield labels | row
 
 
 def _chi11(splits: int) -> Iterator[dict[str, object]]:
@@ -166,11 +87,6 @@ def _chi11(splits: int) -> Iterator[dict[str, object]]:
 def _kang(splits: int) -> Iterator[dict[str, object]]:
     for seed in range(min(splits, 5)):
         yield from judged(kang(seed), set="kang", split=seed)
-
-
-def _patients(splits: int) -> Iterator[dict[str, object]]:
-    for patient in PATIENTS:
-        yield from judged(kang_patient(patient), set="kang, unseen patient", split=patient)
 
 
 def _simulated(splits: int) -> Iterator[dict[str, object]]:
@@ -197,19 +113,7 @@ def _perturbench(splits: int) -> Iterator[dict[str, object]]:
             yield from judged(task, set="perturbench", split=seed, perturbation=task.name)
 
 
-def _networks(name: str, splits: int) -> Iterator[dict[str, object]]:
-    for seed in range(splits):
-        if name == "chi11":
-            for stimulus, kind, task in chi11(seed):
-                yield from judged(task, models=networks, set=f"chi11 {stimulus} {kind}", split=seed)
-        elif name == "kang":
-            yield from judged(kang(seed), models=networks, set="kang", split=seed)
-        elif name == "simulated":
-            task = shifted(simulated(seed), np.random.default_rng(seed))
-            yield from judged(task, models=networks, set="simulated shifted", split=seed)
-
-
-SCORES = dict(zip(SETS, (_chi11, _kang, _patients, _simulated, _few, _perturbench), strict=True))
+SCORES = dict(zip(SETS, (_chi11, _kang, _simulated, _few, _perturbench), strict=True))
 
 
 def tables(scores: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -242,11 +146,7 @@ def _verdicts(scores: pd.DataFrame) -> pd.DataFrame:
         groups = part.groupby("context", sort=False) if name == "perturbench" else [("mean", part)]
         for context, of in groups:
             by_split = of.groupby(["split", "model"])["E"].mean().unstack("model")
-            controls = [
-                m
-                for m in MODELS[:-1]
-                if m in by_split and not m.startswith(("group_gaussian", "default", "pooled default"))
-            ]
+            controls = [m for m in MODELS[:-1] if m in by_split and not m.startswith("group_gaussian")]
             best = by_split[controls].mean().idxmin()
             apart = by_split["group_gaussian"] - by_split[best]
             k, middle = len(apart), apart.mean()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import anndata as ad
 import numpy as np
@@ -17,7 +18,8 @@ import cellot_sc as cs
 from cellot_sc import ot
 
 from . import _output
-from .context_networks import large, problem_of
+from ._context_models import VALID_SHARE, problem_of
+from .context_networks import large
 
 N_CONTEXTS, N_DIMS = 8, 50
 
@@ -62,26 +64,42 @@ def arrays(adata: ad.AnnData) -> dict[str, Callable[[], object]]:
     x, types = np.asarray(adata.X), adata.obs["cell_type"].cat.codes.to_numpy().astype(np.int64)
     treated = (adata.obs["perturbation"] == "drug").to_numpy()
     codes = {"source_contexts": types[~treated], "target_contexts": types[treated]}
-    pooled, typed = (ot.Problem(x[~treated], x[treated], **given) for given in ({}, codes))
+    patients = np.random.default_rng(1).integers(N_CONTEXTS, size=len(x))
+    nested = {
+        name: np.column_stack([of, patients[rows]])
+        for (name, of), rows in zip(codes.items(), (~treated, treated), strict=True)
+    }
+    pooled, typed, both = (ot.Problem(x[~treated], x[treated], **given) for given in ({}, codes, nested))
+
+    def fit(problem: ot.Problem, solver: str, **options: Any) -> Callable[[], object]:
+        return lambda: ot.fit([problem], solver, **options)
+
     return {
-        "gaussian": lambda: ot.fit([pooled], "gaussian"),
-        "group_gaussian, 8 contexts": lambda: ot.fit([typed], "group_gaussian"),
-        "group_shift, 8 contexts": lambda: ot.fit([typed], "group_shift"),
+        "gaussian": fit(pooled, "gaussian"),
+        "group_shift, 8 contexts": fit(typed, "group_shift"),
+        "group_gaussian, 8 contexts": fit(typed, "group_gaussian", unseen=False),
+        "group_gaussian, 8 contexts, unseen ones chosen": fit(typed, "group_gaussian"),
+        "group_gaussian, 8 x 8 contexts": fit(both, "group_gaussian", unseen=False),
+        "group_gaussian, 8 x 8 contexts, unseen ones chosen": fit(both, "group_gaussian"),
     }
 
 
 def anndata(adata: ad.AnnData) -> dict[str, Callable[[], object]]:
     """Return the fits by ``tl.cellot``."""
 
-    def fit(solver: str, context: str | None = None) -> Callable[[], object]:
-        return lambda: cs.tl.cellot(adata, use_rep="X", solver=solver, context=context)
+    def fit(solver: str, **options: Any) -> Callable[[], object]:
+        return lambda: cs.tl.cellot(adata, use_rep="X", solver=solver, **options)
 
-    return {"gaussian": fit("gaussian"), "group_gaussian, 8 contexts": fit("group_gaussian", "cell_type")}
+    return {
+        "gaussian": fit("gaussian"),
+        "group_gaussian, 8 contexts": fit("group_gaussian", context="cell_type", unseen=False),
+        "group_gaussian, 8 contexts, unseen ones chosen": fit("group_gaussian", context="cell_type"),
+    }
 
 
 def networks(n_cells: int) -> dict[str, Callable[[], object]]:
     """Return the fits of the default solver, all of whose contexts need a network."""
-    typed = problem_of(large(0, n_cells, n_types=N_CONTEXTS))
+    typed = problem_of(large(0, n_cells, n_types=N_CONTEXTS), valid_share=VALID_SHARE)
     own = [_only(typed, k) for k in range(N_CONTEXTS)]
     return {
         "pooled": lambda: ot.fit([typed.pooled]),

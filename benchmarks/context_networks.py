@@ -16,17 +16,14 @@ from sklearn.neighbors import NearestNeighbors
 
 import cellot_sc as cs
 from cellot_sc import ot
-from cellot_sc.metrics import energy_distance
 
-from . import _output
+from . import _context_models, _output
+from ._context_models import VALID_SHARE, problem_of
 from ._context_problems import ContextTask, Side, chi11, kang, shifted, simulated
 
 SETS = ("simulated", "large", "chi11", "kang")
 LARGE = (4_000, 15_000, 40_000)
 """Train cells of the large set, of both sides together."""
-VALID_SHARE = 0.15
-"""Train cells by which networks are chosen."""
-MIN_CELLS = 10
 NEIGHBOURS = 15
 
 
@@ -51,8 +48,8 @@ def run(argv: Sequence[str]) -> int:
         title: by_split[value].groupby(["set", "model"], sort=False).mean().unstack("model").reset_index()
         for title, value in (("E/type", "E"), ("Share of cells that keep their type", "kept"), ("CPU seconds", "cpu"))
     }
-    apart = by_split["E"].unstack("model")
-    apart = (apart["default"] - apart["group_gaussian"]).groupby("set", sort=False)
+    wide = by_split["E"].unstack("model")
+    apart = (wide["default"] - wide["group_gaussian"]).groupby("set", sort=False)
     found["E/type of the default less that of group_gaussian"] = pd.DataFrame(
         {"mean": apart.mean(), "standard error": apart.sem(), "least": apart.min(), "most": apart.max()}
     ).reset_index()
@@ -95,38 +92,29 @@ def large(seed: int, n_cells: int, n_dims: int = 30, n_types: int = 5) -> Contex
     return ContextTask("large", [str(k) for k in range(n_types)], *train, *test)
 
 
-def problem_of(task: ContextTask) -> ot.Problem:
-    """Return the problem of a task, with some of its train cells for validation."""
-    rng = np.random.default_rng(0)
-    given: dict[str, np.ndarray] = {}
-    for name, side in (("source", task.source), ("target", task.target)):
-        is_valid = rng.random(len(side.cells)) < VALID_SHARE
-        for label, part in ((name, side.at(~is_valid)), (f"{name}_valid", side.at(is_valid))):
-            given |= {label: part.cells, f"{label}_contexts": part.contexts}
-    return ot.Problem(**given, context_names=[task.contexts])
-
-
 def judged(label: str, seed: int, task: ContextTask, *, pooled: bool) -> Iterator[dict[str, object]]:
     """Yield how well each model does in each context with enough test cells, and how many cells keep their type."""
-    problem = problem_of(task)
+    problem, test = problem_of(task, valid_share=VALID_SHARE), task.source_test
     fits = {"group_gaussian": ("group_gaussian", problem), "default": ("icnn", problem)}
     if pooled:
         fits["pooled default"] = ("icnn", problem.pooled)
-    near = NearestNeighbors(n_neighbors=NEIGHBOURS).fit(task.target.cells)
-
-    def kept(cells: np.ndarray, k: int) -> float:
-        votes = task.target.contexts[near.kneighbors(cells, return_distance=False)]
-        return float((mode(votes, axis=1).mode == k).mean())
-
+    predicted, cpu = {"observed": task.target_test}, {}
     for model, (solver, given) in fits.items():
         start = time.process_time()
         fitted = ot.fit([given], solver)[0].map
-        cpu = time.process_time() - start
-        for k, name in enumerate(task.contexts):
-            x, y = (side.cells[side.contexts == k] for side in (task.source_test, task.target_test))
-            if min(len(x), len(y)) >= MIN_CELLS:
-                moved = fitted.at(name).transport(x)
-                row = {"set": label, "split": seed, "context": name}
-                yield row | {"model": model, "E": energy_distance(moved, y), "kept": kept(moved, k), "cpu": cpu}
-                if model == "default":
-                    yield row | {"model": "observed", "E": np.nan, "kept": kept(y, k), "cpu": np.nan}
+        cpu[model] = time.process_time() - start
+        predicted[model] = test.moved(fitted.transport(test.cells, np.array(task.contexts)[test.contexts]))
+    kept = {model: _kept(task, side) for model, side in predicted.items()}
+    for row in _context_models.judged(task, predicted):
+        name, model = str(row["context"]), str(row["model"])
+        if model == "observed":
+            row["E"] = np.nan
+        yield {"set": label, "split": seed, "kept": kept[model][name], "cpu": cpu.get(model, np.nan)} | row
+
+
+def _kept(task: ContextTask, side: Side) -> dict[str, float]:
+    """Return the share of cells of each type whose neighbours among treated train cells are mostly of that type."""
+    near = NearestNeighbors(n_neighbors=NEIGHBOURS).fit(task.target.cells)
+    votes = mode(task.target.contexts[near.kneighbors(side.cells, return_distance=False)], axis=1).mode
+    found = [(name, side.contexts == k) for k, name in enumerate(task.contexts)]
+    return {name: float((votes[of] == side.contexts[of]).mean()) for name, of in found if of.any()}
