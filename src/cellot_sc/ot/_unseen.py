@@ -100,7 +100,7 @@ def unseen_maps(
     """
     # many small matrices: threads that wait for each other cost more than they save
     with threadpool_limits(1, "blas"):
-        sides = [_Side(*of, depth) for of in _clouds(problem)]
+        sides = [_Drawn(*of, depth) for of in _clouds(problem)]
         members = _members(sides)
         names = sorted({path[-1] for path in members})
         found = _choice(problem, sides, members, names, depth, stand_in) if len(names) >= MIN_CONTEXTS else None
@@ -146,7 +146,7 @@ def mixture(members: Sequence[Member], parent: TransportMap, rule: Mixing, agree
     )
 
 
-class _Side:
+class _Drawn:
     """Cells of one side by their context, at most :data:`MOST_CELLS` of each: those that weigh more the likelier."""
 
     def __init__(self, cells: np.ndarray, contexts: np.ndarray, weights: np.ndarray | None, depth: int) -> None:
@@ -177,7 +177,7 @@ def _clouds(problem: Problem) -> list[tuple[np.ndarray, np.ndarray, np.ndarray |
     ]
 
 
-def _members(sides: Sequence[_Side]) -> dict[Path, Member]:
+def _members(sides: Sequence[_Drawn]) -> dict[Path, Member]:
     source, target = sides
     return {
         path: _member(source.at(path).astype(np.float64), target.at(path).astype(np.float64), path)
@@ -239,7 +239,7 @@ def _pairs(x: np.ndarray, y: np.ndarray, path: Path) -> tuple[np.ndarray, np.nda
 
 def _choice(
     problem: Problem,
-    sides: Sequence[_Side],
+    sides: Sequence[_Drawn],
     members: Mapping[Path, Member],
     names: Sequence[int],
     depth: int,
@@ -272,11 +272,11 @@ def _choice(
     return RULES[best] if gain.mean() > least else None
 
 
-def _judges(sides: Sequence[_Side], path: Path) -> bool:
+def _judges(sides: Sequence[_Drawn], path: Path) -> bool:
     return min(len(side.rows[path]) for side in sides) >= LEAST_JUDGED
 
 
-def _without(problem: Problem, sides: Sequence[_Side], out: Sequence[int], depth: int) -> Problem:
+def _without(problem: Problem, sides: Sequence[_Drawn], out: Sequence[int], depth: int) -> Problem:
     """Return a sample of a problem without some contexts."""
     given: dict[str, Any] = {}
     for name, side, (cells, _, weights) in zip(("source", "target"), sides, _clouds(problem), strict=True):
