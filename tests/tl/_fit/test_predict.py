@@ -302,7 +302,7 @@ def test_treated_cells_of_a_new_patient_change_nothing(donors: AnnData, key: str
     cs.tl.cellot(adata, solver="group_gaussian", context="patient", key_added="patients")
     np.testing.assert_array_equal(of_new_patient(adata, "patients").X, of_new_patient(donors, "patients").X)
     # while its control cells do, where a mixture was chosen
-    if cs.tl.maps(donors, "patients")["drug"].unseen is not None:
+    if cs.tl.maps(donors, "patients")["drug"].unseen is not None:  # type: ignore[attr-defined]
         control = ((adata.obs["patient"] == "patient_3") & (adata.obs["perturbation"] == "control")).to_numpy()
         adata.obsm["X_cellot"][np.flatnonzero(control)[:5]] += 30
         assert not np.array_equal(of_new_patient(adata, "patients").X[9:], of_new_patient(donors, "patients").X[9:])

@@ -102,8 +102,9 @@ def test_they_are_added_to_what_is_uncertain_in_the_space(beyond: AnnData) -> No
 
 def test_an_autoencoder_leaves_some_too(simulated: AnnData) -> None:
     adata = simulated.copy()
-    cs.pp.split(adata)
-    cs.pp.represent(adata, method="autoencoder", n_components=3, hidden=(16,), n_steps=45, check_every=15)
+    cs.pp.split(adata, holdout={"patient": "patient_3"})
+    options: dict[str, Any] = {"hidden": (16,), "n_steps": 45, "check_every": 15, "learning_rate": 2e-3}
+    cs.pp.represent(adata, "autoencoder", n_components=3, **options)
     cs.tl.cellot(adata, targets="drug_a", solver="group_gaussian", context=["cell_type", "patient"])
     beyond = cs.tl.maps(adata).residuals["drug_a"]
     assert beyond.shape == (60,)

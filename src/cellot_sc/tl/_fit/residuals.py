@@ -17,7 +17,7 @@ from .fit import Fit
 
 MOST_CELLS = 10_000
 """Cells of a condition that are decoded at most, drawn with a fixed seed."""
-CHUNK = 2048
+CHUNK = 512
 """Cells that are dense at once."""
 
 
