@@ -70,6 +70,8 @@ def _networks(task: ContextTask) -> dict[str, Side]:
     found = {"default, pooled": test.moved(ot.fit([problem.pooled])[0].map.transport(test.cells))}
     for label, levels in ((OF_BOTH, BOTH), (OF_PATIENTS, PATIENTS)):
         found[f"{DEFAULT}, {label}"] = applied(fit(problem_of(task, levels, VALID_SHARE)), task, levels)
+    # of the cells that networks are fitted to, without those that choose them
+    found[f"{AFFINE}, {OF_BOTH}, without validation cells"] = applied(fit(problem, AFFINE), task, BOTH)
     return found
 
 
