@@ -157,10 +157,19 @@ def test_it_can_be_left_out() -> None:
     assert maps.spread is not None
 
 
-def test_a_context_of_few_cells_is_its_mean() -> None:
-    clouds = [(x[::6], y[::6]) for x, y in patients(apart=4.0, local=0.0, noise=0.3)]
-    codes = np.repeat(np.arange(len(clouds)), N // 6)
-    one = Problem(*map(np.concatenate, zip(*clouds, strict=True)), source_contexts=codes, target_contexts=codes)
+def test_contexts_of_few_cells_are_pooled() -> None:
+    """None of what is kept is of fewer than twenty cells."""
+    clouds = [(x[:: 1 + 5 * (i > 3)], y) for i, (x, y) in enumerate(patients(apart=4.0, local=1.0, noise=0.3, k=7))]
+    sizes = [len(x) for x, _ in clouds]
+    source, target = map(np.concatenate, zip(*clouds, strict=True))
+    codes = [np.repeat(np.arange(7), of) for of in (sizes, [N] * 7)]
+    one = Problem(source, target, source_contexts=codes[0], target_contexts=codes[1])
     parent = IdentityMap(D)
     [found] = unseen_maps(one, 0, {(): parent}, lambda *_: parent).values()
-    assert len(found.centroids) == len(clouds)
+    assert len(found.means) == 5
+    np.testing.assert_allclose(found.means[-1], source[codes[0] > 3].mean(axis=0), atol=1e-4)
+    # with fewer, they are left out
+    fewer = codes[0] < 5
+    one = Problem(source[fewer], target, source_contexts=codes[0][fewer], target_contexts=codes[1])
+    [found] = unseen_maps(one, 0, {(): parent}, lambda *_: parent).values()
+    assert len(found.means) == 4

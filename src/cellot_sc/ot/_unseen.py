@@ -70,6 +70,8 @@ class Member:
         Means of neighbouring control cells, and how these are displaced, shape ``(m, d)``.
     width
         Mean squared distance of control cells to their centroid.
+    n_cells
+        Number of its control cells.
     """
 
     mean: np.ndarray
@@ -79,6 +81,7 @@ class Member:
     centroids: np.ndarray
     displacements: np.ndarray
     width: float
+    n_cells: int
 
 
 def unseen_maps(
@@ -108,10 +111,24 @@ def unseen_maps(
         return {}
     made = {}
     for path, parent in parents.items():
-        inner = [member for of, member in members.items() if of[:-1] == path]
+        inner = pooled([member for of, member in members.items() if of[:-1] == path])
         if len(inner) > 1:
             made[path] = mixture(inner, parent, *found)
     return made
+
+
+def pooled(members: Sequence[Member]) -> list[Member]:
+    """Return those of at least :data:`LEAST` control cells, and the others as one, if together they have as many."""
+    large = [member for member in members if member.n_cells >= LEAST]
+    small = [member for member in members if member.n_cells < LEAST]
+    sizes = np.array([member.n_cells for member in small])
+    if sizes.sum() < LEAST:
+        return large
+    share = sizes / sizes.sum()
+    mean, shift = (share @ np.array([getattr(one, name) for one in small]) for name in ("mean", "shift"))
+    noise, error = (float(share**2 @ [getattr(one, name) for one in small]) for name in ("noise", "error"))
+    width = float(share @ [one.width for one in small])
+    return [*large, Member(mean, shift, noise, error, mean[None], shift[None], width, int(sizes.sum()))]
 
 
 def mixture(members: Sequence[Member], parent: TransportMap, rule: Mixing, agreed: bool) -> UnseenMap:
@@ -119,7 +136,8 @@ def mixture(members: Sequence[Member], parent: TransportMap, rule: Mixing, agree
     shifts = np.array([member.shift for member in members])
     errors = np.array([member.error for member in members])
     between = max(float(shifts.var(axis=0, ddof=1).mean() - errors.mean()), 0.0)
-    shares = 1 / (between + errors)
+    # cells that are all alike have no error
+    shares = 1 / np.maximum(between + errors, 1e-12)
     shares /= shares.sum()
     mean = shares @ shifts
     kept = np.ones_like(mean)
@@ -195,17 +213,17 @@ def _member(x: np.ndarray, y: np.ndarray, path: Path) -> Member:
     centroids = np.array([x[leaf].mean(axis=0) for leaf in parts])
     if len(parts) == 1 or len(y) < LEAST:
         # what is local is that of the whole context where there are few cells
-        return Member(mean, shift, noise, error, mean[None], shift[None], width)
+        return Member(mean, shift, noise, error, mean[None], shift[None], width, len(x))
     displaced, n_drawn = _pairs(x, y, path)
     drawn = [leaf[n_drawn[leaf] > 0] for leaf in parts]
     enough = [i for i, leaf in enumerate(drawn) if len(leaf) >= MIN_CELLS]
     if len(enough) < 2:
-        return Member(mean, shift, noise, error, mean[None], shift[None], width)
+        return Member(mean, shift, noise, error, mean[None], shift[None], width, len(x))
     local = np.array([displaced[drawn[i]].mean(axis=0) for i in enough]) - shift
     chance = np.array([displaced[drawn[i]].var(axis=0) / (len(drawn[i]) - 1) for i in enough]).mean(axis=0)
     # what neighbourhoods differ in is kept as far as it is more than chance
     kept = np.maximum(1 - chance / np.maximum((local**2).mean(axis=0), 1e-12), 0)
-    return Member(mean, shift, noise, error, centroids[enough], shift + kept * local, width)
+    return Member(mean, shift, noise, error, centroids[enough], shift + kept * local, width, len(x))
 
 
 def leaves(x: np.ndarray, least: int) -> Iterator[np.ndarray]:
@@ -252,7 +270,9 @@ def _choice(
         out = names[fold::N_FOLDS]
         judged = [path for path in members if path[-1] in out and _judges(sides, path)]
         outer = dict.fromkeys(path[:-1] for path in judged)
-        inner = {path: [m for of, m in members.items() if of[:-1] == path and of[-1] not in out] for path in outer}
+        inner = {
+            path: pooled([m for of, m in members.items() if of[:-1] == path and of[-1] not in out]) for path in outer
+        }
         if not judged:
             continue
         fitted = stand_in(_without(problem, sides, out, depth), depth)
