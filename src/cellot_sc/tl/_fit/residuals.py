@@ -24,7 +24,7 @@ CHUNK = 512
 type _Moments = dict[tuple[int, ...], tuple[float, np.ndarray, np.ndarray]]
 
 
-class _Side(NamedTuple):
+class _ResidualSide(NamedTuple):
     """Moments of residuals of each context on one side: effective sizes ``(k, 1)``, means and variances ``(k, g)``."""
 
     sizes: np.ndarray
@@ -90,12 +90,12 @@ def residuals(
             controls[before] = _moments(space, ours, problem.source_contexts, problem.source_weights)
         treated = _moments(space, theirs, problem.target_contexts, problem.target_weights)
         if paths := sorted(controls[before].keys() & treated.keys()):
-            sides = (_Side.of(side, paths) for side in (controls[before], treated))
+            sides = (_ResidualSide.of(side, paths) for side in (controls[before], treated))
             found[after] = _deviation(*sides, n=len({path[-1] for path in paths}))
     return found
 
 
-def _deviation(source: _Side, target: _Side, *, n: int) -> np.ndarray:
+def _deviation(source: _ResidualSide, target: _ResidualSide, *, n: int) -> np.ndarray:
     unit = np.sqrt(source.pooled)
     # no map predicts any of it, of contexts that were seen or not, nor what they share: around 0, not around their mean
     square = beyond_noise(target.means - source.means, source.noise + target.noise, np.maximum(unit, 1e-9))
