@@ -20,7 +20,6 @@ MOST_CELLS = 10_000
 CHUNK = 512
 """Cells that are dense at once."""
 
-
 type _Moments = dict[tuple[int, ...], tuple[float, np.ndarray, np.ndarray]]
 
 
@@ -122,12 +121,14 @@ def _moments(space: Space, rows: np.ndarray, contexts: np.ndarray | None, weight
         if len(cells) < 2:
             continue
         shares = shares_of(weights[drawn[cells]])
+        size = 1 / float(shares @ shares)
+        if size < 2:
+            continue
         mean, square = np.zeros((2, x.shape[1]))
         for start in range(0, len(cells), CHUNK):
             part, share = cells[start : start + CHUNK], shares[start : start + CHUNK].astype(np.float32)
             beyond = _arrays.dense(x[part]) - space.view(points[part])
             mean += share @ beyond
             square += share @ np.square(beyond, out=beyond)
-        size = 1 / float(shares @ shares)
         found[path] = size, mean, np.maximum(square - mean**2, 0) / (1 - 1 / size)
     return found
