@@ -88,7 +88,12 @@ def test_cells_that_count_nothing_or_hold_nan_are_left_out(beyond: AnnData) -> N
     adata.X[spoilt] += 50
     np.testing.assert_allclose(of(adata.copy(), weights="weight"), expected, rtol=1e-5)
     adata.X[np.flatnonzero(spoilt)[::9] + 1, 3] = np.nan
-    assert np.isfinite(of(adata, weights="weight")).all()
+    assert np.isfinite(of(adata.copy(), weights="weight")).all()
+    # one cell of all that count tells no variance
+    first = ~adata.obs.duplicated(["perturbation", "patient"]).to_numpy()
+    adata.obs["weight"] = np.where(first & ~spoilt, 1.0, 1e-9)
+    cs.tl.cellot(adata, solver="group_gaussian", context="patient", weights="weight")
+    assert not cs.tl.maps(adata).residuals
 
 
 def test_they_are_added_to_what_is_uncertain_in_the_space(beyond: AnnData) -> None:

@@ -20,11 +20,10 @@ MOST_CELLS = 10_000
 CHUNK = 512
 """Cells that are dense at once."""
 
-
 type _Moments = dict[tuple[int, ...], tuple[float, np.ndarray, np.ndarray]]
 
 
-class _Contrasted(NamedTuple):
+class _ResidualSide(NamedTuple):
     """Moments of residuals of each context on one side: effective sizes ``(k, 1)``, means and variances ``(k, g)``."""
 
     sizes: np.ndarray
@@ -90,12 +89,12 @@ def residuals(
             controls[before] = _moments(space, ours, problem.source_contexts, problem.source_weights)
         treated = _moments(space, theirs, problem.target_contexts, problem.target_weights)
         if paths := sorted(controls[before].keys() & treated.keys()):
-            sides = (_Contrasted.of(side, paths) for side in (controls[before], treated))
+            sides = (_ResidualSide.of(side, paths) for side in (controls[before], treated))
             found[after] = _deviation(*sides, n=len({path[-1] for path in paths}))
     return found
 
 
-def _deviation(source: _Contrasted, target: _Contrasted, *, n: int) -> np.ndarray:
+def _deviation(source: _ResidualSide, target: _ResidualSide, *, n: int) -> np.ndarray:
     unit = np.sqrt(source.pooled)
     # no map predicts any of it, of contexts that were seen or not, nor what they share: around 0, not around their mean
     square = beyond_noise(target.means - source.means, source.noise + target.noise, np.maximum(unit, 1e-9))
@@ -122,12 +121,14 @@ def _moments(space: Space, rows: np.ndarray, contexts: np.ndarray | None, weight
         if len(cells) < 2:
             continue
         shares = shares_of(weights[drawn[cells]])
+        size = 1 / float(shares @ shares)
+        if size < 2:
+            continue
         mean, square = np.zeros((2, x.shape[1]))
         for start in range(0, len(cells), CHUNK):
             part, share = cells[start : start + CHUNK], shares[start : start + CHUNK].astype(np.float32)
             beyond = _arrays.dense(x[part]) - space.view(points[part])
             mean += share @ beyond
             square += share @ np.square(beyond, out=beyond)
-        size = 1 / float(shares @ shares)
         found[path] = size, mean, np.maximum(square - mean**2, 0) / (1 - 1 / size)
     return found
