@@ -109,7 +109,9 @@ def networks(n_cells: int) -> dict[str, Callable[[], object]]:
 
 def _only(problem: ot.Problem, code: int) -> ot.Problem:
     sides = ("source", "target", "source_valid", "target_valid")
-    return ot.Problem(**{side: getattr(problem, side)[getattr(problem, f"{side}_contexts") == code] for side in sides})
+    return ot.Problem(
+        **{side: getattr(problem, side)[getattr(problem, f"{side}_contexts")[:, 0] == code] for side in sides}
+    )
 
 
 def compared(fits: Mapping[str, Callable[[], object]], rounds: int) -> pd.DataFrame:
