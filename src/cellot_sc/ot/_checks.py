@@ -82,6 +82,7 @@ RULES: dict[str, Rule] = {
     "resume": _flag,
     "strength": positive,
     "threshold": positive,
+    "unseen": _flag,
     "weight_decay": partial(positive, or_zero=True),
     "width": _width,
 }
