@@ -59,7 +59,7 @@ class UnseenMap(TransportMap):
     >>> seen = (means, np.zeros(2), np.full(2, 0.5), shifts, means, shifts, np.arange(2), np.ones(2), np.ones(1))
     >>> mixture = UnseenMap(MeanShiftMap(np.ones(1)), *seen, np.array([0.0, 1.0, 0.0, 5.0, 0.0]), np.array([5.0]))
     >>> x = np.array([[9.0], [11.0]], dtype=np.float32)
-    >>> [float(of.transport(x)[0, 0].round(2)) for of in (mixture, mixture.adapted(x))]
+    >>> [round(float(of.transport(x)[0, 0]), 2) for of in (mixture, mixture.adapted(x))]
     [11.0, 11.99]
     """
 
