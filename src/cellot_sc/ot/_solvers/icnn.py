@@ -118,7 +118,8 @@ def fit_icnn(problems: Sequence[Problem], config: ICNNConfig, seed: int, progres
 
     A context is a problem of its own then: networks lead from its cells, as the affine map has moved them, to its
     treated ones. Where nothing is left to be learnt, or its validation cells do not confirm it beyond noise, its map is
-    the affine one. The map of cells without a context is fitted to all, as without contexts, weighed by composition.
+    the affine one. The map of cells without a context is fitted to all, as without contexts, weighed by composition: by
+    a network, too, unless every context wants one of its own.
     """
     bases = [None if problem.source_contexts is None else group_gaussian_map(problem) for problem in problems]
     tasks: list[dict[str, Problem]] = [
@@ -129,7 +130,13 @@ def fit_icnn(problems: Sequence[Problem], config: ICNNConfig, seed: int, progres
     ]
     flat = [(i, name) for i, of in enumerate(tasks) for name in of]
     given, in_context = [tasks[i][name] for i, name in flat], [bool(name) for _, name in flat]
-    fits = dict(zip(flat, _fit_each(given, in_context, config, seed, progress), strict=True))
+    # where all contexts have networks, few cells are left for a common one, which would cost as much as one of these
+    common = {
+        flat.index((i, WHOLE)): [flat.index((i, name)) for name in base.names]
+        for i, base in enumerate(bases)
+        if isinstance(base, ContextMap) and {*base.names} <= {*tasks[i]}
+    }
+    fits = dict(zip(flat, _fit_each(given, in_context, common, config, seed, progress), strict=True))
     return [
         fits[i, WHOLE] if base is None else _beyond(base, {name: fits[i, name] for name in tasks[i]})
         for i, base in enumerate(bases)
@@ -161,6 +168,7 @@ def _followed(network: TransportMap, own: TransportMap) -> TransportMap:
 def _fit_each(
     problems: Sequence[Problem],
     in_context: Sequence[bool],
+    common: Mapping[int, Sequence[int]],
     config: ICNNConfig,
     seed: int,
     progress: Progress | None,
@@ -169,7 +177,8 @@ def _fit_each(
 
     The map is the average of those networks that validation cells prefer. It is the affine start where none beats it,
     and where the start already explains the train cells: a network could only learn noise there, and none is fitted.
-    Within contexts, cells are where an affine map has moved them: there they stay, in place of the start.
+    Within contexts, cells are where an affine map has moved them: there they stay, in place of the start. What several
+    have in common, by their numbers, is not fitted where all of them want a network of their own.
     """
     tell(progress, "starting from the Gaussian map")
     train_clouds = [(p.source, p.target, p.source_weights, p.target_weights) for p in problems]
@@ -180,6 +189,7 @@ def _fit_each(
         for i, (start, cells) in enumerate(zip(starts, train_clouds, strict=True))
         if not lack_of_fit.explains(start, *cells)
     ]
+    wanting = [i for i in wanting if i not in common or not {*common[i]} <= {*wanting}]
     if wanting:
         hard, affine, held = (
             [problems[i] for i in wanting],
