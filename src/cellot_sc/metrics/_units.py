@@ -21,6 +21,8 @@ MOST_CELLS = 500
 """Cells of a unit and condition between which distances are computed."""
 ALPHA = 0.05
 """Where no p-value could be smaller, none is given."""
+LEAST_DF = 2
+"""Degrees of freedom between units below which features are not tested: two patients cannot tell how they vary."""
 
 
 class Contrast(NamedTuple):

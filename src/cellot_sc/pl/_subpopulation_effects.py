@@ -110,7 +110,7 @@ def subpopulation_effects(
     largest = LARGEST * _distance(canvas.axes)
     for collection in dots.values():
         # where no cell responds, one that can just be seen
-        collection.set_sizes(np.maximum(largest**2 * np.nan_to_num(collection.get_sizes()), 2.0))
+        collection.set_sizes(np.maximum(largest**2 * collection.get_sizes(), 2.0))
     for handle, part in zip(legend.get_lines(), (*FRACTIONS, 0.5), strict=True):
         handle.set_markersize(largest * np.sqrt(part))
     return canvas.finish(show=show, save=save)
@@ -136,8 +136,10 @@ def _dots(
     x = shown["feature"].map({name: i for i, name in enumerate(features)})
     y = shown["group"].map({name: i for i, name in enumerate(groups)})
     significant = shown["pvalue_adj"].to_numpy() < alpha
+    # what is not known of cells, where units cannot tell, is drawn as none
+    share = np.nan_to_num(shown["frac_responding"].to_numpy(dtype=float))
     dots = ax.scatter(
-        x, y, s=shown["frac_responding"].to_numpy(dtype=float), c=shown["effect"], cmap=_colors.DIVERGING,
+        x, y, s=share, c=shown["effect"], cmap=_colors.DIVERGING,
         vmin=-limit, vmax=limit, edgecolors=[_colors.BLACK if yes else _colors.FAINT for yes in significant],
         linewidths=[0.9 if yes else 0.5 for yes in significant], clip_on=False,
     )  # fmt: skip

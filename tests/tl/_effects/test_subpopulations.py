@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -225,3 +226,33 @@ def test_interferon_response_of_blood_cells(test_data: Path):
     for gene in ("CXCL10", "CCL8"):
         assert effect.loc[monocytes, gene].min() > 3 * effect.loc[t_cells, gene].max()
         assert called.loc[monocytes, gene].all()
+
+
+def test_a_group_without_treated_cells_is_not_called(caplog: pytest.LogCaptureFixture) -> None:
+    """Where it has no map of its own, or patients answer, nothing speaks for it."""
+    adata = cs.datasets.simulate(1200, 40, n_patients=4, n_cell_types=3, perturbations=("drug",), seed=0)
+    lost = (adata.obs["cell_type"] == "type_2") & (adata.obs["perturbation"] == "drug")
+    adata = adata[~lost.to_numpy()].copy()
+    for context, unit in (("cell_type", None), (None, "patient"), ("cell_type", "patient")):
+        cs.tl.cellot(adata, solver="group_gaussian", context=context)
+        with caplog.at_level(logging.INFO, "cellot_sc"):
+            table = cs.tl.subpopulation_effects(adata, "cell_type", unit=unit)
+        unknown = table["group"] == "type_2"
+        assert table.loc[unknown, ["pvalue", "pvalue_adj"]].isna().all(axis=None)
+        assert (table.loc[~unknown, "pvalue_adj"] < 0.05).any()
+        assert "too few treated cells of 'drug' to test by, no p-value is given: ['type_2']" in caplog.text
+        caplog.clear()
+
+
+def test_an_effect_that_cells_show_the_other_way_round_is_not_called() -> None:
+    adata = cs.datasets.simulate(2000, 60, n_patients=6, n_cell_types=3, perturbations=("drug",), seed=1)
+    cs.pp.split(adata)
+    cs.pp.represent(adata, n_components=5)
+    cs.tl.cellot(adata, solver="group_gaussian", context="cell_type")
+    table = cs.tl.subpopulation_effects(adata, "cell_type")
+    called = table[table["pvalue_adj"] < 0.05]
+    assert len(called) > 10
+    assert (called["effect"] * called["effect_observed"] > 0).all()
+    against = table["effect"] * table["effect_observed"] < 0
+    assert against.any()
+    assert (table.loc[against, "pvalue"] == 1).all()

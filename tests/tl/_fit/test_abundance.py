@@ -85,7 +85,6 @@ def test_it_is_kept_and_off_beside_contexts_and_for_solvers_that_cannot_weigh() 
 @pytest.mark.parametrize(
     ("given", "error", "message"),
     [
-        ({"context": "kind", "solver": "group_gaussian"}, ValueError, "matched by their labels"),
         ({"solver": "popalign"}, ValueError, "'popalign' cannot weigh cells"),
         ({"match_abundance": "yes"}, TypeError, "match_abundance is 'yes'"),
     ],
@@ -93,3 +92,14 @@ def test_it_is_kept_and_off_beside_contexts_and_for_solvers_that_cannot_weigh() 
 def test_what_cannot_be_is_refused(given: dict[str, Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         fitted(with_kinds(shifted=True), **({"match_abundance": True} | given))
+
+
+def test_it_may_be_asked_for_beside_contexts_that_are_no_kinds() -> None:
+    adata = with_kinds(shifted=True)
+    adata.obs["batch"] = np.where(np.arange(adata.n_obs) % 2, "a", "b")
+    plain, weighed = (
+        fitted(adata, solver="group_gaussian", context="batch", match_abundance=wanted) for wanted in (None, True)
+    )
+    assert (plain.fit.match_abundance, weighed.fit.match_abundance) == (False, True)
+    assert np.abs(moved(weighed, adata)).max() < 0.8
+    assert np.abs(moved(plain, adata)).max() > 2

@@ -371,10 +371,19 @@ def test_support_falls_with_the_distance(donors: AnnData, caplog: pytest.LogCapt
 
 @pytest.mark.parametrize(("solver", "context", "said"), [
     ("gaussian", None, "uncertainty=True needs maps that know how far types or patients differ: fit with context="),
-    ("group_shift", "patient", "maps of solver 'group_shift' do not say how far contexts differ; the default and"),
+    ("group_shift", "patient", "the map of solver 'group_shift' to 'drug' does not say how far contexts"),
 ])  # fmt: skip
 def test_what_holds_no_measure_is_refused(donors: AnnData, solver: str, context: str | None, said: str) -> None:
     adata = donors.copy()
     cs.tl.cellot(adata, solver=solver, context=context)
     with pytest.raises(ValueError, match=said):
         cs.tl.predict(adata, uncertainty=True)
+
+
+def test_the_next_file_needs_no_split(donors: AnnData) -> None:
+    """Cells of a patient alone, as they come from another file: only what the maps need is read."""
+    new = donors[(donors.obs["patient"] == "patient_3") & (donors.obs["perturbation"] == "control")].copy()
+    del new.obs["split"]
+    for key in ("patients", "both"):
+        alone = cs.tl.predict(new, "drug", key=key)
+        np.testing.assert_allclose(alone.X, of_new_patient(donors, key)[alone.obs_names].X, atol=1e-5)

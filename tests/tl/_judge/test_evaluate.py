@@ -370,11 +370,6 @@ def _category_named_mean(adata: AnnData) -> AnnData:
     return adata
 
 
-def _constant(adata: AnnData) -> AnnData:
-    adata.obs["constant"] = "a"
-    return adata
-
-
 def _nan(adata: AnnData) -> AnnData:
     adata.obsm["X_cellot"][0, 0] = np.nan
     return adata
@@ -426,7 +421,6 @@ def _no_column(adata: AnnData) -> AnnData:
             "with cells in split 'test' is 1; at least 2 are needed: discrimination_l1 tells one from another",
         ),
         ({"unit": "patent"}, None, KeyError, "unit 'patent'.*Did you mean 'patient'"),
-        ({"unit": "constant"}, _constant, ValueError, "for 'drug_a' in split 'test' is 1; at least 2 are needed"),
         ({}, _nan, ValueError, "NaN"),
         ({"space": "genes"}, _no_decoder, ValueError, "its decoder in adata.uns is gone"),
         ({}, _no_column, KeyError, "split"),
@@ -452,3 +446,12 @@ def test_perturbations_that_are_named_like_summaries(prepared: AnnData):
     assert set(table["perturbation"]) == {"mean", "all"}
     with pytest.raises(ValueError, match="unit 'perturbation' has a category 'mean', which names a summary"):
         cs.tl.evaluate(adata, metrics="l2_means", unit="perturbation", n_boot=0)
+
+
+def test_one_unit_cannot_be_resampled(fitted: AnnData, caplog: pytest.LogCaptureFixture) -> None:
+    adata = fitted.copy()
+    adata.obs["patient"] = "only one"
+    table = cs.tl.evaluate(adata, unit="patient", metrics="energy_distance", n_boot=5)
+    assert "there is one category of obs['patient'] in split 'test'" in caplog.text
+    assert table["value"].notna().any()
+    assert "pvalue" not in table or table["pvalue"].isna().all()

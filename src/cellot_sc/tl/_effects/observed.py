@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import stats
 
-from ...metrics._units import Units
+from ...metrics._units import LEAST_DF, Units
 
 MIN_CELLS = 10
 """Observed effects are tested where a group has at least this many control and this many treated cells."""
@@ -86,7 +86,7 @@ def compare_units(members: Units, cells: Any, pooled: Observed) -> Observed:
     pooled
         The effect by single cells.
     """
-    if not members.df:
+    if members.df < LEAST_DF:
         return pooled._replace(pvalue=None)
     contrast = members.contrast(cells)
     return Observed(contrast.effect, contrast.variance, contrast.pvalues())

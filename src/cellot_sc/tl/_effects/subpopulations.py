@@ -13,7 +13,7 @@ from scipy import stats
 from ... import _keys, _validate
 from ..._settings import logger
 from ...metrics._moderated import moderated, pvalues, standardised
-from ...metrics._units import units
+from ...metrics._units import LEAST_DF, units
 from .displacements import Displacements, displacements
 from .exchanges import exchange_null
 from .groups import masks
@@ -100,6 +100,10 @@ def subpopulation_effects(
     exchanging the control and treated cells of whole patients, or whole animals, at random or in all ways, in place of
     halves of the control cells; treated cells are moved back by the map before, as exchanges of some units leave a part
     of an effect. Units that are contexts of the fit are none of these. Cells without a unit are left out of both.
+    Features are tested with two degrees of freedom between units or more.
+
+    An effect that treated cells show the other way round is not called. A group with too few treated cells to test has
+    no p-value where groups have maps of their own, or patients answer: nothing else speaks for it.
 
     Examples
     --------
@@ -192,7 +196,8 @@ def _tested(
     responds = responding(standardised(change, scale * noise.cells), null_maps)
     effects = {group: change[mask].mean(axis=0, dtype=np.float64) for group, mask in groups.items()}
     errors = squared_errors(effects, observed)
-    blocks = []
+    blocks, untested = [], []
+    few_units = n_units is not None and null_maps.df < LEAST_DF
     for group, mask in groups.items():
         effect, tested = effects[group], observed[group].pvalue
         se, df = scale * noise.groups[group], float(null_maps.df)
@@ -202,23 +207,35 @@ def _tested(
         # where treated cells are tested themselves, they need not speak through the error of the map
         se = se if tested is not None else np.sqrt(se**2 + errors[group])
         pvalue = pvalues(standardised(effect, se), df)
+        if tested is not None:
+            # an effect that cells do not show, or show the other way round, is none
+            against = effect * observed[group].effect < 0
+            pvalue = np.where(against, 1.0, np.maximum(pvalue, tested))
+        elif moves.fitted.fit.context or n_units is not None:
+            # no other group speaks for one that has a map of its own, nor do patients that it was not seen in
+            pvalue = np.full_like(pvalue, np.nan)
+            untested.append(group)
         columns = {
             "perturbation": name,
             "group": group,
             "feature": moves.space.features,
             "effect": effect,
             "se": se,
-            "pvalue": pvalue if tested is None else np.maximum(pvalue, tested),
+            "pvalue": pvalue,
             "pvalue_adj": np.nan,
             "frac_responding": (responds & (np.sign(change) == np.sign(effect)))[mask].mean(axis=0),
             "effect_observed": observed[group].effect,
             "n_cells": int(mask.sum()),
         }
         if n_units is not None:
-            columns |= {"n_units": n_units[group], "p_min": 0.0 if null_maps.df else 1.0}
+            columns |= {"n_units": n_units[group], "p_min": 1.0 if few_units else 0.0}
         blocks.append(pd.DataFrame(columns))
     table = pd.concat(blocks, ignore_index=True)
-    if not null_maps.df:
+    if few_units:
         logger.warning("%d units of %r cannot tell: no p-value is given", next(iter((n_units or {}).values())), name)
         return table.assign(pvalue=np.nan, frac_responding=np.nan)
-    return table.assign(pvalue_adj=stats.false_discovery_control(table["pvalue"]))
+    if untested:
+        logger.info("too few treated cells of %r to test by, no p-value is given: %s", name, untested)
+    known = table["pvalue"].notna()
+    table.loc[known, "pvalue_adj"] = stats.false_discovery_control(table.loc[known, "pvalue"])
+    return table

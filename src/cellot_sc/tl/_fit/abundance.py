@@ -22,15 +22,10 @@ def matches(match_abundance: bool | None, solver: Solver, context: Sequence[str]
     Raises
     ------
     ValueError
-        If it is asked for beside contexts, or of a solver that cannot weigh cells.
+        If it is asked for of a solver that cannot weigh cells.
     """
     if match_abundance is None:
         return solver.weighs and not context
-    if match_abundance and context:
-        raise ValueError(
-            f"match_abundance=True and context={list(context)}: with contexts, abundance is matched by their labels. "
-            "Give one of them."
-        )
     if match_abundance and not solver.weighs:
         able = [name for name, other in SOLVERS.items() if other.weighs]
         raise ValueError(
@@ -51,11 +46,11 @@ def matched(
     pairs
         Labels of the source and the target cells of every problem.
     problems
-        The problems; those with contexts are returned as they are.
+        The problems.
     tell
         Whether the log says where abundance was matched.
     """
-    if not fit.match_abundance or any(problem.source_contexts is not None for problem in problems):
+    if not fit.match_abundance:
         return problems
     # scikit-learn and scipy take a while to import
     from ...ot._abundance import matched as weighed

@@ -72,7 +72,8 @@ def cellot(
     match_abundance
         Whether cells are weighed where kinds of cells differ in abundance, so that the map turns none into another, as
         far as that is seen without labels: by unbalanced transport between clusters, where control and treated cells
-        agree on what has become rarer. With ``None``, wherever the solver can weigh cells and there is no ``context``.
+        agree on what has become rarer. With ``None``, wherever the solver can weigh cells and there is no ``context``:
+        of that, the categories are matched. Where these are patients or batches, not kinds of cells, give ``True``.
         The log says where it was done; elsewhere the maps are those of ``False``, to the bit. It cannot know: a change
         of state can look like one of abundance, and a kind that is gone altogether like one that has changed.
     feature_weights
@@ -104,7 +105,7 @@ def cellot(
         If a column or the representation is missing.
     ValueError
         If the control or a target is no category, the solver is unknown, cannot weigh cells or fits no map per
-        context, abundance is to be matched beside contexts, no category of a context has both control and treated
+        context, no category of a context has both control and treated
         cells, the representation holds NaN or inf, the feature weights are not positive, weights of cells are negative,
         missing or all 0 in a condition, a condition has fewer than 10 train cells, or no file can hold ``key_added`` or
         something else than such maps is kept there.

@@ -140,8 +140,8 @@ def _followed(fitted: ContextMap, row: Sequence[str], columns: Sequence[str]) ->
         if name not in node.names:
             if name and node.unseen is not None:
                 return (
-                    f"are of categories of obs[{column!r}] that were not seen: they follow a mixture of those that "
-                    "were, by where their control cells lie"
+                    f"are of categories of obs[{column!r}] that have no map of their own: they follow a mixture of "
+                    "those that have one, by where their control cells lie"
                 )
             return f"are of no category of obs[{column!r}] that has a map of its own: they follow {outer}"
         node = node.maps[node.names.index(name)]

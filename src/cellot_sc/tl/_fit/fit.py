@@ -429,6 +429,7 @@ class Fit:
         pooled = [problem.pooled for problem in problems]
         told = self if context is None else replace(self, context=context)
         weighed = matched(self, pairs, pooled)
+        problems = matched(self, pairs, problems) if self.context else problems
         grouped = any(problem.source_contexts is not None for problem in problems)
         maps = {}
         for solver in map(ot.SOLVERS.resolve, solvers):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,6 @@ from anndata import AnnData, concat
 from ... import _keys, _validate
 from ..._settings import logger
 from ...ot import ContextMap, TransportMap
-from ...ot._support import Support
 from . import store
 from .contexts import tell_of_strangers
 from .fit import Fit
@@ -111,12 +110,12 @@ def predict(
     rows = fit.controls(adata) if cells is None else _validate.cell_positions(adata, cells)
     x, contexts = space.read(rows), fit.contexts(adata, rows)
     if uncertainty:
-        _check_spread([fitted.maps[name] for name in names], fit)
+        _check_spread({name: fitted.maps[name] for name in names}, fit)
     maps = fit.adapted(adata, {name: fitted.maps[name] for name in names})
     tell_of_strangers((fitted.maps[name] for name in names), contexts, fit.context)
     support = None if fitted.support is None else fitted.support.of(fit.scaled(x))
-    if support is not None and fitted.support is not None:
-        _tell_of_support(adata, fit, fitted.support, support, contexts)
+    if support is not None:
+        _tell_of_support(adata, fitted, support, contexts)
     parts = []
     for name in names:
         obs = adata.obs.iloc[rows].copy()
@@ -141,17 +140,19 @@ def predict(
     return predicted
 
 
-def _check_spread(maps: Sequence[TransportMap], fit: Fit) -> None:
+def _check_spread(maps: Mapping[str, TransportMap], fit: Fit) -> None:
     """Raise :class:`ValueError` unless maps know how far contexts differ."""
     if not fit.context:
         raise ValueError(
             "uncertainty=True needs maps that know how far types or patients differ: fit with context=, such as "
             'context="patient".'
         )
-    if any(not isinstance(fitted, ContextMap) or fitted.spread is None for fitted in maps):
+    silent = [name for name, one in maps.items() if not isinstance(one, ContextMap) or one.spread is None]
+    if silent:
         raise ValueError(
-            f"uncertainty=True: maps of solver {fit.solver!r} do not say how far contexts differ; the default and "
-            "'group_gaussian' do, where some category has control and treated cells."
+            f"uncertainty=True: the map of solver {fit.solver!r} to {silent[0]!r} does not say how far contexts "
+            "differ; those of the default and of 'group_gaussian' do, where some category has control and treated "
+            "cells."
         )
 
 
@@ -162,9 +163,10 @@ def _spread(fitted: TransportMap, contexts: np.ndarray | None) -> np.ndarray:
 
 
 def _tell_of_support(
-    adata: AnnData, fit: Fit, known: Support, support: np.ndarray, contexts: np.ndarray | None
+    adata: AnnData, fitted: store.FittedMaps, support: np.ndarray, contexts: np.ndarray | None
 ) -> None:
     """Say in the log how many cells lie beyond those that were learnt from, and which contexts do as a whole."""
+    fit, known = fitted.fit, fitted.support
     n_beyond = int((support < BEYOND).sum())
     if n_beyond > max(2 * BEYOND * len(support), 1):
         logger.warning(
@@ -172,19 +174,20 @@ def _tell_of_support(
             "each other: their predictions are extrapolated (obs[%r])",
             *(n_beyond, len(support), 100 * (1 - BEYOND), _keys.SUPPORT),
         )
-    if contexts is None:
+    typed = [one for one in fitted.maps.values() if isinstance(one, ContextMap)]
+    if contexts is None or known is None or not typed:
         return
+    new = np.all([one.strangers(contexts) for one in typed], axis=0)
     controls = fit.controls(adata)
-    every, seen = fit.contexts(adata, controls), fit.parts(adata)[controls] == _keys.TRAIN
+    every = fit.contexts(adata, controls)
     assert every is not None
-    new = [name for name in np.unique(contexts[:, -1]) if name and not (seen & (every[:, -1] == name)).any()]
-    for name in new:
+    for name in dict.fromkeys(contexts[new, -1].tolist()):
         cells = controls[every[:, -1] == name]
-        if not len(cells):
+        if not (name and len(cells)):
             continue
         rank = known.of_context(fit.scaled(fit.space(adata).read(cells)))
         if rank * (1 + len(known.contexts)) <= 1:
             logger.warning(
                 "%s %r lies further from the control cells that were learnt from than any of the %d that were seen",
-                *(fit.context[-1], str(name), len(known.contexts)),
+                *(fit.context[-1], name, len(known.contexts)),
             )

@@ -211,12 +211,14 @@ def evaluate(
         what = f"The number of perturbations with cells in split {split!r}"
         _validate.at_least(len(judgeable), 2, what=what, why=f"{across[0]} tells one from another")
     if units is not None:
-        for name in judgeable:
-            n_units = len(np.unique(units[judged & np.isin(labels, [control, name])]))
-            what = f"The number of categories of adata.obs[{unit!r}] for {name!r} in split {split!r}"
-            _validate.at_least(n_units, 2, what=what, why="what is resampled has to vary")
-
-    if context and not fit.context and groups is not None:
+        n_units = [len({*units[judged & np.isin(labels, [control, name])]}) for name in judgeable]
+        if min(n_units) < 2:
+            logger.warning(
+                "there is one category of obs[%r] in split %r: intervals are over cells, and nothing is tested",
+                *(unit, split),
+            )
+            units = None
+    if context and groupby not in fit.context and groups is not None:
         train = {name: groups[(labels == name) & (parts == _keys.TRAIN)] for name in [control, *judgeable]}
         warn_of_composition(train, control, groupby)
     x = cells.read(used=np.isin(labels, [control, *judgeable]))
