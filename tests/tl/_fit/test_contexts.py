@@ -305,3 +305,22 @@ def test_a_difference_between_batches_is_no_response() -> None:
     assert abs(moved["batch"][1]) < 0.15
     assert moved["batch"][0] == pytest.approx(1, abs=0.2)
     assert scores["batch"] < scores[None] / 5
+
+
+def test_contexts_within_contexts_that_are_on_one_side_are_said_and_refused_if_all_are(
+    prepared: AnnData, caplog: pytest.LogCaptureFixture
+) -> None:
+    adata = prepared.copy()
+    treated = (adata.obs["perturbation"] != "control").to_numpy()
+    few = treated & (adata.obs["patient"] == "patient_1").to_numpy() & (adata.obs["cell_type"] == "type_0").to_numpy()
+    adata = adata[~few].copy()
+    with caplog.at_level(logging.INFO, "cellot_sc"):
+        fitted_by(adata, context=["cell_type", "patient"])
+    lone = (adata.obs["perturbation"] == "control") & (adata.obs["split"] == "train")
+    lone &= (adata.obs["patient"] == "patient_1") & (adata.obs["cell_type"] == "type_0")
+    said = "within obs['cell_type'], categories of obs['patient'] on one side only have no map of their own: "
+    assert f"{said}{lone.sum()} control and 0 treated train cells" in caplog.text
+    odd = (adata.obs["cell_type"] == "type_1").to_numpy()
+    adata.obs["animal"] = np.where((adata.obs["perturbation"] == "control") ^ odd, "a", "b")
+    with pytest.raises(ValueError, match="context 'animal': no category has train cells of both 'control' and a pert"):
+        fitted_by(adata, context=["cell_type", "animal"])

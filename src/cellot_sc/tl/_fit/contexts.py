@@ -33,6 +33,7 @@ def describe(fit: Fit, problems: Mapping[str, Problem]) -> None:
             *(fit.context[0], fit.control, _some(pooled)),
         )
     found = {name: composition(problem) for name, problem in problems.items() if name not in pooled}
+    _describe_inner(fit, {name: problems[name] for name in found})
     names = next((problem.context_names[0] for name, problem in problems.items() if name in found), ())
 
     def say(line: str, size: Callable[[Composition], float], *facts: Callable[[Composition], object]) -> None:
@@ -73,6 +74,38 @@ def describe(fit: Fit, problems: Mapping[str, Problem]) -> None:
         lambda one: len(one.capped),
         lambda one: _some([names[code] for code in one.capped]),
     )
+
+
+def _describe_inner(fit: Fit, problems: Mapping[str, Problem]) -> None:
+    """Say in the log which contexts within others are on one side only; raise :class:`ValueError` if all are."""
+    for depth in range(1, len(fit.context)):
+        outer, inner = fit.context[depth - 1 : depth + 1]
+        alone = {name: _alone(problem, depth) for name, problem in problems.items()}
+        if not any(n_shared for n_shared, _ in alone.values()):
+            raise ValueError(
+                f"context {inner!r}: no category has train cells of both {fit.control!r} and a perturbation within one "
+                f"of obs[{outer!r}], so that none can show a response: leave it out, or choose a column that has both."
+            )
+        most = max(alone, key=lambda name: sum(alone[name][1]))
+        n_cells = alone[most][1]
+        if any(n_cells):
+            logger.info(
+                "within obs[%r], categories of obs[%r] on one side only have no map of their own: %d control and %d "
+                "treated train cells%s",
+                *(outer, inner, *n_cells, _whose(most, sum(any(n) for _, n in alone.values()), len(problems))),
+            )
+
+
+def _alone(problem: Problem, depth: int) -> tuple[int, tuple[int, int]]:
+    """Return how many contexts of a level both sides have, and how many cells either has in others."""
+    sides = []
+    for codes in (problem.source_contexts, problem.target_contexts):
+        assert codes is not None
+        known = codes[:, : depth + 1]
+        sides.append(Counter(map(tuple, known[(known >= 0).all(axis=1)].tolist())))
+    shared = sides[0].keys() & sides[1].keys()
+    ours, theirs = (sum(n for path, n in side.items() if path not in shared) for side in sides)
+    return len(shared), (ours, theirs)
 
 
 def warn_of_composition(labels: Mapping[str, np.ndarray], control: str, column: str | None) -> None:
