@@ -255,4 +255,6 @@ def test_contexts_of_several_levels_without_validation_cells():
     codes, none = np.zeros((3, 2), dtype=int), np.zeros((0, 2), dtype=int)
     cells = np.ones((3, 1))
     problem = ot.Problem(cells, cells, source_contexts=codes, target_contexts=codes, source_valid_contexts=none)
-    assert problem.named(problem.source_valid_contexts).shape == (0, 2)
+    named = problem.named(problem.source_valid_contexts)
+    assert named is not None
+    assert named.shape == (0, 2)

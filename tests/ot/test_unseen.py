@@ -33,7 +33,8 @@ def patients(
 
 def problem(clouds: list[tuple[np.ndarray, np.ndarray]]) -> Problem:
     codes = np.repeat(np.arange(len(clouds)), N)
-    return Problem(*map(np.concatenate, zip(*clouds, strict=True)), source_contexts=codes, target_contexts=codes)
+    source, target = map(np.concatenate, zip(*clouds, strict=True))
+    return Problem(source, target, source_contexts=codes, target_contexts=codes)
 
 
 def error(kind: dict[str, Any]) -> tuple[float, float, ContextMap]:
@@ -47,13 +48,11 @@ def error(kind: dict[str, Any]) -> tuple[float, float, ContextMap]:
     assert isinstance(maps, ContextMap)
     halves = slice(None, N // 2), slice(N // 2, None)
     names = np.full((N, 1), "new")
-    return (
-        *(
-            float(np.mean([np.square((moved[half] - y[half]).mean(axis=0) / UNITS).mean() for half in halves]))
-            for moved in (maps.transport(x), maps.adapted_to(x, names).transport(x, names))
-        ),
-        maps,
+    parent, mixed = (
+        float(np.mean([np.square((moved[half] - y[half]).mean(axis=0) / UNITS).mean() for half in halves]))
+        for moved in (maps.transport(x), maps.adapted_to(x, names).transport(x, names))
     )
+    return parent, mixed, maps
 
 
 @pytest.mark.parametrize(

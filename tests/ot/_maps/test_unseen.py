@@ -97,6 +97,8 @@ def test_maps_around_it_hand_control_cells_on() -> None:
     np.testing.assert_allclose(chain.transport(CELLS), expected + 0.5, atol=1e-5)
     weights = np.array([1.0, 4.0, 9.0])
     weighted = WeightedMap(inner, weights).adapted(last / np.sqrt(weights).astype(np.float32))
+    assert isinstance(weighted, WeightedMap)
+    assert isinstance(weighted.inner, UnseenMap)
     np.testing.assert_allclose(weighted.inner.shares, inner.adapted(last).shares, atol=1e-5)
     assert PARENT.adapted(last) is PARENT
 
@@ -110,7 +112,9 @@ def test_contexts_that_were_not_seen_get_a_map_of_their_own() -> None:
     cells = CELLS + 6
     adapted = maps.adapted_to(cells, contexts)
     assert adapted.at("B", "p2").state()["shares"][-1] > 0.8
-    assert adapted.maps[0].names == ["p1", "p2"]
+    first = adapted.maps[0]
+    assert isinstance(first, ContextMap)
+    assert first.names == ["p1", "p2"]
     # a type without a mixture, one that has no patients, and cells without a label stay with what they had
     np.testing.assert_array_equal(adapted.transport(cells, contexts)[25:], maps.transport(cells, contexts)[25:])
     assert not np.array_equal(adapted.transport(cells, contexts)[:25], maps.transport(cells, contexts)[:25])

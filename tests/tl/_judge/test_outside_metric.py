@@ -13,6 +13,7 @@ from anndata import AnnData
 
 import cellot_sc as cs
 from cellot_sc._report import _methods, _scores
+from cellot_sc._report._units import Answering
 from cellot_sc.tl._fit import store
 from cellot_sc.tl._judge.scores import described
 
@@ -93,7 +94,12 @@ def test_an_object_is_judged_by_drawn_and_reported(fitted: AnnData) -> None:
     [table] = [item for item in items if item.name == "scores"]
     assert "<dt><code>agreement</code></dt><dd>Share of features of which more" in table.more
     text, cite = _methods.paragraph(
-        fitted, scores, store.maps(fitted, "cellot"), metrics=metrics, groupby=None, n_boot=20, versions={}
+        *(fitted, scores, store.maps(fitted, "cellot")),
+        metrics=metrics,
+        groupby=None,
+        units=Answering(None, None),
+        n_boot=20,
+        versions={},
     )
     assert "by share of features that agree (Somebody et al., 2030) and energy distance (Sz" in text
     assert "Somebody et al., 2030" in _methods.references(cite)
