@@ -218,7 +218,7 @@ def test_composition_that_differs_is_said_once_for_all_targets(
     cs.tl.evaluate(adata, groupby="cell_type", metrics="l2_means", n_boot=0)
     warnings = [line for line in caplog.messages if "context='cell_type'" in line]
     assert len(warnings) == 1
-    assert "one map for all cells turns them into each other" in warnings[0]
+    assert "a map that is not told can turn them into each other" in warnings[0]
     assert "'type_1'" in warnings[0]
     caplog.clear()
     with caplog.at_level(logging.INFO, "cellot_sc"):

@@ -123,8 +123,8 @@ def warn_of_composition(labels: Mapping[str, np.ndarray], control: str, column: 
     if found := differing(labels, control):
         most, words = found
         logger.warning(
-            "composition of train cells differs between control and %r, beyond chance (%s): one map for all cells "
-            "turns them into each other; a fit with context=%r does not",
+            "composition of train cells differs between control and %r, beyond chance (%s): a map that is not told can "
+            "turn them into each other; a fit with context=%r does not",
             *(most, words, column),
         )
 
