@@ -140,3 +140,15 @@ def test_maps_of_patients_are_tested_over_patients(context: str | list[str], cap
     cs.tl.cellot(adata, solver="group_gaussian", context="cell_type")
     pooled: Any = cs.tl.subpopulation_effects(adata, "cell_type", unit="patient")
     assert own["se"].median() > 0.5 * pooled["se"].median()
+
+
+def test_a_group_without_treated_cells_is_not_tested(caplog: pytest.LogCaptureFixture) -> None:
+    adata = cs.datasets.simulate(900, 30, n_patients=6, n_cell_types=3, perturbations=("drug",), seed=0)
+    lost = (adata.obs["cell_type"] == "type_2") & (adata.obs["perturbation"] == "drug")
+    adata = adata[~lost.to_numpy()].copy()
+    cs.tl.cellot(adata, solver="group_shift", context="cell_type")
+    table = cs.tl.transport_cost(adata, groupby="cell_type", unit="patient", n_boot=3)
+    pvalues = dict(zip(table["group"], table["pvalue"].astype(float), strict=True))
+    assert np.isnan(pvalues["type_2"])
+    assert pvalues["type_0"] < 0.05
+    assert "the cost of 'drug' among 'type_2': 0 units cannot tell" in caplog.text

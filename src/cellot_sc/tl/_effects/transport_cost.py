@@ -199,6 +199,9 @@ def _tested(
     labels = repeated.labels(moves.space.adata)
     rows = np.flatnonzero(in_group & ((labels == repeated.control) | (labels == name)))
     treated = labels[rows] == name
+    if repeated.context and not treated.any():
+        # no other group speaks for one that has a map of its own
+        return float("nan"), 0, 1.0
     x, contexts = repeated.scaled(moves.space.read(rows)), repeated.contexts(moves.space.adata, rows)
     # without treated cells in the group, its control cells stay where they are
     here = deciding.among(answering[rows] if treated.any() else np.full(len(rows), ""), treated)
