@@ -153,7 +153,7 @@ def within(problem: Problem, base: TransportMap, names: Sequence[str]) -> dict[s
     """
 
     def of(cloud: str, code: int, *, moves: bool) -> dict[str, Any]:
-        cells, contexts, weights = (getattr(problem, f"{cloud}{of}") for of in ("", "_contexts", "_weights"))
+        cells, contexts, weights = (getattr(problem, f"{cloud}{kind}") for kind in ("", "_contexts", "_weights"))
         if contexts is None:
             return {cloud: cells[:0]}
         rows = outermost(contexts) == code

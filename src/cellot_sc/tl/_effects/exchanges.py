@@ -12,7 +12,7 @@ from ... import _keys
 from ..._settings import logger
 from ...metrics._units import Units, units
 from ...ot import Problem, TransportMap, fit
-from .._fit.fit import CLOUDS
+from ...ot._problem import CLOUDS
 from .displacements import Displacements
 from .null import Null, solvers_of, stand_ins
 

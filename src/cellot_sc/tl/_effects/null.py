@@ -12,7 +12,8 @@ from scipy import stats
 from ... import _defaults
 from ..._settings import logger
 from ...ot import SOLVERS, Problem, Solver, TransportMap, fit
-from .._fit.fit import CLOUDS, Fit
+from ...ot._problem import CLOUDS
+from .._fit.fit import Fit
 from .displacements import Displacements
 
 N_NULL = 50

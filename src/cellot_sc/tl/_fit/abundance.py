@@ -52,7 +52,7 @@ def matched(
     """
     if not fit.match_abundance:
         return problems
-    # scikit-learn and scipy take a while to import
+    # what clusters cells takes a while to import
     from ...ot._abundance import matched as weighed
 
     found = [weighed(problem, seed=fit.seed) for problem in problems]

@@ -14,6 +14,7 @@ from ... import __version__, _keys, _validate, ot
 from ..._digest import digest_of_cells
 from ..._settings import logger
 from ...ot import ChainMap, ContextMap, Problem, Solver, TransportMap, WeightedMap
+from ...ot._problem import CLOUDS
 from ...ot._support import Support
 from ...pp import Space
 from ...pp._origin import Origin
@@ -22,8 +23,6 @@ from .weights import cell_weights
 
 PERTURBATIONS, COURSE, COUPLINGS = "perturbations", "time course", "couplings"
 """Kinds of fits: of :func:`cellot_sc.tl.cellot`, of :func:`cellot_sc.tl.trajectory`, and what was solved elsewhere."""
-CLOUDS = ("source", "target", "source_valid", "target_valid")
-"""The clouds of a problem."""
 MAX_LEARNT = 0.001
 """Share of the judged cells that may be taken for train cells by chance."""
 
@@ -428,8 +427,9 @@ class Fit:
         problems = replace(self, match_abundance=False).problems(adata, pairs, context=context)
         pooled = [problem.pooled for problem in problems]
         told = self if context is None else replace(self, context=context)
-        weighed = matched(self, pairs, pooled)
-        problems = matched(self, pairs, problems) if self.context else problems
+        if self.context:
+            problems = matched(self, pairs, problems)
+        weighed = [problem.pooled for problem in problems] if self.context else matched(self, pairs, pooled)
         grouped = any(problem.source_contexts is not None for problem in problems)
         maps = {}
         for solver in map(ot.SOLVERS.resolve, solvers):

@@ -11,6 +11,7 @@ from anndata import AnnData, concat
 from ... import _keys, _validate
 from ..._settings import logger
 from ...ot import ContextMap, TransportMap
+from ...pp import Space
 from . import store
 from .contexts import tell_of_strangers
 from .fit import Fit
@@ -115,7 +116,7 @@ def predict(
     tell_of_strangers((fitted.maps[name] for name in names), contexts, fit.context)
     support = None if fitted.support is None else fitted.support.of(fit.scaled(x))
     if support is not None:
-        _tell_of_support(adata, fitted, support, contexts)
+        _tell_of_support(adata, fitted, space, support, contexts)
     parts = []
     for name in names:
         obs = adata.obs.iloc[rows].copy()
@@ -163,7 +164,7 @@ def _spread(fitted: TransportMap, contexts: np.ndarray | None) -> np.ndarray:
 
 
 def _tell_of_support(
-    adata: AnnData, fitted: store.FittedMaps, support: np.ndarray, contexts: np.ndarray | None
+    adata: AnnData, fitted: store.FittedMaps, space: Space, support: np.ndarray, contexts: np.ndarray | None
 ) -> None:
     """Say in the log how many cells lie beyond those that were learnt from, and which contexts do as a whole."""
     fit, known = fitted.fit, fitted.support
@@ -185,7 +186,7 @@ def _tell_of_support(
         cells = controls[every[:, -1] == name]
         if not (name and len(cells)):
             continue
-        rank = known.of_context(fit.scaled(fit.space(adata).read(cells)))
+        rank = known.of_context(fit.scaled(space.read(cells)))
         if rank * (1 + len(known.contexts)) <= 1:
             logger.warning(
                 "%s %r lies further from the control cells that were learnt from than any of the %d that were seen",

@@ -145,7 +145,7 @@ def evaluate(
     ValueError
         If a target was not fitted, a metric, space, baseline or split is unknown, the split has no control or no
         treated cells or fewer than are to be sampled, markers are wanted of what are no genes, there are fewer than two
-        perturbations to tell apart or two units to resample, or a number is out of its range.
+        perturbations to tell apart, or a number is out of its range.
 
     Notes
     -----
