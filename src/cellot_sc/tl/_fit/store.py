@@ -146,10 +146,15 @@ def save(adata: AnnData, key: str, fitted: FittedMaps) -> None:
     The maps are numbered in the order of the targets, because the name of one may hold a character that no file format
     takes for a key.
     """
+    adata.uns[key] = state_of(fitted)
+
+
+def state_of(fitted: FittedMaps) -> dict[str, Any]:
+    """Return what is kept of fitted maps: arrays, texts, numbers and dicts of them, and the table of the history."""
     fit = fitted.fit
     options = {k: NOTHING if v is None else v for k, v in fit.options.items()}
     plain = vars(fit) | {"options": options, "origin": None, "context": fit.context or None}
-    adata.uns[key] = {
+    return {
         "format_version": FORMAT_VERSION,
         **_kept(plain),
         **({} if fit.origin is None else {"origin": fit.origin.kept()}),
@@ -203,23 +208,34 @@ def maps(adata: AnnData, key: str = _keys.MODEL) -> FittedMaps:
     """
     stored = _validate.kept_fit(adata, key, FORMAT_VERSION)
     try:
-        plain = read_fields(stored, FIELDS, StateReading(), optional=OPTIONAL, others=BESIDE)
-        options = {name: None if value == NOTHING else value for name, value in plain.pop("options", {}).items()}
-        fit = Fit(**plain, options=options, origin=Origin.read(stored["origin"]))
-        if fit.times is not None and len(fit.times) != 1 + len(fit.targets):
-            raise ValueError(f"there are {len(fit.times)} times, and {1 + len(fit.targets)} labels")
-        # what another distribution fits is read by the maps that come with its solver
-        SOLVERS.get(fit.solver)
-        check_names(stored["maps"], [str(i) for i in range(len(fit.targets))], path="maps")
-        maps = {name: TransportMap.from_state(stored["maps"][str(i)]) for i, name in enumerate(fit.targets)}
-        support = Support.read(stored["support"]) if "support" in stored else None
-        residuals = _residuals(fit.targets, stored.get("residuals", {}))
-        fitted = FittedMaps(fit, maps, stored["history"][HISTORY_COLUMNS], support, residuals)
-        if fitted.digest != stored["digest"]:
-            raise ValueError("they, or the order of their targets, have been changed since they were written")
-        return fitted
+        return read_state(stored)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         return _validate.broken_fit(key, error)
+
+
+def read_state(stored: Mapping[str, Any]) -> FittedMaps:
+    """Return the fitted maps of which this is the :func:`state_of`, which may come from anywhere.
+
+    Raises
+    ------
+    ValueError
+        If a field is not what it has to be, or has been changed since. Errors of Python where it is something else.
+    """
+    plain = read_fields(stored, FIELDS, StateReading(), optional=OPTIONAL, others=BESIDE)
+    options = {name: None if value == NOTHING else value for name, value in plain.pop("options", {}).items()}
+    fit = Fit(**plain, options=options, origin=Origin.read(stored["origin"]))
+    if fit.times is not None and len(fit.times) != 1 + len(fit.targets):
+        raise ValueError(f"there are {len(fit.times)} times, and {1 + len(fit.targets)} labels")
+    # what another distribution fits is read by the maps that come with its solver
+    SOLVERS.get(fit.solver)
+    check_names(stored["maps"], [str(i) for i in range(len(fit.targets))], path="maps")
+    maps = {name: TransportMap.from_state(stored["maps"][str(i)]) for i, name in enumerate(fit.targets)}
+    support = Support.read(stored["support"]) if "support" in stored else None
+    residuals = _residuals(fit.targets, stored.get("residuals", {}))
+    fitted = FittedMaps(fit, maps, stored["history"][HISTORY_COLUMNS], support, residuals)
+    if fitted.digest != stored["digest"]:
+        raise ValueError("they, or the order of their targets, have been changed since they were written")
+    return fitted
 
 
 def _numbered(targets: Sequence[str], given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
