@@ -1,0 +1,61 @@
+"""The program that commands are added to, and what several of them are given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .. import __version__, _keys
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+app = typer.Typer(
+    name="cellot-sc",
+    help="Learn how each cell responds to a perturbation, from unpaired control and treated cells.",
+    epilog="""Files are AnnData, .h5ad or .zarr. Given cells.h5ad with a column "perturbation" in obs:
+
+\b
+cellot-sc fit cells.h5ad fitted.h5ad --holdout patient=101
+cellot-sc evaluate fitted.h5ad scores.csv --split ood --groupby cell_type
+cellot-sc predict fitted.h5ad predicted.h5ad --target drug_a
+cellot-sc report fitted.h5ad --groupby cell_type""",
+    add_completion=False,
+    no_args_is_help=False,
+    rich_markup_mode=None,
+)
+
+Input = Annotated[Path, typer.Argument(metavar="INPUT", help="AnnData to read, .h5ad or .zarr.")]
+Output = Annotated[Path, typer.Argument(metavar="OUTPUT", help="AnnData to write, .h5ad or .zarr.")]
+Key = Annotated[str, typer.Option(metavar="NAME", help="Where in uns the maps are.")]
+Seed = Annotated[int, typer.Option(metavar="N", help="Seed of everything random.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"cellot-sc {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+def summary(scores: pd.DataFrame) -> str:
+    """Return the first metric of a table, a row per perturbation and a column per model."""
+    metric = scores["metric"].iloc[0]
+    every = scores[(scores["metric"] == metric) & (scores["group"] == _keys.ALL)]
+    # of several numbers of markers or of cells, the first
+    rows = every.drop_duplicates(["perturbation", "model"])
+    first = "" if len(rows) == len(every) else ", the first numbers of features and of cells"
+    wide = rows.pivot(index="perturbation", columns="model", values="value")[rows["model"].unique()]
+    wide = wide.rename_axis(index=None, columns=None)
+    return f"{metric} of {rows['split'].iloc[0]} cells{first}:\n{wide.to_string(float_format='{:.3g}'.format)}"

@@ -1,0 +1,29 @@
+"""``cellot-sc inspect``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .. import _files, _trees
+
+
+def inspect(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="AnnData, .h5ad or .zarr, or a model, .zarr or .h5.")],
+) -> None:
+    """Say what a file holds.
+
+    Of cells: the columns, the likely perturbation and its control, whether X is counts, and what to type next. Of a
+    model: what it predicts, from what, how it was judged, and what to cite.
+    """
+    if path.suffix not in _files.ANNDATA or _trees.tree_kind(path) is not None:
+        from ..tl._fit.model import Model
+
+        typer.echo(repr(Model.load(path)))
+        return
+    _files.check_input(path)
+    from .._inspect import describe_cells
+
+    typer.echo(describe_cells(path))
