@@ -6,6 +6,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Self
@@ -23,31 +24,30 @@ CUT = "it is cut short: copy it again"
 class Store:
     """A file, or a folder of files in folders, none of which is a link or a device.
 
-    Parameters
-    ----------
-    path
-        What is read: a folder if it is one, whatever its name says, unless its name says something else.
-    listed
-        Whether the files of a folder are looked for; without, only its start can be read.
-
     Raises
     ------
     OSError
         If it cannot be read.
     ValueError
-        If it is something else than its name says, or holds a link, a device, or what was never written.
+        If it is a link, a device, or was never written, or holds such.
     """
 
-    def __init__(self, path: Path, *, listed: bool = True) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
         self.is_folder = stat.S_ISDIR(os.stat(path).st_mode)
-        if listed and self.is_folder != (path.suffix == ".zarr"):
-            raise ValueError("it is a folder, not a file" if self.is_folder else "it is a file, not a folder")
         self._file: BinaryIO | None = None if self.is_folder else _opened(path, path.name, links=True)
-        self.sizes = dict(sorted(_listed(path))) if self.is_folder and listed else {}
+
+    @cached_property
+    def sizes(self) -> dict[str, int]:
+        """Sizes of the files of a folder by their names; a file is its only one, without a name."""
         if self._file is not None:
-            self.sizes = {"": os.fstat(self._file.fileno()).st_size}
-        self.size = sum(self.sizes.values())
+            return {"": os.fstat(self._file.fileno()).st_size}
+        return dict(sorted(_listed(self.path)))
+
+    @property
+    def size(self) -> int:
+        """All bytes there are."""
+        return sum(self.sizes.values())
 
     def __enter__(self) -> Self:
         return self

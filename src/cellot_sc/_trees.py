@@ -90,10 +90,8 @@ def write_tree(tree: Mapping[str, Any], path: Path, *, kind: str, version: int, 
         if len(arrays) > ARRAYS:
             raise ValueError(f"the {kind} has {len(arrays):,} arrays; at most {ARRAYS:,} can be kept.")
         head = {"format": FORMAT, "kind": kind, "version": version}
-        if path.suffix == ".zarr":
-            _write_folder(new, arrays, encoded, head)
-        else:
-            new.write_bytes(_hdf5(arrays, encoded, head))
+        write = _write_folder if path.suffix == ".zarr" else _write_file
+        write(new, arrays, encoded, head)
 
 
 def read_tree(path: Path, *, kind: str, versions: Sequence[int]) -> dict[str, Any]:
@@ -122,6 +120,8 @@ def read_tree(path: Path, *, kind: str, versions: Sequence[int]) -> dict[str, An
                 raise ValueError(_is_anndata(path, kind))
             raise ValueError(f"its name ends in {path.suffix!r}, not in {' or '.join(map(repr, SUFFIXES))}")
         with Store(path) as store:
+            if store.is_folder != (path.suffix == ".zarr"):
+                raise ValueError("it is a folder, not a file" if store.is_folder else "it is a file, not a folder")
             head = _head(store)
             if head is None:
                 raise ValueError(_other(store, kind))
@@ -143,7 +143,7 @@ def tree_kind(path: Path) -> str | None:
     True
     """
     try:
-        with Store(path, listed=False) as store:
+        with Store(path) as store:
             head = _head(store)
     except (OSError, ValueError, TypeError):
         return None
@@ -208,10 +208,10 @@ def _text(arrays: list[np.ndarray], offsets: list[int], encoded: Any) -> bytes:
     return text + b" " * max(0, BYTES_PER_NODE * (_nodes(text) - FREE_NODES) - size)
 
 
-def _hdf5(arrays: list[np.ndarray], encoded: Any, head: dict[str, Any]) -> memoryview:
-    # made in memory: HDF5 fails by a segmentation fault where a disk is full
+def _write_file(path: Path, arrays: list[np.ndarray], encoded: Any, head: dict[str, Any]) -> None:
     import h5py
 
+    # HDF5 ends by a segmentation fault where a disk is full
     memory = io.BytesIO()
     with h5py.File(memory, "w", userblock_size=HEAD) as file:
 
@@ -222,10 +222,11 @@ def _hdf5(arrays: list[np.ndarray], encoded: Any, head: dict[str, Any]) -> memor
         offsets = [kept(str(i), array) for i, array in enumerate(arrays)]
         text = _text(arrays, offsets, encoded)
         head |= {"bytes": len(text), "offset": kept(DOCUMENT, np.frombuffer(text, np.uint8))}
-    content = memory.getbuffer()
-    head["digest"] = hashlib.blake2b(content[HEAD:], digest_size=16).hexdigest()
-    content[:HEAD] = json.dumps(head).encode("ascii").ljust(HEAD - 1) + b"\n"
-    return content
+    content = memoryview(memory.getvalue())[HEAD:]
+    head["digest"] = hashlib.blake2b(content, digest_size=16).hexdigest()
+    with path.open("wb") as out:
+        out.write(json.dumps(head).encode("ascii").ljust(HEAD - 1) + b"\n")
+        out.write(content)
 
 
 def _write_folder(folder: Path, arrays: list[np.ndarray], encoded: Any, head: dict[str, Any]) -> None:
@@ -305,9 +306,9 @@ def _check_head(head: dict[str, Any], kind: str, versions: Sequence[int]) -> Non
 
 def _other(store: Store, kind: str) -> str:
     """Return what a file that is no tree is."""
-    if store.size == 0:
-        return f"it is empty: {AGAIN}"
     start = store.start(HEAD_LIMIT, HEAD_LIMIT)
+    if not start:
+        return f"it is empty, or its start is lost: {AGAIN}"
     # the attribute by which AnnData marks its files
     if b"anndata" in start and b"encoding-type" in start:
         return _is_anndata(store.path, kind)
