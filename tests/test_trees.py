@@ -24,7 +24,7 @@ import pytest
 import zarr
 from hypothesis import given, settings
 
-from cellot_sc import _trees
+from cellot_sc._documents import DTYPES
 from cellot_sc._stores import SUFFIXES, Store
 from cellot_sc._trees import read_tree, tree_kind, write_tree
 
@@ -75,7 +75,7 @@ def check_same(found: Any, given: Any) -> None:
         assert repr(found) == repr(given)
 
 
-numbers = st.sampled_from([*_trees.DTYPES, ">f8", ">i4"]).flatmap(
+numbers = st.sampled_from([*DTYPES, ">f8", ">i4"]).flatmap(
     lambda dtype: hnp.arrays(dtype, hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=3))
 )
 texts = hnp.arrays(object, hnp.array_shapes(min_dims=0, max_dims=2, min_side=0, max_side=3), elements=st.text())
@@ -104,7 +104,7 @@ def test_other_readers_open_it_and_the_same_tree_gives_the_same_bytes(tmp_path: 
     check_same(read(path), TREE)
     if suffix == ".zarr":
         group = zarr.open_group(path, mode="r")
-        found = {name: array[...] for name, array in group.arrays() if array.size}
+        found: dict[str, Any] = {name: array[...] for name, array in group.arrays() if array.size}
         assert group.attrs["kind"] == "model"
     else:
         assert path.read_bytes() == again.read_bytes()
@@ -122,34 +122,12 @@ def test_a_tree_of_many_short_texts_is_read_again(tmp_path: Path) -> None:
     check_same(read(tmp_path / "a.h5"), tree)
 
 
-@pytest.mark.parametrize(
-    ("value", "error", "words"),
-    [
-        (object(), TypeError, r"the tree\['a'\]\[0\] is object, which cannot be kept"),
-        (np.array([None, "a"], dtype=object), TypeError, "is an array of object, which cannot be kept"),
-        (np.ones(2, dtype=complex), TypeError, "is an array of complex128"),
-        (np.ma.masked_array([1.0], mask=[True]), TypeError, "is an array of float64"),
-        (np.zeros(2, dtype="M8[s]"), TypeError, "is an array of datetime64"),
-        ({1: "a"}, TypeError, r"\[0\] has a key that is no text: 1"),
-        (2**64, ValueError, "needs more than 64 bits"),
-        (np.ones((1,) * 33), ValueError, "has 33 axes; at most 32"),
-    ],
-)
-def test_what_cannot_be_kept_leaves_the_former_file(
-    tmp_path: Path, value: Any, error: type[Exception], words: str
-) -> None:
+def test_what_cannot_be_kept_leaves_the_former_file(tmp_path: Path) -> None:
     write({"a": 1}, tmp_path / "a.h5")
-    with pytest.raises(error, match=words):
-        write({"a": [value]}, tmp_path / "a.h5", overwrite=True)
+    with pytest.raises(TypeError, match=r"the tree\['a'\]\[0\] is object, which cannot be kept"):
+        write({"a": [object()]}, tmp_path / "a.h5", overwrite=True)
     assert read(tmp_path / "a.h5") == {"a": 1}
     assert names(tmp_path) == {"a.h5"}
-
-
-def test_a_tree_that_holds_itself_is_refused(tmp_path: Path) -> None:
-    tree: dict[str, Any] = {}
-    tree["a"] = tree
-    with pytest.raises(ValueError, match="nested more than 64 deep"):
-        write(tree, tmp_path / "a.h5")
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -355,7 +333,7 @@ def test_a_forged_file_is_read_if_nothing_is_wrong_with_it(tmp_path: Path) -> No
         ({"version": 2}, "was written by a later cellot-sc .its format is 2, this one reads 1.: upgrade cellot-sc"),
         ({"version": 0}, "its format is 0, which is not read any more"),
         ({"version": True}, "its format is True"),
-        ({"version": "1"}, "its format is 1, which"),
+        ({"version": "1\n\x1b"}, r"its format is '1.n.x1b', which"),
         ({"kind": "space"}, "holds something else, 'space'"),
         ({"kind": ["model"] * 20}, "holds something else"),
         ({"format": "other"}, "something else, or its start is broken|none that holds a model"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -160,7 +161,9 @@ def _stored(file: BinaryIO, size: int) -> int:
             start = os.lseek(file.fileno(), end, os.SEEK_DATA)
             end = os.lseek(file.fileno(), start, os.SEEK_HOLE)
             stored += end - start
-    except OSError:  # no data after this
-        pass
+    except OSError as error:
+        # no data after this, or a system that does not tell
+        if error.errno != errno.ENXIO:
+            stored = size
     os.lseek(file.fileno(), 0, os.SEEK_SET)
     return stored
