@@ -46,20 +46,25 @@ def check_input(path: Path) -> None:
     ValueError
         If its name ends otherwise, or it is a folder in place of a file or the reverse.
     """
-    if not path.exists():
-        # killed between the two steps in which a folder is replaced
-        _remove_abandoned(path.parent)
-    if not path.exists():
-        there = path.parent.iterdir() if path.parent.is_dir() else ()
-        beside = [p.name for p in there if p.suffix in ANNDATA and p.exists()]
-        close = difflib.get_close_matches(path.name, beside, n=1, cutoff=0.4)
-        hint = f" Did you mean {str(path.with_name(close[0]))!r}?" if close else ""
-        raise FileNotFoundError(f"{path} does not exist.{hint}")
+    check_exists(path, ANNDATA)
     _check_suffix(path, ANNDATA)
     if path.suffix == ".h5ad" and not path.is_file():
         raise ValueError(f"{path} cannot be read as .h5ad: it is no file.")
     if path.suffix == ".zarr" and not path.is_dir():
         raise ValueError(f"{path} cannot be read as .zarr: it is a file, not a folder.")
+
+
+def check_exists(path: Path, suffixes: tuple[str, ...]) -> None:
+    """Raise :class:`FileNotFoundError` if nothing is there; names the nearest one in its folder that ends as it may."""
+    if not path.exists():
+        # killed between the two steps in which a folder is replaced
+        _remove_abandoned(path.parent)
+    if not path.exists():
+        there = path.parent.iterdir() if path.parent.is_dir() else ()
+        beside = [p.name for p in there if p.suffix in suffixes and p.exists()]
+        close = difflib.get_close_matches(path.name, beside, n=1, cutoff=0.4)
+        hint = f" Did you mean {str(path.with_name(close[0]))!r}?" if close else ""
+        raise FileNotFoundError(f"{path} does not exist.{hint}")
 
 
 def read(path: Path) -> AnnData:
@@ -149,8 +154,10 @@ def _end_before_hdf5() -> None:
 
 
 @contextmanager
-def output(path: Path, suffixes: tuple[str, ...], *, overwrite: bool) -> Iterator[Path]:
+def output(path: Path, suffixes: tuple[str, ...], *, overwrite: bool, remedy: str = "--overwrite") -> Iterator[Path]:
     """Give a temporary name beside ``path``, before anything is computed, as :func:`replacing` does.
+
+    The remedy is what one types to have what is there replaced.
 
     Raises
     ------
@@ -162,14 +169,14 @@ def output(path: Path, suffixes: tuple[str, ...], *, overwrite: bool) -> Iterato
         If its name ends otherwise, or it would replace something else than it is.
     """
     _check_suffix(path, suffixes)
-    _check_replaced(path, overwrite=overwrite)
+    _check_replaced(path, overwrite=overwrite, remedy=remedy)
     with replacing(path) as new:
         yield new
-        _check_replaced(path, overwrite=overwrite)
+        _check_replaced(path, overwrite=overwrite, remedy=remedy)
 
 
-def _check_replaced(path: Path, *, overwrite: bool) -> None:
-    _check_place(path, taken=path.exists(), overwrite=overwrite)
+def _check_replaced(path: Path, *, overwrite: bool, remedy: str) -> None:
+    _check_place(path, taken=path.exists(), overwrite=overwrite, remedy=remedy)
     if path.is_dir() and not (path.suffix == ".zarr" and any((path / mark).exists() for mark in ZARR_MARKS)):
         raise ValueError(f"{path} is a folder that is no Zarr store: it is not replaced.")
 
@@ -179,11 +186,11 @@ def _check_suffix(path: Path, suffixes: tuple[str, ...]) -> None:
         raise ValueError(f"{path} ends in {path.suffix!r}.{nearest(path.suffix, suffixes)}")
 
 
-def _check_place(path: Path, *, taken: bool, overwrite: bool) -> None:
+def _check_place(path: Path, *, taken: bool, overwrite: bool, remedy: str = "--overwrite") -> None:
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path}: the folder {str(path.parent)!r} does not exist.")
     if taken and not overwrite:
-        raise FileExistsError(f"{path} exists; --overwrite replaces it.")
+        raise FileExistsError(f"{path} exists; {remedy} replaces it.")
 
 
 @contextmanager
