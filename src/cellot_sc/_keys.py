@@ -23,6 +23,10 @@ SPLITS: Final = (TRAIN, VALID, TEST, OOD)
 
 REP: Final = "X_cellot"
 """Default ``obsm`` key of the representation; its decoder is kept under the same name in ``uns``."""
+FILLED: Final = "filled"
+"""What a decoder names those of its genes by that the cells at hand lack: their expression was filled in."""
+GENE_KEY: Final = "gene_key"
+"""What a decoder names the column of ``var`` by that has the names of its genes, if these are not ``var_names``."""
 PCA: Final = "X_pca"
 """What scanpy calls its principal components in ``obsm``."""
 EXPRESSION: Final = "X"

@@ -29,7 +29,7 @@ from ._contexts import context_columns, context_labels
 from ._extras import installed
 from ._files import figure_file
 from ._fits import broken_fit, has_fit, kept_fit, kept_fits
-from ._genes import gene_columns
+from ._genes import gene_columns, names_of_genes, other_names, places_of
 from ._keys import CLUSTERS, DECODER, FATES, key, new_column, new_columns, new_key
 from ._labels import group_labels, learnable, obs_key, relabelled, texts
 from ._matrices import (
@@ -157,6 +157,7 @@ __all__ = [
     "matrix",
     "moscot_problem",
     "name_and_value",
+    "names_of_genes",
     "nearest",
     "new_column",
     "new_columns",
@@ -172,9 +173,11 @@ __all__ = [
     "one_key",
     "one_of",
     "one_score_each",
+    "other_names",
     "pairs_of_one_kind",
     "panels",
     "perturbation_labels",
+    "places_of",
     "plain",
     "plane",
     "points",

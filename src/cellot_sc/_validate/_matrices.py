@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import _keys
 from .._arrays import dense, is_whole, matrix, rows_not_finite, unmasked
-from ._genes import gene_columns
+from ._genes import gene_columns, names_of_genes
 from ._names import nearest, one_key, unique_var_names
 from ._objects import annotated
 
@@ -131,8 +131,8 @@ def _are_counted_genes(x: Any, features: pd.Index) -> bool:
     return bool((one_word & (cells_with < x.shape[0])).mean() > 0.5)
 
 
-def expression(adata: AnnData, layer: str | None) -> Any:
-    """Return ``adata.layers[layer]``, or ``adata.X`` for ``None``.
+def expression(adata: AnnData, layer: str | None, *, columns: np.ndarray | slice = slice(None)) -> Any:
+    """Return ``adata.layers[layer]``, or ``adata.X`` for ``None``: of all genes, or those at the positions given.
 
     Raises
     ------
@@ -148,7 +148,8 @@ def expression(adata: AnnData, layer: str | None) -> Any:
     if x is None:
         raise ValueError("adata.X is None: give the layer that holds the expression.")
     what = expression_name(layer)
-    return finite(matrix(x, what=what), what=what)
+    held = matrix(x, what=what)
+    return finite(held if isinstance(columns, slice) else held[:, columns], what=what)
 
 
 def expression_name(layer: str | None) -> str:
@@ -191,7 +192,7 @@ def decoder(adata: AnnData, key: str) -> Mapping[str, Any]:
     KeyError
         If there is none.
     ValueError
-        If it was fitted on other genes.
+        If genes are missing that it was fitted on, and were not filled.
     """
     known = [k for k in adata.uns if has_decoder(adata, k)]
     if key not in known:
@@ -200,7 +201,12 @@ def decoder(adata: AnnData, key: str) -> Mapping[str, Any]:
             f"{nearest(key, known)}"
         )
     found: Mapping[str, Any] = adata.uns[key]
-    gene_columns(adata, [str(name) for name in found["var_names"]], what=f"adata.uns[{key!r}] was")
+    gene_columns(
+        names_of_genes(adata, found.get(_keys.GENE_KEY)),
+        [str(name) for name in found["var_names"]],
+        what=f"adata.uns[{key!r}] was",
+        filled=found.get(_keys.FILLED, ()),
+    )
     return found
 
 

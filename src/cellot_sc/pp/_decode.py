@@ -53,7 +53,8 @@ def decode(adata: AnnData, latent: np.ndarray, *, key: str = _keys.REP) -> np.nd
     decoder = _validate.decoder(adata, key)
     expression = reconstruct(decoder, latent)
     genes = [str(name) for name in decoder["var_names"]]
-    columns = _validate.gene_columns(adata, genes, what=f"adata.uns[{key!r}] was")
+    names = _validate.names_of_genes(adata, decoder.get(_keys.GENE_KEY))
+    columns = _validate.gene_columns(names, genes, what=f"adata.uns[{key!r}] was", exact=True)
     return expression if columns is None else expression[:, np.argsort(columns)]
 
 
@@ -65,5 +66,6 @@ def reconstruct(decoder: Mapping[str, Any], latent: np.ndarray) -> np.ndarray:
 
 
 def decoder_digest(decoder: Mapping[str, Any]) -> str:
-    """Return what tells a decoder from any other, empty if there is none."""
-    return digest({name: value for name, value in decoder.items() if name != MARKS}) if decoder else ""
+    """Return what tells a decoder from any other, empty if there is none: not what it says of the cells at hand."""
+    own = {name: value for name, value in decoder.items() if name not in (MARKS, _keys.FILLED, _keys.GENE_KEY)}
+    return digest(own) if decoder else ""

@@ -14,6 +14,7 @@ from anndata import AnnData
 from cellot_sc import _keys, _validate
 from cellot_sc._settings import logger
 
+from ._columns import joined, order_of, var_of
 from ._decode import decoder_digest, reconstruct
 from ._methods import METHODS, check
 from ._origin import Marks, Origin
@@ -66,7 +67,7 @@ class Space:
             raise TypeError(f"origin is {self.origin!r}: leave it out, it is known to cs.tl.Fit.space.")
 
     def __repr__(self) -> str:
-        how = f", {self.method} of {self.adata.n_vars:,} genes" if self.decodes else ""
+        how = f", {self.method} of {len(self._genes):,} genes" if self.decodes else ""
         return f"Space {self.name!r}: {self.n_dims:,} {'genes' if self.is_expression else 'dimensions'}{how}"
 
     @property
@@ -90,6 +91,12 @@ class Space:
         return str(self._decoder["method"]) if self.decodes else None
 
     @property
+    def layer(self) -> str | None:
+        """Layer with the expression, ``None`` for ``X``."""
+        layer = str(self._decoder.get("layer", _keys.EXPRESSION))
+        return None if layer == _keys.EXPRESSION else layer
+
+    @property
     def n_dims(self) -> int:
         """Number of dimensions."""
         return int(self._matrix().shape[1])
@@ -105,8 +112,10 @@ class Space:
         """
         if not self.is_genes:
             return self._dimensions
-        _validate.unique_var_names(self.adata.var_names)
-        return self._genes
+        genes = self._genes
+        names = pd.Index(self._names)
+        _validate.unique_var_names(names[names.isin(genes)])
+        return genes
 
     def checked(self) -> Self:
         """Return the space if it is still what it was made of, and what maps were fitted in if that is known.
@@ -207,7 +216,7 @@ class Space:
         Standard deviations, shape and order as ``X`` of :meth:`as_adata`.
         """
         if self.is_expression or not (decode and self.decodes):
-            return spread if self._columns is None else spread[:, np.argsort(self._columns)]
+            return spread if (order := order_of(self._columns)) is None else spread[:, order]
         at = self.view(points)
         variance = np.zeros(at.shape) if beyond is None else np.tile(np.square(beyond, dtype=np.float64), (len(at), 1))
         for dimension in np.flatnonzero(spread.any(axis=0)):
@@ -216,12 +225,13 @@ class Space:
             # where expression is cut off on one side, the other tells
             variance += np.maximum(np.abs(self.view(points + step) - at), np.abs(self.view(points - step) - at)) ** 2
         found = np.sqrt(variance).astype(np.float32)
-        return found if self._columns is None else found[:, np.argsort(self._columns)]
+        return found if (order := order_of(self._columns)) is None else found[:, order]
 
     def observed(self) -> Any:
         """Return the measured :attr:`features` of all cells, dense or sparse, shape ``(n_obs, n_features)``.
 
-        What was represented where that is genes (a layer or ``X``), the representation itself otherwise.
+        What was represented where that is genes (a layer or ``X``), the representation itself otherwise. Genes that
+        the cells lack, and that were filled, are what the points of the cells decode to.
 
         Raises
         ------
@@ -232,17 +242,27 @@ class Space:
         """
         if not self.is_genes:
             return dense(self._matrix())
-        x, columns = _validate.expression(self.adata, self._layer), self._columns
-        return x if columns is None else x[:, columns]
+        columns = self._columns
+        if columns is None:
+            return _validate.expression(self.adata, self.layer)
+        there = columns >= 0
+        x = _validate.expression(self.adata, self.layer, columns=columns[there])
+        if there.all():
+            return x
+        points = self.read(used=slice(0))
+        decoded = np.full((len(points), int((~there).sum())), np.nan, dtype=np.float32)
+        known = np.isfinite(points).all(axis=1)
+        decoded[known] = self.view(points[known])[:, ~there]
+        return joined(x, decoded, there)
 
-    def measured(self, rows: np.ndarray) -> Any:
+    def measured(self, rows: np.ndarray | slice) -> Any:
         """Return the expression of some cells that was represented, dense or sparse, or ``None`` if it is not there.
 
         Its columns are the :attr:`features`.
         """
         if self._expression is None:
             return None
-        x = _validate.matrix(self._expression, what=_validate.expression_name(self._layer))[rows]
+        x = _validate.matrix(self._expression, what=_validate.expression_name(self.layer))[rows]
         return x if self._columns is None else x[:, self._columns]
 
     def as_adata(self, points: np.ndarray, obs: pd.DataFrame, *, decode: bool = True) -> AnnData:
@@ -260,22 +280,24 @@ class Space:
         Returns
         -------
         ``X`` is the expression, or the points where there is no way to it; ``obsm`` has the points under the name of
-        the space, if that is not ``X`` itself. Expression that was learnt of a layer is in that layer, too.
+        the space, if that is not ``X`` itself. Expression that was learnt of a layer is in that layer, too. Genes are
+        those that were represented, in the order of the AnnData; in their own where that lacks some which were filled.
         """
         if self.is_expression or (decode and self.decodes):
             expression, columns = self.view(points), self._columns
-            if columns is not None:
+            if (order := order_of(columns)) is not None:
                 # as the genes of the cells that were observed, so that both can be put together
-                expression = expression[:, np.argsort(columns)]
-            out = AnnData(expression, obs=obs, var=self.adata.var.copy())
-            if self._layer is not None:
-                out.layers[self._layer] = expression.copy()
+                expression = expression[:, order]
+            out = AnnData(expression, obs=obs, var=var_of(self.adata.var, self._genes, columns))
+            if self.layer is not None:
+                out.layers[self.layer] = expression.copy()
         else:
             out = AnnData(points, obs=obs, var=pd.DataFrame(index=self._dimensions))
         if not self.is_expression:
             out.obsm[self.name] = points
         if decode and self.decodes:
-            out.uns[self.name] = copy.deepcopy(dict(self._decoder))
+            # the names of its genes are those of the decoder
+            out.uns[self.name] = copy.deepcopy({k: v for k, v in self._decoder.items() if k != _keys.GENE_KEY})
         return out
 
     @property
@@ -285,16 +307,10 @@ class Space:
         return kept
 
     @property
-    def _layer(self) -> str | None:
-        """Layer with the expression, ``None`` for ``X``."""
-        layer = str(self._decoder.get("layer", _keys.EXPRESSION))
-        return None if layer == _keys.EXPRESSION else layer
-
-    @property
     def _expression(self) -> Any:
         """What was represented, ``None`` if it is gone, or some of its genes are."""
-        x = self.adata.X if self._layer is None else self.adata.layers.get(self._layer)
-        return x if set(self._genes) <= set(self.adata.var_names.astype(str)) else None
+        x = self.adata.X if self.layer is None else self.adata.layers.get(self.layer)
+        return x if set(self._genes) <= set(self._names) else None
 
     @property
     def _genes(self) -> list[str]:
@@ -305,10 +321,15 @@ class Space:
         return [str(name) for name in genes]
 
     @property
+    def _names(self) -> list[str]:
+        """Names of all genes of the AnnData."""
+        return _validate.names_of_genes(self.adata, self._decoder.get(_keys.GENE_KEY))
+
+    @property
     def _columns(self) -> np.ndarray | None:
-        """Where these genes are in the AnnData, ``None`` if it has them in the same order."""
+        """Where these genes are in the AnnData, -1 if they were filled; ``None`` if it has them in the same order."""
         what = "the maps were" if self.is_expression else f"adata.uns[{self.name!r}] was"
-        return _validate.gene_columns(self.adata, self._genes, what=what)
+        return _validate.gene_columns(self._names, self._genes, what=what, filled=self._decoder.get(_keys.FILLED, ()))
 
     @property
     def _dimensions(self) -> list[str]:
@@ -323,7 +344,7 @@ class Space:
 
     def _check_projection(self) -> None:
         """Raise :class:`ValueError` if some cells, represented anew, do not lie where they are said to lie."""
-        where = _validate.expression_name(self._layer)
+        where = _validate.expression_name(self.layer)
         x = self._expression
         if x is None or not self.adata.n_obs:
             return
