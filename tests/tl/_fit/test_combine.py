@@ -70,7 +70,8 @@ def test_one_target_and_one_split(fitted: AnnData, caplog: pytest.LogCaptureFixt
     with caplog.at_level(logging.INFO, "cellot_sc"):
         both = cs.tl.combine(fitted, predicted, split="test", umap=False)
     assert caplog.messages[-1] == (
-        "combined 40 control, 40 observed and 40 predicted cells: X is decoded from 8 dimensions, measured cells as well"
+        "combined 40 control, 40 observed and 40 predicted cells: X is decoded from 8 dimensions, measured cells as "
+        "well"
     )
     assert set(both.obs["split"]) == {"test"}
     assert set(both.obs["perturbation"]) == {"control", "drug_b"}

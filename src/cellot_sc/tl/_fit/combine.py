@@ -76,9 +76,8 @@ def combine(
     measured = np.concatenate([*rows.values()])
     space, decoded = Space(predicted, seen.name), bool(made["decoded"])
     parts = [space.as_adata(seen.read(measured), adata.obs.iloc[measured].copy(), decode=decoded)]
-    parts.append(
-        AnnData(predicted.X, obs=predicted.obs, var=predicted.var, obsm=_points(predicted, space))[ours].copy()
-    )
+    obsm = {} if space.is_expression else {space.name: space.read()}
+    parts.append(AnnData(predicted.X, obs=predicted.obs, var=predicted.var, obsm=obsm)[ours].copy())
     parts[1].obs_names = parts[1].obs_names + f"-{_keys.PREDICTED}"
 
     sizes = [*map(len, rows.values()), len(ours)]
