@@ -135,7 +135,14 @@ def test_categories_stay(fitted: AnnData):
 def test_log_says_what_was_predicted(fitted: AnnData, caplog: pytest.LogCaptureFixture):
     with caplog.at_level(logging.INFO, "cellot_sc"):
         cs.tl.predict(fitted)
-    assert caplog.messages == ["predicted 400 cells of drug_a, drug_b"]
+    assert caplog.messages == [
+        "predicted 400 cells of drug_a, drug_b: X is decoded from 8 dimensions, smoother than measured cells; compare "
+        "it with layers['control'], or with cells that cs.tl.combine decodes"
+    ]
+    caplog.clear()
+    with caplog.at_level(logging.INFO, "cellot_sc"):
+        cs.tl.predict(fitted, "drug_a", decode=False)
+    assert caplog.messages == ["predicted 200 cells of drug_a"]
 
 
 class TestErrors:

@@ -36,6 +36,7 @@ def cellot(
     weights: str | None = None,
     seed: int = 0,
     key_added: str = _keys.MODEL,
+    displacements: bool = False,
     copy: bool = False,
     **options: Any,
 ) -> AnnData | None:
@@ -89,6 +90,8 @@ def cellot(
         Seed of everything random.
     key_added
         Where in ``uns`` the maps are written.
+    displacements
+        Whether to write where each control cell is moved to, and at what cost, for plots of scanpy and squidpy.
     copy
         Whether to return a copy instead of writing to ``adata``.
     **options
@@ -97,7 +100,12 @@ def cellot(
     Returns
     -------
     ``None``, or with ``copy=True`` an AnnData, in which ``uns[key_added]`` holds the maps. A split and a representation
-    are added where there were none.
+    are added where there were none. With ``displacements``, for each target and control cell x, NaN for other cells:
+
+    - ``obsm["displacement_<target>"]``: T(x) - x, float32, shape ``(n_obs, n_dims)``.
+    - ``obs["cost_<target>"]``: half its square, the cost of which :func:`transport_cost` returns the mean.
+
+    What no file takes in a key, such as "/", is "_" there. A later fit replaces them only if it writes its own.
 
     Raises
     ------
@@ -107,8 +115,8 @@ def cellot(
         If the control or a target is no category, the solver is unknown, cannot weigh cells or fits no map per
         context, no category of a context has both control and treated
         cells, the representation holds NaN or inf, the feature weights are not positive, weights of cells are negative,
-        missing or all 0 in a condition, a condition has fewer than 10 train cells, or no file can hold ``key_added`` or
-        something else than such maps is kept there.
+        missing or all 0 in a condition, a condition has fewer than 10 train cells, no file can hold ``key_added`` or
+        something else than such maps is kept there, or displacements of two targets would have one name.
     TypeError
         If the solver does not have an option that was given, ``control`` is no single label, or a key is no text.
 
@@ -151,4 +159,4 @@ def cellot(
         context=columns,
         match_abundance=matches(match_abundance, solver, columns),
     )
-    return fit_and_keep(adata, fit, solver, cells, config, key_added=key_added, copy=copy)
+    return fit_and_keep(adata, fit, solver, cells, config, key_added=key_added, copy=copy, displacements=displacements)

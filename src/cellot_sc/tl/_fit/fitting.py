@@ -10,7 +10,7 @@ from ... import _progress, _validate
 from ..._settings import logger
 from ...ot import Solver
 from ...ot._solvers import registry
-from . import store
+from . import displaced, store
 from .contexts import describe
 from .fit import Fit, chained
 from .prepared import Prepared
@@ -18,7 +18,15 @@ from .residuals import residuals
 
 
 def fit_and_keep(
-    adata: AnnData, fit: Fit, solver: Solver, cells: Prepared, config: Any, *, key_added: str, copy: bool
+    adata: AnnData,
+    fit: Fit,
+    solver: Solver,
+    cells: Prepared,
+    config: Any,
+    *,
+    key_added: str,
+    copy: bool,
+    displacements: bool = False,
 ) -> AnnData | None:
     """Fit the maps, and write them and what had to be made for them, with a line in the log.
 
@@ -38,7 +46,10 @@ def fit_and_keep(
         Where in ``uns`` the maps are written.
     copy
         Whether to write to a copy, and return that.
+    displacements
+        Whether to write where control cells are moved to, too.
     """
+    names = displaced.kept_names(adata, fit.targets, key_added) if displacements else {}
     fit = fit.tied(cells.cells)
     problems = fit.problems(cells.cells, tell=True)
     if fit.context:
@@ -48,15 +59,18 @@ def fit_and_keep(
     steps = [fit.unscaled(solution.map) for solution in solutions]
     maps = zip(fit.targets, steps if fit.times is None else chained(steps), strict=True)
     histories = zip(fit.targets, (solution.history for solution in solutions), strict=True)
+    by_target = dict(maps)
+    moves = displaced.displaced(cells.cells, fit, by_target) if displacements else {}
 
     out = _validate.writable(adata, copy=copy)
     added = cells.write(out)
     support = None if fit.times is not None else fit.support(problems[0])
-    by_target, history = dict(maps), store.history_table(dict(histories))
+    history = store.history_table(dict(histories))
     beyond = residuals(fit, out, by_target, problems)
     store.save(out, key_added, store.FittedMaps(fit, by_target, history, support, beyond))
     plural = "s" * (len(solutions) != 1)
     added.append(f"uns[{key_added!r}] with {len(solutions)} {fit.solver} map{plural} on {fit.use_rep!r}")
+    added += displaced.write(out, moves, names)
     order = "" if fit.times is None else f": times {' > '.join([fit.control, *fit.targets])}"
     logger.info("added %s%s", ", ".join(added), order)
     return out if copy else None

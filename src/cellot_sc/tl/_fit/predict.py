@@ -15,6 +15,7 @@ from ...pp import Space
 from . import store
 from .contexts import tell_of_strangers
 from .fit import Fit
+from .predicted import Sources, provenance
 
 type CellNames = np.ndarray | pd.Series | pd.Index | Sequence[str] | Sequence[int] | Sequence[bool] | slice | str | int
 
@@ -63,8 +64,22 @@ def predict(
     -------
     A new AnnData with one row per cell and target. ``obs`` is that of the source cells with the perturbation set to the
     target, as the value that the observed cells have; ``X`` the predicted expression, or the predicted latent where
-    there is no decoder; ``obsm`` holds the predicted latent under the name the map was fitted on. Expression that was
-    learnt of a layer is in ``layers``, too, where that of observed cells is: concatenate, and go on with the layer.
+    there is no decoder; ``obsm`` holds the predicted latent under the name the map was fitted on. Decoded expression is
+    that of cells alike, without the noise of single ones: put beside measured cells, most genes look different. These
+    are what to compare it with:
+
+    - ``layers["control"]``: the source cells as ``X`` has the predicted ones, decoded or not.
+    - ``layers["effect"]``: what ``X`` differs in from these.
+    - :func:`combine` decodes observed cells, too.
+
+    Also there are:
+
+    - ``obs["role"]``: "predicted".
+    - ``obsm["displacement"]``: T(x) - x of each cell x, float32, in the space of the maps.
+    - ``obs["cost"]``: half the square of its length, the cost of which :func:`transport_cost` returns the mean.
+    - ``uns["cellot_prediction"]``: what the prediction was made by, and what its ``X`` is, as plain values.
+
+    Expression that was learnt of a layer is in ``layers``, too, where that of observed cells is.
     ``obs["cellot_support"]`` is the share of the control cells learnt from that lie as far from those of other contexts
     (of other parts of the cells, where there are no contexts) as this cell lies from all: near 0 for a cell unlike any.
     With ``uncertainty``, ``layers["sd"]`` is a standard deviation for each cell and feature of ``X``: that of the mean
@@ -117,14 +132,14 @@ def predict(
     support = None if fitted.support is None else fitted.support.of(fit.scaled(x))
     if support is not None:
         _tell_of_support(adata, fitted, space, support, contexts)
-    parts = []
+    sources, parts = Sources(fit, space, x, decode=decode), []
     for name in names:
         obs = adata.obs.iloc[rows].copy()
         obs[fit.label_key] = _validate.relabelled(adata.obs.get(fit.label_key), name, len(obs))
         if support is not None:
             obs[_keys.SUPPORT] = support
         moved = maps[name].transport(x, contexts)
-        part = space.as_adata(moved, obs, decode=decode)
+        part = sources.moved(moved, obs)
         if uncertainty:
             part.layers[_keys.SD] = space.deviations(
                 moved, _spread(maps[name], contexts), decode=decode, beyond=fitted.residuals.get(name)
@@ -136,8 +151,9 @@ def predict(
         for name, part in zip(names, parts, strict=True):
             part.obs_names = part.obs_names + f"-{name}"
         predicted = concat(parts, merge="same", uns_merge="same")
+    predicted.uns[_keys.PREDICTION] = provenance(fitted, sources, names, key)
     what = ", ".join(names) if len(names) <= 5 else f"{len(names)} perturbations"
-    logger.info("predicted %d cells of %s", predicted.n_obs, what)
+    logger.info("predicted %d cells of %s%s", predicted.n_obs, what, sources.advice)
     return predicted
 
 
