@@ -173,4 +173,5 @@ SOLVER = Solver(
     one_by_one(fit_entropic, lambda config: len(config.epsilons)),
     cites=("pooladian2021", "cuturi2022"),
     weighs=True,
+    keeps_cells=True,
 )

@@ -41,6 +41,8 @@ class Solver:
     affine
         What it fits where nothing happened: ``"shift"`` if it moves all cells alike, ``"affine"`` if by an affine map.
         Error bars then come from such maps in closed form, and with ``None`` from fits of its own beside them.
+    keeps_cells
+        Whether its maps hold cells that were learnt from. In a model they are fitted to means of 20 cells or more.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Solver:
     weighs: bool = False
     contexts: bool = False
     affine: Literal["shift", "affine"] | None = None
+    keeps_cells: bool = False
 
     def __post_init__(self) -> None:
         """Name it where there is no label."""

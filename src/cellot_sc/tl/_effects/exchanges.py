@@ -13,8 +13,8 @@ from ..._settings import logger
 from ...metrics._units import Units, units
 from ...ot import Problem, TransportMap, fit
 from ...ot._problem import CLOUDS
+from .._fit.null import Null, solvers_of, stand_ins
 from .displacements import Displacements
-from .null import Null, solvers_of, stand_ins
 
 
 class Exchanges(NamedTuple):
@@ -64,8 +64,13 @@ def exchange_null(moves: Displacements, name: str, labels: np.ndarray, *, seed: 
     Raises
     ------
     ValueError
-        If no train cell of the control, or of the perturbation, has a unit.
+        If no train cell of the control, or of the perturbation, has a unit, or the maps come from a model.
     """
+    if moves.fitted.is_standalone:
+        raise ValueError(
+            "unit= needs the cells that the maps were fitted to, which a model does not have: leave it out, or call it "
+            "in the AnnData of the fit."
+        )
     adata, repeated = moves.space.adata, moves.fitted.fit
     solver, affine, options = solvers_of(repeated)
     [problem] = repeated.problems(adata, [(repeated.control, name)])

@@ -14,10 +14,11 @@ from ... import _keys, _validate
 from ..._settings import logger
 from ...metrics._moderated import moderated, pvalues, standardised
 from ...metrics._units import LEAST_DF, units
+from .._fit.null import Null
 from .displacements import Displacements, displacements
 from .exchanges import exchange_null
 from .groups import masks
-from .null import Null, null, responding, spread
+from .null import null, responding, spread
 from .observed import MIN_CELLS, Observed, compare, compare_units, sample, squared_errors
 
 

@@ -13,10 +13,11 @@ from ... import _keys, _validate
 from ..._settings import logger
 from ...metrics._bootstrap import interval, resample_counts, unit_draws
 from ...metrics._units import ALPHA, exchange_pvalue, units
+from .._fit.null import Null
 from .displacements import Displacements, displacements
 from .exchanges import Exchanges, costs_after, exchange_null
 from .groups import masks
-from .null import Null, null
+from .null import null
 from .observed import MIN_CELLS
 
 COLUMNS = ["perturbation", "group", "cost", "distance", "ci_low", "ci_high", "null", "n_cells"]

@@ -306,7 +306,8 @@ class Fit:
         KeyError
             If a column or the representation is missing.
         ValueError
-            If a condition has too few train cells, the representation holds NaN or inf, or a weight is impossible.
+            If a condition has too few train cells, or none is here as the maps come from a model, the representation
+            holds NaN or inf, or a weight is impossible.
         """
         pairs = self.pairs if pairs is None else pairs
         names = list(dict.fromkeys(name for pair in pairs for name in pair))
@@ -320,6 +321,11 @@ class Fit:
                 "what is fitted to them for comparison has learnt from other cells."
             )
         used = (train | valid) & (labels[:, None] == names).any(axis=1)
+        if not self.cells and not used.any():
+            raise ValueError(
+                "no cell here was fitted to: the maps come from a model, which keeps none. What is fitted to their "
+                "cells again has to be asked for in the AnnData of the fit."
+            )
         x = self.scaled(Space(adata, self.use_rep, origin=self.origin).read(used=used))
         contexts = (self if context is None else replace(self, context=context)).contexts(adata)
         codes, context_names = (None, None) if contexts is None else coded(contexts)
@@ -418,7 +424,8 @@ class Fit:
 
         Returns
         -------
-        By name of solver and target, a map from the control. The errors are those of :meth:`problems`.
+        By name of solver and target, a map from the control, which knows no contexts but those that were fitted to
+        (see :meth:`adapted`). The errors are those of :meth:`problems`.
         """
         routes = {name: [(self.control, name)] for name in targets}
         if self.growth is not None:
@@ -426,7 +433,6 @@ class Fit:
         pairs = list(dict.fromkeys(pair for route in routes.values() for pair in route))
         problems = replace(self, match_abundance=False).problems(adata, pairs, context=context)
         pooled = [problem.pooled for problem in problems]
-        told = self if context is None else replace(self, context=context)
         if self.context:
             problems = matched(self, pairs, problems)
         weighed = [problem.pooled for problem in problems] if self.context else matched(self, pairs, pooled)
@@ -437,5 +443,5 @@ class Fit:
             fits = zip(pairs, ot.fit(given, solver, seed=self.seed), strict=True)
             steps = {pair: self.unscaled(fitted.map) for pair, fitted in fits}
             routed = {name: chained([steps[pair] for pair in route])[-1] for name, route in routes.items()}
-            maps[solver.name] = told.adapted(adata, routed)
+            maps[solver.name] = routed
         return maps

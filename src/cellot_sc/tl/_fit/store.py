@@ -27,16 +27,19 @@ from ..._states import (
     Texts,
     Whole,
     check_names,
+    numbered,
     read_fields,
 )
 from ...ot import SOLVERS, History, TransportMap
+from ...ot._maps.base import Several
 from ...ot._support import Support
 from ...pp._origin import Origin
 from .fit import COUPLINGS, COURSE, PERTURBATIONS, Fit
+from .null import Null
 
 FORMAT_VERSION = 2
 """Of what is kept: raised when a reader of the old would misread the new."""
-BESIDE = ("format_version", "maps", "history", "origin", "digest", "support", "residuals")
+BESIDE = ("format_version", "maps", "history", "origin", "digest", "support", "residuals", "null", "baselines")
 """What is kept beside the plain fields of the fit."""
 FIELDS: dict[str, Field] = {
     "kind": OneOf((PERTURBATIONS, COURSE, COUPLINGS)),
@@ -54,6 +57,8 @@ FIELDS: dict[str, Field] = {
 }
 """What the plain fields of a fit have to be."""
 OPTIONAL = [one.name for one in fields(Fit) if one.default is not MISSING or one.default_factory is not MISSING]
+MOST_BASELINES = 100
+"""Solvers of baselines, at most."""
 NOTHING = "None"
 """What stands for ``None`` in options, which may differ from not being there."""
 HISTORY_COLUMNS = ["perturbation", "step", "seconds", "metric", "value"]
@@ -77,6 +82,11 @@ class FittedMaps(Mapping[str, TransportMap]):
     residuals
         By target, what the mean response of a context comes to in each gene beyond the space, as a standard deviation,
         float32 of shape ``(n_genes,)``: of those where it is known.
+    null
+        What no effect looks like, where that was made beforehand, as in a model: the cells that were fitted to are not
+        needed then, and nothing is fitted to them again.
+    baselines
+        What predictions are compared with, made likewise: a map from the control by solver and target.
 
     Examples
     --------
@@ -94,6 +104,13 @@ class FittedMaps(Mapping[str, TransportMap]):
     history: pd.DataFrame
     support: Support | None = None
     residuals: Mapping[str, np.ndarray] = field(default_factory=dict)
+    null: Null | None = None
+    baselines: Mapping[str, Mapping[str, TransportMap]] = field(default_factory=dict)
+
+    @property
+    def is_standalone(self) -> bool:
+        """Whether all that the cells are needed for that were fitted to is kept, as in a model."""
+        return self.null is not None
 
     def adapted(self, adata: AnnData) -> FittedMaps:
         """Return the same maps, and those of contexts that were not seen; see :meth:`.Fit.adapted`."""
@@ -103,8 +120,10 @@ class FittedMaps(Mapping[str, TransportMap]):
     def digest(self) -> str:
         """Text by which what was made with these maps knows whether they are still the same."""
         origin = "" if self.fit.origin is None else self.fit.origin.decoder
-        states = {name: fitted.state() for name, fitted in self.maps.items()}
-        beyond = {"residuals": dict(self.residuals)} if self.residuals else {}
+        states = _states(self.maps)
+        beyond: dict[str, Any] = {"residuals": dict(self.residuals)} if self.residuals else {}
+        if self.null is not None:
+            beyond |= {"null": self.null.state(), "baselines": {name: _states(of) for name, of in self.baselines.items()}}
         return digest({"cells": self.fit.cells, "decoder": origin, "maps": states, **beyond})
 
     def __getitem__(self, target: str) -> TransportMap:
@@ -162,6 +181,8 @@ def state_of(fitted: FittedMaps) -> dict[str, Any]:
         "history": fitted.history,
         **({} if fitted.support is None else {"support": fitted.support.state()}),
         **({"residuals": _numbered(fit.targets, fitted.residuals)} if fitted.residuals else {}),
+        **({} if fitted.null is None else {"null": fitted.null.state()}),
+        **({"baselines": _kept_baselines(fit.targets, fitted.baselines)} if fitted.baselines else {}),
         "digest": fitted.digest,
     }
 
@@ -232,13 +253,42 @@ def read_state(stored: Mapping[str, Any]) -> FittedMaps:
     maps = {name: TransportMap.from_state(stored["maps"][str(i)]) for i, name in enumerate(fit.targets)}
     support = Support.read(stored["support"]) if "support" in stored else None
     residuals = _residuals(fit.targets, stored.get("residuals", {}))
-    fitted = FittedMaps(fit, maps, stored["history"][HISTORY_COLUMNS], support, residuals)
+    null = Null.read(stored["null"]) if "null" in stored else None
+    if null is not None and [*null.scale] != [*fit.targets]:
+        raise ValueError("null is of other targets")
+    baselines = _baselines(fit.targets, stored.get("baselines", {}))
+    fitted = FittedMaps(fit, maps, stored["history"][HISTORY_COLUMNS], support, residuals, null, baselines)
     if fitted.digest != stored["digest"]:
         raise ValueError("they, or the order of their targets, have been changed since they were written")
     return fitted
 
 
-def _numbered(targets: Sequence[str], given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _states(maps: Mapping[str, TransportMap]) -> dict[str, Any]:
+    return {name: fitted.state() for name, fitted in maps.items()}
+
+
+def _kept_baselines(
+    targets: Sequence[str], baselines: Mapping[str, Mapping[str, TransportMap]]
+) -> dict[str, dict[str, Any]]:
+    """Return baselines, and their maps by number: neither a target nor another package's solver need be a key."""
+    return {
+        str(i): {"solver": solver, "maps": _numbered(targets, _states(maps))}
+        for i, (solver, maps) in enumerate(baselines.items())
+    }
+
+
+def _baselines(targets: Sequence[str], stored: Any) -> dict[str, dict[str, TransportMap]]:
+    """Return what was kept of baselines by solver and target; raise :class:`ValueError` if it is something else."""
+    found: dict[str, dict[str, TransportMap]] = {}
+    for number in numbered(stored, "{}", MOST_BASELINES, path="baselines") if stored else []:
+        path = f"baselines.{number}"
+        read = read_fields(stored[number], {"solver": Text(), "maps": Several()}, StateReading(), path=path)
+        maps = dict(zip(targets, read["maps"], strict=True))
+        found[read["solver"]] = maps
+    return found
+
+
+def _numbered(targets: Sequence[str], given: Mapping[str, Any]) -> dict[str, Any]:
     return {str(i): given[name] for i, name in enumerate(targets) if name in given}
 
 

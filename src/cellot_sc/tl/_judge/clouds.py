@@ -58,6 +58,11 @@ class Data:
     units: np.ndarray | None
     view: Callable[[np.ndarray], np.ndarray]
 
+    @property
+    def has_stand_ins(self) -> bool:
+        """Whether treated train cells stand in for a prediction: they are of the population of test cells."""
+        return self.split == _keys.TEST and bool((self.parts == _keys.TRAIN).any())
+
 
 class Cloud(NamedTuple):
     """Cells, shape ``(n_cells, n_features)``, and how often each is in every resample, shape ``(n_cells, n_boot)``."""
@@ -178,7 +183,7 @@ def gather(
         return Cloud(data.view(data.x[rows]), resamples.counts(rows, rng))
 
     source, treated = (positions(label, data.split, MAX_CELLS) for label in (data.control, name))
-    others = positions(name, _keys.TRAIN, len(source)) if data.split == _keys.TEST else None
+    others = positions(name, _keys.TRAIN, len(source)) if data.has_stand_ins else None
     control, observed = cloud(source), cloud(treated)
     stand_in = None if others is None else cloud(others)
     halves = []

@@ -44,7 +44,7 @@ def equal_composition(data: Data, name: str, rng: np.random.Generator) -> np.nda
     shares /= shares.sum()
     chosen = sides[0] & np.isin(data.kinds, kinds)
     chosen |= _drawn(data.kinds, sides[1], kinds, shares, rng)
-    if data.split == _keys.TEST:
+    if data.has_stand_ins:
         stand_in = (data.labels == name) & (data.parts == _keys.TRAIN)
         chosen |= _drawn(data.kinds, stand_in, kinds, shares, rng)
     n_kinds = len({*counts[0], *counts[1]})

@@ -145,7 +145,8 @@ def evaluate(
     ValueError
         If a target was not fitted, a metric, space, baseline or split is unknown, the split has no control or no
         treated cells or fewer than are to be sampled, markers are wanted of what are no genes, there are fewer than two
-        perturbations to tell apart, or a number is out of its range.
+        perturbations to tell apart, a number is out of its range, or maps come from a model that does not keep a
+        baseline, or the train cells that tell markers.
 
     Notes
     -----
@@ -184,8 +185,12 @@ def evaluate(
     judged = fit.judged(adata, split)
     context = _known_contexts(fit, groupby)
     if baselines is None:
-        baselines = (*_defaults.BASELINES, *(_defaults.GROUP_BASELINES if context else ()))
+        known = (*_defaults.BASELINES, *(_defaults.GROUP_BASELINES if context else ()))
+        baselines = [*fitted.baselines] if fitted.is_standalone else known
     solvers = SOLVERS.select([_defaults.IDENTITY, *([baselines] if isinstance(baselines, str | Solver) else baselines)])
+    others = [solver for solver in solvers if solver.name != fit.solver]
+    if fitted.is_standalone:
+        _check_kept(fitted, [solver.name for solver in others], n_markers)
     n_boot = _validate.resamples(n_boot)
     seed = _validate.seed(seed)
     marker_sizes = None if n_markers is None else _validate.whole_numbers(n_markers, what="n_markers")
@@ -218,14 +223,18 @@ def evaluate(
                 *(unit, split),
             )
             units = None
-    if context and groupby not in fit.context and groups is not None:
+    if context and groupby not in fit.context and groups is not None and not fitted.is_standalone:
         train = {name: groups[(labels == name) & (parts == _keys.TRAIN)] for name in [control, *judgeable]}
         warn_of_composition(train, control, groupby)
     x = cells.read(used=np.isin(labels, [control, *judgeable]))
-    others = [solver for solver in solvers if solver.name != fit.solver]
-    maps = {fit.solver: fitted.maps} | fit.refit(adata, others, judgeable, context=context)
+    told = replace(fit, context=context)
+    if fitted.is_standalone:
+        again = {solver.name: {name: fitted.baselines[solver.name][name] for name in judgeable} for solver in others}
+    else:
+        again = fit.refit(adata, others, judgeable, context=context)
+    maps = {fit.solver: fitted.maps} | {solver: told.adapted(adata, by_target) for solver, by_target in again.items()}
     view = cells.view if decoded or cells.is_expression else np.asarray
-    contexts = replace(fit, context=context).contexts(adata)
+    contexts = told.contexts(adata)
     # in time, kinds turn into each other: their shares are part of what is predicted
     kinds = None if not context else groups if groups is not None else _validate.group_labels(adata, context[0])
     data = Data(x, labels, parts, control, split, groups, kinds, contexts, units, view)
@@ -317,6 +326,20 @@ def mmd(
         n_boot=n_boot,
         seed=seed,
     )
+
+
+def _check_kept(fitted: store.FittedMaps, baselines: Sequence[str], n_markers: object) -> None:
+    """Raise :class:`ValueError` if something is asked of the maps of a model that needs the cells of their fit."""
+    if n_markers is not None:
+        raise ValueError(
+            "n_markers= needs the cells that the maps were fitted to, which a model does not have: leave it out, or "
+            "call it in the AnnData of the fit."
+        )
+    if absent := [name for name in baselines if name not in fitted.baselines]:
+        raise ValueError(
+            f"baseline {absent[0]!r} needs the cells that the maps were fitted to, which a model does not have: it "
+            f"keeps {', '.join(map(repr, fitted.baselines))}."
+        )
 
 
 def _known_contexts(fit: Fit, groupby: str | None) -> tuple[str, ...]:
