@@ -10,15 +10,18 @@ from . import _import_hook
 if TYPE_CHECKING:
     from . import datasets, metrics, ot, pl, pp, tl
     from ._settings import settings
+    from .tl._fit.model import Model
 
 __version__ = "0.1.0"
-__all__ = ["datasets", "metrics", "ot", "pl", "pp", "settings", "tl"]
+__all__ = ["Model", "datasets", "metrics", "ot", "pl", "pp", "settings", "tl"]
 
 
 def __getattr__(name: str) -> Any:
     # jax, matplotlib and moscot take seconds to import: a namespace is loaded when it is first used
     if name == "settings":
         return importlib.import_module("._settings", __name__).settings
+    if name == "Model":
+        return importlib.import_module(".tl._fit.model", __name__).Model
     if name in __all__:
         return importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -170,6 +170,12 @@ def not_both(given: Mapping[str, object]) -> None:
         raise ValueError(f"{' and '.join(names)} exclude each other: give one.")
 
 
+def only_with(given: Mapping[str, object], what: str) -> None:
+    """Raise :class:`ValueError` if anything was given that means something with another option only."""
+    if given:
+        raise ValueError(f"{' and '.join(given)} say how other cells are read: give {what}, too, or leave them out.")
+
+
 def given[T](value: T | None, *, what: str, why: str) -> T:
     """Return ``value``; raise :class:`ValueError` if it is ``None``."""
     if value is None:

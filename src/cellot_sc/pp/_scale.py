@@ -73,6 +73,15 @@ class Scale:
         below = float((x < 0).sum() / (x.shape[0] * x.shape[1])) if low < 0 else 0.0
         return cls(kind, low, high, below, logarithm, normalised, _totals(x, kind))
 
+    @property
+    def words(self) -> str:
+        """What the numbers are, in a few words."""
+        if self.kind in (LOGS, OTHER) and self.logarithm:
+            return f"{self.logarithm} of {'normalised ' * self.normalised}counts"
+        return {COUNTS: "counts", LOGS: "small positive numbers", SIGNED: "with values below 0"}.get(
+            self.kind, "positive numbers"
+        )
+
     def state(self) -> dict[str, Any]:
         """Return the values from which :data:`SCALE` makes it again."""
         return dict(vars(self))

@@ -88,12 +88,12 @@ class Space:
     @property
     def method(self) -> str | None:
         """How :func:`cellot_sc.pp.represent` made it, ``None`` if it did not."""
-        return str(self._decoder["method"]) if self.decodes else None
+        return str(self.decoder["method"]) if self.decodes else None
 
     @property
     def layer(self) -> str | None:
         """Layer with the expression, ``None`` for ``X``."""
-        layer = str(self._decoder.get("layer", _keys.EXPRESSION))
+        layer = str(self.decoder.get("layer", _keys.EXPRESSION))
         return None if layer == _keys.EXPRESSION else layer
 
     @property
@@ -146,7 +146,7 @@ class Space:
         return Origin(
             n_dims=x.shape[1],
             features=tuple(self._genes) if self.is_expression else (),
-            decoder=decoder_digest(self._decoder),
+            decoder=decoder_digest(self.decoder),
             low=float(known.min()) if self.is_expression else -np.inf,
             high=float(known.max()) if self.is_expression else np.inf,
             marks=Marks.of(self.adata.obs_names, x, seen=seen, labels=labels),
@@ -188,7 +188,7 @@ class Space:
             If the genes are not those of the decoder, or the points not those of the space.
         """
         if self.decodes:
-            return reconstruct(self._decoder, points)
+            return reconstruct(self.decoder, points)
         if self.origin is None or not self.is_expression:
             return points
         return bounded(points, self.origin.low, self.origin.high)
@@ -297,11 +297,11 @@ class Space:
             out.obsm[self.name] = points
         if decode and self.decodes:
             # the names of its genes are those of the decoder
-            out.uns[self.name] = copy.deepcopy({k: v for k, v in self._decoder.items() if k != _keys.GENE_KEY})
+            out.uns[self.name] = copy.deepcopy({k: v for k, v in self.decoder.items() if k != _keys.GENE_KEY})
         return out
 
     @property
-    def _decoder(self) -> Mapping[str, Any]:
+    def decoder(self) -> Mapping[str, Any]:
         """What :func:`cellot_sc.pp.represent` has kept, empty if nothing."""
         kept: Mapping[str, Any] = self.adata.uns[self.name] if self.decodes else {}
         return kept
@@ -315,7 +315,7 @@ class Space:
     @property
     def _genes(self) -> list[str]:
         """Names of the genes in the order in which they were learnt."""
-        genes = self._decoder.get("var_names", self.adata.var_names)
+        genes = self.decoder.get("var_names", self.adata.var_names)
         if self.is_expression and self.origin is not None:
             genes = self.origin.features
         return [str(name) for name in genes]
@@ -323,13 +323,13 @@ class Space:
     @property
     def _names(self) -> list[str]:
         """Names of all genes of the AnnData."""
-        return _validate.names_of_genes(self.adata, self._decoder.get(_keys.GENE_KEY))
+        return _validate.names_of_genes(self.adata, self.decoder.get(_keys.GENE_KEY))
 
     @property
     def _columns(self) -> np.ndarray | None:
         """Where these genes are in the AnnData, -1 if they were filled; ``None`` if it has them in the same order."""
         what = "the maps were" if self.is_expression else f"adata.uns[{self.name!r}] was"
-        return _validate.gene_columns(self._names, self._genes, what=what, filled=self._decoder.get(_keys.FILLED, ()))
+        return _validate.gene_columns(self._names, self._genes, what=what, filled=self.decoder.get(_keys.FILLED, ()))
 
     @property
     def _dimensions(self) -> list[str]:
@@ -348,22 +348,22 @@ class Space:
         x = self._expression
         if x is None or not self.adata.n_obs:
             return
-        check(self._decoder)
+        check(self.decoder)
         columns = self._columns
         rows = np.unique(np.linspace(0, self.adata.n_obs - 1, N_PROJECTED).astype(int))
         kept, cells = dense(self._matrix()[rows]), _validate.matrix(x, what=where)[rows]
         known = np.isfinite(kept).all(axis=1)
         cells = _validate.finite(cells if columns is None else cells[:, columns], what=where)
-        if kept.shape[1] != int(self._decoder["n_components"]):
+        if kept.shape[1] != int(self.decoder["n_components"]):
             raise ValueError(
                 f"adata.obsm[{self.name!r}] has {kept.shape[1]} dimensions and its decoder "
-                f"{self._decoder['n_components']}: represent again."
+                f"{self.decoder['n_components']}: represent again."
             )
-        method = METHODS[self._decoder["method"]]
+        method = METHODS[self.decoder["method"]]
         # predictions are what their points decode to, but not represented to these, as they were cut off at 0
-        rebuilt = method.reconstruct(kept[known], self._decoder)
+        rebuilt = method.reconstruct(kept[known], self.decoder)
         known[known] = np.abs(dense(cells[known]) - rebuilt).max(axis=1) > 1e-4 * np.abs(rebuilt).max(initial=0)
-        off, size = (np.abs(x[known]).max(axis=1) for x in (method.project(cells, self._decoder) - kept, kept))
+        off, size = (np.abs(x[known]).max(axis=1) for x in (method.project(cells, self.decoder) - kept, kept))
         if (off > 0.01 * size.max(initial=0)).sum() > len(off) / 2:
             raise ValueError(
                 f"{where} is not what adata.obsm[{self.name!r}] was represented from (cells that are represented anew "
@@ -374,7 +374,7 @@ class Space:
     def _check_origin(self, origin: Origin) -> None:
         """Raise :class:`ValueError` if this is not the space in which maps were fitted."""
         what = f"adata.obsm[{self.name!r}]"
-        if decoder_digest(self._decoder) != origin.decoder:
+        if decoder_digest(self.decoder) != origin.decoder:
             raise ValueError(
                 f"{what} was represented anew since the maps were fitted in it, or its decoder in adata.uns is gone: "
                 "fit the maps again."

@@ -14,6 +14,7 @@ from ._effects.similarity import perturbation_similarity
 from ._effects.spatial import spatial_effects
 from ._effects.subpopulations import subpopulation_effects
 from ._effects.transport_cost import transport_cost
+from ._fit.attach import attach
 from ._fit.cellot import cellot
 from ._fit.combine import combine
 from ._fit.fit import Fit
@@ -28,6 +29,7 @@ __all__ = [
     "Fit",
     "FittedMaps",
     "abundance_shift",
+    "attach",
     "cellot",
     "clonal_agreement",
     "combine",

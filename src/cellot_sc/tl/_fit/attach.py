@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +14,6 @@ from anndata import AnnData
 
 from ... import _keys, _validate
 from ..._settings import logger
-from ...pp._origin import FILLED
 from ...pp._reference import Matched, place
 from . import store
 from .fit import Fit
@@ -39,6 +39,8 @@ class Attached:
         The genes, and their expression, if the space was made of genes.
     columns
         Columns of ``obs`` that are to be made.
+    gene_key
+        Column of ``var`` with the names of genes, if they are not ``var_names``.
     """
 
     model: Model
@@ -46,6 +48,7 @@ class Attached:
     latent: np.ndarray
     matched: Matched | None
     columns: Mapping[str, pd.Categorical]
+    gene_key: str | None
 
     @property
     def filled(self) -> list[str]:
@@ -57,8 +60,9 @@ class Attached:
         """What is kept of the representation, with the genes that were filled."""
         if self.model.decoder is None:
             return None
-        filled = {FILLED: np.array(self.filled, dtype=object)} if self.filled else {}
-        return dict(self.model.decoder) | filled
+        filled = {_keys.FILLED: np.array(self.filled, dtype=object)} if self.filled else {}
+        named = {_keys.GENE_KEY: self.gene_key} if self.gene_key else {}
+        return dict(self.model.decoder) | filled | named
 
 
 @_validate.takes_adata
@@ -140,7 +144,7 @@ def attach(
     )
     if use_rep == _keys.EXPRESSION and read.filled:
         raise ValueError(
-            f"the model moves cells in the space of {found.fitted.fit.n_dims} genes, of which {len(read.filled)} are "
+            f"the model moves cells in the space of {read.latent.shape[1]:,} genes, of which {len(read.filled)} are "
             f"not there, such as {read.filled[0]!r}: there is no column of X for them. cs.tl.predict(adata, "
             "model=model) fills them in what it returns."
         )
@@ -186,8 +190,9 @@ def read_alike(
     """
     fit, columns = _labelled(adata, model.fitted.fit, perturbation_key, control, sources)
     fit, contexts = _with_contexts(adata, model, fit, context_map or {}, prefix)
-    latent, matched = place(adata, model.decoder, fit.use_rep, model.reference, gene_key=gene_key)
-    return Attached(model, fit, latent, matched, columns | contexts)
+    n_dims = next(iter(model.fitted.maps.values())).n_dims
+    latent, matched = place(adata, model.decoder, fit.use_rep, model.reference, n_dims=n_dims, gene_key=gene_key)
+    return Attached(model, fit, latent, matched, columns | contexts, gene_key)
 
 
 def _labelled(
@@ -245,7 +250,9 @@ def _with_contexts(
             columns[made] = pd.Categorical(np.where(mapped == "", None, mapped))
             context.append(made)
     if absent := sorted(given.keys() - seen):
-        there = sorted({name for one in fit.context if one in adata.obs for name in _validate.context_labels(adata, one)})
+        there = sorted(
+            {name for one in fit.context if one in adata.obs for name in _validate.context_labels(adata, one)}
+        )
         raise ValueError(
             f"context_map: no cell is of {absent[0]!r} where {given[absent[0]]!r} is a context of the model."
             f"{_validate.nearest(absent[0], [name for name in there if name])}"
@@ -257,15 +264,23 @@ def _tell_of_unknown(column: str, unknown: list[str], known: list[str]) -> None:
     """Say in the log which contexts a model does not know, and which of its own are called most alike."""
     if not unknown:
         return
-    close = {name: difflib.get_close_matches(name, known, n=1) for name in unknown}
-    words = [f"{name!r}" + f" (nearest: {close[name][0]!r})" * bool(close[name]) for name in unknown]
-    alike = {name: of[0] for name, of in close.items() if of}
+    close = {name: _nearest(name, known) for name in unknown}
+    words = [f"{name!r}" + f" (nearest: {close[name]!r})" * bool(close[name]) for name in unknown]
+    alike = {name: one for name, one in close.items() if one}
     remedy = f"; if these are the same, give context_map={dict(list(alike.items())[:N_NAMED])!r}" * bool(alike)
     logger.info(
-        "obs[%r] has %d categories that the model does not know: %s%s%s",
-        *(column, len(unknown), ", ".join(words[:N_NAMED])),
+        "obs[%r] has %d %s that the model does not know: %s%s%s",
+        *(column, len(unknown), "category" if len(unknown) == 1 else "categories", ", ".join(words[:N_NAMED])),
         *(f" and {len(unknown) - N_NAMED} more" * (len(unknown) > N_NAMED), remedy),
     )
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    """Return the name that is most like another one, if any is: patients 1 and 2 are not."""
+    numbers = re.findall(r"\d+", name)
+    plain = {one.lower(): one for one in known if re.findall(r"\d+", one) == numbers}
+    close = difflib.get_close_matches(name.lower(), plain, n=1)
+    return plain[close[0]] if close else ""
 
 
 def seen_by(read: Attached, adata: AnnData) -> AnnData:

@@ -17,17 +17,17 @@ from ..._states import NOT_NEGATIVE, Reals, StateReading, Text, Texts, check_nam
 from ...ot import SOLVERS, ContextMap, TransportMap
 from ...pp._decode import decoder_digest
 from ...pp._methods import check
-from ...pp._origin import FILLED, MARKS
+from ...pp._origin import MARKS
 from ...pp._reference import Reference
 from . import store
-from .references import without_cells
+from .standalone import standalone
 
 KIND, VERSION = "cellot-sc model", 1
 """What the file says that it is, and of which format: raised when a reader of the old would misread the new."""
 CITATION = "Bunne et al. 2023, doi 10.1038/s41592-023-01969-x"
 """What is cited for any map; a solver adds its own."""
 PARTS = ("fit", "history", "decoder", "reference", "scores", "n_cells")
-NOT_KEPT = (MARKS, FILLED)
+NOT_KEPT = (MARKS, _keys.FILLED, _keys.GENE_KEY)
 """What a decoder in an AnnData says of its cells."""
 N_SHOWN = 5
 """Names of perturbations, contexts or genes that the label shows."""
@@ -103,12 +103,12 @@ class Model:
             cells and cannot be fitted again.
         """
         found = in_adata(adata, key)
-        if found.fitted.standalone:
+        if found.fitted.is_standalone:
             raise ValueError(
                 f"adata.uns[{key!r}] was attached from a model, which needs the cells that were learnt from to be made "
                 "anew: save or use that model."
             )
-        return replace(found, fitted=without_cells(found.fitted, adata), scores=scores)
+        return replace(found, fitted=standalone(found.fitted, adata), scores=scores)
 
     @property
     def known_contexts(self) -> list[list[str]]:
@@ -175,7 +175,7 @@ class Model:
         check_names(state, PARTS)
         history = _table(state["history"], "history")
         fitted = store.read_state(dict(state["fit"]) | {"history": history})
-        if not fitted.standalone:
+        if not fitted.is_standalone:
             raise ValueError("null is missing.")
         decoder = state["decoder"]
         if decoder is not None:
@@ -220,9 +220,8 @@ class Model:
     def _space_words(self) -> str:
         if self.reference is None:
             return f"of obsm[{self.fitted.fit.use_rep!r}], which is to be given"
-        method = "genes" if self.decoder is None else str(self.decoder["method"])
-        genes = f"{len(self.reference.genes):,} genes"
-        return f"{genes if self.decoder is None else f'{method} of {genes}'}, {self.reference.words}"
+        how = "" if self.decoder is None else f"{self.decoder['method']} of "
+        return f"{how}{len(self.reference.genes):,} genes ({self.reference.scale.words})"
 
 
 def in_adata(adata: AnnData, key: str = _keys.MODEL) -> Model:
@@ -234,12 +233,12 @@ def in_adata(adata: AnnData, key: str = _keys.MODEL) -> Model:
     fitted = store.maps(adata, key)
     fit, space = fitted.fit, fitted.fit.space(adata)
     decoder = {name: value for name, value in space.decoder.items() if name not in NOT_KEPT} or None
-    if fitted.standalone:
+    if fitted.is_standalone:
         return Model(fitted, decoder, None, {})
     labels, train = fit.labels(adata), fit.parts(adata) == _keys.TRAIN
     n_cells = {name: int((train & (labels == name)).sum()) for name in (fit.control, *fit.targets)}
     seen = np.flatnonzero(train & np.isin(labels, [*n_cells]))
-    return Model(fitted, decoder, Reference.of(space, seen) if space.is_genes else None, n_cells)
+    return Model(fitted, decoder, Reference.of(space, seen), n_cells)
 
 
 def resolved(given: Model | AnnData | str | Path, key: str = _keys.MODEL, *, whole: bool = False) -> Model:

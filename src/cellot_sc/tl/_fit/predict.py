@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,8 +15,10 @@ from ..._settings import logger
 from ...ot import ContextMap, TransportMap
 from ...pp import Space
 from . import store
+from .attach import read_alike, seen_by
 from .contexts import tell_of_strangers
 from .fit import Fit
+from .model import Model, resolved
 from .predicted import Sources, provenance
 
 type CellNames = np.ndarray | pd.Series | pd.Index | Sequence[str] | Sequence[int] | Sequence[bool] | slice | str | int
@@ -30,6 +34,11 @@ def predict(
     targets: str | Sequence[str] | None = None,
     *,
     key: str = _keys.MODEL,
+    model: Model | AnnData | str | Path | None = None,
+    perturbation_key: str | None = None,
+    control: str | None = None,
+    gene_key: str | None = None,
+    context_map: Mapping[str, str] | None = None,
     cells: CellNames | None = None,
     decode: bool = True,
     uncertainty: bool = False,
@@ -50,6 +59,18 @@ def predict(
         cell ends in ``-<target>``.
     key
         Where in ``uns`` the maps are.
+    model
+        Where the maps are, if not in ``adata``: a :class:`cellot_sc.Model`, another AnnData, or the path of a file of
+        either. Cells are then represented as those were that it was fitted to. Genes are matched by name, in any order;
+        missing ones that carry at most 20 % of the squared loadings are filled with what the others let expect.
+    perturbation_key, control
+        With ``model``, the column of ``obs`` that says which cells are untreated, and its category for these; with
+        ``None``, those of the fit. Without such a column, all cells are.
+    gene_key
+        With ``model``, the column of ``var`` with the names by which genes are matched; with ``None``, ``var_names``.
+    context_map
+        With ``model``, by the name of a context in ``adata``, such as a cell type, that of the model which it is taken
+        for. Others are matched by name.
     cells
         Cells to transport: boolean mask, names or positions, whatever ``obs`` says of their perturbation, if anything.
         A mask that is a Series is aligned by its index. With ``None``, all control cells.
@@ -82,6 +103,7 @@ def predict(
     Expression that was learnt of a layer is in ``layers``, too, where that of observed cells is.
     ``obs["cellot_support"]`` is the share of the control cells learnt from that lie as far from those of other contexts
     (of other parts of the cells, where there are no contexts) as this cell lies from all: near 0 for a cell unlike any.
+    With ``model``, the genes are those of the model, in its order.
     With ``uncertainty``, ``layers["sd"]`` is a standard deviation for each cell and feature of ``X``: that of the mean
     response of its context around the predicted one, which its cells share, not the spread of single cells around it.
 
@@ -96,7 +118,9 @@ def predict(
     ValueError
         If a target was not fitted, cell names are not unique, a mask is not of these cells, no cell is chosen, or one
         twice, a chosen cell's representation holds NaN or inf, the space of the maps has changed since they were
-        fitted, or they hold no measure of how contexts differ.
+        fitted, or they hold no measure of how contexts differ. With ``model``: if that cannot be read, too few genes
+        are in common, the expression is of another kind or on another scale (such as counts in place of logarithms), or
+        a name in ``context_map`` is unknown.
 
     Notes
     -----
@@ -118,9 +142,18 @@ def predict(
     >>> treated.obs["perturbation"].unique().tolist()
     ['drug_a']
     """
-    fitted = store.maps(adata, key)
-    fit = fitted.fit
+    of_cells = {
+        "perturbation_key": perturbation_key, "control": control, "gene_key": gene_key, "context_map": context_map
+    }  # fmt: skip
     _validate.unique_obs_names(adata)
+    if model is None:
+        _validate.only_with({name: value for name, value in of_cells.items() if value is not None}, "model")
+        fitted = store.maps(adata, key)
+    else:
+        sources = None if cells is None else _validate.cell_positions(adata, cells)
+        read = read_alike(adata, resolved(model, key), **of_cells, prefix=key, sources=sources)
+        adata, fitted = seen_by(read, adata), replace(read.model.fitted, fit=read.fit)
+    fit = fitted.fit
     space = fit.space(adata)
     names = _validate.some_of(targets, fitted.maps, what="target")
     rows = fit.controls(adata) if cells is None else _validate.cell_positions(adata, cells)

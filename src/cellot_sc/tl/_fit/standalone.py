@@ -68,7 +68,9 @@ def standalone(fitted: FittedMaps, adata: AnnData) -> FittedMaps:
         few, mean = [path for path, n in sizes.items() if n < LEAST], _mean(done, adata)
         # of halves of its cells, any context may have few
         made = made.each(lambda one: _anchored(one, sizes, mean))
-        baselines = {name: {to: _anchored(one, few, mean) for to, one in maps.items()} for name, maps in baselines.items()}
+        baselines = {
+            name: {to: _anchored(one, few, mean) for to, one in maps.items()} for name, maps in baselines.items()
+        }
         fitted = replace(fitted, maps={name: _anchored(one, few, mean) for name, one in fitted.maps.items()})
     origin = None if done.origin is None else replace(done.origin, marks=Marks.read(None))
     out = replace(fitted, fit=replace(done, cells=(), origin=origin), null=made, baselines=baselines)
@@ -142,7 +144,10 @@ def _anchored_state(state: Any, few: Contexts, mean: np.ndarray, path: tuple[str
         out["maps"] = _anchored_state(state["maps"], few, mean, path)
     if state.get("kind") == "affine" and path in few:
         start, end, matrix = (state[name].astype(np.float64) for name in ("source_mean", "target_mean", "matrix"))
-        out |= {"source_mean": mean.astype(np.float32), "target_mean": (end + (mean - start) @ matrix).astype(np.float32)}
+        out |= {
+            "source_mean": mean.astype(np.float32),
+            "target_mean": (end + (mean - start) @ matrix).astype(np.float32),
+        }
     return out
 
 

@@ -123,7 +123,10 @@ class FittedMaps(Mapping[str, TransportMap]):
         states = _states(self.maps)
         beyond: dict[str, Any] = {"residuals": dict(self.residuals)} if self.residuals else {}
         if self.null is not None:
-            beyond |= {"null": self.null.state(), "baselines": {name: _states(of) for name, of in self.baselines.items()}}
+            beyond |= {
+                "null": self.null.state(),
+                "baselines": {name: _states(of) for name, of in self.baselines.items()},
+            }
         return digest({"cells": self.fit.cells, "decoder": origin, "maps": states, **beyond})
 
     def __getitem__(self, target: str) -> TransportMap:
