@@ -565,3 +565,30 @@ def test_what_the_finder_leaves_in_folders_is_no_matter(tmp_path: Path) -> None:
 def test_kinds_of_odd_paths() -> None:
     for path in ("", ".", "/dev/null", "/", "a\0b", "x" * 5000, "nowhere.h5"):
         assert tree_kind(Path(path)) is None
+
+
+def test_documents_of_which_bytes_were_exchanged_give_a_tree_or_one_sentence(tmp_path: Path, bounded: Bounded) -> None:
+    """The digest is right, as it is in a file that somebody made on purpose."""
+    path = tmp_path / "a.h5"
+    write(TREE, path)
+    whole = path.read_bytes()
+    head = json.loads(whole[:512])
+    start, n_bytes = head["offset"], head["bytes"]
+    random = np.random.default_rng(0)
+    pieces = [b"[", b"]", b"{", b"}", b"9", b"-", b'"', b",", b":", b"e9", b"null", b"true", b"\\ud800", b"\0", b"\xff"]
+    n_trees = 0
+    for _ in range(400):
+        text = bytearray(whole[start : start + n_bytes])
+        for place in random.integers(n_bytes, size=random.integers(1, 4)):
+            piece = pieces[random.integers(len(pieces))]
+            text[place : place + len(piece)] = piece
+        body = whole[512:start] + bytes(text[:n_bytes]).ljust(n_bytes) + whole[start + n_bytes :]
+        digest = hashlib.blake2b(body, digest_size=16).hexdigest()
+        path.write_bytes(json.dumps(head | {"digest": digest}).encode().ljust(512) + body)
+        try:
+            with bounded():
+                assert isinstance(read(path), dict)
+            n_trees += 1
+        except ValueError as error:
+            assert str(error).startswith(f"{path} cannot be read as a model: ") and "\n" not in str(error)
+    assert 0 < n_trees < 200

@@ -80,8 +80,15 @@ def read(path: Path) -> AnnData:
     check_input(path)
     import anndata
 
-    try:
+    with as_cells(path):
         return anndata.read_h5ad(path) if path.suffix == ".h5ad" else anndata.read_zarr(path)
+
+
+@contextmanager
+def as_cells(path: Path) -> Iterator[None]:
+    """Turn whatever a reader of an AnnData raises into a :class:`ValueError` of one line that names the file."""
+    try:
+        yield
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         if not isinstance(error, OSError):

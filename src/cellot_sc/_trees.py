@@ -117,7 +117,12 @@ def read_tree(path: Path, *, kind: str, versions: Sequence[int]) -> dict[str, An
             def array(i: int, n_axes: int, offset: int, n_bytes: int) -> np.ndarray:
                 return store.piece(_chunk(str(i), n_axes), offset, n_bytes)
 
-            return decoded(parsed(_document(store, head), store.size), store.size, array)
+            text = _document(store, head)
+            try:
+                return decoded(parsed(text, store.size), store.size, array)
+            except ValueError as error:
+                # its digest is right: it was made so
+                raise ValueError(f"{error}: no cellot-sc has written it, do not use it") from None
 
 
 def tree_kind(path: Path) -> str | None:

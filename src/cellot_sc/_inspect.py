@@ -1,0 +1,304 @@
+"""What a file of cells holds, in words: its columns, what its numbers look like, its fits, and what to type next."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import _files, _keys
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CONTROLS = (
+    *("control", "controls", "ctrl", "ctl", "cntrl", "dmso", "pbs", "vehicle", "untreated", "mock", "wt", "wildtype"),
+    *("unst", "unstim", "unstimulated", "nt", "notreatment", "nontargeting", "negctrl", "negativecontrol", "sham"),
+    *("untransfected", "uninfected"),
+)
+"""What untreated cells are called, in small letters without anything between them; numbers may follow."""
+CONDITIONS = ("perturbation", "condition", "treatment", "stim", "drug", "compound", "guide", "label", "group")
+"""What is in the name of a column that says how a cell was treated, the likeliest first."""
+CONTEXTS = {
+    "cell type": ("celltype", "cluster", "leiden", "louvain", "annotation", "cellline", "tissue"),
+    "unit": ("patient", "donor", "subject", "individual", "mouse", "animal", "replicate", "sample", "batch"),
+}
+"""What is in the names of columns that have effects of their own, or are units that were treated."""
+MOST_CATEGORIES = 1000
+ROWS, PARTS = 500, 5
+"""How many cells are looked at, in how many parts of the file."""
+COLUMNS, EXAMPLES, LONGEST = 40, 4, 40
+COUNTS, LARGE = "whole numbers", "not log1p-transformed"
+"""How what is said of a matrix begins that has to be transformed first."""
+LOGARITHM = 15.0
+"""No log1p of normalised counts is larger: that would be three million of them."""
+
+
+def describe_cells(path: Path) -> str:
+    """Return what an ``.h5ad`` file or a ``.zarr`` folder holds, in lines of text.
+
+    Columns are read whole, and a few hundred cells of the matrices.
+
+    Raises
+    ------
+    FileNotFoundError
+        If it is not there.
+    ValueError
+        If it holds no AnnData, or cannot be read.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import mkdtemp
+    >>> import cellot_sc as cs
+    >>> from cellot_sc._inspect import describe_cells
+    >>> path = Path(mkdtemp()) / "cells.h5ad"
+    >>> cs.datasets.simulate(90, 20).write_h5ad(path)
+    >>> print(describe_cells(path))
+    /.../cells.h5ad: 90 cells x 20 features
+    ...
+    perturbation: obs['perturbation'], control 'control' (30 of 90 cells)
+    ...
+    """
+    _files.check_input(path)
+    with _files.as_cells(path), _opened(path) as file:
+        from anndata.io import read_elem
+
+        obs = read_elem(file["obs"])
+        var = file["var"]
+        n_features = len(read_elem(var[var.attrs["_index"]]))
+        lines = [f"{path}: {len(obs):,} cells x {n_features:,} features"]
+        kind = _matrix(file, "X")
+        lines += [f"X: {kind}"] if kind else ["X: none"]
+        lines += [f"layers[{_shown(name)}]: {_matrix(file, f'layers/{name}')}" for name in file.get("layers", ())]
+        spaces = {name: file["obsm"][name] for name in file.get("obsm", ())}
+        if spaces:
+            widths = (f"{_shown(name)} ({_width(space)})" for name, space in spaces.items())
+            lines.append(f"obsm: {', '.join(widths)}")
+        kept = {name: _kept(file["uns"][name]) for name in file.get("uns", ())}
+    labels = {str(name): _categories(obs[name]) for name in obs.columns}
+    lines += ["obs:", *_columns(obs, labels)]
+    column, control = _condition(labels)
+    contexts = {} if column is None or control is None else _contexts(obs, labels, column, control)
+    lines += _roles(obs, labels, column, control, contexts)
+    fits = [name for name, what in kept.items() if what == "fit"]
+    lines += [f"uns[{_shown(name)}]: {what}" for name, what in kept.items() if what not in ("", "fit")]
+    lines += [f"uns[{_shown(name)}]: {_fit(path, name)}" for name in fits]
+    return "\n".join([*lines, *_next(path, kind, column, control, contexts, fits)])
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    if path.suffix == ".h5ad":
+        import h5py
+
+        with h5py.File(path) as file:
+            yield file
+    else:
+        import zarr
+
+        yield zarr.open_group(path, mode="r")
+
+
+def _shown(name: object) -> str:
+    """Return a name as Python writes it, cut if it is long."""
+    text = repr(str(name))
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}...'"
+
+
+def _matrix(file: Any, name: str) -> str:
+    """Return what the numbers of a matrix look like, from a few hundred of its cells; no text if there is none."""
+    if name not in file or file[name].attrs.get("encoding-type") == "null":
+        return ""
+    x = _sample(file[name])
+    if x is None or x.dtype.kind not in "biuf":
+        return "no matrix of numbers"
+    if x.size == 0:
+        return "no numbers"
+    least, most = float(x.min()), float(x.max())
+    seen = f"{least:.3g} to {most:.3g}"
+    if not np.isfinite([least, most]).all():
+        return "holds NaN or inf"
+    if least < 0:
+        return f"scaled or centred, {seen}"
+    if not (x % 1).any():
+        return f"{COUNTS}, as counts are, {seen}"
+    if most > LOGARITHM:
+        return f"{LARGE}, as it seems, {seen}"
+    return f"log1p-normalised, as it seems, {seen}"
+
+
+def _sample(kept: Any) -> np.ndarray | None:
+    """Return numbers of a few parts of a matrix; of a sparse one, those that are kept and a 0."""
+    from anndata.io import sparse_dataset
+
+    kind = str(kept.attrs.get("encoding-type", ""))
+    sparse = kind in ("csr_matrix", "csc_matrix")
+    if not sparse and not hasattr(kept, "dtype"):
+        return None
+    x = sparse_dataset(kept) if sparse else kept
+    if len(x.shape) != 2:
+        return None
+    # what lies together is read fast: rows, but columns of what is kept by columns
+    length = x.shape[1] if kind == "csc_matrix" else x.shape[0]
+    n = min(ROWS // PARTS, length)
+    starts = sorted({int(start) for start in np.linspace(0, length - n, PARTS)})
+    parts = [x[:, start : start + n] if kind == "csc_matrix" else x[start : start + n] for start in starts]
+    return np.concatenate([np.append(part.data, part.dtype.type(0)) if sparse else part.ravel() for part in parts])
+
+
+def _width(space: Any) -> str:
+    shape = getattr(space, "shape", None) or space.attrs.get("shape", ())
+    return "x".join(str(n) for n in shape[1:]) or "table"
+
+
+def _kept(entry: Any) -> str:
+    """Return what an entry of ``uns`` is if it is of this package."""
+    if not hasattr(entry, "keys"):
+        return ""
+    names = set(entry.keys())
+    if {"maps", "history"} <= names:
+        return "fit"
+    if {"method", "var_names"} <= names:
+        from anndata.io import read_elem
+
+        return f"representation by {str(read_elem(entry['method']))[:LONGEST]} of {len(entry['var_names']):,} features"
+    return ""
+
+
+def _fit(path: Path, key: str) -> str:
+    """Return what a fit says of itself."""
+    from anndata import AnnData
+    from anndata.io import read_elem
+
+    from . import tl
+
+    with _files.as_cells(path), _opened(path) as file:
+        kept = AnnData(shape=(1, 1), uns={key: read_elem(file["uns"][key])})
+    try:
+        return repr(tl.maps(kept, key).fit)
+    except (KeyError, ValueError) as error:
+        return str(error.args[0])
+
+
+def _categories(column: pd.Series) -> dict[str, int] | None:
+    """Return the number of cells of each category by its name, most first; ``None`` of numbers and of too many."""
+    if column.dtype.kind in "iufc" or column.nunique() > MOST_CATEGORIES:
+        return None
+    sizes = column.value_counts()
+    return {str(name): int(n) for name, n in sizes.items() if n}
+
+
+def _columns(obs: pd.DataFrame, labels: Mapping[str, Mapping[str, int] | None]) -> Iterator[str]:
+    width = min(LONGEST, max([0, *(len(_shown(name)) for name in [*labels][:COLUMNS])]))
+    for name in [*labels][:COLUMNS]:
+        sizes, column = labels[name], obs[name]
+        if sizes is not None:
+            what = f"{len(sizes):,} {'category' if len(sizes) == 1 else 'categories'}: " + ", ".join(
+                f"{_shown(label)} ({n:,})" for label, n in [*sizes.items()][:EXAMPLES]
+            )
+            what += ", ..." * (len(sizes) > EXAMPLES)
+        elif column.dtype.kind in "iuf" and column.notna().any():
+            what = f"numbers, {column.min():.4g} to {column.max():.4g}"
+        else:
+            what = f"{column.nunique():,} different values"
+        missing = int(column.isna().sum())
+        yield f"  {_shown(name):<{width}}  {what}" + f"; missing in {missing:,} cells" * (missing > 0)
+    if len(labels) > COLUMNS:
+        yield f"  and {len(labels) - COLUMNS:,} more columns"
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", text.casefold())
+
+
+def _is_control(label: str) -> bool:
+    # a number may follow; WT1 is a gene
+    name, number = re.fullmatch(r"(.*?)([\W_]*[\d.]*)", label.casefold().strip(), flags=re.DOTALL).groups()  # type: ignore[union-attr]
+    return _plain(name) in CONTROLS and (len(_plain(name)) > 2 or not number[:1].isdigit())
+
+
+def _condition(labels: Mapping[str, Mapping[str, int] | None]) -> tuple[str | None, str | None]:
+    """Return the column that says how a cell was treated, and its untreated category, each ``None`` if not known."""
+
+    def rank(name: str) -> tuple[bool, int]:
+        return name != _keys.PERTURBATION, _place(name, CONDITIONS)
+
+    names = [name for name in sorted(labels, key=rank) if len(labels[name] or ()) > 1]
+    for name in names:
+        controls = [label for label in labels[name] or () if _is_control(label)]
+        if controls:
+            # the default name before others, then that of most cells
+            return name, _keys.CONTROL if _keys.CONTROL in controls else controls[0]
+    likely = [name for name in names if _place(name, CONDITIONS) < len(CONDITIONS)]
+    return (likely[0] if likely else None), None
+
+
+def _place(name: str, words: tuple[str, ...]) -> int:
+    """Return the position of the first of some words that is in a name, their number if none is."""
+    return next((i for i, word in enumerate(words) if word in _plain(name)), len(words))
+
+
+def _contexts(
+    obs: pd.DataFrame, labels: Mapping[str, Mapping[str, int] | None], column: str, control: str
+) -> dict[str, tuple[str, int, int]]:
+    """Return, by column, what a context it is, how many categories it has and how many of these are on both sides."""
+    untreated = obs[column].astype(str) == control
+    contexts: dict[str, tuple[str, int, int]] = {}
+    for kind, words in CONTEXTS.items():
+        # what is called just so before what only has it in its name
+        for name in sorted(labels, key=lambda name: (_plain(name) not in words, _place(name, words))):
+            sizes = labels[name] or {}
+            if name not in (column, *contexts) and len(sizes) > 1 and _place(name, words) < len(words):
+                sides = untreated.groupby(obs[name].astype(str)).nunique()
+                contexts[name] = (kind, len(sizes), sum(int(sides.get(label, 0)) == 2 for label in sizes))
+    return contexts
+
+
+def _roles(
+    obs: pd.DataFrame,
+    labels: Mapping[str, Mapping[str, int] | None],
+    column: str | None,
+    control: str | None,
+    contexts: Mapping[str, tuple[str, int, int]],
+) -> Iterator[str]:
+    if column is None:
+        yield "perturbation: no column has a category that is called as untreated cells are (control, DMSO, ...)"
+    elif control is None:
+        yield f"perturbation: obs[{_shown(column)}] by its name, but no category of it is called as untreated cells are"
+    else:
+        n_control = (labels[column] or {})[control]
+        yield f"perturbation: obs[{_shown(column)}], control {_shown(control)} ({n_control:,} of {len(obs):,} cells)"
+    for name, (kind, n, both) in contexts.items():
+        yield f"{kind}: obs[{_shown(name)}], {n:,} categories, {both:,} of them with control and other cells"
+
+
+def _next(
+    path: Path,
+    kind: str,
+    column: str | None,
+    control: str | None,
+    contexts: Mapping[str, tuple[str, int, int]],
+    fits: list[str],
+) -> Iterator[str]:
+    yield "next:"
+    if fits:
+        key = [] if fits[0] == _keys.MODEL else ["--key", fits[0]]
+        yield "  " + shlex.join(["cellot-sc", "report", str(path), "report.html", *key])
+        yield "  " + shlex.join(["cellot-sc", "predict", str(path), f"predicted{path.suffix}", *key])
+        return
+    if kind.startswith(COUNTS):
+        yield "  normalise the counts and take log1p: sc.pp.normalize_total(adata); sc.pp.log1p(adata)"
+    elif kind.startswith(LARGE):
+        yield "  transform the numbers: log1p of normalised counts, arcsinh of cytometry"
+    words = ["cellot-sc", "fit", str(path), f"fitted{path.suffix}"]
+    words += [] if column == _keys.PERTURBATION else ["--perturbation-key", column or "COLUMN"]
+    words += [] if control == _keys.CONTROL else ["--control", control or "NAME"]
+    chosen = [name for name, (what, _, both) in contexts.items() if what == "cell type" and both > 1][:1]
+    words += [word for name in chosen for word in ("--context", name)]
+    yield "  " + shlex.join(words)
