@@ -22,7 +22,7 @@ from ...pp._reference import Reference
 from . import store
 from .standalone import standalone
 
-KIND, VERSION = "cellot-sc model", 1
+KIND, VERSION = "model", 1
 """What the file says that it is, and of which format: raised when a reader of the old would misread the new."""
 CITATION = "Bunne et al. 2023, doi 10.1038/s41592-023-01969-x"
 """What is cited for any map; a solver adds its own."""
