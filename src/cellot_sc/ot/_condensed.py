@@ -14,8 +14,9 @@ from ._unseen import LEAST, leaves
 def condensed(problem: Problem) -> Problem:
     """Return a problem with the means of at least 20 neighbouring cells of one context in place of every cloud.
 
-    Each weighs as much as its cells together. Cells of contexts that have fewer are pooled, and their means are of none;
-    where they are fewer than 20 together they are left out, unless there are no others. Cells of no weight are left out.
+    Each weighs as much as its cells together. Cells of contexts that have fewer are pooled, and their means are of no
+    context; where they are fewer than 20 together they are left out, unless there are no others. So are cells of no
+    weight.
 
     Parameters
     ----------
@@ -26,9 +27,13 @@ def condensed(problem: Problem) -> Problem:
     for cloud in CLOUDS:
         cells, weights, contexts = (getattr(problem, name) for name in (cloud, f"{cloud}_weights", f"{cloud}_contexts"))
         parts = _parts(cells, weights, contexts)
-        given[cloud] = np.reshape([cells[rows].mean(axis=0, dtype=np.float64) for rows, _ in parts], (-1, cells.shape[1]))
+        given[cloud] = np.reshape(
+            [cells[rows].mean(axis=0, dtype=np.float64) for rows, _ in parts], (-1, cells.shape[1])
+        )
         # a cell that weighs more than its neighbours would shine through their weighted mean
-        given[f"{cloud}_weights"] = np.array([len(rows) if weights is None else weights[rows].sum() for rows, _ in parts])
+        given[f"{cloud}_weights"] = np.array(
+            [len(rows) if weights is None else weights[rows].sum() for rows, _ in parts]
+        )
         if contexts is not None:
             codes = np.array([code for _, code in parts], dtype=np.int64)
             given[f"{cloud}_contexts"] = codes.reshape(len(parts), *contexts.shape[1:])

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..._states import StateReading, Text, Numbers, read_fields
+from ..._states import Numbers, StateReading, Text, read_fields
 
 ARRAY = "shape"
 """Stands, as the only name of a dict, for an array of numbers. No map has a field of that name alone."""

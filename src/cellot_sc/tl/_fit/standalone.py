@@ -68,7 +68,9 @@ def standalone(fitted: FittedMaps, adata: AnnData) -> FittedMaps:
         few, mean = [path for path, n in sizes.items() if n < LEAST], _mean(done, adata)
         # of halves of its cells, any context may have few
         made = made.each(lambda one: _anchored(one, sizes, mean))
-        baselines = {name: {to: _anchored(one, few, mean) for to, one in maps.items()} for name, maps in baselines.items()}
+        baselines = {
+            name: {to: _anchored(one, few, mean) for to, one in maps.items()} for name, maps in baselines.items()
+        }
         fitted = replace(fitted, maps={name: _anchored(one, few, mean) for name, one in fitted.maps.items()})
     origin = None if done.origin is None else replace(done.origin, marks=Marks.read(None))
     out = replace(fitted, fit=replace(done, cells=(), origin=origin), null=made, baselines=baselines)
@@ -83,9 +85,9 @@ def _condensed(fitted: FittedMaps, adata: AnnData, solver: Solver) -> FittedMaps
     if not solver.weighs:
         weights: dict[str, Any] = dict.fromkeys(("source_weights", "target_weights"))
         problems = [replace(problem, **weights) for problem in problems]
-    logger.info(
+    logger.warning(
         "maps of solver %r hold the cells that they were fitted to: they are fitted again, to %d means of at least %d "
-        "neighbouring control cells and likewise of treated ones",
+        "neighbouring control cells and likewise of treated ones, and are coarser than before",
         *(solver.name, len(problems[0].source), LEAST),
     )
     _, _, options = solvers_of(done)
@@ -142,7 +144,10 @@ def _anchored_state(state: Any, few: Contexts, mean: np.ndarray, path: tuple[str
         out["maps"] = _anchored_state(state["maps"], few, mean, path)
     if state.get("kind") == "affine" and path in few:
         start, end, matrix = (state[name].astype(np.float64) for name in ("source_mean", "target_mean", "matrix"))
-        out |= {"source_mean": mean.astype(np.float32), "target_mean": (end + (mean - start) @ matrix).astype(np.float32)}
+        out |= {
+            "source_mean": mean.astype(np.float32),
+            "target_mean": (end + (mean - start) @ matrix).astype(np.float32),
+        }
     return out
 
 
@@ -161,7 +166,7 @@ def _check(made: FittedMaps, done: Fit, adata: AnnData) -> None:
     spaces = [x] if done.feature_weights is None else [x, done.scaled(x)]
     if path := next(filter(None, (holds_cells(tree, cells) for cells in spaces)), None):
         raise ValueError(
-            f"what is kept of solver {done.solver!r} holds a cell that was learnt from, in {path}, so that no model can "
-            "be made of it: fit with another solver, or say keeps_cells=True in the record of this one, so that it is "
+            f"what is kept of solver {done.solver!r} holds a cell that was learnt from, in {path}, so that no model "
+            "can be made of it: fit with another solver, or say keeps_cells=True in the record of this one, so that it is "
             "given means of cells."
         )

@@ -123,7 +123,10 @@ class FittedMaps(Mapping[str, TransportMap]):
         states = _states(self.maps)
         beyond: dict[str, Any] = {"residuals": dict(self.residuals)} if self.residuals else {}
         if self.null is not None:
-            beyond |= {"null": self.null.state(), "baselines": {name: _states(of) for name, of in self.baselines.items()}}
+            beyond |= {
+                "null": self.null.state(),
+                "baselines": {name: _states(of) for name, of in self.baselines.items()},
+            }
         return digest({"cells": self.fit.cells, "decoder": origin, "maps": states, **beyond})
 
     def __getitem__(self, target: str) -> TransportMap:
@@ -267,8 +270,9 @@ def _baselines(targets: Sequence[str], stored: Any) -> dict[str, dict[str, Trans
     for number in numbered(stored, "{}", MOST_BASELINES, path="baselines") if stored else []:
         path = f"baselines.{number}"
         read = read_fields(stored[number], {"solver": Text(), "maps": Several()}, StateReading(), path=path)
-        maps = dict(zip(targets, read["maps"], strict=True))
-        found[read["solver"]] = maps
+        if len(read["maps"]) != len(targets):
+            raise ValueError(f"{path} has {len(read['maps'])} maps; {len(targets)} are needed.")
+        found[read["solver"]] = dict(zip(targets, read["maps"], strict=True))
     return found
 
 
