@@ -75,7 +75,7 @@ def test_what_was_made_beforehand_is_what_is_made_now(prepared: AnnData, solver:
 
 
 def test_scores_of_contexts_are_those_of_the_fit(typed: AnnData):
-    asked = {"metrics": "energy_distance", "groupby": "cell_type", "n_boot": 0}
+    asked: dict[str, Any] = {"metrics": "energy_distance", "groupby": "cell_type", "n_boot": 0}
     new = elsewhere(typed)
     tables = [cs.tl.evaluate(typed, split="test", **asked), cs.tl.evaluate(new, split="ood", **asked)]
     there, here = (
@@ -183,7 +183,7 @@ class _Memory(ot.MeanShiftMap):
 
 def test_cells_that_a_map_of_another_package_holds_are_found(fitted: AnnData):
     maps = cs.tl.maps(fitted)
-    held = {name: _Memory(np.ones(8), latent(fitted)[10:11].T) for name in maps}
+    held: dict[str, ot.TransportMap] = {name: _Memory(np.ones(8), latent(fitted)[10:11].T) for name in maps}
     with pytest.raises(ValueError, match=r"holds a cell that was learnt from, in maps\.drug_a\.seen"):
         standalone(dataclasses.replace(maps, maps=held), fitted)
 

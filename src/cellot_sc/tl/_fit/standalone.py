@@ -167,6 +167,6 @@ def _check(made: FittedMaps, done: Fit, adata: AnnData) -> None:
     if path := next(filter(None, (holds_cells(tree, cells) for cells in spaces)), None):
         raise ValueError(
             f"what is kept of solver {done.solver!r} holds a cell that was learnt from, in {path}, so that no model "
-            "can be made of it: fit with another solver, or say keeps_cells=True in the record of this one, so that it is "
-            "given means of cells."
+            "can be made of it: fit with another solver, or say keeps_cells=True in the record of this one, so "
+            "that it is given means of cells."
         )
