@@ -10,7 +10,7 @@ from cellot_sc._report._units import Answering
 
 
 def of(adata: AnnData, unit: str | None = None, *, split: str = "test", groupby: str | None = None) -> Answering:
-    return Answering.of(adata, cs.tl.maps(adata).fit, unit, split=split, groupby=groupby)
+    return Answering.of(adata, cs.tl.maps(adata), unit, split=split, groupby=groupby)
 
 
 def test_patients_answer_where_there_are_some(fitted: AnnData) -> None:

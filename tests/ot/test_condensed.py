@@ -21,7 +21,9 @@ def test_means_of_at_least_twenty_cells_weigh_as_much_as_these():
     assert found.source_weights is not None and found.target_weights is not None
     assert found.source_weights.sum() == pytest.approx(weights.sum())
     np.testing.assert_array_equal(np.sort(found.target_weights), [22, 23])
-    np.testing.assert_allclose(np.average(found.target, axis=0, weights=found.target_weights), y.mean(axis=0), atol=1e-6)
+    np.testing.assert_allclose(
+        np.average(found.target, axis=0, weights=found.target_weights), y.mean(axis=0), atol=1e-6
+    )
     np.testing.assert_allclose(found.source_valid[0], x[:10].mean(axis=0), atol=1e-6)
 
 

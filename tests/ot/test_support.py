@@ -59,3 +59,11 @@ def test_is_kept_and_read() -> None:
     np.testing.assert_array_equal(again.of(x), support.of(x))
     with pytest.raises(ValueError, match="support.reference is missing"):
         Support.read({"centroids": support.centroids, "contexts": support.contexts})
+
+
+def test_no_centroid_is_of_fewer_than_twenty_cells():
+    x = np.random.default_rng(0).normal(size=(101, 2)).astype(np.float32)
+    # the first is alone in its context
+    support = Support.around(x, np.r_[7, np.repeat([0, 1], 50)])
+    assert len(support.centroids) == 4
+    assert not (support.centroids == x[0]).all(axis=1).any()

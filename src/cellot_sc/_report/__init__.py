@@ -134,7 +134,7 @@ def compose(
     _validate.one_of(split, UNSEEN, what="split")
     if groupby is None and _keys.CELL_TYPE in adata.obs:
         groupby = _keys.CELL_TYPE
-    units = Answering.of(adata, fitted.fit, unit, split=split, groupby=groupby)
+    units = Answering.of(adata, fitted, unit, split=split, groupby=groupby)
     shown = METRICS.select([*_defaults.METRICS, *metrics])
     scores = tl.evaluate(
         adata, key=key, split=split, groupby=groupby, metrics=shown, unit=units.judged, n_boot=n_boot, seed=seed

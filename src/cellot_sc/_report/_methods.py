@@ -92,7 +92,10 @@ def paragraph(
 def _cells_text(adata: AnnData, fit: tl.Fit) -> str:
     splits = adata.obs[fit.split_key].astype(str).value_counts()
     sizes = [f"{splits[name]:,} {name}" for name in _keys.SPLITS if name in splits.index]
-    return f"{adata.n_obs:,} cells with {adata.n_vars:,} features were split into {_listed(sizes)} cells."
+    cells = f"{adata.n_obs:,} cells with {adata.n_vars:,} features"
+    if _keys.TRAIN not in splits.index:
+        return f"{cells}, {_listed(sizes)} cells, were those that maps of a model were applied to."
+    return f"{cells} were split into {_listed(sizes)} cells."
 
 
 def _fit_text(adata: AnnData, fitted: tl.FittedMaps, cite: Citations) -> str:
@@ -121,7 +124,10 @@ def _scores_text(
     groupby: str | None,
 ) -> str:
     split = str(scores["split"].iloc[0])
-    judged = fit.labels(adata)[fit.parts(adata) == split]
+    parts = fit.parts(adata)
+    judged = fit.labels(adata)[parts == split]
+    # without train cells here, judged ones are halved
+    ceiling = CEILING[split if (parts == _keys.TRAIN).any() else _keys.OOD]
     by = _listed([metric.label + _in_brackets(cite(*metric.cites)) for metric in metrics])
     within = "" if groupby is None else f", among all cells and within categories of {groupby!r}"
     others = [name for name in in_order(list(scores["model"])) if name not in (fit.solver, _keys.OBSERVED)]
@@ -130,7 +136,7 @@ def _scores_text(
         f"The predictions for {(judged == fit.control).sum():,} control cells of the {split} split were compared "
         f"with {np.isin(judged, fit.targets).sum():,} observed treated cells of the same split{within}, by {by}. "
         f"Baselines fitted to the same train cells were {_listed(baselines)}; for the score of a perfect map, "
-        f"{CEILING[split]}."
+        f"{ceiling}."
     )
 
 

@@ -60,6 +60,9 @@ def draw(
     unit
         Column of ``obs`` whose categories were resampled as wholes, if any was.
     """
+    fit = tl.maps(adata, key).fit
+    # without train cells here, judged ones are halved
+    ceiling = CEILING[split if (fit.parts(adata) == _keys.TRAIN).any() else _keys.OOD]
     known = set(scores["metric"])
     shown = [name for name in _defaults.FIGURE_METRICS if name in known] or metrics
     items = [
@@ -67,7 +70,7 @@ def draw(
             "evaluation",
             "How good are the predictions?",
             f"Each row compares predicted with observed treated cells ({split} cells, which the fit has never seen). A "
-            f"useful prediction lies far from “identity” (no effect assumed) and near “observed” ({CEILING[split]}). "
+            f"useful prediction lies far from “identity” (no effect assumed) and near “observed” ({ceiling}). "
             f"Lines are 95 % intervals over resampled {'cells' if unit is None else f'units of “{unit}”'}.",
             figure_of(pl.evaluation(scores, metrics=shown, show=False)),
         )
@@ -79,7 +82,7 @@ def draw(
                 "And within each group of cells?",
                 "The same, computed within each group and averaged over groups. A map that moves all cells alike can "
                 "look good on all cells together and still be wrong for every cell type: this figure shows it. "
-                + _composition(adata, tl.maps(adata, key).fit, groupby),
+                + _composition(adata, fit, groupby),
                 figure_of(pl.evaluation(scores, metrics=shown, group=_keys.MEAN, show=False)),
             )
         )
@@ -120,6 +123,8 @@ def _composition(adata: AnnData, fit: tl.Fit, groupby: str | None) -> str:
     if groupby is None or fit.times is not None:
         return ""
     labels, train = fit.labels(adata), fit.parts(adata) == _keys.TRAIN
+    if not train.any():
+        return ""
     groups = _validate.context_labels(adata, groupby)
     found = differing({name: groups[train & (labels == name)] for name in (fit.control, *fit.targets)}, fit.control)
     if found is None:

@@ -9,6 +9,7 @@ import numpy as np
 from anndata import AnnData
 
 from .. import _keys, _validate, tl
+from ..ot import ContextMap, TransportMap
 from ..ot._support import Support
 from ..tl._fit.contexts import followed
 from ..tl._fit.predict import BEYOND
@@ -53,10 +54,14 @@ def draw(adata: AnnData, fitted: tl.FittedMaps, *, split: str, unit: str | None)
     sentences += [
         f"{n:,} of them {words}." for words, n in followed(fitted.maps.values(), contexts, fit.context).items()
     ]
-    column, table, note = _column(adata, fit, judged, train, unit), "", ""
+    columns = [*fit.context[-1:], *([] if unit is None else [unit])]
+    labels = {column: _validate.context_labels(adata, column)[controls] for column in columns}
+    # in a model, which keeps no train cells, contexts that were learnt from are those that have maps
+    mapped = set().union(*(_mapped(fitted.maps[name], len(fit.context)) for name in fitted))
+    learnt = {column: mapped if fitted.is_standalone else {*names[train]} - {""} for column, names in labels.items()}
+    column, table, note = _column(labels, learnt, judged), "", ""
     if column is not None:
-        names = _validate.context_labels(adata, column)[controls]
-        seen = {*names[train]} - {""}
+        names, seen = labels[column], learnt[column]
         groups = {str(name): names[judged] == name for name in sorted({*names[judged]})}
         as_far = {}
         # where the column is no context, or there is one seen, distances are those of other parts of the cells
@@ -97,14 +102,19 @@ def _table(
     return render(heads, rows)
 
 
-def _column(adata: AnnData, fit: tl.Fit, judged: np.ndarray, train: np.ndarray, unit: str | None) -> str | None:
+def _column(labels: Mapping[str, np.ndarray], learnt: Mapping[str, Collection[str]], judged: np.ndarray) -> str | None:
     """Return the column whose categories are told apart: the innermost context, or what else has new ones."""
-    controls, columns = fit.controls(adata), [*fit.context[-1:], *([] if unit is None else [unit])]
-    for column in columns:
-        names = _validate.context_labels(adata, column)[controls]
-        if {*names[judged]} - {*names[train]}:
-            return column
-    return next(iter(columns), None)
+    new = [column for column, names in labels.items() if {*names[judged]} - {"", *learnt[column]}]
+    return next(iter([*new, *labels]), None)
+
+
+def _mapped(fitted: TransportMap, depth: int) -> set[str]:
+    """Return the names of all contexts at so many levels down that have a map of their own."""
+    if not depth or not isinstance(fitted, ContextMap):
+        return set()
+    if depth == 1:
+        return {*fitted.names}
+    return set().union(*(_mapped(inner, depth - 1) for inner in fitted.maps))
 
 
 def _as_far(known: Support, x: np.ndarray) -> int:

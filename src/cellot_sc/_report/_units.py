@@ -28,15 +28,17 @@ class Answering(NamedTuple):
     judged: str | None
 
     @classmethod
-    def of(cls, adata: AnnData, fit: tl.Fit, unit: str | None, *, split: str, groupby: str | None) -> Answering:
+    def of(
+        cls, adata: AnnData, fitted: tl.FittedMaps, unit: str | None, *, split: str, groupby: str | None
+    ) -> Answering:
         """Return the column that is named, else that of patients if there are enough, else none.
 
         Parameters
         ----------
         adata
             Annotated data with fitted maps.
-        fit
-            What was fitted.
+        fitted
+            The maps. Without the cells that they were fitted to, as in a model, nothing is tested by units.
         unit
             The column, if one is named.
         split
@@ -49,6 +51,7 @@ class Answering(NamedTuple):
         KeyError
             If there is no column of that name.
         """
+        fit = fitted.fit
         if unit is None and (_keys.PATIENT not in adata.obs or groupby == _keys.PATIENT or fit.times is not None):
             return cls(None, None)
         column = _keys.PATIENT if unit is None else unit
@@ -62,4 +65,4 @@ class Answering(NamedTuple):
         # every cell needs one, and what is resampled has to vary
         control, *treated = (names[judged & cells] for cells in conditions)
         several = all(len({*control, *of}) >= MIN_UNITS for of in treated if len(of))
-        return cls(column, column if several and bool(np.all(names != "")) else None)
+        return cls(None if fitted.is_standalone else column, column if several and bool(np.all(names != "")) else None)

@@ -14,8 +14,9 @@ from ._unseen import LEAST, leaves
 def condensed(problem: Problem) -> Problem:
     """Return a problem with the means of at least 20 neighbouring cells of one context in place of every cloud.
 
-    Each weighs as much as its cells together. Cells of contexts that have fewer are pooled, and their means are of none;
-    where they are fewer than 20 together they are left out, unless there are no others. Cells of no weight are left out.
+    Each weighs as much as its cells together. Cells of contexts that have fewer are pooled, and their means are of no
+    context; where they are fewer than 20 together they are left out, unless there are no others. So are cells of no
+    weight.
 
     Parameters
     ----------

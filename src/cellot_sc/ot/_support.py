@@ -76,7 +76,7 @@ class Support:
         owner_of: list[int] = []
         for name in np.unique(owners):
             cells = z[owners == name]
-            if len(cells) < LEAST and len(names) > 1 and centroids:
+            if len(cells) < LEAST and (owners != name).any():
                 continue
             share = max(int(MOST_CENTROIDS * len(cells) / len(z)), 1)
             found = [cells[leaf].mean(axis=0) for leaf in leaves(cells, max(LEAST, len(cells) // share))]

@@ -85,9 +85,9 @@ def _condensed(fitted: FittedMaps, adata: AnnData, solver: Solver) -> FittedMaps
     if not solver.weighs:
         weights: dict[str, Any] = dict.fromkeys(("source_weights", "target_weights"))
         problems = [replace(problem, **weights) for problem in problems]
-    logger.info(
+    logger.warning(
         "maps of solver %r hold the cells that they were fitted to: they are fitted again, to %d means of at least %d "
-        "neighbouring control cells and likewise of treated ones",
+        "neighbouring control cells and likewise of treated ones, and are coarser than before",
         *(solver.name, len(problems[0].source), LEAST),
     )
     _, _, options = solvers_of(done)
@@ -166,7 +166,7 @@ def _check(made: FittedMaps, done: Fit, adata: AnnData) -> None:
     spaces = [x] if done.feature_weights is None else [x, done.scaled(x)]
     if path := next(filter(None, (holds_cells(tree, cells) for cells in spaces)), None):
         raise ValueError(
-            f"what is kept of solver {done.solver!r} holds a cell that was learnt from, in {path}, so that no model can "
-            "be made of it: fit with another solver, or say keeps_cells=True in the record of this one, so that it is "
-            "given means of cells."
+            f"what is kept of solver {done.solver!r} holds a cell that was learnt from, in {path}, so that no model "
+            "can be made of it: fit with another solver, or say keeps_cells=True in the record of this one, so "
+            "that it is given means of cells."
         )

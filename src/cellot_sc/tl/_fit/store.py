@@ -286,8 +286,9 @@ def _baselines(targets: Sequence[str], stored: Any) -> dict[str, dict[str, Trans
     for number in numbered(stored, "{}", MOST_BASELINES, path="baselines") if stored else []:
         path = f"baselines.{number}"
         read = read_fields(stored[number], {"solver": Text(), "maps": Several()}, StateReading(), path=path)
-        maps = dict(zip(targets, read["maps"], strict=True))
-        found[read["solver"]] = maps
+        if len(read["maps"]) != len(targets):
+            raise ValueError(f"{path} has {len(read['maps'])} maps; {len(targets)} are needed.")
+        found[read["solver"]] = dict(zip(targets, read["maps"], strict=True))
     return found
 
 
