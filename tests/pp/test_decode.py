@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from anndata import AnnData
+from anndata import AnnData, concat
 
 import cellot_sc as cs
+from cellot_sc.pp._decode import decoder_digest
 
 
 @pytest.fixture(scope="module")
@@ -120,3 +121,25 @@ def test_what_is_decoded_is_not_above_what_was_observed(represented: AnnData) ->
 def test_other_genes(represented: AnnData, genes: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         cs.pp.decode(represented[:, genes], np.zeros((1, 20)))
+
+
+def test_more_genes(represented: AnnData) -> None:
+    more = concat([represented, AnnData(np.ones((600, 1)), obs=represented.obs[[]])], axis=1, uns_merge="first")
+    with pytest.raises(ValueError, match="it has 1 more, such as '0'. Leave them out"):
+        cs.pp.decode(more, np.zeros((1, 20)))
+
+
+def test_names_in_a_column(represented: AnnData) -> None:
+    latent = represented.obsm["X_cellot"][:3]
+    other = represented[:, ::-1].copy()
+    other.var["symbol"], other.var_names = list(other.var_names), [f"ENSG{i}" for i in range(60)]
+    other.uns["X_cellot"]["gene_key"] = "symbol"
+    np.testing.assert_array_equal(cs.pp.decode(other, latent)[:, ::-1], cs.pp.decode(represented, latent))
+
+
+def test_what_it_says_of_the_cells_at_hand_makes_it_no_other(represented: AnnData) -> None:
+    decoder = represented.uns["X_cellot"]
+    beside = {"marks": {}, "filled": np.array(["gene_1"]), "gene_key": "symbol"}
+    assert decoder_digest({**decoder, **beside}) == decoder_digest(decoder)
+    assert decoder_digest({**decoder, "mean": decoder["mean"] + 1}) != decoder_digest(decoder)
+    assert decoder_digest({}) == ""

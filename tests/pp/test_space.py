@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+import anndata
 import numpy as np
 import pandas as pd
 import pytest
-from anndata import AnnData
+from anndata import AnnData, concat
 from scipy import sparse
 
 import cellot_sc as cs
 from cellot_sc.pp import Space
+from cellot_sc.pp._rows import dense
 
 
 @pytest.fixture
@@ -239,3 +243,107 @@ class TestIsWhatItWas:
         out = space.as_adata(space.read(slice(4)), represented.obs.iloc[:4])
         out.uns["X_cellot"]["mean"][:] = 9
         assert (represented.uns["X_cellot"]["mean"] != 9).all()
+
+
+class TestOtherGenes:
+    """An AnnData may have more genes than were represented, and lack those that were filled."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def more(cls, represented: AnnData) -> AnnData:
+        other = represented[:, :2].copy()
+        other.var_names = ["other", "another"]
+        wide = concat([other, represented[:, ::-1]], axis=1, merge="first")
+        wide.uns["X_cellot"] = represented.uns["X_cellot"]
+        wide.var["flag"] = np.arange(62) % 2 == 0
+        wide.var["place"] = np.arange(62)
+        return wide
+
+    @pytest.fixture
+    def filled(self, more: AnnData) -> AnnData:
+        part = more[:, ~more.var_names.isin(["gene_03", "gene_40"])].copy()
+        part.uns["X_cellot"] = {**part.uns["X_cellot"], "filled": np.array(["gene_40", "gene_03"], dtype=object)}
+        return part
+
+    def test_others_are_left_alone(self, represented: AnnData, more: AnnData) -> None:
+        space, narrow = Space(more, "X_cellot").checked(), Space(represented, "X_cellot")
+        assert repr(space) == repr(narrow)
+        assert space.features == narrow.features
+        expected = represented.layers["half"].toarray()
+        np.testing.assert_array_equal(space.observed().toarray(), expected)
+        np.testing.assert_array_equal(space.measured(np.arange(5)).toarray(), expected[:5])
+        points = represented.obsm["X_cellot"][:4]
+        out = space.as_adata(points, more.obs.iloc[:4])
+        assert list(out.var_names) == list(represented.var_names[::-1])
+        assert out.var["place"].tolist() == list(range(2, 62))
+        np.testing.assert_array_equal(out[:, represented.var_names].X, narrow.view(points))
+        np.testing.assert_array_equal(out.layers["half"], out.X)
+        spread = np.ones_like(points)
+        np.testing.assert_array_equal(space.deviations(points, spread)[:, ::-1], narrow.deviations(points, spread))
+
+    def test_of_expression_itself(self, represented: AnnData, more: AnnData) -> None:
+        origin = Space(represented, "X").origin_of(np.ones(represented.n_obs, dtype=bool))
+        space = Space(more, "X", origin=origin).checked()
+        assert (space.n_dims, space.features) == (60, list(represented.var_names))
+        np.testing.assert_array_equal(space.read(), represented.X.toarray())
+        out = space.as_adata(space.read(slice(3)), more.obs.iloc[:3])
+        np.testing.assert_array_equal(out[:, represented.var_names].X, represented.X[:3].toarray())
+
+    @pytest.mark.filterwarnings("ignore:Variable names are not unique")
+    def test_names_that_recur(self, more: AnnData) -> None:
+        twice = more.copy()
+        twice.var_names = ["other", "other", *more.var_names[2:]]
+        assert len(Space(twice, "X_cellot").checked().features) == 60
+        twice.var_names = ["other", "gene_03", *more.var_names[2:]]
+        with pytest.raises(ValueError, match=r"not unique \(\['gene_03'\]"):
+            _ = Space(twice, "X_cellot").features
+
+    def test_missing_ones_are_refused(self, more: AnnData) -> None:
+        part = more[:, :40].copy()
+        with pytest.raises(ValueError, match="22 of them are absent, such as 'gene_00'"):
+            Space(part, "X_cellot").observed()
+
+    @pytest.mark.parametrize("sparse_x", [True, False])
+    def test_missing_ones_that_were_filled(self, represented: AnnData, filled: AnnData, sparse_x: bool) -> None:
+        origin = Space(represented, "X_cellot").origin_of(np.ones(represented.n_obs, dtype=bool))
+        if not sparse_x:
+            filled.layers["half"] = filled.layers["half"].toarray()
+        # what was represented is not what is there: nothing compares it
+        filled.obsm["X_cellot"] = filled.obsm["X_cellot"] + 0.1
+        space = Space(filled, "X_cellot", origin=origin).checked()
+        assert space.features == list(represented.var_names)
+        assert space.measured(np.arange(3)) is None
+        x = dense(space.observed())
+        decoded = space.view(filled.obsm["X_cellot"])
+        gone = represented.var_names.isin(["gene_03", "gene_40"])
+        np.testing.assert_array_equal(x[:, gone], decoded[:, gone])
+        np.testing.assert_array_equal(x[:, ~gone], represented.layers["half"][:, ~gone].toarray())
+        filled.obsm["X_cellot"][7] = np.nan
+        x = dense(space.observed())
+        assert np.isnan(x[7, gone]).all() and np.isfinite(np.delete(x, 7, axis=0)).all()
+
+    def test_predicted_cells_have_them(self, represented: AnnData, filled: AnnData, tmp_path: Path) -> None:
+        space = Space(filled, "X_cellot")
+        points = filled.obsm["X_cellot"][:3]
+        out = space.as_adata(points, filled.obs.iloc[:3])
+        assert list(out.var_names) == list(represented.var_names)
+        np.testing.assert_array_equal(out.X, space.view(points))
+        assert out.var["place"].isna().sum() == out.var["flag"].isna().sum() == 2
+        assert out.var.loc["gene_59", "place"] == 2 and out.var.loc["gene_59", "flag"]
+        spread = np.ones_like(points)
+        np.testing.assert_array_equal(
+            space.deviations(points, spread), Space(represented, "X_cellot").deviations(points, spread)
+        )
+        out.write_h5ad(tmp_path / "out.h5ad")
+        again = Space(anndata.read_h5ad(tmp_path / "out.h5ad"), "X_cellot")
+        assert again.checked().features == space.features
+
+    def test_names_in_a_column(self, represented: AnnData, filled: AnnData) -> None:
+        filled.var["symbol"], filled.var_names = list(filled.var_names), [f"ENSG{i}" for i in range(filled.n_vars)]
+        filled.uns["X_cellot"]["gene_key"] = "symbol"
+        space = Space(filled, "X_cellot").checked()
+        out = space.as_adata(filled.obsm["X_cellot"][:3], filled.obs.iloc[:3])
+        assert list(out.var_names) == space.features == list(represented.var_names)
+        # by which they go there
+        assert Space(out, "X_cellot").features == space.features
+        assert "gene_key" not in out.uns["X_cellot"]

@@ -125,15 +125,21 @@ class Scale:
             raise ValueError(
                 f"{what} holds numbers that are not whole, and what was fitted were counts: give counts{instead}."
             )
+        if self.kind == LOGS and x.max() > 2 * LARGEST_LOG:
+            raise ValueError(
+                f"{what} has values up to {x.max():.3g}, which are no logarithms, and what was fitted up to "
+                f"{self.high:.3g}: take log1p{instead}."
+            )
         if self.kind in (LOGS, OTHER):
             self._check_logarithm(*_logarithm(x), what=what, instead=instead)
         expected = float(self.totals[there].sum(dtype=np.float64))
-        found = float(_totals(x, self.kind).sum())
+        found = float(_totals(x, self.kind).sum(dtype=np.float64))
         if self.kind != SIGNED and not expected / MOST_TIMES <= found <= expected * MOST_TIMES:
+            then = ", then log1p" if self.kind == LOGS else ""
             raise ValueError(
                 f"{what} comes to {found:.3g} per cell over the {int(there.sum()):,} genes in common, and what was "
                 f"fitted to {expected:.3g}: it is on another scale. Normalise it as that was (as by "
-                f"scanpy.pp.normalize_total with the same target_sum, and log1p){instead}."
+                f"scanpy.pp.normalize_total with the same target_sum{then}){instead}."
             )
 
     def _check_logarithm(self, logarithm: str, normalised: bool, *, what: str, instead: str) -> None:
@@ -197,8 +203,7 @@ def _totals(x: Any, kind: str) -> np.ndarray:
     for start in range(0, x.shape[0], CHUNK):
         rows = x[start : start + CHUNK].astype(np.float64)
         if kind == LOGS:
-            # of what is no logarithm, this is as good as infinite
             values = rows.data if sparse.issparse(rows) else rows
-            np.expm1(np.minimum(values, 4 * LARGEST_LOG, out=values), out=values)
+            np.expm1(values, out=values)
         total += np.asarray(rows.sum(axis=0)).ravel()
     return (total / x.shape[0]).astype(np.float32)
