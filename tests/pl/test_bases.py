@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from anndata import AnnData
 
+from cellot_sc import _neighbors
 from cellot_sc.pl import _bases, _cells
 
 
@@ -17,8 +18,8 @@ def test_pca_keeps_distances_of_a_plane() -> None:
 
 def test_points_lie_among_their_nearest() -> None:
     # two groups far apart: whoever is near one of them lies in its middle
-    points = np.repeat([[0.0, 0, 0], [100, 0, 0]], _bases.N_NEIGHBOURS, axis=0)
-    xy = np.repeat([[1.0, 2], [-3, 4]], _bases.N_NEIGHBOURS, axis=0)
+    points = np.repeat([[0.0, 0, 0], [100, 0, 0]], _neighbors.N_NEIGHBOURS, axis=0)
+    xy = np.repeat([[1.0, 2], [-3, 4]], _neighbors.N_NEIGHBOURS, axis=0)
     place = _bases.among_nearest(points, xy)
     np.testing.assert_allclose(place(np.array([[1.0, 1, 1], [90, 0, 0]])), [[1, 2], [-3, 4]])
 

@@ -89,6 +89,7 @@ from ._numbers import (
     whole_numbers,
 )
 from ._objects import annotated, copyable, takes_adata, writable
+from ._predictions import predicted_labels, prediction
 from ._times import (
     after_first,
     before_last,
@@ -180,6 +181,8 @@ __all__ = [
     "points",
     "populations",
     "positive",
+    "predicted_labels",
+    "prediction",
     "positive_weights",
     "relabelled",
     "representation_key",

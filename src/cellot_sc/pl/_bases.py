@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import scanpy as sc
-from anndata import AnnData
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
@@ -21,22 +19,18 @@ BASES = (UMAP, PRINCIPAL)
 ROLES = (_colors.CONTROL, _colors.OBSERVED, _colors.PREDICTED)
 MAX_UMAP_CELLS = 50_000
 """A UMAP of more cells than this is made of a sample."""
-N_NEIGHBOURS = 15
 
 
 def embed(points: np.ndarray, basis: str) -> np.ndarray:
     """Return the positions of cells on a map that is made of them, shape (n_cells, 2)."""
     if basis == PRINCIPAL:
         return PCA(2, svd_solver="full").fit_transform(points)
-    cells = AnnData(points)
-    _neighbors.find(cells, n_neighbors=min(N_NEIGHBOURS, len(points) - 1), seed=0)
-    sc.tl.umap(cells, random_state=0)
-    return np.asarray(cells.obsm["X_umap"])
+    return _neighbors.umap(points, seed=0)
 
 
 def among_nearest(points: np.ndarray, xy: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     """Return a function that puts other points where their nearest ones, at ``xy`` on a map, are on average."""
-    nearest = NearestNeighbors(n_neighbors=min(N_NEIGHBOURS, len(points))).fit(points)
+    nearest = NearestNeighbors(n_neighbors=min(_neighbors.N_NEIGHBOURS, len(points))).fit(points)
     return lambda others: xy[nearest.kneighbors(others, return_distance=False)].mean(axis=1)
 
 

@@ -15,6 +15,7 @@ from ._effects.spatial import spatial_effects
 from ._effects.subpopulations import subpopulation_effects
 from ._effects.transport_cost import transport_cost
 from ._fit.cellot import cellot
+from ._fit.combine import combine
 from ._fit.fit import Fit
 from ._fit.predict import predict
 from ._fit.store import FittedMaps, maps
@@ -29,6 +30,7 @@ __all__ = [
     "abundance_shift",
     "cellot",
     "clonal_agreement",
+    "combine",
     "effect_clusters",
     "evaluate",
     "export_cell_eval",

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from anndata import AnnData
+
+from cellot_sc import _validate
+
+MADE = {
+    "label_key": "dose",
+    "control": "0",
+    "targets": np.array(["1", "2"], dtype=object),
+    "split_key": "split",
+    "use_rep": "X_cellot",
+    "decoder": "",
+    "decoded": False,
+}
+
+
+def test_what_was_predicted_is_read() -> None:
+    adata = AnnData(np.zeros((1, 1), dtype=np.float32), uns={"cellot_prediction": MADE})
+    assert _validate.prediction(adata, what="adata") == MADE
+
+
+@pytest.mark.parametrize("kept", [{}, {"cellot_prediction": 3}, {"cellot_prediction": {"control": "0"}}])
+def test_what_is_no_prediction_is_refused(kept: dict[str, object]) -> None:
+    adata = AnnData(np.zeros((1, 1), dtype=np.float32), uns=kept)
+    with pytest.raises(KeyError, match=r"predicted.uns\['cellot_prediction'\] does not say .* give what cs.tl.predict"):
+        _validate.prediction(adata, what="predicted")
+
+
+def test_labels_are_written_as_the_targets_are() -> None:
+    obs = pd.DataFrame({"dose": [1.0, 2.0, np.nan]}, index=list("abc"))
+    adata = AnnData(np.zeros((3, 1), dtype=np.float32), obs=obs)
+    assert _validate.predicted_labels(adata, MADE).tolist() == ["1", "2", None]
