@@ -116,7 +116,7 @@ class Material:
         cs.tl.trajectory(course, solver="gaussian")
         cs.tl.fate(course)
         course.obs["population"] = rng.choice(["a", "b"], course.n_obs)
-        self.cells, self.course = cells, course
+        self.cells, self.course, self.predicted = cells, course, cs.tl.predict(cells, "drug_a")
         self.latent = np.asarray(cells.obsm["X_cellot"][:5])
         self.x, self.y, self.control = rng.normal(size=(3, 12, 4))
         self.scores = cs.tl.evaluate(cells, metrics="energy_distance", n_boot=3)
@@ -178,9 +178,11 @@ def calls_that_work(m: Material) -> dict[str, dict[str, Any]]:
         "pp.leave_one_group_out": cells | {"groupby": "patient"},
         "pp.represent": cells | {"n_components": 3, "key_added": "new", "copy": True},
         "pp.split": cells | {"key_added": "new", "copy": True},
+        "pp.to_counts": {"adata": m.predicted, "observed": m.cells, "copy": True},
         "tl.abundance_shift": cells | few | {"groupby": "cell_type"},
         "tl.cellot": cells | {"solver": "mean_shift", "key_added": "new", "copy": True},
         "tl.clonal_agreement": course | few | {"baselines": ["prior"]},
+        "tl.combine": cells | {"predicted": m.predicted, "umap": False},
         "tl.effect_clusters": cells | {"key_added": "new", "copy": True},
         "tl.evaluate": cells | few | {"metrics": "r_means", "baselines": "mean_shift"},
         "tl.export_cell_eval": cells | {"folder": m.folder / "cell-eval"},

@@ -31,6 +31,24 @@ def test_what_is_no_prediction_is_refused(kept: dict[str, object]) -> None:
 
 
 def test_labels_are_written_as_the_targets_are() -> None:
+<<<<<<< HEAD
     obs = pd.DataFrame({"dose": [1.0, 2.0, np.nan]}, index=list("abc"))
     adata = AnnData(np.zeros((3, 1), dtype=np.float32), obs=obs)
     assert _validate.predicted_labels(adata, MADE).tolist() == ["1", "2", None]
+=======
+    obs = pd.DataFrame({"dose": [1.0, 2.0, 1.0]}, index=list("abc"))
+    adata = AnnData(np.zeros((3, 1), dtype=np.float32), obs=obs)
+    assert _validate.predicted_labels(adata, MADE, what="adata").tolist() == ["1", "2", "1"]
+
+
+@pytest.mark.parametrize(("labels", "message"), [
+    ([1.0, np.nan], r"predicted.obs\['dose'\] has 'None', and what was predicted is '1', '2': restore"),
+    (["1", "3"], r"predicted.obs\['dose'\] has '3', and what was predicted"),
+    ([], "predicted has no cells"),
+])  # fmt: skip
+def test_labels_of_what_was_not_predicted_are_refused(labels: list[object], message: str) -> None:
+    obs = pd.DataFrame({"dose": labels}, index=[f"cell_{i}" for i in range(len(labels))])
+    adata = AnnData(np.zeros((len(labels), 1), dtype=np.float32), obs=obs)
+    with pytest.raises(ValueError, match=message):
+        _validate.predicted_labels(adata, MADE, what="predicted")
+>>>>>>> predicted

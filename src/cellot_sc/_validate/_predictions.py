@@ -42,13 +42,34 @@ def prediction(adata: AnnData, *, what: str) -> Mapping[str, Any]:
     return found
 
 
+<<<<<<< HEAD
 def predicted_labels(adata: AnnData, made: Mapping[str, Any]) -> np.ndarray:
     """Return the perturbation of every predicted cell as text, ``None`` where it has none.
+=======
+def predicted_labels(adata: AnnData, made: Mapping[str, Any], *, what: str) -> np.ndarray:
+    """Return the perturbation of every predicted cell as text.
+>>>>>>> predicted
 
     Raises
     ------
     KeyError
         If the column is missing.
+<<<<<<< HEAD
     """
     targets = [str(name) for name in made["targets"]]
     return as_named(texts(obs_key(adata, str(made["label_key"])), named=targets), targets)
+=======
+    ValueError
+        If there are no cells, or one is labelled as something else than what was predicted.
+    """
+    key, targets = str(made["label_key"]), [str(name) for name in made["targets"]]
+    labels = as_named(texts(obs_key(adata, key), named=targets), targets)
+    if not len(labels):
+        raise ValueError(f"{what} has no cells: give what cs.tl.predict returns.")
+    if others := sorted({str(label) for label in labels} - set(targets)):
+        raise ValueError(
+            f"{what}.obs[{key!r}] has {others[0]!r}, and what was predicted is {', '.join(map(repr, targets[:5]))}: "
+            "restore the labels, or leave such cells out."
+        )
+    return labels
+>>>>>>> predicted

@@ -107,7 +107,7 @@ def attach(
     -------
     AnnData | None
         The copy, if asked for. Sets ``uns[key_added]``, and the representation of the model with its decoder in
-        ``obsm`` and ``uns``; ``obs["split"]`` (``"ood"``: none was learnt from), and the perturbation, where there
+        ``obsm`` and ``uns``; ``obs["split"]`` (``"test"``: cells to judge by), and the perturbation, where there
         is no such column; and, where contexts have other names or there is no column of them,
         ``obs["<key_added>_<column>"]``.
 
@@ -150,7 +150,7 @@ def attach(
         )
     columns = dict(read.columns)
     if read.fit.split_key not in adata.obs:
-        columns[read.fit.split_key] = pd.Categorical([_keys.OOD] * adata.n_obs, categories=[*_keys.SPLITS])
+        columns[read.fit.split_key] = pd.Categorical([_keys.TEST] * adata.n_obs)
     out = _validate.writable(adata, copy=copy)
     for name, values in columns.items():
         out.obs[name] = values
