@@ -31,11 +31,6 @@ def test_what_is_no_prediction_is_refused(kept: dict[str, object]) -> None:
 
 
 def test_labels_are_written_as_the_targets_are() -> None:
-<<<<<<< HEAD
-    obs = pd.DataFrame({"dose": [1.0, 2.0, np.nan]}, index=list("abc"))
-    adata = AnnData(np.zeros((3, 1), dtype=np.float32), obs=obs)
-    assert _validate.predicted_labels(adata, MADE).tolist() == ["1", "2", None]
-=======
     obs = pd.DataFrame({"dose": [1.0, 2.0, 1.0]}, index=list("abc"))
     adata = AnnData(np.zeros((3, 1), dtype=np.float32), obs=obs)
     assert _validate.predicted_labels(adata, MADE, what="adata").tolist() == ["1", "2", "1"]
@@ -51,4 +46,3 @@ def test_labels_of_what_was_not_predicted_are_refused(labels: list[object], mess
     adata = AnnData(np.zeros((len(labels), 1), dtype=np.float32), obs=obs)
     with pytest.raises(ValueError, match=message):
         _validate.predicted_labels(adata, MADE, what="predicted")
->>>>>>> predicted

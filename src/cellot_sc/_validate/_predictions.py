@@ -42,23 +42,13 @@ def prediction(adata: AnnData, *, what: str) -> Mapping[str, Any]:
     return found
 
 
-<<<<<<< HEAD
-def predicted_labels(adata: AnnData, made: Mapping[str, Any]) -> np.ndarray:
-    """Return the perturbation of every predicted cell as text, ``None`` where it has none.
-=======
 def predicted_labels(adata: AnnData, made: Mapping[str, Any], *, what: str) -> np.ndarray:
     """Return the perturbation of every predicted cell as text.
->>>>>>> predicted
 
     Raises
     ------
     KeyError
         If the column is missing.
-<<<<<<< HEAD
-    """
-    targets = [str(name) for name in made["targets"]]
-    return as_named(texts(obs_key(adata, str(made["label_key"])), named=targets), targets)
-=======
     ValueError
         If there are no cells, or one is labelled as something else than what was predicted.
     """
@@ -72,4 +62,3 @@ def predicted_labels(adata: AnnData, made: Mapping[str, Any], *, what: str) -> n
             "restore the labels, or leave such cells out."
         )
     return labels
->>>>>>> predicted

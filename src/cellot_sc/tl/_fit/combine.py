@@ -116,11 +116,7 @@ def _chosen(
     adata: AnnData, predicted: AnnData, made: Mapping[str, Any], split: str | None
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Return the positions of the measured cells to take, by their role, and those of the predicted ones."""
-<<<<<<< HEAD
-    control, labels = str(made["control"]), _validate.predicted_labels(predicted, made)
-=======
     control, labels = str(made["control"]), _validate.predicted_labels(predicted, made, what="predicted")
->>>>>>> predicted
     names = [name for name in map(str, made["targets"]) if name in set(labels)]
     measured, _ = _validate.perturbation_labels(adata, str(made["label_key"]), control)
     measured = _validate.as_named(measured, [control, *names])
