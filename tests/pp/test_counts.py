@@ -241,6 +241,14 @@ class TestErrors:
         with pytest.raises(ValueError, match="adata was predicted in another space than observed.obsm"):
             cs.pp.to_counts(predicted, adata)
 
+    def test_numbers_that_nothing_can_be_drawn_by(self, fitted: AnnData, predicted: AnnData) -> None:
+        predicted.obs["depth"] = 1e300
+        with pytest.raises(ValueError, match=r"depth_key 'depth' is 1e\+300 for a cell: 1.67772e\+07 counts at most"):
+            cs.pp.to_counts(predicted, fitted, depth_key="depth")
+        predicted.X[3, 4] = np.nan
+        with pytest.raises(ValueError, match="adata.X holds NaN or inf in 1 of 800 cells"):
+            cs.pp.to_counts(predicted, fitted)
+
     @pytest.mark.parametrize(("options", "error", "message"), [
         ({"distribution": "poison"}, ValueError, "distribution 'poison' is unknown"),
         ({"depth_key": "deph"}, KeyError, "depth_key 'deph' is not in adata.obs"),

@@ -33,7 +33,7 @@ FAINT = "#DDDDDD"
 MISSING = "#B5B5B5"
 """Of cells without a label: between the grey of control cells and that of the background."""
 
-CONTROL, OBSERVED, PREDICTED = "control", _keys.OBSERVED, "predicted"
+CONTROL, OBSERVED, PREDICTED = _keys.ROLES
 MODEL_COLORS = dict(zip((*_defaults.BASELINES, OBSERVED), (GREY, PURPLE, GREEN, BLUE), strict=True))
 """Colours of what a model is compared with."""
 # darker than the same map for all cells

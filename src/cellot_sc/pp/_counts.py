@@ -22,6 +22,8 @@ CHUNK = 1024
 """Cells that are looked at, or drawn, at once."""
 MAX_OFF = 0.1
 """Share of the counts by which expression may differ from log1p of them, times a factor for each cell."""
+MOST_COUNTS = 2**24
+"""Of a cell: the counts that single precision keeps to the last."""
 NEGATIVE_BINOMIAL, MULTINOMIAL = "negative_binomial", "multinomial"
 
 
@@ -74,7 +76,7 @@ def to_counts(
         If ``adata`` does not say what it was made by, or ``observed`` lacks the layer, a column or the representation.
     ValueError
         If there are no genes, or ``observed`` lacks some, the layer holds no counts, expression is not log1p of them,
-        source cells are not there, a depth is negative, or there are no train cells.
+        source cells are not there, a depth is negative or beyond all cells, or there are no train cells.
 
     Notes
     -----
@@ -105,13 +107,13 @@ def to_counts(
     if depth_key is None:
         sizes, depths = measured.sizes(_sources(adata, observed, labels, made)), None
     else:
-        everyone = {"cells": np.ones(adata.n_obs, dtype=bool)}
-        sizes, depths = None, _validate.cell_weights(adata, depth_key, everyone, what="depth_key")
+        sizes, depths = None, _depths(adata, depth_key)
+    x: Any = _validate.finite(_validate.matrix(adata.X, what="adata.X"), what="adata.X")
     rng, drawn = np.random.default_rng(seed), []
     for start in range(0, adata.n_obs, CHUNK):
         rows = slice(start, start + CHUNK)
         of = [noise[name] for name in labels[rows]]
-        rates = np.expm1(dense(adata.X[rows]).astype(np.float64)) * np.stack([one.factors for one in of])
+        rates = np.expm1(dense(x[rows]).astype(np.float64)) * np.stack([one.factors for one in of])
         if depths is not None:
             rates *= _per_total(depths[rows], rates.sum(axis=1))[:, None]
         elif sizes is not None:
@@ -199,8 +201,8 @@ class _Measured(NamedTuple):
         if expression is None:
             raise ValueError("observed has no expression of which the counts could be: restore X, or the layer.")
         return cls(
-            counts=by_row(counts)[:, found],
-            expression=by_row(expression)[:, columns],
+            counts=_in_order(counts, found),
+            expression=_in_order(expression, columns),
             space=space,
             columns=columns,
             labels=_validate.as_named(labels, [str(made["control"]), *map(str, made["targets"])]),
@@ -246,6 +248,12 @@ class _Measured(NamedTuple):
             yield dense(self.counts[chunk]).astype(np.float64), sizes * measured, sizes * decoded
 
 
+def _in_order(x: Any, columns: np.ndarray) -> Any:
+    """Return a matrix with these columns, so that its rows can be taken; a copy only where it has others."""
+    same = np.array_equal(columns, np.arange(x.shape[1]))
+    return by_row(x) if same else by_row(x)[:, columns]
+
+
 def _sources(adata: AnnData, observed: AnnData, labels: np.ndarray, made: Mapping[str, Any]) -> np.ndarray:
     """Return where the cells that others were predicted from are."""
     _validate.unique_obs_names(observed)
@@ -260,6 +268,14 @@ def _sources(adata: AnnData, observed: AnnData, labels: np.ndarray, made: Mappin
             "each by depth_key."
         )
     return found
+
+
+def _depths(adata: AnnData, key: str) -> np.ndarray:
+    """Return the number of counts that cells are to have; raise :class:`ValueError` if nothing could have as many."""
+    depths = _validate.cell_weights(adata, key, {"cells": np.ones(adata.n_obs, dtype=bool)}, what="depth_key")
+    if depths.max() > MOST_COUNTS:
+        raise ValueError(f"depth_key {key!r} is {depths.max():g} for a cell: {MOST_COUNTS:g} counts at most.")
+    return depths
 
 
 def _per_total(wanted: np.ndarray, total: np.ndarray) -> np.ndarray:
