@@ -214,6 +214,7 @@ def _labelled(
     if sources is not None and fit.control not in _validate.as_named(labels, [fit.control]):
         labels[sources] = fit.control
         return fit, {fit.label_key: pd.Categorical(labels)}
+    fit.labels(adata)
     return fit, {}
 
 

@@ -173,6 +173,8 @@ class Model:
     @classmethod
     def _from_state(cls, state: Mapping[str, Any]) -> Self:
         check_names(state, PARTS)
+        if state["fit"]["format_version"] != store.FORMAT_VERSION:
+            raise ValueError(f"its maps are of format {shown(state['fit']['format_version'])}")
         history = _table(state["history"], "history")
         fitted = store.read_state(dict(state["fit"]) | {"history": history})
         if not fitted.is_standalone:
@@ -253,10 +255,7 @@ def resolved(given: Model | AnnData | str | Path, key: str = _keys.MODEL, *, who
     whole
         Whether more than prediction is to be done with that of an AnnData; see :func:`in_adata`.
 
-    Raises
-    ------
-    TypeError
-        If it is something else. Other errors are those of :meth:`Model.load` and :meth:`Model.of`.
+    The errors are those of :meth:`Model.load` and :meth:`Model.of`.
     """
     if isinstance(given, Model):
         return given
@@ -266,11 +265,7 @@ def resolved(given: Model | AnnData | str | Path, key: str = _keys.MODEL, *, who
         if path.suffix not in _files.ANNDATA or _trees.tree_kind(path) is not None:
             return Model.load(path)
         given = _files.read(path)
-    if isinstance(given, AnnData):
-        return Model.of(given, key) if whole else in_adata(given, key)
-    raise TypeError(
-        f"model is {shown(given)}; a cs.Model, an AnnData with fitted maps, or the path of a file of either is needed."
-    )
+    return Model.of(given, key) if whole else in_adata(given, key)
 
 
 def _judged(scores: pd.DataFrame, solver: str) -> str:
