@@ -10,6 +10,8 @@ from anndata import AnnData
 
 import cellot_sc as cs
 from cellot_sc import _report, cli
+from cellot_sc.tl._fit import store
+from cellot_sc.tl._fit.standalone import standalone
 
 
 def test_sections(report: _report.Report) -> None:
@@ -36,6 +38,24 @@ def test_groups_only_where_there_are(fitted: AnnData) -> None:
     names = [item.name for item in report.items]
     assert {"evaluation_groups", "subpopulation_effects"}.isdisjoint(names) and "transport_cost" in names
     assert set(report.scores["group"]) == {"all"}
+
+
+def test_maps_without_the_cells_that_they_were_fitted_to(
+    fitted: AnnData, tmp_path: Path, parse: Callable[[str], Any]
+) -> None:
+    new = fitted[fitted.obs["split"] == "test"].copy()
+    new.obs["split"] = "ood"
+    new.uns = {name: fitted.uns[name] for name in ("X_cellot", "cellot")}
+    store.save(new, "cellot", standalone(cs.tl.maps(fitted), fitted))
+    del new.obs["cell_type"]
+    # patients answer for scores, and what they would be exchanged in is not here
+    report = _report.compose(new, unit="patient", n_boot=5)
+    assert (report.units.tested, report.units.judged) == (None, "patient")
+    report.write(tmp_path / "page.html", title="another file")
+    text = parse((tmp_path / "page.html").read_text(encoding="utf-8")).text
+    assert text.count("The maps come from a model: the train cells are not here") == 1
+    assert "were those that maps of a model were applied to" in text
+    assert "maps between random halves of the control train cells" in text
 
 
 class TestSplit:

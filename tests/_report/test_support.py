@@ -9,6 +9,7 @@ from anndata import AnnData
 
 import cellot_sc as cs
 from cellot_sc._report import Item, _support
+from cellot_sc.tl._fit.standalone import standalone
 
 
 @pytest.fixture(scope="module")
@@ -80,3 +81,15 @@ def test_names_of_many() -> None:
     assert _support._lie(["a"]) == "“a” lies"
     assert _support._lie(["a", "b", "c"]) == "“a”, “b” and “c” lie"
     assert _support._lie([str(i) for i in range(9)]) == "9 new ones lie"
+
+
+def test_a_model_knows_the_contexts_that_it_learnt_from(patients: AnnData) -> None:
+    adata = patients.copy()
+    cs.tl.cellot(adata, solver="group_gaussian", use_rep="X", context=["kind", "patient"])
+    maps = cs.tl.maps(adata)
+    kept = standalone(maps, adata)
+    new = adata[adata.obs["split"].isin(["test", "ood"])].copy()
+    for split in ("test", "ood"):
+        [there] = _support.draw(adata, maps, split=split, unit=None)
+        [here] = _support.draw(new, kept, split=split, unit=None)
+        assert (here.table, here.meaning) == (there.table, there.meaning)

@@ -31,7 +31,8 @@ def responders(
     Parameters
     ----------
     adata
-        Annotated data with maps fitted by :func:`cellot_sc.tl.cellot`, and the cells they were fitted to.
+        Annotated data with maps fitted by :func:`cellot_sc.tl.cellot`, and the cells they were fitted to; those of a
+        model need none.
     features
         Gene or marker, or several; a dimension such as ``"X_pca_0"`` where there is no way back to genes.
     targets

@@ -43,7 +43,8 @@ def spatial_effects(
     Parameters
     ----------
     adata
-        Annotated data with maps fitted by :func:`cellot_sc.tl.cellot`, and the cells they were fitted to.
+        Annotated data with maps fitted by :func:`cellot_sc.tl.cellot`, and the cells they were fitted to; those of a
+        model need none.
     features
         Genes or markers; with ``None``, the 20 that change most, by the mean of their absolute change.
     targets

@@ -37,7 +37,8 @@ def subpopulation_effects(
     Parameters
     ----------
     adata
-        Annotated data with maps fitted by :func:`cellot_sc.tl.cellot`, and the cells they were fitted to.
+        Annotated data with maps fitted by :func:`cellot_sc.tl.cellot`, and the cells they were fitted to; those of a
+        model need none.
     groupby
         Column of ``obs``, such as the cell type. Treated cells need not have a category.
     targets

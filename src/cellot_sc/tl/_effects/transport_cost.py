@@ -40,7 +40,8 @@ def transport_cost(
     Parameters
     ----------
     adata
-        Annotated data with maps fitted by :func:`cellot_sc.tl.cellot`, and the cells they were fitted to.
+        Annotated data with maps fitted by :func:`cellot_sc.tl.cellot`, and the cells they were fitted to; those of a
+        model need none.
     targets
         Perturbation or perturbations, all fitted ones with ``None``.
     key
