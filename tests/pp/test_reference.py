@@ -284,7 +284,7 @@ class TestPlace:
         found, matched = place(shuffled, decoder, "X_cellot", reference, n_dims=10)
         assert found.dtype == np.float32 and matched is not None
         np.testing.assert_allclose(found, adata.obsm["X_cellot"][N_TRAIN:], atol=1e-5)
-        by_factors, by_mean = [], []
+        by_factors, by_mean = list[float](), list[float]()
         mean = replace(reference, factors=0 * reference.factors)
         for draw in range(10):
             part = lacking(new, reference, 0.05, seed=draw)

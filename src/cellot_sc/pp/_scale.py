@@ -21,8 +21,8 @@ LARGEST_LOG = 15.0
 """No natural logarithm of counts per million is larger."""
 MOST_TIMES = 10.0
 """How often totals may go into each other. Means of 18 parts of Kang (patients, types, stimuli), of 3 mice, of 13 parts
-of mass cytometry and of 5 cell lines of two studies, each against the others, differ by .15 to 6.8 times, counts per
-million and per ten thousand by 100."""
+of mass cytometry and of 4 cell lines and the 2 studies that they are of, each against the others, differ by .15 to 6.5
+times, counts per million and per ten thousand by 100."""
 BASES = {"ln": np.e, "log2": 2.0, "log10": 10.0}
 """Logarithms that are told apart."""
 N_CELLS = 200
