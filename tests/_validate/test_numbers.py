@@ -81,6 +81,8 @@ def given() -> dict[str, Any]:
     x = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
     return {
         "adata": adata,
+        "observed": adata,
+        "predicted": adata,
         "table": cs.tl.evaluate(adata, metrics="energy_distance", n_boot=0),
         "problems": [cs.ot.Problem(x, x + 1, x, x + 1)],
         "x": x,
