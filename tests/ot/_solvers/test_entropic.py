@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from cellot_sc import ot
+from cellot_sc.ot._condensed import condensed
 from cellot_sc.ot._loop import criteria
 from cellot_sc.ot._solvers.entropic import EntropicMap
 
@@ -111,3 +112,17 @@ def test_the_coupling_has_marginals_that_were_given(toy: ot.Problem) -> None:
     assert np.abs(plan.sum(1) - weights[weights > 0] / weights.sum()).sum() < 2e-3
     assert np.abs(plan.sum(0) - 1 / 400).sum() < 2e-3
     assert np.isfinite(m.transport(toy.source)).all()
+
+
+def test_debiased_map_is_of_few_means_what_cells_say():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2000, 2)).astype(np.float32)
+    y = (rng.normal(size=(2000, 2)) * [1.5, 0.5] + [3, 0]).astype(np.float32)
+    problem = condensed(ot.Problem(x, y, x[:500], y[:500]))
+    truth = (x * [1.5, 0.5] + [3, 0]).astype(np.float32)
+    plain, debiased = (ot.fit([problem], "entropic", debiased=of)[0].map for of in (False, True))
+    wrong = {of: float(np.square(one.transport(x) - truth).sum(1).mean()) for of, one in ((0, plain), (1, debiased))}
+    assert wrong[1] < 0.02 and wrong[1] < 0.6 * wrong[0]
+    np.testing.assert_array_equal(ot.TransportMap.from_state(debiased.state()).transport(x), debiased.transport(x))
+    back = debiased.inverse(debiased.transport(x))
+    assert np.abs(back - x).mean() < 0.15

@@ -16,7 +16,7 @@ from ..._states import Numbers, Positive
 from .. import _checks, _sinkhorn
 from .._loop import criteria
 from .._loop.batches import bucket
-from .._maps.base import TransportMap
+from .._maps.base import State, TransportMap
 from .._maps.invert import padded
 from .._maps.networks import as_arrays
 from .._problem import History, Problem, Solution
@@ -46,6 +46,10 @@ class EntropicMap(TransportMap):
         Dual potentials f and g, shapes ``(n_source,)`` and ``(n_target,)``, with the cost ``1/2 |x - y|^2``.
     epsilon
         Strength of the entropic regularisation, in units of the cost.
+    source_self, target_self
+        Potentials of either cloud to itself, of the same shapes. With them, a cell moves by how far the barycentre of
+        target cells lies from that of source cells, each weighed by what of its mass they would receive: the gradient
+        of Sinkhorn's divergence (Feydy et al. 2019, arXiv 1810.08278), which cancels how far both are from the cell.
     """
 
     kind = "entropic"
@@ -55,7 +59,10 @@ class EntropicMap(TransportMap):
         "source_potential": Numbers("n"),
         "target_potential": Numbers("m"),
         "epsilon": Positive(),
+        "source_self": Numbers("n"),
+        "target_self": Numbers("m"),
     }
+    optional = ("source_self", "target_self")
 
     def __init__(
         self,
@@ -64,17 +71,32 @@ class EntropicMap(TransportMap):
         source_potential: np.ndarray,
         target_potential: np.ndarray,
         epsilon: float,
+        source_self: np.ndarray | None = None,
+        target_self: np.ndarray | None = None,
     ) -> None:
         self.source, self.target = as_arrays((source, target))
         self.source_potential, self.target_potential = as_arrays((source_potential, target_potential))
+        self.source_self, self.target_self = (
+            None if of is None else np.asarray(of, dtype=np.float32) for of in (source_self, target_self)
+        )
         self.epsilon = float(epsilon)
         self.n_dims = self.source.shape[1]
 
     def _forward(self, x: np.ndarray) -> np.ndarray:
-        return _apply(x, self.target, self.target_potential, self.epsilon)
+        there = _apply(x, self.target, self.target_potential, self.epsilon)
+        if self.source_self is None:
+            return there
+        return x + there - _apply(x, self.source, self.source_self, self.epsilon)
 
     def _backward(self, y: np.ndarray) -> np.ndarray:
-        return _apply(y, self.source, self.source_potential, self.epsilon)
+        there = _apply(y, self.source, self.source_potential, self.epsilon)
+        if self.target_self is None:
+            return there
+        return y + there - _apply(y, self.target, self.target_self, self.epsilon)
+
+    def state(self) -> State:
+        """Return its arrays, and those of a cloud to itself if there are any."""
+        return {name: value for name, value in super().state().items() if value is not None}
 
 
 def _apply(x: np.ndarray, anchors: np.ndarray, potential: np.ndarray, epsilon: float) -> np.ndarray:
@@ -111,12 +133,16 @@ class EntropicConfig:
         Error of the marginals, in the 1-norm, at which Sinkhorn's iterations end.
     max_iterations
         Iterations at most, for each strength; no more than ten million.
+    debiased
+        Whether a cell moves by the difference of two barycentres, as by the gradient of Sinkhorn's divergence. Where
+        few points stand for many cells, as in a :class:`cellot_sc.Model`, that keeps what lies between them.
     """
 
     epsilons: tuple[float, ...] = (0.05, 0.02, 0.01, 0.005, 0.002)
     max_cells: int = 5000
     threshold: float = 1e-3
     max_iterations: int = 2000
+    debiased: bool = False
 
     def __post_init__(self) -> None:
         """Check every value."""
@@ -139,18 +165,30 @@ def fit_entropic(problem: Problem, config: EntropicConfig, seed: int, report: Me
     judged = min(len(problem.source_valid), len(problem.target_valid)) >= 2
     history = History()
     candidates: list[EntropicMap] = []
-    f, g = jnp.zeros(len(clouds.x)), jnp.zeros(len(clouds.y))
+    # what a strength begins with are the potentials of the one before; of a cloud to itself, both are the same
+    ends = [clouds]
+    if config.debiased:
+        ends += [
+            _sinkhorn.paired(*[cells] * 2, *[of] * 2)
+            for cells, of in ((source, source_weights), (target, target_weights))
+        ]
+    potentials = [(jnp.zeros(len(pair.x)), jnp.zeros(len(pair.y))) for pair in ends]
     for done, share in enumerate(config.epsilons, start=1):
-        # the potentials of the stronger regularisation are close to those of the weaker
         epsilon = share * mean_cost
-        f, g, converged = _sinkhorn.solve(clouds, np.float32(epsilon), f, g, config.threshold, config.max_iterations)
-        if not converged:
+        solved = [
+            _sinkhorn.solve(pair, np.float32(epsilon), *start, config.threshold, config.max_iterations)
+            for pair, start in zip(ends, potentials, strict=True)
+        ]
+        potentials = [(f, g) for f, g, _ in solved]
+        if not all(converged for *_, converged in solved):
             logger.info("Sinkhorn's iterations had not converged at epsilon = %g x mean cost", share)
-        if not (jnp.isfinite(f[: len(source)]).all() and jnp.isfinite(g[: len(target)]).all()):
+        (f, g), *own = potentials
+        found = [np.asarray(f)[: len(source)], np.asarray(g)[: len(target)]]
+        found += [np.asarray(one)[: len(cells)] for (one, _), cells in zip(own, (source, target), strict=False)]
+        if not all(np.isfinite(one).all() for one in found):
             logger.warning("Sinkhorn's iterations diverged at epsilon = %g x mean cost: left out", share)
             break
-        potentials = np.asarray(f)[: len(source)], np.asarray(g)[: len(target)]
-        candidates.append(EntropicMap(source, target, *potentials, epsilon))
+        candidates.append(EntropicMap(source, target, *found[:2], epsilon, *found[2:]))
         validation = float("nan")
         if judged:
             moved = candidates[-1].transport(problem.source_valid)
@@ -174,4 +212,5 @@ SOLVER = Solver(
     cites=("pooladian2021", "cuturi2022"),
     weighs=True,
     keeps_cells=True,
+    of_means={"debiased": True},
 )

@@ -28,8 +28,8 @@ STARTS = 5
 MAX_ITERATIONS = 200
 RIDGE = 1e-3
 """What is added to the variances of a mixture, in units of the mean variance of its cells."""
-MIN_CELLS = 5
-"""Cells that a component has at least: one with fewer is dropped."""
+MIN_CELLS = 20
+"""Cells that a component has at least: one with fewer is dropped. A mean of fewer would say where single cells lie."""
 
 
 class Mixture(NamedTuple):

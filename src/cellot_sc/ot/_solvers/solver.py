@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from ..._plugins import origin
@@ -43,6 +43,8 @@ class Solver:
         Error bars then come from such maps in closed form, and with ``None`` from fits of its own beside them.
     keeps_cells
         Whether its maps hold cells that were learnt from. In a model they are fitted to means of 20 cells or more.
+    of_means
+        Options with which it is fitted to these.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Solver:
     contexts: bool = False
     affine: Literal["shift", "affine"] | None = None
     keeps_cells: bool = False
+    of_means: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Name it where there is no label."""

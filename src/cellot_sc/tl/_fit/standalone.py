@@ -19,7 +19,7 @@ from ...pp import Space
 from ...pp._origin import Marks
 from .fit import COUPLINGS, Fit, chained
 from .held_cells import holds_cells
-from .null import null, solvers_of
+from .null import NOT_REPEATED, null, solvers_of
 from .store import FittedMaps, history_table
 
 SEED = 0
@@ -73,7 +73,10 @@ def standalone(fitted: FittedMaps, adata: AnnData) -> FittedMaps:
         }
         fitted = replace(fitted, maps={name: _anchored(one, few, mean) for name, one in fitted.maps.items()})
     origin = None if done.origin is None else replace(done.origin, marks=Marks.read(None))
-    out = replace(fitted, fit=replace(done, cells=(), origin=origin), null=made, baselines=baselines)
+    # where files of the fit are is nobody else's business
+    options = {name: value for name, value in done.options.items() if name not in NOT_REPEATED}
+    kept = replace(done, cells=(), origin=origin, options=options)
+    out = replace(fitted, fit=kept, null=made, baselines=baselines)
     _check(out, done, adata)
     return out
 
@@ -91,6 +94,8 @@ def _condensed(fitted: FittedMaps, adata: AnnData, solver: Solver) -> FittedMaps
         *(solver.name, len(problems[0].source), LEAST),
     )
     _, _, options = solvers_of(done)
+    # between few means, barycentres alone would lose what varies within them: E .0035 in place of .054 for 20,000 cells
+    options |= solver.of_means
     solutions = fit(problems, solver, seed=done.seed, **options)
     steps = [done.unscaled(solution.map) for solution in solutions]
     maps = dict(zip(done.targets, steps if done.times is None else chained(steps), strict=True))
