@@ -167,7 +167,7 @@ def test_an_anndata_or_a_path_of_either_is_taken_for_the_model(
     for given in (adata, tmp_path / "fitted.h5ad", str(tmp_path / "drug.cellot.zarr")):
         np.testing.assert_allclose(cs.tl.predict(new, "drug", model=given).X, expected, atol=1e-5)
     with pytest.raises(TypeError, match="model is 3; a Model or an AnnData or text or a path"):
-        cs.tl.predict(new, "drug", model=3)  # type: ignore[arg-type]
+        cs.tl.predict(new, "drug", model=3)
     with pytest.raises(KeyError, match="holds no fitted maps"):
         cs.tl.predict(new, "drug", model=new)
 
@@ -245,7 +245,7 @@ def test_of_couplings_or_of_what_was_attached_there_is_none(model: cs.Model, new
 
 def test_of_a_time_course(tmp_path: Path):
     course = cs.datasets.simulate_branching(600, 30)
-    cs.pp.split(course, "time", control=0)
+    cs.pp.split(course, "time", control="0")
     cs.pp.represent(course, n_components=5)
     cs.tl.trajectory(course, solver="gaussian")
     made = cs.Model.of(course, "trajectory")

@@ -24,6 +24,7 @@ from .solver import Meter, Solver, one_by_one
 
 logger = logging.getLogger("cellot_sc")
 
+POTENTIALS = ("source_potential", "target_potential", "source_self", "target_self")
 ROWS = 512
 """Cells that are compared with all train cells at a time."""
 
@@ -188,7 +189,8 @@ def fit_entropic(problem: Problem, config: EntropicConfig, seed: int, report: Me
         if not all(np.isfinite(one).all() for one in found):
             logger.warning("Sinkhorn's iterations diverged at epsilon = %g x mean cost: left out", share)
             break
-        candidates.append(EntropicMap(source, target, *found[:2], epsilon, *found[2:]))
+        named = dict(zip(POTENTIALS, found, strict=False))
+        candidates.append(EntropicMap(source, target, epsilon=epsilon, **named))
         validation = float("nan")
         if judged:
             moved = candidates[-1].transport(problem.source_valid)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -47,7 +48,7 @@ class Attached:
     fit: Fit
     latent: np.ndarray
     matched: Matched | None
-    columns: Mapping[str, pd.Categorical]
+    columns: Mapping[str, pd.Categorical[Any]]
     gene_key: str | None
 
     @property
@@ -197,7 +198,7 @@ def read_alike(
 
 def _labelled(
     adata: AnnData, fit: Fit, perturbation_key: str | None, control: str | None, sources: np.ndarray | None
-) -> tuple[Fit, dict[str, pd.Categorical]]:
+) -> tuple[Fit, dict[str, pd.Categorical[Any]]]:
     """Return the fit with the column and the control of an AnnData, and that column if it has to be made."""
     fit = replace(fit, label_key=perturbation_key or fit.label_key, control=control or fit.control)
     if fit.control in fit.targets:
@@ -220,7 +221,7 @@ def _labelled(
 
 def _with_contexts(
     adata: AnnData, model: Model, fit: Fit, context_map: Mapping[str, str], prefix: str
-) -> tuple[Fit, dict[str, pd.Categorical]]:
+) -> tuple[Fit, dict[str, pd.Categorical[Any]]]:
     """Return the fit with the columns of contexts of an AnnData, and those that have to be made."""
     given = {str(new): str(known) for new, known in context_map.items()}
     known = model.known_contexts
@@ -229,13 +230,13 @@ def _with_contexts(
     every = sorted({name for names in known for name in names})
     for name in given.values():
         _validate.one_of(name, every, what="context_map: context")
-    columns: dict[str, pd.Categorical] = {}
+    columns: dict[str, pd.Categorical[Any]] = {}
     context, seen = [], set()
     for column, names in zip(fit.context, known, strict=True):
         made = f"{prefix}_{column}"
         if column not in adata.obs:
             logger.warning("no obs[%r]: no cell has a map of its own category in it", column)
-            columns[made] = pd.Categorical([np.nan] * adata.n_obs, categories=names)
+            columns[made] = pd.Categorical([None] * adata.n_obs)
             context.append(made)
             continue
         labels = _validate.context_labels(adata, column)
@@ -248,7 +249,7 @@ def _with_contexts(
         if (mapped == labels).all():
             context.append(column)
         else:
-            columns[made] = pd.Categorical(np.where(mapped == "", None, mapped))
+            columns[made] = pd.Categorical([name or None for name in mapped])
             context.append(made)
     if absent := sorted(given.keys() - seen):
         there = sorted(
@@ -290,10 +291,11 @@ def seen_by(read: Attached, adata: AnnData) -> AnnData:
     for name, values in read.columns.items():
         obs[name] = values
     use_rep = read.fit.use_rep
-    if read.matched is None:
+    reference = read.model.reference
+    if read.matched is None or reference is None:
         out = AnnData(None, obs=obs, var=pd.DataFrame(index=pd.Index([], dtype=str)))
     else:
-        genes = pd.Index(read.model.reference.genes, dtype=str)
+        genes = pd.Index(reference.genes, dtype=str)
         at = read.matched.columns
         var = adata.var.iloc[np.maximum(at, 0)].copy()
         var.loc[at < 0] = np.nan

@@ -79,7 +79,7 @@ class Model:
     scores: pd.DataFrame | None = None
 
     @classmethod
-    def of(cls, adata: AnnData, key: str = _keys.MODEL, *, scores: pd.DataFrame | None = None) -> Self:
+    def of(cls, adata: AnnData, key: str = _keys.MODEL, *, scores: pd.DataFrame | None = None) -> Model:
         """Return the model of a fit.
 
         What verbs need the train cells for is made here: maps of no effect, which errors are told by, and baselines.

@@ -159,7 +159,7 @@ def null(repeated: Fit, adata: AnnData, names: Sequence[str], *, seed: int, with
         logger.info("fitting %s to control cells against control cells", solver.name)
         halving = halvings[-1]
         if without_cells and solver.keeps_cells:
-            halving, options = condensed(halving), options | solver.of_means
+            halving, options = condensed(halving), {**options, **solver.of_means}
         [solution] = fit([halving], solver, seed=repeated.seed, **options)
         own = repeated.unscaled(solution.map)
     halving_size = sum(_inverse_sizes(halvings[0]))

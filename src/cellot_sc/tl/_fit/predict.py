@@ -142,16 +142,27 @@ def predict(
     >>> treated.obs["perturbation"].unique().tolist()
     ['drug_a']
     """
-    of_cells = {
-        "perturbation_key": perturbation_key, "control": control, "gene_key": gene_key, "context_map": context_map
-    }  # fmt: skip
     _validate.unique_obs_names(adata)
     if model is None:
+        of_cells = {
+            "perturbation_key": perturbation_key,
+            "control": control,
+            "gene_key": gene_key,
+            "context_map": context_map,
+        }
         _validate.only_with({name: value for name, value in of_cells.items() if value is not None}, "model")
         fitted = store.maps(adata, key)
     else:
-        sources = None if cells is None else _validate.cell_positions(adata, cells)
-        read = read_alike(adata, resolved(model, key), **of_cells, prefix=key, sources=sources)
+        read = read_alike(
+            adata,
+            resolved(model, key),
+            perturbation_key=perturbation_key,
+            control=control,
+            gene_key=gene_key,
+            context_map=context_map,
+            prefix=key,
+            sources=None if cells is None else _validate.cell_positions(adata, cells),
+        )
         adata, fitted = seen_by(read, adata), replace(read.model.fitted, fit=read.fit)
     fit = fitted.fit
     space = fit.space(adata)
