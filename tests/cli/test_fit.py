@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anndata
+import numpy as np
+
+import cellot_sc as cs
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Run
+
+
+class TestFit:
+    def test_does_what_the_functions_do(self, run: Run, cells: Path, fitted_file: Path) -> None:
+        expected = anndata.read_h5ad(cells)
+        cs.pp.split(expected)
+        cs.pp.represent(expected, n_components=8)
+        cs.tl.cellot(expected, solver="gaussian")
+        found = anndata.read_h5ad(fitted_file)
+        assert found.obs["split"].tolist() == expected.obs["split"].tolist()
+        np.testing.assert_array_equal(found.obsm["X_cellot"], expected.obsm["X_cellot"])
+        for target in ("drug_a", "drug_b"):
+            np.testing.assert_array_equal(cs.tl.predict(found, target).X, cs.tl.predict(expected, target).X)
+
+    def test_every_option_arrives(self, run: Run, cells: Path, tmp_path: Path) -> None:
+        adata = anndata.read_h5ad(cells)
+        adata.obs["drug"] = adata.obs["perturbation"].cat.rename_categories({"control": "DMSO"})
+        adata.write_h5ad(tmp_path / "in.h5ad")
+        out = run.well(
+            "fit", tmp_path / "in.h5ad", tmp_path / "out.zarr", "--perturbation-key", "drug", "--control", "DMSO",
+            "--target", "drug_b", "--target", "drug_a", "--use-rep", "X", "--split-key", "part",
+            "--context", "cell_type", "--context", "patient", "--seed", "3", "--key", "maps", "--set", "width=8",
+            "--set", "penalties=[1, 2]", "--set", "n_steps=2", "--holdout", "patient=patient_0",
+            "--keep-abundance",
+        )  # fmt: skip
+        assert out.endswith(f"wrote {tmp_path / 'out.zarr'}\n")
+        found = anndata.read_zarr(tmp_path / "out.zarr")
+        expected = {
+            "label_key": "drug", "control": "DMSO", "targets": ("drug_b", "drug_a"), "use_rep": "X",
+            "split_key": "part", "context": ("cell_type", "patient"), "solver": "icnn", "seed": 3,
+            "match_abundance": False, "options": {"width": 8, "penalties": (1, 2), "n_steps": 2},
+        }  # fmt: skip
+        assert expected.items() <= dataclasses.asdict(cs.tl.maps(found, "maps").fit).items()
+        assert set(found.obs["patient"][found.obs["part"] == "ood"]) == {"patient_0"}
+        assert "patient_0" not in set(found.obs["patient"][found.obs["part"] != "ood"])
+
+    def test_keeps_the_split_and_the_representation_that_are_there(
+        self, run: Run, fitted_file: Path, tmp_path: Path
+    ) -> None:
+        run.well("fit", fitted_file, tmp_path / "again.h5ad", "--solver", "mean_shift", "--key", "shift")
+        before, after = anndata.read_h5ad(fitted_file), anndata.read_h5ad(tmp_path / "again.h5ad")
+        assert after.obs["split"].tolist() == before.obs["split"].tolist()
+        np.testing.assert_array_equal(after.obsm["X_cellot"], before.obsm["X_cellot"])
+        assert {"cellot", "shift"} <= set(after.uns)
+
+    def test_same_file_in_and_out(self, run: Run, fitted_file: Path, tmp_path: Path) -> None:
+        path = tmp_path / "cells.h5ad"
+        path.write_bytes(fitted_file.read_bytes())
+        assert "exists; --overwrite replaces it" in run.badly("fit", path, path, "--solver", "identity")
+        run.well("fit", path, path, "--solver", "identity", "--overwrite")
+        assert anndata.read_h5ad(path).uns["cellot"]["solver"] == "identity"
