@@ -289,7 +289,7 @@ def _next(
     yield "next:"
     if fits:
         key = [] if fits[0] == _keys.MODEL else ["--key", fits[0]]
-        yield "  " + shlex.join(["cellot-sc", "report", str(path), "report.html", *key])
+        yield "  " + shlex.join(["cellot-sc", "report", str(path), *key])
         yield "  " + shlex.join(["cellot-sc", "predict", str(path), f"predicted{path.suffix}", *key])
         return
     if kind.startswith(COUNTS):
