@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import anndata
 import pytest
 from anndata import AnnData
 
@@ -58,3 +59,31 @@ class Run:
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Run:
     return Run(capsys)
+
+
+@pytest.fixture(scope="session")
+def model_file(cells: Path) -> Path:
+    """A model of Gaussian maps of each cell type; beside it, the cells that it was fitted to have them, too."""
+    path = cells.with_name("model.cellot.zarr")
+    with pytest.raises(SystemExit) as exit_:
+        cli.main(
+            ["fit", str(cells), str(path.with_name("typed.h5ad")), "--model", str(path), "--solver", "group_gaussian",
+             "--context", "cell_type", "--n-components", "4"]
+        )  # fmt: skip
+    assert exit_.value.code == 0
+    return path
+
+
+@pytest.fixture(scope="session")
+def new_file(cells: Path) -> Path:
+    """Control cells of another file: other names of genes, of cell types and of the control, genes in another order."""
+    adata = anndata.read_h5ad(cells)
+    new = adata[adata.obs["perturbation"] == "control"].copy()[:, ::-1].copy()
+    new.obs["drug"] = "DMSO"
+    new.obs["cell_type"] = new.obs["cell_type"].astype(str).str.replace("type_", "Type ")
+    del new.obs["perturbation"]
+    new.var["symbol"] = new.var_names
+    new.var_names = [f"ENSG{i}" for i in range(new.n_vars)]
+    path = cells.with_name("new.h5ad")
+    new.write_h5ad(path)
+    return path

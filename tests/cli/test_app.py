@@ -11,21 +11,23 @@ from typing import TYPE_CHECKING
 
 import anndata
 import pytest
+from typer.main import get_command
 
 import cellot_sc as cs
-from cellot_sc import _files, _settings
+from cellot_sc import _files, _settings, cli
+from cellot_sc.cli._app import check_apart, flags
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Run
 
 
-HEAVY = {"jax", "matplotlib", "moscot", "ott", "scanpy", "sklearn", "anndata"}
+HEAVY = {"numpy", "pandas", "jax", "matplotlib", "moscot", "ott", "scanpy", "sklearn", "anndata"}
 
 
 class TestHelp:
     def test_names_every_command(self, run: Run) -> None:
         out = run.well("--help")
-        for command in ("demo", "fit", "predict", "evaluate", "report", "reproduce"):
+        for command in ("demo", "fit", "predict", "evaluate", "report", "inspect", "reproduce"):
             assert f"\n  {command} " in out
         assert run.well() == out
 
@@ -34,6 +36,19 @@ class TestHelp:
         options = [line.strip() for line in run.well(command, "--help").splitlines() if line.startswith("  --")]
         assert len(options) >= 4
         assert max(len(line) for line in run.well(command, "--help").splitlines()) <= 80
+
+    def test_shows_the_way_of_a_model(self, run: Run) -> None:
+        lines = run.well("--help").splitlines()
+        assert "  cellot-sc fit cells.h5ad fitted.h5ad --model drug.cellot.zarr" in lines
+        assert "  cellot-sc predict drug.cellot.zarr new.h5ad predicted.h5ad" in lines
+
+    @pytest.mark.parametrize(
+        ("command", "line"),
+        [("predict", "MODEL [CELLS] OUTPUT"), ("fit", "INPUT OUTPUT"), ("inspect", "FILE"), ("reproduce", "[TASK]")],
+    )
+    def test_usage_is_what_one_types(self, run: Run, command: str, line: str) -> None:
+        first = run.well(command, "--help").splitlines()[0]
+        assert first == f"Usage: cellot-sc {command} [OPTIONS] {line}"
 
     def test_version(self, run: Run) -> None:
         assert run.well("--version") == f"cellot-sc {cs.__version__}\n"
@@ -141,3 +156,25 @@ main(sys.argv[1:])
         done = self.start(*arguments)
         assert done.returncode == 2
         assert done.stderr == f"cellot-sc: error: {tmp_path / 'fitted.zarr'} exists; --overwrite replaces it.\n"
+
+
+def test_flags_are_those_of_the_command_first() -> None:
+    commands = get_command(cli.app).commands  # type: ignore[attr-defined]
+    assert flags(commands, "fit")["perturbation_key"] == "--perturbation-key"
+    predict = flags(commands, "predict")
+    assert predict["perturbation_key"] == "--control-key"
+    assert predict["context_map"] == "--context-map"
+    assert predict["context"] == "--context"
+    assert predict["match_abundance=False"] == "--keep-abundance"
+    assert flags(commands, "evaluate")["baselines"] == "--baseline"
+    assert flags(commands, "--help") == flags(commands, "")
+
+
+def test_an_output_takes_the_place_of_nothing_that_is_read(tmp_path: Path) -> None:
+    model, link = tmp_path / "m.h5", tmp_path / "link.h5"
+    model.write_text("a model")
+    link.symlink_to(model)
+    check_apart(tmp_path / "new.h5", {"MODEL": model})
+    for output in (model, link, tmp_path / "." / "x" / ".." / "m.h5"):
+        with pytest.raises(ValueError, match="is both MODEL and OUTPUT: give OUTPUT another name"):
+            check_apart(output, {"MODEL": model})

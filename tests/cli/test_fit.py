@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import anndata
 import numpy as np
+import pytest
 
 import cellot_sc as cs
 
@@ -62,3 +63,36 @@ class TestFit:
         assert "exists; --overwrite replaces it" in run.badly("fit", path, path, "--solver", "identity")
         run.well("fit", path, path, "--solver", "identity", "--overwrite")
         assert anndata.read_h5ad(path).uns["cellot"]["solver"] == "identity"
+
+
+class TestModel:
+    def test_holds_the_maps_of_the_file(self, run: Run, model_file: Path) -> None:
+        adata = anndata.read_h5ad(model_file.with_name("typed.h5ad"))
+        model = cs.Model.load(model_file)
+        assert repr(model) == repr(cs.Model.of(adata))
+        assert model.fitted.fit.context == ("cell_type",)
+
+    def test_errors(self, run: Run, cells: Path, model_file: Path, tmp_path: Path) -> None:
+        source = tmp_path / "cells.zarr"
+        anndata.read_h5ad(cells).write_zarr(source)
+        out = tmp_path / "out.zarr"
+        for model, words in {
+            out: f"{out} is both OUTPUT and --model: give --model another name.",
+            source: f"{source} is both INPUT and --model: give --model another name.",
+            tmp_path / "m.h5ad": "m.h5ad ends in '.h5ad'. Did you mean '.h5'? Valid: '.zarr', '.h5'.",
+            tmp_path / "absent" / "m.h5": "the folder",
+        }.items():
+            assert words in run.badly("fit", source, out, "--model", model, "--overwrite")
+        assert "model.cellot.zarr exists; --overwrite replaces it." in run.badly(
+            "fit", source, out, "--model", model_file
+        )
+        assert list(tmp_path.iterdir()) == [source]
+
+    def test_both_or_neither(self, run: Run, cells: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def stopped(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(cs.Model, "save", stopped)
+        fit = ["fit", cells, tmp_path / "out.h5ad", "--model", tmp_path / "m.h5", "--solver", "mean_shift"]
+        assert run(*fit)[::2] == (130, "cellot-sc: error: interrupted; nothing was written\n")
+        assert list(tmp_path.iterdir()) == []
