@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from typer.main import get_command
 
@@ -17,7 +17,7 @@ from ._predict import predict
 from ._report import report
 from ._reproduce import reproduce
 
-COMMANDS = {
+COMMANDS: dict[Callable[..., None], str] = {
     demo: "The whole job on simulated cells.",
     fit: "Learn one transport map per perturbation.",
     predict: "Predict the treated state of control cells.",
