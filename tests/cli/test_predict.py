@@ -76,6 +76,7 @@ class TestModel:
             ("model.zarr", "Missing argument 'OUTPUT'."),
             ("model.zarr out.h5ad", "model.zarr is a model, which has no cells: the order is MODEL CELLS OUTPUT."),
             ("model.zarr new.h5ad", "model.zarr is a model, which has no cells: the order is MODEL CELLS OUTPUT."),
+            (". out.h5ad", ". ends in ''. Valid: '.h5ad', '.zarr', '.h5'."),
             ("model.h5 out.h5ad", "model.h5 does not exist."),
             ("modl.zarr new.h5ad out.h5ad", "modl.zarr does not exist. Did you mean 'model.zarr'?"),
             ("model.zarr ne.h5ad out.h5ad", "ne.h5ad does not exist. Did you mean 'new.h5ad'?"),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from .. import __version__, _keys
+from .. import __version__, _files, _keys
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,6 +82,24 @@ def check_apart(output: Path, others: Mapping[str, Path], *, what: str = "OUTPUT
     for other, path in others.items():
         if os.path.realpath(path) == os.path.realpath(output):
             raise ValueError(f"{output} is both {other} and {what}: give {what} another name.")
+
+
+def is_model(path: Path) -> bool:
+    """Return whether a file that holds a model or cells is to be read as a model.
+
+    Raises
+    ------
+    FileNotFoundError
+        If it is not there.
+    ValueError
+        If its name ends as that of neither does.
+    """
+    from .. import _trees
+
+    suffixes = tuple(dict.fromkeys([*_files.ANNDATA, *_trees.SUFFIXES]))
+    _files.check_exists(path, suffixes)
+    _files.check_suffix(path, suffixes)
+    return path.suffix not in _files.ANNDATA or _trees.tree_kind(path) is not None
 
 
 def _version(asked: bool) -> None:

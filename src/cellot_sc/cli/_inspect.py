@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from .. import _files
+from ._app import is_model
 
 
 def inspect(
@@ -19,12 +20,7 @@ def inspect(
     Of cells: the columns, the likely perturbation and its control, whether X is counts, and what to type next. Of a
     model: what it predicts, from what, how it was judged, what to cite, and what to type next.
     """
-    from .. import _trees
-
-    suffixes = tuple(dict.fromkeys([*_files.ANNDATA, *_trees.SUFFIXES]))
-    _files.check_exists(path, suffixes)
-    _files.check_suffix(path, suffixes)
-    if path.suffix not in _files.ANNDATA or _trees.tree_kind(path) is not None:
+    if is_model(path):
         from ..tl._fit.model import Model
 
         typer.echo(repr(Model.load(path)))

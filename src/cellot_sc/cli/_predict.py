@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from .. import _assignments, _files, _keys
-from ._app import Key, Output, Overwrite, check_apart
+from ._app import Key, Output, Overwrite, check_apart, is_model
 
 
 def predict(
@@ -69,16 +69,15 @@ def predict(
         "context_map": _assignments.named_once(context_map, what="--context-map") or None,
     }
     of_cells = {name: value for name, value in of_cells.items() if value is not None}
-    is_model = model.suffix not in _files.ANNDATA or _trees.tree_kind(model) is not None
     check_apart(output, dict(zip(["MODEL", "CELLS"], [model, *others], strict=False)))
     if not others:
-        _check_own_cells(model, output, is_model=is_model, of_cells=of_cells, overwrite=overwrite)
-    if is_model and key != _keys.MODEL:
+        _check_own_cells(model, output, of_cells=of_cells, overwrite=overwrite)
+    if is_model(model) and key != _keys.MODEL:
         raise ValueError(f"--key {key}: it is for an AnnData with several fits, and {model} is a model: leave it out.")
     for path in others:
         if path.exists() and _trees.tree_kind(path) is not None:
             raise ValueError(f"{path} is a model, and stands where CELLS do: the order is MODEL CELLS OUTPUT.")
-    for path in [*([] if is_model else [model]), *others]:
+    for path in [*([] if is_model(model) else [model]), *others]:
         _files.check_input(path)
     for path in others:
         _files.check_columns(path, {"control_key": control_key})
@@ -99,10 +98,9 @@ def predict(
     typer.echo(f"wrote {output}")
 
 
-def _check_own_cells(model: Path, output: Path, *, is_model: bool, of_cells: dict[str, Any], overwrite: bool) -> None:
+def _check_own_cells(model: Path, output: Path, *, of_cells: dict[str, Any], overwrite: bool) -> None:
     """Raise if a prediction that was given no cells needs some."""
-    if is_model:
-        _files.check_exists(model, (model.suffix,))
+    if is_model(model):
         raise ValueError(f"{model} is a model, which has no cells: the order is MODEL CELLS OUTPUT.")
     if of_cells:
         raise ValueError(
