@@ -17,7 +17,7 @@ SOURCE = Path(cs.__file__).parent
 API = TESTS.parent / "docs" / "api.md"
 WITHOUT_TESTS = {
     "__init__.py": "names of a package, which test_package.py and this file look at",
-    "__main__.py": "two lines, which test_cli.py runs",
+    "__main__.py": "two lines, which cli/test_app.py runs",
     "_defaults.py": "names only",
     "_keys.py": "names only",
     "_ott.py": "names only",

@@ -37,8 +37,14 @@ def test_values_are_those_of_json_and_python(text: str, value: Any, context: typ
     assert options == {"width": value} and type(options["width"]) is type(value)
 
 
+def test_names_are_given_once() -> None:
+    assert _assignments.named_once(["T=CD4", "B=B"], what="--context-map") == {"T": "CD4", "B": "B"}
+    with pytest.raises(ValueError, match="--context-map gives 'T' twice: 'CD4' and 'CD8'"):
+        _assignments.named_once(["T=CD4", "T=CD8"], what="--context-map")
+
+
 def test_nothing_is_given_twice(context: typer.Context) -> None:
-    with pytest.raises(ValueError, match="--set gives 'width' twice: 8 and 16"):
+    with pytest.raises(ValueError, match="--set gives 'width' twice: '8' and '16'"):
         _assignments.solver_options(["width=8", "width=16"], context)
 
 

@@ -88,3 +88,43 @@ def test_fail_says_it_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
         _console.fail("it\n  does not   work", status=3)
     assert end.value.code == 3
     assert capsys.readouterr().err == "cellot-sc: error: it does not work\n"
+
+
+FLAGS = {
+    "space": "--space", "context": "--context", "uncertainty": "--uncertainty", "n_boot": "--n-boot",
+    "context_map": "--context-map", "match_abundance": "--match-abundance", "match_abundance=False": "--keep-abundance",
+    "use_rep": "--use-rep", "cs.tl.cellot": "cellot-sc fit",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("said", "typed"),
+    [
+        ("n_boot is -1; a whole number", "--n-boot is -1; a whole number"),
+        ("give space='genes', or use_rep='X'.", "give --space genes, or --use-rep X."),
+        ('uncertainty=True needs context=, such as context="cell type".', "--uncertainty needs --context, such as "
+         "--context 'cell type'."),
+        ("give context_map={'T': 'CD4 T', 'B': 'B'}", "give --context-map 'T=CD4 T' --context-map B=B"),
+        ("a fit with context=('a', 'b') does", "a fit with --context a --context b does"),
+        ("give context= where known, match_abundance=False to", "give --context where known, --keep-abundance to"),
+        ("use_rep=False", "no --use-rep"),
+        ("call cs.tl.cellot first", "call cellot-sc fit first"),
+        ("n_boot=-1.5 is", "--n-boot -1.5 is"),
+        # English, quotes, paths, and what only looks like Python
+        ("the space of a context has uncertainty", "the space of a context has uncertainty"),
+        ("'n_boot' is unknown. Did you mean \"use_rep\"?", "'n_boot' is unknown. Did you mean \"use_rep\"?"),
+        ("use_rep/n_boot.h5ad: a/use_rep", "use_rep/n_boot.h5ad: a/use_rep"),
+        ("my_n_boot and n_boots", "my_n_boot and n_boots"),
+        ("obs['x'] has context={'a': nan}", "obs['x'] has context={'a': nan}"),
+        ("context='a\\'b\"", "context='a\\'b\""),
+    ],
+)  # fmt: skip
+def test_what_one_types_is_said_for_what_one_gives_in_python(said: str, typed: str) -> None:
+    assert _console.typed(said, FLAGS) == typed
+    assert _console.typed(said, {}) == said
+
+
+def test_lines_of_the_log_say_what_one_types(capsys: pytest.CaptureFixture[str]) -> None:
+    with _console.talking(FLAGS):
+        logger.warning("give context_map=%r", {"T": "CD4"})
+    assert capsys.readouterr().out == "give --context-map T=CD4\n"

@@ -38,6 +38,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cs.pp.represent(cells, n_components=4)
     cs.tl.cellot(cells, solver="gaussian")
     cells.write_h5ad(folder / "fitted.h5ad")
+    cs.Model.of(cells).save(folder / "model.h5")
+    (folder / "text.h5").write_text("no model")
     (folder / "text.h5ad").write_text("no cells")
     (folder / "folder.h5ad").mkdir()
     (folder / "there.h5ad").write_bytes((folder / "fitted.h5ad").read_bytes())
@@ -50,7 +52,8 @@ def commands_that_work(folder: Path) -> dict[str, dict[str, str]]:
     return {
         "demo": {"output": f"{folder}/demo"},
         "fit": fitted | {"output": f"{folder}/out.h5ad", "solver": "mean_shift"},
-        "predict": fitted | {"output": f"{folder}/out.h5ad"},
+        "predict": {"model": f"{folder}/model.h5", "cells": f"{folder}/fitted.h5ad", "output": f"{folder}/out.h5ad"},
+        "inspect": fitted,
         "evaluate": fitted | {"output": f"{folder}/out.csv", "metric": "r_means", "n_boot": "3"},
         "report": fitted | {"output": f"{folder}/out.html"},
         "reproduce": {"task": "4i", "data": f"{folder}/folder.h5ad", "output": f"{folder}/reproduced"},
@@ -59,13 +62,21 @@ def commands_that_work(folder: Path) -> dict[str, dict[str, str]]:
 
 def bad_texts(command: str, option: Any, folder: Path) -> list[str]:
     """Return texts that an argument or option cannot be."""
-    if option.name == "path":
-        return [f"{folder}/{name}" for name in ("absent.h5ad", "text.h5ad", "folder.h5ad", "fitted.csv", "")]
+    if option.name in ("path", "cells"):
+        names = ["absent.h5ad", "text.h5ad", "folder.h5ad", "fitted.csv", "", *(["model.h5"] * (command != "inspect"))]
+        return [f"{folder}/{name}" for name in names]
+    if option.name == "model":
+        names = ["absent.h5", "text.h5", "folder.h5ad", "model.csv", ""]
+        # to be written, or to be read
+        names += ["there.h5ad", "model.h5", "absent/model.h5"] if command == "fit" else ["text.h5ad"]
+        return [f"{folder}/{name}" for name in names if command != "fit" or name != "absent.h5"]
     if option.name == "output":
         here = [f"{folder}/text.h5ad/x/out.h5ad", f"{folder}/text.h5ad"]
         return here if command in ("demo", "reproduce") else [*here, f"{folder}/out.txt", f"{folder}/there.h5ad", ""]
     if option.name == "option":
         return ["=", "n_steps", "no_such_option=1", "seed=3", "use_rep=X", "copy=true", "key_added=x", "adata=1", "=1"]
+    if option.name == "context_map":
+        return ["=", ABSENT, "a=b", "=b", ""]
     if option.name == "holdout" and command == "fit":
         return ["=", "cell_type", f"{ABSENT}=x", f"cell_type={ABSENT}"]
     if option.name == "key" and command == "fit" or option.name == "split_key":

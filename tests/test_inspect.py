@@ -92,6 +92,18 @@ def test_default_names_need_no_options(cells: AnnData, tmp_path: Path) -> None:
     assert describe_cells(path).endswith(f"next:\n  cellot-sc fit {path} fitted.h5ad")
 
 
+def test_cells_that_are_all_untreated_are_to_be_predicted(cells: AnnData, tmp_path: Path) -> None:
+    said = describe_cells(saved(cells[cells.obs["Condition"] == "Ctrl"].copy(), path := tmp_path / "a.h5ad"))
+    assert "perturbation: obs['Condition'], control 'Ctrl' (20 of 20 cells)" in said
+    assert said.endswith(
+        f"next:\n  cellot-sc predict MODEL {path} predicted.h5ad --control-key Condition --control Ctrl"
+    )
+    # a category that all cells have tells nothing beside one that differs
+    cells.obs["strain"], cells.obs["Condition"] = "WT", ["LPS", "IFN"] * 30
+    said = describe_cells(saved(cells, tmp_path / "b.h5ad"))
+    assert "perturbation: obs['Condition'] by its name, but no category of it" in said
+
+
 def test_where_no_category_is_a_control_one_has_to_name_it(cells: AnnData, tmp_path: Path) -> None:
     cells.obs["Condition"] = cells.obs["Condition"].cat.rename_categories({"Ctrl": "IFN"})
     said = describe_cells(saved(cells, tmp_path / "a.h5ad"))
@@ -148,6 +160,7 @@ def test_fits_and_representations_are_named(tmp_path: Path, simulated: AnnData) 
     said = describe_cells(path)
     assert "uns['X_cellot']: representation by pca of 60 features" in said
     assert f"uns['other']: {cs.tl.maps(cells, 'other').fit!r}" in said
+    assert f"next:\n  cellot-sc report {path} --key other\n  cellot-sc predict {path} " in said
     assert f"  cellot-sc predict {path} predicted.h5ad --key other" in said
     with h5py.File(path, "a") as file:
         del file["uns/other/digest"]

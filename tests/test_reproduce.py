@@ -176,23 +176,9 @@ def test_the_folder_is_named_after_the_task(
     assert "reproduce-cytokines exists; --overwrite replaces it" in err
 
 
-def test_the_list_names_sizes_and_sources(run: Callable[..., tuple[int, str, str]]) -> None:
-    status, out, err = run("reproduce", "--list")
-    assert (status, err) == (0, "")
-    for name, task in tasks.items():
-        assert f"{name}\n  {task.title} ({task.setting})\n" in out
-        assert task.files[0] in out
-        assert task.source in out
-    assert "perturbations: 34, features: 48, batch size: 256" in out
-    assert out.endswith("All files are in https://doi.org/10.3929/ethz-b-000609681\n")
-
-
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "TASK is missing: cellot-sc reproduce --list shows them."),
-        (["lupus"], "--data is missing"),
-        (["lupu", "--data", "."], "task 'lupu' is unknown. Did you mean 'lupus'?"),
         (["statefate", "--data", "."], "needs scrna-statefate/invitro-hvg.h5ad, which is not in"),
         (["lupus", "--data", "nowhere"], "https://doi.org/10.3929/ethz-b-000609681, and unpack it there"),
         (["lupus", "--data", ".", "--solver", "gausian"], "Did you mean 'gaussian'?"),
@@ -202,7 +188,6 @@ def test_the_list_names_sizes_and_sources(run: Callable[..., tuple[int, str, str
         (["lupus", "--data", ".", "--holdout", "102"], "holdout of obs['sample_id'] '102' is unknown."),
         (["lupus", "--data", ".", "--target", "stm"], "'stm' is unknown. Did you mean 'stim'?"),
         (["lupus-iid", "--data", ".", "--holdout", "101"], "task 'lupus-iid' holds out no group"),
-        (["lupus", "--data", ".", "--seed", "-1"], "seed is -1"),
     ],
 )
 def test_errors_are_one_line_and_leave_nothing(

@@ -22,6 +22,7 @@ PARAMETERS = {
         "targets": "target",
         "key_added": "key",
         "copy": "output",
+        "displacements": "",
         "feature_weights": "",
         "weights": "",
     },
@@ -37,18 +38,25 @@ def pairs(texts: Sequence[str] | None, *, what: str) -> list[tuple[str, str]]:
     return [_validate.name_and_value(text, what=what) for text in texts or ()]
 
 
+def named_once(texts: Sequence[str] | None, *, what: str) -> dict[str, str]:
+    """Return values by name as :func:`pairs` does; raise :class:`ValueError` if a name is given twice, too."""
+    found: dict[str, str] = {}
+    for name, value in pairs(texts, what=what):
+        if name in found:
+            raise ValueError(f"{what} gives {name!r} twice: {found[name]!r} and {value!r}.")
+        found[name] = value
+    return found
+
+
 def solver_options(texts: Sequence[str] | None, context: typer.Context) -> dict[str, Any]:
     """Return options of the solver by name; raise :class:`ValueError` if one is given twice, or is none of them."""
-    options: dict[str, Any] = {}
-    for name, text in pairs(texts, what="--set"):
+    options = {name: _value(text) for name, text in named_once(texts, what="--set").items()}
+    for name in options:
         if name in PARAMETERS:
             given = [param for param in context.command.params if param.name == PARAMETERS[name]]
             names = [param.opts[0] if param.opts[0].startswith("-") else param.metavar for param in given]
             instead = f"give {names[0]}" if names else "it is for Python only"
             raise ValueError(f"--set gives options of the solver, and {name!r} is none: {instead}.")
-        if name in options:
-            raise ValueError(f"--set gives {name!r} twice: {options[name]!r} and {_value(text)!r}.")
-        options[name] = _value(text)
     return options
 
 

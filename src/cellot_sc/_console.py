@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import logging
+import re
+import shlex
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import NoReturn, TextIO
 
@@ -17,13 +20,78 @@ class _Stdout(logging.StreamHandler[TextIO]):
         """Print no traceback."""
 
 
+class _Typed(logging.Formatter):
+    """Says what one types, where a line says what one gives in Python."""
+
+    def __init__(self, flags: Mapping[str, str]) -> None:
+        super().__init__("%(message)s")
+        self.flags = flags
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        return typed(super().format(record), self.flags)
+
+
+VALUE = r"""'[^']*'|"[^"]*"|\{[^{}]*\}|\[[^\[\]]*\]|\([^()]*\)|-?\w+(?:\.\w+)*"""
+"""A value as Python writes it."""
+
+
+def typed(text: str, flags: Mapping[str, str]) -> str:
+    """Return a text with what one types in place of parameters of Python.
+
+    Parameters
+    ----------
+    text
+        What is said, such as ``"give space='genes'"`` or ``"n_boot is -1"``. Words of English without a ``=``, and what
+        stands in quotes or in a path, are left.
+    flags
+        The flag of each parameter, and of ``"<parameter>=False"`` where there is one.
+
+    Examples
+    --------
+    >>> from cellot_sc._console import typed
+    >>> flags = {"space": "--space", "context_map": "--context-map", "n_boot": "--n-boot"}
+    >>> typed("n_boot is -1; give space='genes', context_map={'T cell': 'CD4'}", flags)
+    "--n-boot is -1; give --space genes, --context-map 'T cell=CD4'"
+    """
+    names = [re.escape(name) for name in sorted(flags, key=len, reverse=True) if "=" not in name]
+    every, no_words = "|".join(names), "|".join(name for name in names if "_" in name or "." in name)
+    if not no_words:
+        return text
+    pattern = rf"""(?<![\w'"./\-])(?:({every})=({VALUE})?|({no_words})(?![\w'"/\-=]|\.\w))"""
+    return re.sub(pattern, lambda found: _flag(found[1] or found[3], found[2], flags) or found[0], text)
+
+
+def _flag(name: str, value: str | None, flags: Mapping[str, str]) -> str:
+    """Return what one types for a parameter and its value, no text if that cannot be read."""
+    flag = flags[name]
+    if value is None or value == "True":
+        return flag
+    if value == "False":
+        return flags.get(f"{name}=False", f"no {flag}")
+    try:
+        given = ast.literal_eval(value) if value[0] in "'\"{[(" else value
+    except (ValueError, SyntaxError):
+        return ""
+    if isinstance(given, dict):
+        given = [f"{old}={new}" for old, new in given.items()]
+    texts = given if isinstance(given, list | tuple | set) else [given]
+    return " ".join(f"{flag} {shlex.quote(str(text))}" for text in texts)
+
+
 @contextmanager
-def talking() -> Iterator[None]:
-    """Let log lines and warnings go to stdout, so that stderr holds errors and nothing else."""
+def talking(flags: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Let log lines and warnings go to stdout, so that stderr holds errors and nothing else.
+
+    Parameters
+    ----------
+    flags
+        What one types for parameters of Python, as :func:`typed` takes it.
+    """
     from ._settings import logger, settings
 
     handler = _Stdout(sys.stdout)
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setFormatter(_Typed(flags or {}))
     talkers = [logger, logging.getLogger("py.warnings")]
     before = [talker.handlers[:] for talker in talkers]
     progress = settings.progress

@@ -44,10 +44,14 @@ def check_input(path: Path) -> None:
     FileNotFoundError
         If it is not there; names the nearest one in its folder.
     ValueError
-        If its name ends otherwise, or it is a folder in place of a file or the reverse.
+        If its name ends otherwise, or it is a folder in place of a file or the reverse, or a model.
     """
+    from ._trees import tree_kind
+
     check_exists(path, ANNDATA)
-    _check_suffix(path, ANNDATA)
+    if (kind := tree_kind(path)) is not None:
+        raise ValueError(f"{path} holds a {kind[:20]}, and cells are needed: an AnnData.")
+    check_suffix(path, ANNDATA)
     if path.suffix == ".h5ad" and not path.is_file():
         raise ValueError(f"{path} cannot be read as .h5ad: it is no file.")
     if path.suffix == ".zarr" and not path.is_dir():
@@ -96,7 +100,7 @@ def as_cells(path: Path) -> Iterator[None]:
         raise ValueError(f"{path} cannot be read as {path.suffix}: {reason}") from error
 
 
-def check_columns(path: Path, columns: Mapping[str, str | None]) -> None:
+def check_columns(path: Path, columns: Mapping[str, str | None], *, of: str = "obs") -> None:
     """Raise :class:`KeyError` if a file of cells lacks a column, before what takes seconds is imported and read.
 
     Parameters
@@ -104,24 +108,26 @@ def check_columns(path: Path, columns: Mapping[str, str | None]) -> None:
     path
         An ``.h5ad`` file or a ``.zarr`` folder.
     columns
-        By what each is called, the column of ``obs``, ``None`` where there is none to look for.
+        By what each is called, the column, ``None`` where there is none to look for.
+    of
+        The table that it is a column of: ``obs`` or ``var``.
     """
-    there = _columns(path)
+    there = _columns(path, of)
     for what, name in columns.items():
         if name is not None and there is not None and name not in there:
-            raise KeyError(f"{what} {name!r} is not in adata.obs.{nearest(name, there)}")
+            raise KeyError(f"{what} {name!r} is not in adata.{of}.{nearest(name, there)}")
 
 
-def _columns(path: Path) -> list[str] | None:
-    """Return the columns of ``obs``, ``None`` if the file does not say so where files of today do."""
+def _columns(path: Path, of: str) -> list[str] | None:
+    """Return the columns of a table, ``None`` if the file does not say so where files of today do."""
     # what is wrong with a file is said when it is read
     with suppress(Exception):
         if path.suffix == ".h5ad":
             import h5py
 
             with h5py.File(path) as file:
-                return [str(name) for name in file["obs"].attrs["column-order"]]
-        kept = json.loads((path / "obs" / "zarr.json").read_text())
+                return [str(name) for name in file[of].attrs["column-order"]]
+        kept = json.loads((path / of / "zarr.json").read_text())
         return [str(name) for name in kept["attributes"]["column-order"]]
     return None
 
@@ -175,7 +181,7 @@ def output(path: Path, suffixes: tuple[str, ...], *, overwrite: bool, remedy: st
     ValueError
         If its name ends otherwise, or it would replace something else than it is.
     """
-    _check_suffix(path, suffixes)
+    check_suffix(path, suffixes)
     _check_replaced(path, overwrite=overwrite, remedy=remedy)
     with replacing(path) as new:
         yield new
@@ -188,7 +194,8 @@ def _check_replaced(path: Path, *, overwrite: bool, remedy: str) -> None:
         raise ValueError(f"{path} is a folder that is no Zarr store: it is not replaced.")
 
 
-def _check_suffix(path: Path, suffixes: tuple[str, ...]) -> None:
+def check_suffix(path: Path, suffixes: tuple[str, ...]) -> None:
+    """Raise :class:`ValueError` if the name of a file ends otherwise."""
     if path.suffix not in suffixes:
         raise ValueError(f"{path} ends in {path.suffix!r}.{nearest(path.suffix, suffixes)}")
 

@@ -86,10 +86,11 @@ def describe_cells(path: Path) -> str:
     column, control = _condition(labels)
     contexts = {} if column is None or control is None else _contexts(obs, labels, column, control)
     lines += _roles(obs, labels, column, control, contexts)
+    is_untreated = column is not None and control is not None and len(labels[column] or ()) == 1
     fits = [name for name, what in kept.items() if what == "fit"]
     lines += [f"uns[{_shown(name)}]: {what}" for name, what in kept.items() if what not in ("", "fit")]
     lines += [f"uns[{_shown(name)}]: {_fit(path, name)}" for name in fits]
-    return "\n".join([*lines, *_next(path, kind, column, control, contexts, fits)])
+    return "\n".join([*lines, *_next(path, kind, column, control, contexts, fits, is_untreated=is_untreated)])
 
 
 @contextmanager
@@ -236,7 +237,14 @@ def _condition(labels: Mapping[str, Mapping[str, int] | None]) -> tuple[str | No
             # the default name before others, then that of most cells
             return name, _keys.CONTROL if _keys.CONTROL in controls else controls[0]
     likely = [name for name in names if _place(name, CONDITIONS) < len(CONDITIONS)]
-    return (likely[0] if likely else None), None
+    if likely:
+        return likely[0], None
+    # cells to predict: all are untreated
+    every = [(name, next(iter(sizes))) for name, sizes in labels.items() if sizes is not None and len(sizes) == 1]
+    return next(
+        ((name, label) for name, label in sorted(every, key=lambda one: rank(one[0])) if _is_control(label)),
+        (None, None),
+    )
 
 
 def _place(name: str, words: tuple[str, ...]) -> int:
@@ -285,19 +293,25 @@ def _next(
     control: str | None,
     contexts: Mapping[str, tuple[str, int, int]],
     fits: list[str],
+    *,
+    is_untreated: bool,
 ) -> Iterator[str]:
     yield "next:"
     if fits:
         key = [] if fits[0] == _keys.MODEL else ["--key", fits[0]]
-        yield "  " + shlex.join(["cellot-sc", "report", str(path), "report.html", *key])
+        if not is_untreated:
+            yield "  " + shlex.join(["cellot-sc", "report", str(path), *key])
         yield "  " + shlex.join(["cellot-sc", "predict", str(path), f"predicted{path.suffix}", *key])
         return
     if kind.startswith(COUNTS):
         yield "  normalise the counts and take log1p: sc.pp.normalize_total(adata); sc.pp.log1p(adata)"
     elif kind.startswith(LARGE):
         yield "  transform the numbers: log1p of normalised counts, arcsinh of cytometry"
-    words = ["cellot-sc", "fit", str(path), f"fitted{path.suffix}"]
-    words += [] if column == _keys.PERTURBATION else ["--perturbation-key", column or "COLUMN"]
+    if is_untreated:
+        words, flag = ["cellot-sc", "predict", "MODEL", str(path), f"predicted{path.suffix}"], "--control-key"
+    else:
+        words, flag = ["cellot-sc", "fit", str(path), f"fitted{path.suffix}"], "--perturbation-key"
+    words += [] if column == _keys.PERTURBATION else [flag, column or "COLUMN"]
     words += [] if control == _keys.CONTROL else ["--control", control or "NAME"]
     chosen = [name for name, (what, _, both) in contexts.items() if what == "cell type" and both > 1][:1]
     words += [word for name in chosen for word in ("--context", name)]

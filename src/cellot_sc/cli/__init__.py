@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typer.main import get_command
 
 from .. import _console
-from ._app import app
+from ._app import Command, app, flags
 from ._demo import demo
 from ._evaluate import evaluate
 from ._fit import fit
@@ -28,7 +28,7 @@ COMMANDS: dict[Callable[..., None], str] = {
 }
 """What can be typed after the name of the program, and what the list of these says of it."""
 for command, words in COMMANDS.items():
-    app.command(short_help=words)(command)
+    app.command(cls=Command, short_help=words)(command)
 
 INTERRUPTED = 130
 """What a program that was told to stop (Ctrl-C) exits with."""
@@ -46,14 +46,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         What was typed after the name of the program; with ``None``, ``sys.argv``.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
+    program = get_command(app)
+    typed = flags(program.commands, given[0] if given else "")  # type: ignore[attr-defined]
     try:
-        with _console.talking():
-            status = get_command(app)(given or ["--help"], prog_name="cellot-sc", standalone_mode=False)
+        with _console.talking(typed):
+            status = program(given or ["--help"], prog_name="cellot-sc", standalone_mode=False)
     except Exception as error:
         if hasattr(error, "format_message"):
             _console.fail(error.format_message())
-        if isinstance(error, OSError) or _console.is_ours(error):
+        if isinstance(error, OSError):
             _console.fail(_console.words(error))
+        if _console.is_ours(error):
+            _console.fail(_console.typed(_console.words(error), typed))
         if isinstance(error, MemoryError):
             _console.fail(f"there is not enough memory: {_console.words(error)}")
         if _console.is_debugged():

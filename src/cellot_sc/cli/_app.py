@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
-from .. import __version__, _keys
+from .. import __version__, _files, _keys
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +25,14 @@ app = typer.Typer(
 cellot-sc fit cells.h5ad fitted.h5ad --holdout patient=101
 cellot-sc evaluate fitted.h5ad scores.csv --split ood --groupby cell_type
 cellot-sc predict fitted.h5ad predicted.h5ad --target drug_a
-cellot-sc report fitted.h5ad --groupby cell_type""",
+cellot-sc report fitted.h5ad --groupby cell_type
+
+The maps alone, to share and to apply to other cells:
+
+\b
+cellot-sc fit cells.h5ad fitted.h5ad --model drug.cellot.zarr
+cellot-sc inspect drug.cellot.zarr
+cellot-sc predict drug.cellot.zarr new.h5ad predicted.h5ad""",
     add_completion=False,
     no_args_is_help=False,
     rich_markup_mode=None,
@@ -32,6 +43,63 @@ Output = Annotated[Path, typer.Argument(metavar="OUTPUT", help="AnnData to write
 Key = Annotated[str, typer.Option(metavar="NAME", help="Where in uns the maps are.")]
 Seed = Annotated[int, typer.Option(metavar="N", help="Seed of everything random.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")]
+
+
+PYTHON = {
+    "context": "contexts",
+    "targets": "target",
+    "metrics": "metric",
+    "baselines": "baseline",
+    "key_added": "key",
+    "perturbation_key": "control_key",
+}
+"""What is another word in Python, and the name of the parameter of a command."""
+
+
+class Command(TyperCommand):
+    """A command whose usage reads as one types it: ``MODEL [CELLS] OUTPUT``."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return the parts of the line."""
+        return [re.sub(r"[{}]|\.\.\.$", "", piece) for piece in super().collect_usage_pieces(ctx)]
+
+
+def flags(commands: Mapping[str, TyperCommand], name: str) -> dict[str, str]:
+    """Return what one types for what Python calls a parameter, first as the named command has it."""
+    found = {"cs.tl.cellot": "cellot-sc fit"}
+    for command in [*([commands[name]] if name in commands else []), *commands.values()]:
+        options = {str(one.name): one for one in command.params if one.param_type_name == "option"}
+        also = {word: other for word, other in PYTHON.items() if word not in options and other in options}
+        for word, other in [*zip(options, options, strict=True), *also.items()]:
+            found.setdefault(word, options[other].opts[0])
+            for off in options[other].secondary_opts:
+                found.setdefault(f"{word}=False", off)
+    return found
+
+
+def check_apart(output: Path, others: Mapping[str, Path], *, what: str = "OUTPUT") -> None:
+    """Raise :class:`ValueError` if what is to be written would take the place of one of the others."""
+    for other, path in others.items():
+        if os.path.realpath(path) == os.path.realpath(output):
+            raise ValueError(f"{output} is both {other} and {what}: give {what} another name.")
+
+
+def is_model(path: Path) -> bool:
+    """Return whether a file that holds a model or cells is to be read as a model.
+
+    Raises
+    ------
+    FileNotFoundError
+        If it is not there.
+    ValueError
+        If its name ends as that of neither does.
+    """
+    from .. import _trees
+
+    suffixes = tuple(dict.fromkeys([*_files.ANNDATA, *_trees.SUFFIXES]))
+    _files.check_exists(path, suffixes)
+    _files.check_suffix(path, suffixes)
+    return path.suffix not in _files.ANNDATA or _trees.tree_kind(path) is not None
 
 
 def _version(asked: bool) -> None:

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from .. import _assignments, _defaults, _files, _keys, _trees
-from ._app import Input, Key, Output, Overwrite, Seed
+from .. import _assignments, _defaults, _files, _keys
+from ._app import Input, Key, Output, Overwrite, Seed, check_apart
 
 
 def fit(
@@ -68,7 +68,7 @@ def fit(
     overwrite: Overwrite = False,
 ) -> None:
     """Learn one transport map per perturbation, and write the cells with the maps."""
-    from .. import _validate
+    from .. import _trees, _validate
 
     _validate.not_both({"--use-rep": use_rep, "--n-components": n_components})
     options = _assignments.solver_options(option, context)
@@ -78,6 +78,8 @@ def fit(
     _validate.seed(seed)
     if n_components is not None:
         _validate.whole(n_components, 1, what="n_components")
+    if model is not None:
+        check_apart(model, {"INPUT": path, "OUTPUT": output}, what="--model")
     _files.check_input(path)
     made = split_key == _keys.SPLIT or bool(groups) or n_components is not None
     _files.check_columns(path, {"perturbation_key": perturbation_key, "split_key": None if made else split_key})

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from .. import _files, _trees
+from .. import _files
+from ._app import is_model
 
 
 def inspect(
@@ -16,12 +18,13 @@ def inspect(
     """Say what a file holds.
 
     Of cells: the columns, the likely perturbation and its control, whether X is counts, and what to type next. Of a
-    model: what it predicts, from what, how it was judged, and what to cite.
+    model: what it predicts, from what, how it was judged, what to cite, and what to type next.
     """
-    if path.suffix not in _files.ANNDATA or _trees.tree_kind(path) is not None:
+    if is_model(path):
         from ..tl._fit.model import Model
 
         typer.echo(repr(Model.load(path)))
+        typer.echo(f"next:\n  {shlex.join(['cellot-sc', 'predict', str(path), 'new.h5ad', 'predicted.h5ad'])}")
         return
     _files.check_input(path)
     from .._inspect import describe_cells

@@ -7,18 +7,20 @@ from typing import Annotated, Any
 
 import typer
 
-from .. import _assignments, _files, _keys, _trees
-from ._app import Key, Overwrite
+from .. import _assignments, _files, _keys
+from ._app import Key, Output, Overwrite, check_apart, is_model
 
 
 def predict(
     model: Annotated[
         Path, typer.Argument(metavar="MODEL", help="Model, .zarr or .h5, or AnnData that fit has written.")
     ],
-    paths: Annotated[
-        list[Path],
-        typer.Argument(metavar="[CELLS] OUTPUT", help="AnnData of other cells, if MODEL is not to predict its own."),
-    ],
+    cells: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="CELLS", help="AnnData of other cells to predict. [those of MODEL, an AnnData]"),
+    ] = None,
+    *,
+    output: Output,
     target: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Perturbation to predict; repeatable. [all fitted ones]")
     ] = None,
@@ -52,36 +54,61 @@ def predict(
     The genes of another file may come in any order, and some may be missing: see cellot-sc inspect for what a model
     knows.
     """
-    *cells, output = paths
-    if len(cells) > 1:
-        raise ValueError(f"{len(paths)} files are given after the model: one of cells, if any, and the output.")
+    from .. import _trees, _validate
+
+    others = cells or []
+    if len(others) > 1:
+        raise ValueError(
+            f"{len(others) + 2} files are given, and MODEL CELLS OUTPUT are three: of several names, each has its own "
+            "--target or other option."
+        )
     of_cells: dict[str, Any] = {
         "perturbation_key": control_key,
         "control": control,
         "gene_key": gene_key,
-        "context_map": dict(_assignments.pairs(context_map, what="--context-map")) or None,
+        "context_map": _assignments.named_once(context_map, what="--context-map") or None,
     }
     of_cells = {name: value for name, value in of_cells.items() if value is not None}
-    is_model = model.suffix not in _files.ANNDATA or _trees.tree_kind(model) is not None
-    if not cells and (is_model or of_cells):
-        raise ValueError(
-            f"{model} is to predict its own cells, and has none: give a file of cells, too."
-            if is_model
-            else "--control-key, --control, --gene-key and --context-map are about other cells: give their file, too."
-        )
-    for path in [*([] if is_model else [model]), *cells]:
+    check_apart(output, dict(zip(["MODEL", "CELLS"], [model, *others], strict=False)))
+    if not others:
+        _check_own_cells(model, output, of_cells=of_cells, overwrite=overwrite)
+    if is_model(model) and key != _keys.MODEL:
+        raise ValueError(f"--key {key}: it is for an AnnData with several fits, and {model} is a model: leave it out.")
+    for path in others:
+        if path.exists() and _trees.tree_kind(path) is not None:
+            raise ValueError(f"{path} is a model, and stands where CELLS do: the order is MODEL CELLS OUTPUT.")
+    for path in [*([] if is_model(model) else [model]), *others]:
         _files.check_input(path)
-    for path in cells:
+    for path in others:
         _files.check_columns(path, {"control_key": control_key})
+        _files.check_columns(path, {"gene_key": gene_key}, of="var")
     with _files.output(output, _files.ANNDATA, overwrite=overwrite) as new:
         from .. import tl
 
         options: dict[str, Any] = {"key": key, "uncertainty": uncertainty}
-        if cells:
+        if others:
             from ..tl._fit.model import resolved
 
             # what is wrong with a model is said before gigabytes are read
-            options |= of_cells | {"model": resolved(model, key)}
-        adata = _files.read(cells[0] if cells else model)
+            found = resolved(model, key)
+            _validate.some_of(target or None, found.fitted.maps, what="target")
+            options |= of_cells | {"model": found}
+        adata = _files.read(others[0] if others else model)
         _files.write(tl.predict(adata, target or None, **options), new)
     typer.echo(f"wrote {output}")
+
+
+def _check_own_cells(model: Path, output: Path, *, of_cells: dict[str, Any], overwrite: bool) -> None:
+    """Raise if a prediction that was given no cells needs some."""
+    if is_model(model):
+        raise ValueError(f"{model} is a model, which has no cells: the order is MODEL CELLS OUTPUT.")
+    if of_cells:
+        raise ValueError(
+            "--control-key, --control, --gene-key and --context-map are about other cells than those of MODEL: give "
+            "CELLS, too."
+        )
+    _files.check_input(model)
+    if output.exists() and not overwrite:
+        raise FileExistsError(
+            f"{output} exists; --overwrite replaces it, and if it holds CELLS, name an OUTPUT after it."
+        )
