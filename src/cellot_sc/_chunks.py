@@ -16,9 +16,8 @@ from scipy import sparse
 from ._arrays import is_real, matrix, rows_not_finite
 
 MAX_VALUES = 2**22
-"""Values, zeros included, of the rows that are handed out at once: 17 MB in single precision."""
-MAX_WHOLE = 2**24
-"""Stored matrices of no more values are read at once, and are matrices in memory from then on."""
+"""Values, zeros included, of the rows that are handed out at once: 17 MB in single precision. What has no more than that
+is read at once, and is a matrix in memory from then on."""
 MAX_TOGETHER = 2**27
 """Values that may have to be read together to get at some of them: half a GB in single precision."""
 DENSE_SHARE = 0.25
@@ -126,7 +125,7 @@ def stored(x: Any, *, what: str) -> Any:
         raise ValueError(f"{what} is made of {x.dtype}: real numbers are needed.")
     n_values = x.group["data"].shape[0] if in_file else x.shape[0] * x.shape[1]
     together = n_values if in_file and x.format == "csc" else min(max(_heights(x)), x.shape[0]) * x.shape[1]
-    if n_values <= MAX_WHOLE or (in_file and x.format == "csc" and together <= MAX_TOGETHER):
+    if n_values <= MAX_VALUES or (in_file and x.format == "csc" and together <= MAX_TOGETHER):
         read = matrix(x.to_memory() if in_file else _computed(x[:]), what=what)
         return read.tocsr() if sparse.issparse(read) else read
     if together > MAX_TOGETHER:
@@ -165,12 +164,14 @@ def chunks(x: Any, n_rows: int | None = None) -> Iterator[tuple[slice, Any]]:
 def pools(x: Any, rng: np.random.Generator, n_rows: int, n_runs: int = 32) -> Iterator[Any]:
     """Yield all rows once: a matrix in memory as it is, a stored one in pieces that are mixed of many places.
 
+    What fits into one piece is no piece, but as it is.
+
     Parameters
     ----------
     x
         Dense or sparse matrix with rows, or :class:`Stored`.
     rng
-        What chance is drawn from, of a stored matrix only.
+        What chance is drawn from, if there are pieces.
     n_rows
         Rows of a piece, about.
     n_runs
@@ -179,7 +180,10 @@ def pools(x: Any, rng: np.random.Generator, n_rows: int, n_runs: int = 32) -> It
     if not isinstance(x, Stored):
         yield x
         return
-    n_pools = max(1, round(x.shape[0] / n_rows))
+    n_pools = round(x.shape[0] / n_rows)
+    if n_pools < 2:
+        yield x.to_memory()
+        return
     runs = np.array_split(np.arange(x.shape[0]), min(x.shape[0], n_pools * n_runs))
     for of_pool in np.array_split(rng.permutation(len(runs)), n_pools):
         yield x[np.concatenate([runs[i] for i in sorted(of_pool)])].to_memory()

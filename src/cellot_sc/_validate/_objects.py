@@ -62,8 +62,8 @@ def annotated(adata: Any) -> AnnData:
     for name in ("obs", "var"):
         if not isinstance(table := getattr(adata, name), pd.DataFrame):
             if adata.is_view:
-                remedy = "take its to_memory() instead, or choose cells before the file is read"
-                raise TypeError(f"adata is a view, of which {name} is read lazily, and not in memory: {remedy}.")
+                remedy = f"read that of all cells first, as cells.{name} = cells.{name}.to_memory() does"
+                raise TypeError(f"adata is a view, and its {name} is read lazily: {remedy}, or take adata.to_memory().")
             setattr(adata, name, table.to_memory())
             adata.uns = _in_memory(adata.uns)
         if getattr(adata, f"{name}_names").dropna().inferred_type not in ("string", "categorical", "empty"):

@@ -17,6 +17,8 @@ TOLERANCE = 1e-5
 """Directions that are iterated to are off by no more than this share of what tells them from the next one."""
 CLOSE = 1e-3
 """Of variances that differ by less than this share, it is no matter which is which."""
+NONE = 1e-7
+"""A variance that is a smaller share of the largest is none."""
 MAX_PASSES = 40
 """Times that the cells are read, at most."""
 
@@ -69,7 +71,7 @@ def moments(x: Any, *, covariance: bool) -> Moments:
             squares += np.einsum("ij,ij->j", cells, cells)
     mean = sums / n_cells
     if covariance:
-        products -= n_cells * np.outer(mean, mean)
+        products -= np.outer(n_cells * mean, mean)
         products /= n_cells - 1
     variances = products.diagonal() if covariance else (squares - n_cells * mean**2) / (n_cells - 1)
     return Moments(n_cells, shift + mean, variances, products if covariance else None, low, high)
@@ -112,15 +114,17 @@ def lanczos(moved: Callable[[np.ndarray], np.ndarray], n_dims: int, k: int) -> t
         basis = np.hstack([basis, block])
         along = basis.T @ image
         within = np.block([[within, along[:-width]], [along[:-width].T, along[-width:]]])
-        for _ in range(2):
-            image -= basis @ (basis.T @ image)
-        block, beyond = np.linalg.qr(image)
+        # twice, as what is left may be noise
+        block, beyond = np.linalg.qr(image - basis @ along)
+        block, again = np.linalg.qr(block - basis @ (basis.T @ block))
         values, vectors = linalg.eigh(within)
-        off = np.linalg.norm(beyond @ vectors[-width:, -k:], axis=0)
+        off = np.linalg.norm(again @ beyond @ vectors[-width:, -k:], axis=0)
         apart = np.diff(values, prepend=-np.inf, append=np.inf)
         apart = np.maximum(np.minimum(apart[:-1], apart[1:])[-k:], CLOSE * values[-k:])
-        if (off <= TOLERANCE * apart).all() or basis.shape[1] + width > n_dims:
+        if (off <= TOLERANCE * np.maximum(apart, NONE * values[-1])).all() or basis.shape[1] == n_dims:
             break
+        block = block[:, : n_dims - basis.shape[1]]
+        width = block.shape[1]
     return values[-k:], basis @ vectors[:, -k:]
 
 
