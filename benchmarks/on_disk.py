@@ -49,8 +49,8 @@ def run(argv: Sequence[str]) -> int:
                 if given.folder is None:
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
     notes = [
-        f"Sparse expression (CSR, {DENSITY:.0%}) of {given.genes:,} genes, {N_TYPES} types, {N_DRUGS} drugs and control. "
-        "MB: highest resident memory while it is done, less that after the imports. CPU: seconds of all cores."
+        f"Sparse expression (CSR, {DENSITY:.0%}) of {given.genes:,} genes, {N_TYPES} types, {N_DRUGS} drugs and "
+        "control. MB: highest resident memory while it is done, less that after the imports. CPU: seconds of all cores."
     ]
     _output.write("on-disk", given.out, {"Time and memory of cells on disk": pd.DataFrame(rows)}, notes)
     return 0
@@ -86,6 +86,7 @@ def simulate(path: Path, n_cells: int, n_genes: int, seed: int = 0) -> None:
     var = pd.DataFrame(index=[f"gene_{i}" for i in range(n_genes)])
     group: Any = zarr.open_group(path, mode="w") if path.suffix == ".zarr" else h5py.File(path, "w")
     ad.io.write_elem(group, "/", ad.AnnData(cells(slice(0, CHUNK)), obs[:CHUNK], var))
+    del group["raw"]
     x = ad.io.sparse_dataset(group["X"])
     for start in range(CHUNK, n_cells, CHUNK):
         x.append(cells(slice(start, start + CHUNK)))

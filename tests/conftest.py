@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import hypothesis
 import numpy as np
@@ -73,7 +74,9 @@ def bounded() -> Callable[[], AbstractContextManager[None]]:
     return limited
 
 
-@pytest.fixture(params=[f"{where}-{how}" for where in ("backed", "zarr", "dask", "lazy") for how in ("dense", "csr", "csc")])
+@pytest.fixture(
+    params=[f"{where}-{how}" for where in ("backed", "zarr", "dask", "lazy") for how in ("dense", "csr", "csc")]
+)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[AnnData], AnnData]]:
     """What puts cells where they are not in memory, one way after the other; chunks are small."""
     import anndata as ad
@@ -94,14 +97,15 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[
             x = da.from_array(dense, chunks=(70, dense.shape[1]))
             cells.X = x if how == "dense" else x.map_blocks(kind)
             return cells
+        path = tmp_path / f"{uuid4()}.{'zarr' if where == 'zarr' else 'h5ad'}"
         if where == "zarr":
-            cells.write_zarr(tmp_path / "cells.zarr", chunks=(64, dense.shape[1]) if how == "dense" else None)
-            x = zarr.open_group(tmp_path / "cells.zarr")["X"]
+            cells.write_zarr(path, chunks=(64, dense.shape[1]) if how == "dense" else None)
+            x = zarr.open_group(path)["X"]
             return AnnData(x if how == "dense" else ad.io.sparse_dataset(x), obs=cells.obs, var=cells.var)
-        cells.write_h5ad(tmp_path / "cells.h5ad")
+        cells.write_h5ad(path)
         if where == "lazy":
-            return ad.experimental.read_lazy(tmp_path / "cells.h5ad")
-        opened.append(ad.read_h5ad(tmp_path / "cells.h5ad", backed="r"))
+            return ad.experimental.read_lazy(path)
+        opened.append(ad.read_h5ad(path, backed="r"))
         return opened[-1]
 
     yield put

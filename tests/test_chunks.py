@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -40,7 +38,9 @@ def test_rows_of_every_kind_of_store(simulated: AnnData, x: np.ndarray, store: P
     assert [rows.start for rows, _ in parts[1:]] == [rows.stop for rows, _ in parts[:-1]]
 
 
-@pytest.mark.parametrize("rows", [slice(3, 500), np.arange(0, 600, 90), np.array([7]), np.arange(600) % 3 > 0, slice(0)])
+@pytest.mark.parametrize(
+    "rows", [slice(3, 500), np.arange(0, 600, 90), np.array([7]), np.arange(600) % 3 > 0, slice(0)]
+)
 def test_some_rows(simulated: AnnData, x: np.ndarray, store: Put, rows: Any) -> None:
     found = stored(store(simulated).X, what="adata.X")[rows]
     assert found.shape == x[rows].shape
@@ -85,7 +85,9 @@ def test_what_is_in_memory_is_taken_as_it_is(x: np.ndarray) -> None:
 
 def test_stores_of_which_no_few_cells_can_be_read(x: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_chunks, "MAX_TOGETHER", 60 * 599)
-    with pytest.raises(ValueError, match="adata.X can be read only 36,000 values at a time.*as CSR and not CSC, in chunks"):
+    with pytest.raises(
+        ValueError, match="adata.X can be read only 36,000 values at a time.*as CSR and not CSC, in chunks"
+    ):
         stored(Counted(x, 600), what="adata.X")
     assert stored(Counted(x, 599), what="adata.X").shape == (600, 60)
 
@@ -143,15 +145,3 @@ def test_pools_mix_cells_of_many_places(x: np.ndarray) -> None:
     assert max(where) - min(where) > 100
     (whole,) = pools(found, np.random.default_rng(0), 300)
     np.testing.assert_array_equal(whole, x[::2])
-
-
-def test_engines_are_loaded_by_who_asks_for_them() -> None:
-    code = """
-import sys, cellot_sc as cs
-adata = cs.datasets.simulate(n_cells=100, n_genes=20)
-cs.pp.split(adata)
-cs.pp.represent(adata, n_components=3)
-print(*sorted({"dask", "distributed", "ray", "annbatch"} & set(sys.modules)))
-"""
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == []

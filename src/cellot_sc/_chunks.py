@@ -1,7 +1,7 @@
 """Rows of matrices that are not in memory, a bounded number at a time; for every room.
 
-A matrix is stored if reading it is work: a dense or sparse data set of a file (HDF5 or zarr), or a dask array. Nothing is
-imported to tell: all of them have the size of their chunks, or a format and a way to memory.
+A matrix is stored if reading it is work: a dense or sparse data set of a file (HDF5 or zarr), or a dask array. Nothing
+is imported to tell: all of them have the size of their chunks, or a format and a way to memory.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from scipy import sparse
 
 from ._arrays import is_real, matrix, rows_not_finite
 
-MAX_VALUES = 2**22
-"""Values, zeros included, of the rows that are handed out at once: 17 MB in single precision. What has no more than that
+MAX_VALUES = 2**21
+"""Values, zeros included, of the rows that are handed out at once: 8 MB in single precision. What has no more than that
 is read at once, and is a matrix in memory from then on."""
 MAX_TOGETHER = 2**27
 """Values that may have to be read together to get at some of them: half a GB in single precision."""

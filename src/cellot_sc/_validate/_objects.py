@@ -45,8 +45,8 @@ def takes_adata[**P, R](function: Callable[P, R]) -> Callable[P, R]:
 def annotated(adata: Any) -> AnnData:
     """Return ``adata`` if it is an AnnData with cells and genes named by text.
 
-    What is read lazily, as by :func:`anndata.experimental.read_lazy`, is read as far as it is small: its ``obs``, ``var``
-    and ``uns`` are in memory from then on.
+    What is read lazily, as by :func:`anndata.experimental.read_lazy`, is read as far as it is small: its ``obs``,
+    ``var`` and ``uns`` are in memory from then on.
 
     Raises
     ------
@@ -91,8 +91,8 @@ def writable(adata: AnnData, *, copy: bool) -> AnnData:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ImplicitModificationWarning)
                 adata.obs = adata.obs.copy()
-    except (TypeError, NotImplementedError) as error:
-        # what anndata says of what is read lazily from HDF5, and of data sets of a file as X
+    except NotImplementedError as error:
+        # what anndata says of data sets of a file that are X in memory
         what = "adata is a view of what is" if adata.is_view else "adata is"
         raise ValueError(f"{what} in a file, which cannot be copied: take adata.to_memory() instead.") from error
     return adata
@@ -100,12 +100,11 @@ def writable(adata: AnnData, *, copy: bool) -> AnnData:
 
 def _in_memory(value: Any) -> Any:
     """Return what is read lazily of nested values in memory."""
-    if isinstance(value, Mapping):
-        return {key: _in_memory(one) for key, one in value.items()}
+    # a lazy table is a mapping, too
     for read in ("to_memory", "compute"):
         if hasattr(value, read):
             return getattr(value, read)()
-    return value
+    return {key: _in_memory(one) for key, one in value.items()} if isinstance(value, Mapping) else value
 
 
 def _remedy(given: Any) -> str:

@@ -11,10 +11,10 @@ from scipy import linalg
 from cellot_sc import _arrays
 from cellot_sc._chunks import chunks
 
-OVERSAMPLED = 30
+OVERSAMPLED = 10
 """Directions that are iterated to beside those that are wanted."""
 TOLERANCE = 1e-5
-"""Directions that are iterated to are off by no more than this share of what tells them from the next one."""
+"""Angle by which directions that are iterated to may be off, about."""
 CLOSE = 1e-3
 """Of variances that differ by less than this share, it is no matter which is which."""
 NONE = 1e-7
@@ -59,7 +59,7 @@ def moments(x: Any, *, covariance: bool) -> Moments:
     products = np.zeros((n_genes, n_genes) if covariance else (0, 0))
     for at, few in chunks(x):
         # of the genes that are compared at all, most cells have some: a product of dense numbers is the faster one
-        cells = _arrays.dense(few).astype(np.float64)
+        cells = _arrays.dense(few.astype(np.float64))
         low, high = np.minimum(low, cells.min(axis=0)), np.maximum(high, cells.max(axis=0))
         if at.start == 0:
             shift = cells.mean(axis=0)
@@ -119,9 +119,11 @@ def lanczos(moved: Callable[[np.ndarray], np.ndarray], n_dims: int, k: int) -> t
         block, again = np.linalg.qr(block - basis @ (basis.T @ block))
         values, vectors = linalg.eigh(within)
         off = np.linalg.norm(again @ beyond @ vectors[-width:, -k:], axis=0)
+        least = np.maximum(values[-k:], NONE * values[-1])
         apart = np.diff(values, prepend=-np.inf, append=np.inf)
-        apart = np.maximum(np.minimum(apart[:-1], apart[1:])[-k:], CLOSE * values[-k:])
-        if (off <= TOLERANCE * np.maximum(apart, NONE * values[-1])).all() or basis.shape[1] == n_dims:
+        apart = np.maximum(np.minimum(apart[:-1], apart[1:])[-k:], CLOSE * least)
+        # what they miss turns them out of the space at once, and within it, among themselves, twice
+        if (np.maximum(off, off**2 / apart) <= TOLERANCE * least).all() or basis.shape[1] == n_dims:
             break
         block = block[:, : n_dims - basis.shape[1]]
         width = block.shape[1]

@@ -31,6 +31,8 @@ FIELDS: dict[str, Field] = {
 OPTIONAL = ()
 MAX_EXACT_GENES = 2000
 """Up to this many genes, the covariance is decomposed directly, which is faster; beyond, components are iterated to."""
+MAX_READ_GENES = 4096
+"""The same for cells that are read in chunks, as reading them again costs more: 134 MB in double precision."""
 
 
 def options() -> list[str]:
@@ -45,7 +47,8 @@ def fit(x: Any, n_components: int, *, valid: Any = None, seed: int = 0) -> dict[
     ----------
     x
         Train cells, dense or sparse, shape (n_cells, n_genes), or :class:`cellot_sc._chunks.Stored`, which are read in
-        chunks: once for up to :data:`MAX_EXACT_GENES` genes, some times for more. Sparse cells are centred implicitly.
+        chunks: once for up to :data:`MAX_READ_GENES` genes, about 15 times for more. Sparse cells are centred
+        implicitly.
     n_components
         How many components are wanted; lowered, with a log line, to what ``x`` can have.
     valid, seed
@@ -57,17 +60,17 @@ def fit(x: Any, n_components: int, *, valid: Any = None, seed: int = 0) -> dict[
         why = f"{n_cells} train cells, {n_genes} genes"
         logger.warning("n_components lowered from %d to %d: %s", n_components, most, why)
         n_components = most
-    exact = n_genes <= MAX_EXACT_GENES or n_components == n_genes
-    found = (_read if isinstance(x, Stored) else _at_once)(x, n_components, exact=exact)
+    found = (_read if isinstance(x, Stored) else _at_once)(x, n_components)
     return {"n_components": n_components, **{name: np.asarray(one, dtype=np.float32) for name, one in found.items()}}
 
 
-def _at_once(x: Any, n_components: int, *, exact: bool) -> dict[str, Any]:
+def _at_once(x: Any, n_components: int) -> dict[str, Any]:
     """Return what a decoder keeps, beside the number of components, of cells in memory."""
     low, high = (m.toarray() if hasattr(m, "toarray") else m for m in (x.min(axis=0), x.max(axis=0)))
     _check_differ(low, high)
     # squares of single-precision values cancel when the mean is taken off
     cells = by_row(x).astype(np.float64)
+    exact = x.shape[1] <= MAX_EXACT_GENES or n_components == x.shape[1]
     pca = PCA(n_components, svd_solver="covariance_eigh" if exact else "arpack", random_state=0).fit(cells)
     return {
         "mean": pca.mean_,
@@ -77,9 +80,10 @@ def _at_once(x: Any, n_components: int, *, exact: bool) -> dict[str, Any]:
     }
 
 
-def _read(x: Stored, n_components: int, *, exact: bool) -> dict[str, Any]:
+def _read(x: Stored, n_components: int) -> dict[str, Any]:
     """Return the same of cells that are read in chunks."""
-    given = moments(x, covariance=exact)
+    # so many components would take as much memory as the covariance does
+    given = moments(x, covariance=x.shape[1] <= MAX_READ_GENES or 4 * n_components > x.shape[1])
     _check_differ(given.low, given.high)
     found = principal(x, given, n_components)
     return {
