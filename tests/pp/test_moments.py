@@ -7,7 +7,7 @@ import pytest
 from scipy import sparse
 
 from cellot_sc import _chunks
-from cellot_sc.pp._moments import lanczos, moments, principal
+from cellot_sc.pp._moments import gene_moments, lanczos, principal
 
 
 @pytest.fixture
@@ -20,20 +20,20 @@ def x(monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
 
 @pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix])
 def test_moments_of_chunks_are_those_of_all(x: np.ndarray, kind: Any) -> None:
-    found = moments(kind(x), covariance=True)
+    found = gene_moments(kind(x), covariance=True)
     assert found.covariance is not None
     np.testing.assert_allclose(found.mean, x.mean(axis=0, dtype=np.float64), rtol=1e-12)
     np.testing.assert_allclose(found.covariance, np.cov(x.T.astype(np.float64)), atol=1e-12)
     np.testing.assert_array_equal(found.low, x.min(axis=0))
     np.testing.assert_array_equal(found.high, x.max(axis=0))
-    without = moments(kind(x), covariance=False)
+    without = gene_moments(kind(x), covariance=False)
     assert without.covariance is None
     np.testing.assert_allclose(without.variances, found.variances, rtol=1e-12)
 
 
 def test_nothing_cancels_far_from_zero(x: np.ndarray) -> None:
     far = x.astype(np.float64) + 1e7
-    found = moments(far, covariance=True)
+    found = gene_moments(far, covariance=True)
     assert found.covariance is not None
     np.testing.assert_allclose(found.covariance, np.cov((far - 1e7).T), rtol=1e-9, atol=1e-9)
 
@@ -42,7 +42,7 @@ def test_nothing_cancels_far_from_zero(x: np.ndarray) -> None:
 def test_components_with_and_without_the_covariance(x: np.ndarray, kind: Any) -> None:
     values, vectors = np.linalg.eigh(np.cov(x.T.astype(np.float64)))
     for covariance in (True, False):
-        found = principal(kind(x), moments(kind(x), covariance=covariance), 5)
+        found = principal(kind(x), gene_moments(kind(x), covariance=covariance), 5)
         np.testing.assert_allclose(found.variances, values[:-6:-1], rtol=1e-9)
         np.testing.assert_allclose(np.abs(found.components @ vectors[:, :-6:-1]), np.eye(5), atol=2e-5)
         assert (found.components[range(5), np.abs(found.components).argmax(axis=1)] > 0).all()

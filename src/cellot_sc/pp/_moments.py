@@ -23,7 +23,7 @@ MAX_PASSES = 40
 """Times that the cells are read, at most."""
 
 
-class Moments(NamedTuple):
+class GeneMoments(NamedTuple):
     """Moments of cells, float64 in the units of the genes."""
 
     n_cells: int
@@ -48,7 +48,7 @@ class Principal(NamedTuple):
     """Variances along them, decreasing."""
 
 
-def moments(x: Any, *, covariance: bool) -> Moments:
+def gene_moments(x: Any, *, covariance: bool) -> GeneMoments:
     """Return the moments of cells, shape ``(n_cells, n_genes)``, which are read once.
 
     Sums are taken of differences to the mean of the first cells, so that nothing cancels.
@@ -74,10 +74,10 @@ def moments(x: Any, *, covariance: bool) -> Moments:
         products -= np.outer(n_cells * mean, mean)
         products /= n_cells - 1
     variances = products.diagonal() if covariance else (squares - n_cells * mean**2) / (n_cells - 1)
-    return Moments(n_cells, shift + mean, variances, products if covariance else None, low, high)
+    return GeneMoments(n_cells, shift + mean, variances, products if covariance else None, low, high)
 
 
-def principal(x: Any, given: Moments, n_components: int) -> Principal:
+def principal(x: Any, given: GeneMoments, n_components: int) -> Principal:
     """Return principal components from the covariance, or without one by reading the cells some times more."""
     if given.covariance is not None:
         n_genes = len(given.mean)
@@ -130,7 +130,7 @@ def lanczos(moved: Callable[[np.ndarray], np.ndarray], n_dims: int, k: int) -> t
     return values[-k:], basis @ vectors[:, -k:]
 
 
-def _moved(x: Any, given: Moments, block: np.ndarray) -> np.ndarray:
+def _moved(x: Any, given: GeneMoments, block: np.ndarray) -> np.ndarray:
     """Return the product of the covariance with some columns, which takes one reading of the cells."""
     image, offset = np.zeros_like(block), given.mean @ block
     for _, cells in chunks(x):

@@ -16,7 +16,7 @@ from cellot_sc._chunks import Stored, chunks
 from cellot_sc._settings import logger
 from cellot_sc._states import Field, Numbers, Whole
 
-from ._moments import moments, principal
+from ._moments import gene_moments, principal
 from ._rows import bounded, by_row
 
 CHUNK = 8192
@@ -83,7 +83,7 @@ def _at_once(x: Any, n_components: int) -> dict[str, Any]:
 def _read(x: Stored, n_components: int) -> dict[str, Any]:
     """Return the same of cells that are read in chunks."""
     # so many components would take as much memory as the covariance does
-    given = moments(x, covariance=x.shape[1] <= MAX_READ_GENES or 4 * n_components > x.shape[1])
+    given = gene_moments(x, covariance=x.shape[1] <= MAX_READ_GENES or 4 * n_components > x.shape[1])
     _check_differ(given.low, given.high)
     found = principal(x, given, n_components)
     return {
