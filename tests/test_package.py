@@ -14,6 +14,8 @@ NAMESPACES = {"datasets", "metrics", "ot", "pl", "pp", "tl"}
 
 COMPUTES = {"flax", "jax", "jaxopt", "moscot", "optax", "ott"}
 """What takes seconds to import, and is loaded when it is run."""
+ENGINES = {"annbatch", "distributed", "ray"}
+"""What is loaded by who asks for it only; dask is by anndata, if it is there."""
 WORKDAY = """
 import json, sys
 loaded = {}
@@ -73,6 +75,7 @@ def test_what_computes_is_loaded_when_it_is_run(loaded: dict[str, set[str]]) -> 
     assert loaded["names"].isdisjoint(COMPUTES)
     # maps in closed form are fitted, applied, judged and drawn, and a mistyped solver is refused
     assert loaded["work"].isdisjoint(COMPUTES)
+    assert all(names.isdisjoint(ENGINES) for names in loaded.values())
     assert loaded["mmd"] & COMPUTES == {"jax"}
     assert loaded["networks"] & COMPUTES == {"flax", "jax", "optax"}
 
