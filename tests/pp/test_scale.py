@@ -116,7 +116,7 @@ def test_what_is_not_is_refused(x: np.ndarray, fitted: Any, other: Any, message:
     for given in (other(x), sparse.csr_matrix(other(x))):
         with pytest.raises(ValueError, match=message) as error:
             check(scale, given, ["counts", "norm"])
-        assert str(error.value).endswith("or give the layer that holds that (there are 'counts', 'norm').")
+        assert str(error.value).endswith("or put there what one of adata.layers holds ('counts', 'norm').")
     with pytest.raises(ValueError, match=message) as error:
         check(scale, other(x))
     assert "layer" not in str(error.value)

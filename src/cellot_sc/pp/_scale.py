@@ -103,7 +103,7 @@ class Scale:
         if not x.shape[0]:
             return
         named = [name for name in layers if name is not None]
-        instead = f", or give the layer that holds that (there are {', '.join(map(repr, named))})" if named else ""
+        instead = f", or put there what one of adata.layers holds ({', '.join(map(repr, named))})" if named else ""
         low, whole = float(x.min()), is_whole(x)
         if low < 0 <= self.low:
             raise ValueError(

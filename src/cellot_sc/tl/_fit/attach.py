@@ -200,7 +200,11 @@ def _labelled(
     adata: AnnData, fit: Fit, perturbation_key: str | None, control: str | None, sources: np.ndarray | None
 ) -> tuple[Fit, dict[str, pd.Categorical[Any]]]:
     """Return the fit with the column and the control of an AnnData, and that column if it has to be made."""
-    fit = replace(fit, label_key=perturbation_key or fit.label_key, control=control or fit.control)
+    fit = replace(
+        fit,
+        label_key=fit.label_key if perturbation_key is None else perturbation_key,
+        control=fit.control if control is None else control,
+    )
     if fit.control in fit.targets:
         raise ValueError(f"control {fit.control!r} is a perturbation of the model: give the untreated category.")
     if perturbation_key is None and fit.label_key not in adata.obs:
@@ -219,10 +223,14 @@ def _labelled(
     return fit, {}
 
 
-def _with_contexts(
-    adata: AnnData, model: Model, fit: Fit, context_map: Mapping[str, str], prefix: str
-) -> tuple[Fit, dict[str, pd.Categorical[Any]]]:
-    """Return the fit with the columns of contexts of an AnnData, and those that have to be made."""
+def check_contexts(model: Model, context_map: Mapping[str, str]) -> dict[str, str]:
+    """Return what contexts are called in a model, as text, if it knows these.
+
+    Raises
+    ------
+    ValueError
+        If it does not.
+    """
     given = {str(new): str(known) for new, known in context_map.items()}
     known = model.known_contexts
     if given and not known:
@@ -230,6 +238,14 @@ def _with_contexts(
     every = sorted({name for names in known for name in names})
     for name in given.values():
         _validate.one_of(name, every, what="context_map: context")
+    return given
+
+
+def _with_contexts(
+    adata: AnnData, model: Model, fit: Fit, context_map: Mapping[str, str], prefix: str
+) -> tuple[Fit, dict[str, pd.Categorical[Any]]]:
+    """Return the fit with the columns of contexts of an AnnData, and those that have to be made."""
+    given, known = check_contexts(model, context_map), model.known_contexts
     columns: dict[str, pd.Categorical[Any]] = {}
     context, seen = [], set()
     for column, names in zip(fit.context, known, strict=True):

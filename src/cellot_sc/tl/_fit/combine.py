@@ -98,7 +98,8 @@ def _one_space(adata: AnnData, predicted: AnnData, made: Mapping[str, Any]) -> S
     """Return the space of the measured cells; raise :class:`ValueError` if it is not that of the predicted ones."""
     space = Space(adata, str(made["use_rep"]))
     if space.is_expression:
-        columns = _validate.gene_columns(adata, [*map(str, predicted.var_names)], what="predicted was")
+        names, genes = ([*map(str, of.var_names)] for of in (adata, predicted))
+        columns = _validate.gene_columns(names, genes, what="predicted was")
         return space if columns is None else Space(adata[:, columns], space.name)
     ours = Space(predicted, space.name)
     n_dims, decoder = space.n_dims, decoder_digest(adata.uns[space.name]) if space.decodes else ""

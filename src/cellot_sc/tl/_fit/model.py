@@ -103,11 +103,6 @@ class Model:
             cells and cannot be fitted again.
         """
         found = in_adata(adata, key)
-        if found.fitted.is_standalone:
-            raise ValueError(
-                f"adata.uns[{key!r}] was attached from a model, which needs the cells that were learnt from to be made "
-                "anew: save or use that model."
-            )
         return replace(found, fitted=standalone(found.fitted, adata), scores=scores)
 
     @property
@@ -236,7 +231,9 @@ def in_adata(adata: AnnData, key: str = _keys.MODEL) -> Model:
     fit, space = fitted.fit, fitted.fit.space(adata)
     decoder = {name: value for name, value in space.decoder.items() if name not in NOT_KEPT} or None
     if fitted.is_standalone:
-        return Model(fitted, decoder, None, {})
+        raise ValueError(
+            f"adata.uns[{key!r}] was attached from a model, and has not all that was in it: give that model."
+        )
     labels, train = fit.labels(adata), fit.parts(adata) == _keys.TRAIN
     n_cells = {name: int((train & (labels == name)).sum()) for name in (fit.control, *fit.targets)}
     seen = np.flatnonzero(train & np.isin(labels, [*n_cells]))

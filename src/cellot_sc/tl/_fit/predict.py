@@ -170,7 +170,7 @@ def predict(
     rows = fit.controls(adata) if cells is None else _validate.cell_positions(adata, cells)
     x, contexts = space.read(rows), fit.contexts(adata, rows)
     if uncertainty:
-        _check_spread({name: fitted.maps[name] for name in names}, fit)
+        check_spread({name: fitted.maps[name] for name in names}, fit)
     maps = fit.adapted(adata, {name: fitted.maps[name] for name in names})
     tell_of_strangers((fitted.maps[name] for name in names), contexts, fit.context)
     support = None if fitted.support is None else fitted.support.of(fit.scaled(x))
@@ -201,7 +201,7 @@ def predict(
     return predicted
 
 
-def _check_spread(maps: Mapping[str, TransportMap], fit: Fit) -> None:
+def check_spread(maps: Mapping[str, TransportMap], fit: Fit) -> None:
     """Raise :class:`ValueError` unless maps know how far contexts differ."""
     if not fit.context:
         raise ValueError(
