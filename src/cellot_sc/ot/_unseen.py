@@ -118,7 +118,7 @@ def unseen_maps(
 
 
 def pooled(members: Sequence[Member]) -> list[Member]:
-    """Return those of at least :data:`LEAST` cells of either side, and the others as one, if together they have as many."""
+    """Return those with :data:`LEAST` cells of either side, and the others as one, if together they have as many."""
     large = [member for member in members if member.n_cells >= LEAST]
     small = [member for member in members if member.n_cells < LEAST]
     sizes = np.array([member.n_cells for member in small])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import re
 import subprocess
 import sys
@@ -14,9 +15,10 @@ import pytest
 from anndata import AnnData
 
 import cellot_sc as cs
-from cellot_sc import _trees
+from cellot_sc import _keys, _trees
 from cellot_sc.tl._fit.held_cells import holds_cells
-from cellot_sc.tl._fit.model import KIND, VERSION
+from cellot_sc.tl._fit.model import KIND, VERSION, in_adata
+from cellot_sc.tl._judge.evaluate import COLUMNS, OF_UNITS
 
 NEW = "patient_0"
 
@@ -224,16 +226,87 @@ def broken(state: dict[str, Any], *path: str, by: Any) -> dict[str, Any]:
         (("scores",), {"names": ["a", "b"], "columns": {"0": np.zeros(2), "1": np.zeros(3)}}, "different lengths"),
         (("n_cells", "numbers"), [1.0], ""),
         (("n_cells", "numbers"), [-1.0, 2.0], "0 or more"),
+        (("n_cells", "numbers"), [1e300, 2.0], "at most 2,147,483,647"),
+        (("n_cells", "names"), ["a", "b"], "n_cells is of ['a', 'b']"),
+        (("n_cells", "names"), ["a"], "n_cells has 1 names and 2 numbers"),
+        (("scores",), {"names": ["a"], "columns": {"0": np.arange(3.0)}}, "scores has a column 'a'"),
+        (("scores",), "scores of numbers", "scores.model is"),
+        (("scores",), "scores of texts", "scores.seed is"),
+        (("history",), {"names": ["foo"], "columns": {"0": np.arange(3.0)}}, "history has a column 'foo'"),
+        (("fit", "support", "centroids"), np.zeros((3, 7)), "support.centroids is of 7 dimensions; the 10"),
+        (("fit", "baselines", "0", "maps", "0"), {"kind": "unmoved", "n_dims": 3}, ""),
+        (("fit", "use_rep"), "X", "use_rep is 'X', which is not decoded"),
+        (("fit", "use_rep"), "", "names are needed"),
+        (("fit", "feature_weights"), np.ones(3), "feature_weights is of 3 dimensions"),
+        (("fit", "context"), np.array(["cell_type"], dtype=object), "has 2 levels of contexts; context has 1 columns"),
+        (("fit", "control"), "drug", "'drug', which is a target, too"),
+        (("fit", "control"), "\x1b[31mcontrol", "control characters"),
+        (("fit", "solver"), "a\nb", "control characters"),
+        (("fit", "versions"), {"cellot_sc": "0.1.0\n  judged    all well"}, "line breaks or control characters"),
+        (("fit", "versions"), {"x\x9b": "0.1.0"}, "control characters"),
+        (("fit", "versions"), {"x" * 1000: "0.1.0"}, "at most 80 letters"),
+        (("fit", "split_key"), "perturbation", "no two are alike"),
+        (("reference", "weight"), np.zeros(60), "sum to one"),
+        (("reference", "genes"), [f"g{i}" for i in range(60)], "are needed, in this order"),
+        (("reference", "layer"), "counts", "reference.layer is 'counts'"),
+        (("reference",), None, "reference is missing"),
     ],
 )
 def test_fields_that_are_something_else_end_in_a_sentence(
     adata: AnnData, model: cs.Model, tmp_path: Path, path: tuple[str, ...], by: Any, words: str
 ):
     file = tmp_path / "bad.cellot.h5"
+    if isinstance(by, str) and by.startswith("scores of"):
+        by = table_of(np.arange(3.0) if by.endswith("numbers") else ["a", "b"])
     _trees.write_tree(broken(model.state(), *path, by=by), file, kind=KIND, version=VERSION)
     with pytest.raises(ValueError, match=r"bad\.cellot\.h5 cannot be read as a model: ") as error:
         cs.Model.load(file)
     assert words in str(error.value) and len(str(error.value).splitlines()) == 1
+
+
+def table_of(values: Any) -> dict[str, Any]:
+    names = [*_keys.SCORE_TEXTS, *_keys.SCORE_NUMBERS]
+    return {"names": names, "columns": {str(i): values for i in range(len(names))}}
+
+
+def test_columns_of_scores_are_those_of_evaluate():
+    assert sorted(COLUMNS) == sorted([*_keys.SCORE_TEXTS, *_keys.SCORE_NUMBERS])
+    assert OF_UNITS == _keys.SCORE_TESTS
+
+
+def test_scores_that_are_no_table_of_evaluate_are_refused(adata: AnnData):
+    scores = cs.tl.evaluate(adata, key="pooled", split="ood", metrics="energy_distance", n_boot=0)
+    with pytest.raises(TypeError, match="scores is 'a'; a table of cs.tl.evaluate is needed"):
+        cs.Model.of(adata, "pooled", scores="a")
+    for given, words in (
+        (adata.obs, "scores has a column 'perturbation_strength'|scores has a column"),
+        (scores.assign(barcode="ACGT"), "scores has a column 'barcode'"),
+        (scores.drop(columns="metric"), "scores has no column 'metric'"),
+        (scores.assign(value="a"), "scores.value is .*; numbers are needed"),
+        (scores.assign(value=np.inf), "scores.value is .*; numbers are needed"),
+        (scores.assign(group="a\nb"), "scores.group is 'a\\\\nb', which has line breaks"),
+        (scores.assign(perturbation="ACGT"), "scores has perturbation 'ACGT'; "),
+        (scores.assign(split="mine"), "scores has split 'mine'; "),
+    ):
+        with pytest.raises(ValueError, match=words):
+            cs.Model.of(adata, "pooled", scores=given)
+
+
+def test_scores_of_maps_that_are_fitted_again_are_refused(adata: AnnData):
+    fitted = adata.copy()
+    cs.tl.cellot(fitted, solver="entropic")
+    scores = cs.tl.evaluate(fitted, split="ood", metrics="energy_distance", n_boot=0)
+    with pytest.raises(ValueError, match="are fitted to means of cells again.*: attach the model"):
+        cs.Model.of(fitted, scores=scores)
+
+
+def test_label_is_on_lines_of_its_own(adata: AnnData):
+    found = in_adata(adata)
+    fit = dataclasses.replace(found.fitted.fit, versions={"a": "1\n  judged    \x1b[31mwell"}, solver="else\nwhere")
+    label = repr(dataclasses.replace(found, fitted=dataclasses.replace(found.fitted, fit=fit)))
+    assert "\x1b" not in label and not re.search("^  judged", label, flags=re.MULTILINE)
+    assert "maps      else\\nwhere (not installed here) in 10 dimensions" in label
+    assert "a 1\\n  judged    \\x1b[31mwell" in label
 
 
 def test_of_couplings_or_of_what_was_attached_there_is_none(model: cs.Model, new: AnnData):

@@ -26,11 +26,11 @@ def few_contexts(problem: Problem) -> set[Path]:
     problem
         What is fitted; weights count, so that a cell that outweighs the others is alone.
     """
-    sides = (
-        (problem.source, problem.source_contexts, problem.source_weights),
-        (problem.target, problem.target_contexts, problem.target_weights),
-    )
-    found = [_sizes(len(cells), *of, problem.context_names or ()) for cells, *of in sides]
+    names = problem.context_names or ()
+    found = [
+        _sizes(len(problem.source), problem.source_contexts, problem.source_weights, names),
+        _sizes(len(problem.target), problem.target_contexts, problem.target_weights, names),
+    ]
     # equal weights come to a whole number, but for rounding
     enough = {path for path in found[0] if min(sizes.get(path, 0) for sizes in found) > LEAST - 1e-6}
     every = {*found[0], *found[1]}
