@@ -6,18 +6,20 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anndata
 import numpy as np
 import pandas as pd
 import pytest
 from anndata import AnnData
+from scipy.spatial import cKDTree
 
 import cellot_sc as cs
 from cellot_sc import _keys, _trees
 from cellot_sc.tl._fit.held_cells import holds_cells
 from cellot_sc.tl._fit.model import KIND, VERSION, in_adata
+from cellot_sc.tl._fit.packed import unpacked
 from cellot_sc.tl._judge.evaluate import COLUMNS, OF_UNITS
 
 NEW = "patient_0"
@@ -87,23 +89,77 @@ def test_is_read_in_a_process_without_the_data(adata: AnnData, model: cs.Model, 
     np.testing.assert_allclose(found.X, expected.X, atol=1e-5)
 
 
+@pytest.fixture(scope="module")
+def lonely(adata: AnnData) -> AnnData:
+    """The cells with one treated train cell of a patient and 24 control cells, and with another the other way round."""
+    keep = np.ones(adata.n_obs, dtype=bool)
+    for patient, label, n in (
+        ("patient_1", "drug", 1),
+        ("patient_1", "control", 24),
+        ("patient_2", "drug", 24),
+        ("patient_2", "control", 1),
+    ):
+        of = (adata.obs["patient"] == patient) & (adata.obs["perturbation"] == label)
+        keep[np.flatnonzero(of & adata.obs["split"].isin(["train", "valid"]))[n:]] = False
+    return adata[keep].copy()
+
+
+def combined(tree: Any, cells: np.ndarray) -> list[tuple[str, str, int]]:
+    """Return which two vectors of a tree have a sum or a difference that is a cell, to single precision."""
+    named = {vector.tobytes(): (path, vector) for path, vector in vectors(tree, cells.shape[1], "")}
+    paths, rows = [path for path, _ in named.values()], np.array([row for _, row in named.values()])
+    near = cKDTree(rows)
+    found = []
+    for i, cell in enumerate(cells.astype(np.float64)):
+        for sign, wanted in (("+", cell - rows), ("-", cell + rows)):
+            distance, other = near.query(wanted, distance_upper_bound=1e-5 * np.linalg.norm(cell))
+            found += [(paths[k], sign + paths[other[k]], i) for k in np.flatnonzero(np.isfinite(distance))]
+    return found
+
+
+def vectors(tree: Any, n_dims: int, path: str) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield the rows of all arrays of a tree that are of as many dimensions, those of packed maps too."""
+    if isinstance(tree, Mapping):
+        if {*tree} == {"numbers", "rest"}:
+            tree = {str(i): one for i, one in enumerate(unpacked(tree, path=path))}
+        for name, part in tree.items():
+            if name not in ("matrix", "components"):
+                yield from vectors(part, n_dims, f"{path}.{name}")
+    elif isinstance(tree, np.ndarray) and tree.dtype.kind == "f" and tree.ndim and tree.shape[-1] == n_dims:
+        yield from ((path, row) for row in tree.reshape(-1, n_dims).astype(np.float64))
+
+
 @pytest.mark.parametrize(
     ("solver", "context"),
-    [("gaussian", None), ("group_gaussian", ["cell_type", "patient"]), ("entropic", None), ("mean_shift", None)],
+    [
+        ("gaussian", None),
+        ("group_shift", "patient"),
+        ("group_gaussian", "patient"),
+        ("group_gaussian", ["cell_type", "patient"]),
+        ("entropic", None),
+    ],
 )
-def test_file_holds_no_cell(adata: AnnData, tmp_path: Path, solver: str, context: Any):
-    fitted = adata.copy()
+def test_file_holds_no_cell(lonely: AnnData, tmp_path: Path, solver: str, context: Any):
+    fitted = lonely.copy()
     cs.tl.cellot(fitted, solver=solver, context=context)
     path = tmp_path / "drug.cellot.h5"
     cs.Model.of(fitted).save(path)
     seen = fitted[fitted.obs["split"].isin(["train", "valid"])]
     tree = _trees.read_tree(path, kind=KIND, versions=(VERSION,))
-    for cells in (np.asarray(seen.obsm["X_cellot"]), seen.to_df().to_numpy(np.float32)):
+    latent = np.asarray(seen.obsm["X_cellot"])
+    for cells in (latent, seen.to_df().to_numpy(np.float32)):
         assert holds_cells(tree, cells) is None
     names = set(seen.obs_names)
     assert not names & set(texts(tree))
     # and would be found
-    assert holds_cells({"a": {"b": np.asarray(seen.obsm["X_cellot"])[5:7]}}, np.asarray(seen.obsm["X_cellot"])) == "a.b"
+    assert holds_cells({"a": {"b": latent[5:7]}}, latent) == "a.b"
+    at_risk = latent[seen.obs["patient"].isin(["patient_1", "patient_2"]).to_numpy()]
+    assert combined(tree, at_risk) == []
+    if solver == "group_shift":
+        maps = cs.tl.maps(fitted)
+        assert maps.support is not None
+        whole = {"maps": maps["drug"].state(), "support": maps.support.state()}
+        assert combined(whole, at_risk) != []
 
 
 def texts(tree: Any) -> Iterator[str]:
@@ -277,7 +333,7 @@ def test_columns_of_scores_are_those_of_evaluate():
 def test_scores_that_are_no_table_of_evaluate_are_refused(adata: AnnData):
     scores = cs.tl.evaluate(adata, key="pooled", split="ood", metrics="energy_distance", n_boot=0)
     with pytest.raises(TypeError, match="scores is 'a'; a table of cs.tl.evaluate is needed"):
-        cs.Model.of(adata, "pooled", scores="a")
+        cs.Model.of(adata, "pooled", scores=cast(Any, "a"))
     for given, words in (
         (adata.obs, "scores has a column 'perturbation_strength'|scores has a column"),
         (scores.assign(barcode="ACGT"), "scores has a column 'barcode'"),
