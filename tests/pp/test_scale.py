@@ -169,7 +169,9 @@ class TestTotals:
     def test_other_genes_to_normalise_over(self, raw: np.ndarray, caplog: pytest.LogCaptureFixture) -> None:
         whole, part = self.logs(raw, 1e4)[:, :300], self.logs(raw[:, :300], 1e4)
         assert Scale.of(part).one_sum
-        with pytest.raises(ValueError, match="the same in all cells of adata.X, 3.* it was normalised over these genes"):
+        with pytest.raises(
+            ValueError, match="the same in all cells of adata.X, 3.* it was normalised over these genes"
+        ):
             self.check(whole, part)
         self.check(part, part)
         assert not caplog.messages

@@ -73,8 +73,8 @@ def marginals(
     KeyError
         If there are no fitted maps, no such representation, split or feature.
     ValueError
-        If a target was not fitted, a gene was not measured in these cells, the split is unknown or has too few cells, there are more or fewer axes than
-        panels, or no figure can be saved to the file.
+        If a target was not fitted, a gene was not measured in these cells, the split is unknown or has too few cells,
+        there are more or fewer axes than panels, or no figure can be saved to the file.
 
     References
     ----------

@@ -147,7 +147,9 @@ class Scale:
         how = _How.of(x, self.kind)
         self._check_logarithm(how, what=what, instead=instead)
         if self.kind != SIGNED:
-            self._check_totals(how, float(_totals(x, self.kind).sum(dtype=np.float64)), there, what=what, instead=instead)
+            self._check_totals(
+                how, float(_totals(x, self.kind).sum(dtype=np.float64)), there, what=what, instead=instead
+            )
 
     def _check_totals(self, how: _How, found: float, there: np.ndarray, *, what: str, instead: str) -> None:
         """Raise :class:`ValueError` if the other expression was normalised otherwise; say so if that may be.
@@ -244,7 +246,7 @@ class _How(NamedTuple):
         logarithm, normalised = _logarithm([row for row in cells if row.max() < 2 * LARGEST_LOG])
         if kind == LOGS or logarithm:
             # of numbers that cannot be told, the most usual one; what was none comes to no one sum
-            cells = [np.expm1(np.minimum(row, 2 * LARGEST_LOG) * np.log(BASES.get(logarithm, np.e))) for row in cells]
+            cells = [np.expm1(np.minimum(row, 2 * LARGEST_LOG) * np.log(BASES[logarithm or "ln"])) for row in cells]
         known = normalised and (logarithm or kind == OTHER)
         one_sum = x.shape[1] > 1 and have_one_sum(cells)
         return cls(logarithm, normalised, target_sum(cells) if known else 0.0, one_sum)

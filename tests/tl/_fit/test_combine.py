@@ -160,9 +160,7 @@ class TestErrors:
             cs.tl.combine(fitted, twice)
 
 
-def test_genes_that_were_filled_are_said(
-    fitted: AnnData, lacking: AnnData, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_genes_that_were_filled_are_said(fitted: AnnData, lacking: AnnData, caplog: pytest.LogCaptureFixture) -> None:
     both = cs.tl.combine(lacking, cs.tl.predict(fitted, "drug_a"), umap=False)
     assert both.n_vars == 60
     assert any("2 of 60 genes were not measured in these cells" in message for message in caplog.messages)

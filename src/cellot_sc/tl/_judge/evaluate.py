@@ -85,8 +85,8 @@ def evaluate(
         is told from the others by the change of the means (:func:`cellot_sc.metrics.discrimination_score`).
     space
         ``"latent"`` compares in the space of the maps. ``"genes"`` decodes everything first, control and observed
-        cells included, so that the loss of the round trip is the same for all. Genes that were not measured in these cells
-        are left out there; in the latent, a line in the log says that points have them filled.
+        cells included, so that the loss of the round trip is the same for all. Genes that were not measured in these
+        cells are left out there; in the latent, a line in the log says that points have them filled.
     baselines
         Solvers to compare with, by name or as :class:`cellot_sc.ot.Solver`. ``identity`` and ``observed`` are always
         there, the solver of the fit only once. Those that know contexts are told those of the fit, or where it has none
