@@ -47,7 +47,8 @@ def combine(
     - ``obs["role"]``: "control", "observed" or "predicted".
     - ``obs``: the columns that both have; ``cost`` and ``cellot_support`` are NaN for cells that were measured.
     - ``X``: decoded expression of all of them; measured expression where maps act on that itself, and points where
-      ``predicted`` has points.
+      ``predicted`` has points. Genes that were not measured in ``adata`` are what its points decode to, and a line in
+      the log says so.
     - ``obsm``: the points under the name of the space, and ``X_umap``, by scanpy with its defaults.
 
     Raises
@@ -72,6 +73,7 @@ def combine(
     for cells in (adata, predicted):
         _validate.unique_obs_names(cells)
     seen = _one_space(adata, predicted, made)
+    seen.warn_of_filling()
     rows, ours = _chosen(adata, predicted, made, split)
     measured = np.concatenate([*rows.values()])
     space, decoded = Space(predicted, seen.name), bool(made["decoded"])

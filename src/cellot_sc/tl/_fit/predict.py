@@ -232,8 +232,10 @@ def _tell_of_support(
     if n_beyond > max(2 * BEYOND * len(support), 1):
         logger.warning(
             "%d of %d cells lie further from the control cells that were learnt from than %.4g %% of these do from "
-            "each other: their predictions are extrapolated (obs[%r])",
+            "each other: their predictions are extrapolated (obs[%r])%s",
             *(n_beyond, len(support), 100 * (1 - BEYOND), _keys.SUPPORT),
+            "; as no cell lies nearer, see whether this is the same space, on the same scale"
+            * (n_beyond == len(support)),
         )
     typed = [one for one in fitted.maps.values() if isinstance(one, ContextMap)]
     if contexts is None or known is None or not typed:
