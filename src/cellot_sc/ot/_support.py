@@ -93,9 +93,9 @@ class Support:
             distances.append(found)
             means.append(found.mean())
         many = sizes[names >= 0] >= LEAST
-        means = np.sort(np.array(means)[many if many.any() else slice(None)])
+        of_contexts = np.sort(np.array(means)[many if many.any() else slice(None)])
         kept = _quantiles(np.concatenate(distances))
-        return cls(*(np.asarray(of, dtype=np.float32) for of in (places, kept, _rounded(means))))
+        return cls(*(np.asarray(of, dtype=np.float32) for of in (places, kept, _rounded(of_contexts))))
 
     def of(self, x: np.ndarray) -> np.ndarray:
         """Return, for every cell, the share of cells that lie as far from other contexts, shape ``(n_cells,)``.

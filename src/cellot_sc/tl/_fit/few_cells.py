@@ -10,7 +10,7 @@ import numpy as np
 from ...ot import ContextMap, Problem, TransportMap
 from ...ot._unseen import LEAST
 
-type Path = tuple[str, ...]
+type ContextPath = tuple[str, ...]
 
 
 def effective(cells: np.ndarray, weights: np.ndarray | None) -> float:
@@ -18,7 +18,7 @@ def effective(cells: np.ndarray, weights: np.ndarray | None) -> float:
     return len(cells) if weights is None else float(weights.sum() ** 2 / max((weights**2).sum(), 1e-300))
 
 
-def few_contexts(problem: Problem) -> set[Path]:
+def few_contexts(problem: Problem) -> set[ContextPath]:
     """Return the contexts, of all levels, that have fewer than 20 train cells on either side, by their names.
 
     Parameters
@@ -39,12 +39,12 @@ def few_contexts(problem: Problem) -> set[Path]:
 
 def _sizes(
     n_cells: int, contexts: np.ndarray | None, weights: np.ndarray | None, names: Sequence[Sequence[str]]
-) -> dict[Path, float]:
+) -> dict[ContextPath, float]:
     """Return the effective number of cells of every context, of all levels."""
     if contexts is None:
         return {}
     codes, weights = contexts.reshape(n_cells, -1), np.ones(n_cells) if weights is None else weights
-    sizes: dict[Path, float] = {}
+    sizes: dict[ContextPath, float] = {}
     for depth in range(1, 1 + codes.shape[1]):
         known = (codes[:, :depth] >= 0).all(axis=1)
         paths, of = np.unique(codes[known, :depth], axis=0, return_inverse=True)
@@ -54,7 +54,9 @@ def _sizes(
     return sizes
 
 
-def without_few(fitted: TransportMap, few: Collection[Path], mean: np.ndarray, *, every: bool = False) -> TransportMap:
+def without_few(
+    fitted: TransportMap, few: Collection[ContextPath], mean: np.ndarray, *, every: bool = False
+) -> TransportMap:
     """Return a map that does not say where the cells of contexts with few of them lie.
 
     The shift of such a context is that of what it lies in: with one treated cell it would be that cell, less a mean
@@ -75,7 +77,7 @@ def without_few(fitted: TransportMap, few: Collection[Path], mean: np.ndarray, *
     if not few and not every:
         return fitted
 
-    def without(state: Any, path: Path, outer: Any) -> Any:
+    def without(state: Any, path: ContextPath, outer: Any) -> Any:
         """Return a state without what contexts with few cells say of these; ``outer`` is that of the map around it."""
         if not isinstance(state, Mapping):
             return state
@@ -103,11 +105,11 @@ def without_few(fitted: TransportMap, few: Collection[Path], mean: np.ndarray, *
     return TransportMap.from_state(without(fitted.state(), (), {}))
 
 
-def pooled_contexts(fitted: TransportMap, path: Path = ()) -> set[Path]:
+def pooled_contexts(fitted: TransportMap, path: ContextPath = ()) -> set[ContextPath]:
     """Return the contexts that move as what they lie in does, to the bit, by the shift of that."""
     if not isinstance(fitted, ContextMap):
         return set()
-    found: set[Path] = set()
+    found: set[ContextPath] = set()
     for name, inner in zip(fitted.names, fitted.maps, strict=True):
         own = inner.parent if isinstance(inner, ContextMap) else inner
         shift, around = _shift(own), _shift(fitted.parent)

@@ -16,7 +16,7 @@ from ...ot._condensed import condensed
 from ...ot._unseen import LEAST
 from ...pp import Space
 from ...pp._origin import Marks
-from .few_cells import Path, effective, few_contexts, without_few
+from .few_cells import ContextPath, effective, few_contexts, without_few
 from .fit import COUPLINGS, Fit, chained
 from .held_cells import holds_cells
 from .null import NOT_REPEATED, null, solvers_of
@@ -123,7 +123,7 @@ def _sizes(done: Fit, problems: Sequence[Problem]) -> list[int]:
     return sizes
 
 
-def _few(done: Fit, problems: Sequence[Problem]) -> dict[str, set[Path]]:
+def _few(done: Fit, problems: Sequence[Problem]) -> dict[str, set[ContextPath]]:
     """Return the contexts that have few cells on either side, by target."""
     found = [few_contexts(problem) for problem in problems]
     # a map of a course is a chain of those of its steps
@@ -132,12 +132,12 @@ def _few(done: Fit, problems: Sequence[Problem]) -> dict[str, set[Path]]:
 
 
 def _without_few(
-    maps: Mapping[str, TransportMap], few: Mapping[str, Collection[Path]], mean: np.ndarray
+    maps: Mapping[str, TransportMap], few: Mapping[str, Collection[ContextPath]], mean: np.ndarray
 ) -> dict[str, TransportMap]:
     return {name: without_few(one, few[name], mean) for name, one in maps.items()}
 
 
-def _tell(fitted: FittedMaps, few: Mapping[str, Collection[Path]]) -> None:
+def _tell(fitted: FittedMaps, few: Mapping[str, Collection[ContextPath]]) -> None:
     """Say in the log which contexts do not keep a shift of their own."""
     solver = SOLVERS.get(fitted.fit.solver)
     paths = sorted(set().union(*few.values()))
