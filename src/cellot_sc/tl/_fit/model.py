@@ -105,13 +105,15 @@ class Model:
             If there are no fitted maps, or no such representation.
         ValueError
             If the train cells are not there, the space of the maps has changed since they were fitted, or the maps hold
-            cells and cannot be fitted again; if there are fewer than 40 control or 20 treated train cells, a name has
-            control characters, or scores are no table of evaluate, or not of the maps that are kept.
+            cells and cannot be fitted again; if there are fewer than 40 control train cells, or 20 of every target (where
+            some have as many, the others are left out, which the log says), a name has control characters, or scores are no table of evaluate, or not of the maps that are kept.
         """
         found = in_adata(adata, key)
         if scores is not None:
             check_scores(scores, found.fitted.fit)
-        made = replace(found, fitted=standalone(found.fitted, adata), scores=scores)
+        fitted = standalone(found.fitted, adata)
+        n_cells = {name: found.n_cells[name] for name in (fitted.fit.control, *fitted.fit.targets)}
+        made = replace(found, fitted=fitted, n_cells=n_cells, scores=scores)
         check_parts(made)
         check_texts(made.state())
         return made

@@ -58,7 +58,8 @@ def standalone(fitted: FittedMaps, adata: AnnData) -> FittedMaps:
     if fitted.is_standalone:
         return fitted
     done.space(adata)
-    problems = done.problems(adata)
+    fitted, problems = _with_cells_enough(fitted, done.problems(adata))
+    done = fitted.fit
     sizes = _sizes(done, problems)
     solver = SOLVERS.get(done.solver)
     if solver is not None and solver.keeps_cells:
@@ -100,6 +101,31 @@ def _condensed(fitted: FittedMaps, given: Sequence[Problem], solver: Solver) -> 
     maps = dict(zip(done.targets, steps if done.times is None else chained(steps), strict=True))
     histories = {name: solution.history for name, solution in zip(done.targets, solutions, strict=True)}
     return replace(fitted, maps=maps, history=history_table(histories))
+
+
+def _with_cells_enough(fitted: FittedMaps, problems: Sequence[Problem]) -> tuple[FittedMaps, list[Problem]]:
+    """Return the maps to targets that have as many cells as a mean is to be of, and their problems, if any has."""
+    done = fitted.fit
+    sizes = {
+        name: effective(of.target, of.target_weights) + 1e-6 for name, of in zip(done.targets, problems, strict=True)
+    }
+    few = [name for name, size in sizes.items() if size < LEAST]
+    if not few or done.times is not None or len(few) == len(sizes):
+        return fitted, [*problems]
+    logger.warning(
+        "%s: fewer than %d train cells, whose mean would tell of them: the model has no map there",
+        *(", ".join(map(repr, few[:N_NAMED])) + f" and {len(few) - N_NAMED} more" * (len(few) > N_NAMED), LEAST),
+    )
+    names = tuple(name for name in done.targets if name not in few)
+    history = fitted.history
+    kept = replace(
+        fitted,
+        fit=replace(done, targets=names, cells=()),
+        maps={name: fitted.maps[name] for name in names},
+        history=history[~history["perturbation"].isin(few)].reset_index(drop=True),
+        residuals={name: of for name, of in fitted.residuals.items() if name in names},
+    )
+    return kept, [of for name, of in zip(done.targets, problems, strict=True) if name in names]
 
 
 def _sizes(done: Fit, problems: Sequence[Problem]) -> list[int]:
