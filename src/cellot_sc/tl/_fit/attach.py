@@ -116,6 +116,8 @@ def attach(
 
     Raises
     ------
+    FileNotFoundError
+        If ``model`` is a path at which there is nothing.
     KeyError
         If there is no such column, file, layer or latent, or no maps.
     ValueError

@@ -109,6 +109,8 @@ def predict(
 
     Raises
     ------
+    FileNotFoundError
+        If ``model`` is a path at which there is nothing.
     KeyError
         If there are no fitted maps, no such representation, or a cell's name is unknown.
     IndexError
