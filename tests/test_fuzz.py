@@ -79,7 +79,8 @@ ABSENT = "no_such_thing"
 
 def public() -> dict[str, Callable[..., Any]]:
     """Return everything public that is called, by its name."""
-    found = {f"{space}.{name}": getattr(getattr(cs, space), name) for space in cs.__all__ if space not in {"Model", "settings"}
+    spaces = [space for space in cs.__all__ if space not in {"Model", "settings"}]
+    found = {f"{space}.{name}": getattr(getattr(cs, space), name) for space in spaces
              for name in getattr(cs, space).__all__}  # fmt: skip
     called = {name: one for name, one in found.items() if inspect.isfunction(one) or inspect.isclass(one)}
     kept = {name: one for name, one in called.items() if name.split(".")[1] not in RECORDS | MAPS}

@@ -105,8 +105,9 @@ class Model:
             If there are no fitted maps, or no such representation.
         ValueError
             If the train cells are not there, the space of the maps has changed since they were fitted, or the maps hold
-            cells and cannot be fitted again; if there are fewer than 40 control train cells, or 20 of every target (where
-            some have as many, the others are left out, which the log says), a name has control characters, or scores are no table of evaluate, or not of the maps that are kept.
+            cells and cannot be fitted again; if there are fewer than 40 control train cells, or 20 of every target
+            (where some have as many, the others are left out, which the log says); if a name has control characters, or
+            scores are no table of evaluate, or not of the maps that are kept.
         """
         found = in_adata(adata, key)
         if scores is not None:
