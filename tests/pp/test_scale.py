@@ -1,9 +1,9 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
-import math
 import numpy as np
 import pytest
 from anndata import AnnData
