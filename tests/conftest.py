@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import anndata
 import hypothesis
 import numpy as np
 import pytest
@@ -45,6 +46,27 @@ def test_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data: {folder} is no folder (set CELLOT_SC_TEST_DATA)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def kang_cells(test_data: Path) -> AnnData:
+    """Blood cells of lupus patients with and without interferon beta (Kang et al. 2018): singlets, log1p of 10,000.
+
+    Their counts are in a layer. Copy them before you change them.
+    """
+    path = test_data / "kang_harmony_scgen.h5ad"
+    if not path.is_file():
+        pytest.skip(f"no real data: {path} is no file")
+    # takes a second to import
+    import scanpy as sc
+
+    adata = anndata.read_h5ad(path)
+    adata = adata[adata.obs["demuxlet"] == "SNG"].copy()
+    adata.obs_names_make_unique()
+    adata.layers["counts"] = adata.X.copy()
+    sc.pp.normalize_total(adata, target_sum=1e4)
+    sc.pp.log1p(adata)
+    return adata
 
 
 class TakesTooLongError(BaseException):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, NamedTuple
 
-import anndata as ad
 import mudata as md
 import numpy as np
 import pytest
@@ -95,16 +93,8 @@ class Blood(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def blood(test_data: Path) -> Blood:
-    path = test_data / "kang_harmony_scgen.h5ad"
-    if not path.is_file():
-        pytest.skip(f"no real data: {path} is no file")
-    adata = ad.read_h5ad(path)
-    adata = adata[adata.obs["demuxlet"] == "SNG"].copy()
-    adata.obs_names_make_unique()
-    adata.layers["counts"] = adata.X.copy()
-    sc.pp.normalize_total(adata, target_sum=1e4)
-    sc.pp.log1p(adata)
+def blood(kang_cells: AnnData) -> Blood:
+    adata = kang_cells.copy()
     sc.pp.highly_variable_genes(adata, n_top_genes=1000)
     adata = adata[:, adata.var["highly_variable"]].copy()
     cs.pp.split(adata, "condition", test_fraction=0.2)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import anndata
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,15 +14,8 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def kang(test_data: Path) -> AnnData:
-    path = test_data / "kang_harmony_scgen.h5ad"
-    if not path.is_file():
-        pytest.skip(f"no real data: {path} is no file")
-    adata = anndata.read_h5ad(path)
-    adata = adata[adata.obs["demuxlet"] == "SNG"].copy()
-    adata.obs_names_make_unique()
-    sc.pp.normalize_total(adata, target_sum=1e4)
-    sc.pp.log1p(adata)
+def kang(kang_cells: AnnData) -> AnnData:
+    adata = kang_cells.copy()
     sc.pp.highly_variable_genes(adata, n_top_genes=1000)
     adata = adata[:, adata.var["highly_variable"]].copy()
     cs.pp.split(adata, "condition", test_fraction=0.2)

@@ -10,7 +10,6 @@ from typing import NamedTuple
 import anndata
 import numpy as np
 import pytest
-import scanpy as sc
 from anndata import AnnData
 
 import cellot_sc as cs
@@ -47,15 +46,8 @@ class NextFile(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def kang(test_data: Path) -> AnnData:
-    path = test_data / "kang_harmony_scgen.h5ad"
-    if not path.is_file():
-        pytest.skip(f"no real data: {path} is no file")
-    adata = anndata.read_h5ad(path)
-    adata = adata[adata.obs["demuxlet"] == "SNG"].copy()
-    adata.obs_names_make_unique()
-    sc.pp.normalize_total(adata, target_sum=1e4)
-    sc.pp.log1p(adata)
+def kang(kang_cells: AnnData) -> AnnData:
+    adata = kang_cells.copy()
     cs.pp.split(adata, "condition", holdout={"patient": PATIENT})
     return adata
 

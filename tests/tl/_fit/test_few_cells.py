@@ -5,7 +5,8 @@ import pytest
 
 from cellot_sc import ot
 from cellot_sc.ot._maps.weighted import WeightedMap
-from cellot_sc.tl._fit.few_cells import effective, few_contexts, pooled_contexts, without_few
+from cellot_sc.ot._moments import effective_size
+from cellot_sc.tl._fit.few_cells import few_contexts, pooled_contexts, without_few
 
 RNG = np.random.default_rng(0)
 SIZES = {"source": [40, 24, 5], "target": [30, 1, 50]}
@@ -31,7 +32,7 @@ def test_a_cell_that_outweighs_the_others_is_alone():
     assert ("A", "p") not in few_contexts(problem(source_weights=weights))
     weights[0] = 1e3
     assert {("A",), ("A", "p")} < few_contexts(problem(source_weights=weights))
-    assert effective(weights[:40], weights[:40]) == pytest.approx(1, abs=0.1)
+    assert effective_size(40, weights[:40]) == pytest.approx(1, abs=0.1)
 
 
 @pytest.mark.parametrize("scaled", [False, True])

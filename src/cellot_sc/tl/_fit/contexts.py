@@ -30,7 +30,7 @@ def describe(fit: Fit, problems: Mapping[str, Problem]) -> None:
     if pooled:
         logger.warning(
             "no category of obs[%r] has train cells of both %r and %s: these have one map for all cells",
-            *(fit.context[0], fit.control, _some(pooled)),
+            *(fit.context[0], fit.control, some(pooled)),
         )
     found = {name: composition(problem) for name, problem in problems.items() if name not in pooled}
     _describe_inner(fit, {name: problems[name] for name in found})
@@ -59,20 +59,20 @@ def describe(fit: Fit, problems: Mapping[str, Problem]) -> None:
     say(
         "%s: %d control cells without treated cells have no map of their own",
         lambda one: one.n_source[one.n_target == 0].sum(),
-        lambda one: _some([names[code] for code in one.contexts[one.n_target == 0]]),
+        lambda one: some([names[code] for code in one.contexts[one.n_target == 0]]),
         lambda one: one.n_source[one.n_target == 0].sum(),
     )
     say(
         "%s: %d treated cells without control cells are left out",
         lambda one: one.n_target[one.n_source == 0].sum(),
-        lambda one: _some([names[code] for code in one.contexts[one.n_source == 0]]),
+        lambda one: some([names[code] for code in one.contexts[one.n_source == 0]]),
         lambda one: one.n_target[one.n_source == 0].sum(),
     )
     say(
         f"%s: so few treated cells that each would count more than {CAP:g} times as much as others do: {CAP:g} is the "
         "most",
         lambda one: len(one.capped),
-        lambda one: _some([names[code] for code in one.capped]),
+        lambda one: some([names[code] for code in one.capped]),
     )
 
 
@@ -223,9 +223,9 @@ def _change(found: Composition) -> np.ndarray:
     return after - before
 
 
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - N_NAMED} more" * (len(names) > N_NAMED)
-    return ", ".join(map(repr, names[:N_NAMED])) + more
+def some(names: Sequence[str], n: int = N_NAMED) -> str:
+    """Return names as a line shows them: the first of them, and how many more there are."""
+    return ", ".join(map(repr, names[:n])) + f" and {len(names) - n} more" * (len(names) > n)
 
 
 def _whose(most: str, n: int, n_targets: int) -> str:

@@ -13,11 +13,6 @@ from ...ot._unseen import LEAST
 type ContextPath = tuple[str, ...]
 
 
-def effective(cells: np.ndarray, weights: np.ndarray | None) -> float:
-    """Return the effective number of cells (Kish 1965): what weighs most is all that there is."""
-    return len(cells) if weights is None else float(weights.sum() ** 2 / max((weights**2).sum(), 1e-300))
-
-
 def few_contexts(problem: Problem) -> set[ContextPath]:
     """Return the contexts, of all levels, that have fewer than 20 train cells on either side, by their names.
 

@@ -20,6 +20,7 @@ from ...pp._methods import check
 from ...pp._origin import MARKS
 from ...pp._reference import Reference
 from . import store
+from .contexts import some
 from .few_cells import pooled_contexts
 from .fit import PERTURBATIONS
 from .model_parts import check_history, check_parts, check_scores, check_texts, escaped
@@ -210,7 +211,7 @@ class Model:
 
     def __repr__(self) -> str:
         fit = self.fitted.fit
-        what = f"Model of {fit.control!r} to {_some(fit.targets)}"
+        what = f"Model of {fit.control!r} to {some(fit.targets, N_SHOWN)}"
         return "\n".join([what, *(f"  {name:<9} {escaped(words)}" for name, words in self._label().items())])
 
     def _label(self) -> dict[str, str]:
@@ -222,7 +223,7 @@ class Model:
         lines = {"maps": f"{by} in {n_dims} dimensions, {self._space_words()}"}
         if fit.context:
             known = zip(fit.context, self.known_contexts, strict=True)
-            lines["contexts"] = "; ".join(f"{column}: {len(names)} ({_some(names)})" for column, names in known)
+            lines["contexts"] = "; ".join(f"{column}: {len(names)} ({some(names, N_SHOWN)})" for column, names in known)
         if self.n_cells:
             counts = ", ".join(f"{n:,} {name!r}" for name, n in list(self.n_cells.items())[:N_SHOWN])
             more = f" and {len(self.n_cells) - N_SHOWN} more" * (len(self.n_cells) > N_SHOWN)
@@ -232,7 +233,7 @@ class Model:
         if solver is not None and solver.affine == "shift":
             paths = sorted({"/".join(path) for one in self.fitted.maps.values() for path in pooled_contexts(one)})
             if paths:
-                lines["pooled"] = f"{len(paths)} contexts, which move as what they lie in ({_some(paths)})"
+                lines["pooled"] = f"{len(paths)} contexts, which move as what they lie in ({some(paths, N_SHOWN)})"
         if self.scores is not None and len(self.scores):
             lines["judged"] = _judged(self.scores, fit.solver)
         lines["made by"] = ", ".join(f"{name} {version}" for name, version in fit.versions.items())
@@ -297,11 +298,6 @@ def _judged(scores: pd.DataFrame, solver: str) -> str:
     order = [name for name in (solver, *means.index) if name in means.index]
     values = ", ".join(f"{name} {means[name]:.3g}" for name in dict.fromkeys(order))
     return f"{rows['metric'].iloc[0]} on {rows['split'].iloc[0]} cells: {values}"
-
-
-def _some(names: Any) -> str:
-    shown_names = ", ".join(map(repr, names[:N_SHOWN]))
-    return shown_names + f" and {len(names) - N_SHOWN} more" * (len(names) > N_SHOWN)
 
 
 def _add_contexts(fitted: TransportMap, levels: list[set[str]], depth: int = 0) -> None:

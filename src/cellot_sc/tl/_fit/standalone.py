@@ -13,10 +13,12 @@ from ... import _defaults, _keys
 from ..._settings import logger
 from ...ot import SOLVERS, Problem, Solver, TransportMap, fit
 from ...ot._condensed import condensed
+from ...ot._moments import effective_size
 from ...ot._unseen import LEAST
 from ...pp import Space
 from ...pp._origin import Marks
-from .few_cells import ContextPath, effective, few_contexts, without_few
+from .contexts import some
+from .few_cells import ContextPath, few_contexts, without_few
 from .fit import COUPLINGS, Fit, chained
 from .held_cells import holds_cells
 from .null import NOT_REPEATED, null, solvers_of
@@ -107,14 +109,15 @@ def _with_cells_enough(fitted: FittedMaps, problems: Sequence[Problem]) -> tuple
     """Return the maps to targets that have as many cells as a mean is to be of, and their problems, if any has."""
     done = fitted.fit
     sizes = {
-        name: effective(of.target, of.target_weights) + 1e-6 for name, of in zip(done.targets, problems, strict=True)
+        name: effective_size(len(of.target), of.target_weights) + 1e-6
+        for name, of in zip(done.targets, problems, strict=True)
     }
     few = [name for name, size in sizes.items() if size < LEAST]
     if not few or done.times is not None or len(few) == len(sizes):
         return fitted, [*problems]
     logger.warning(
         "%s: fewer than %d train cells, whose mean would tell of them: the model has no map there",
-        *(", ".join(map(repr, few[:N_NAMED])) + f" and {len(few) - N_NAMED} more" * (len(few) > N_NAMED), LEAST),
+        *(some(few), LEAST),
     )
     names = tuple(name for name in done.targets if name not in few)
     history = fitted.history
@@ -135,7 +138,7 @@ def _sizes(done: Fit, problems: Sequence[Problem]) -> list[int]:
     """
     sides = [(problems[0].source, problems[0].source_weights)]
     sides += [(problem.target, problem.target_weights) for problem in problems]
-    sizes = [int(effective(*side) + 1e-6) for side in sides]
+    sizes = [int(effective_size(len(cells), weights) + 1e-6) for cells, weights in sides]
     needed = [2 * LEAST, *[LEAST] * len(problems)]
     names = (done.control, *done.targets)
     if few := [(name, n, least) for name, n, least in zip(names, sizes, needed, strict=True) if n < least]:
