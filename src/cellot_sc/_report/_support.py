@@ -38,7 +38,7 @@ def draw(adata: AnnData, fitted: tl.FittedMaps, *, split: str, unit: str | None)
         Column of ``obs`` whose categories are told apart where the maps know no contexts, if there is one.
     """
     fit, known = fitted.fit, fitted.support
-    if known is None:
+    if known is None or fitted.fit.times is not None:
         return []
     controls = fit.controls(adata)
     parts = fit.parts(adata)[controls]
