@@ -68,9 +68,9 @@ class Model:
     >>> model = cs.Model.of(adata)
     >>> model
     Model of 'control' to 'drug_a', 'drug_b'
-      maps      gaussian in 10 dimensions, pca of 50 genes
-      learnt    from 320 'control', 160 'drug_a', 160 'drug_b' train cells; holds none of them
-      made by   cellot_sc 0.1.0
+      maps      gaussian in 10 dimensions, pca of 50 genes (ln of normalised counts)
+      learnt    from 140 'control', 140 'drug_a', 140 'drug_b' train cells; holds none of them
+      made by   cellot_sc ...
       cite      Bunne et al. 2023, doi 10.1038/s41592-023-01969-x
     >>> cs.tl.predict(new, "drug_a", model=model).n_obs
     200
