@@ -25,6 +25,9 @@ LOST = {
 """What engines raise where a worker is no more: by name, as none of them need be installed."""
 SENT_SETTINGS = ("verbosity", "compilation_cache_dir", "device")
 
+type Caller = tuple[int, dict[str, Any]]
+"""The process that asks, and its settings."""
+
 
 def are_used(n_items: int) -> bool:
     """Return whether so many items are given to workers: whether there are several of either."""
@@ -40,8 +43,8 @@ def mapped[Item, Result](
 ) -> Iterator[tuple[int, Result]]:
     """Yield what a function makes of each item, with the position of the item, as soon as it is there.
 
-    With ``joblib.parallel_config`` around it (``"loky"``, ``"dask"``, ``"ray"``, ...) items are given to workers, one at
-    a time. Items are pickled, except that an array which several of them hold is sent once. What the function logs is
+    With ``joblib.parallel_config`` around it (``"loky"``, ``"dask"``, ``"ray"``) items are given to workers, one at a
+    time. Items are pickled, except that an array which several of them hold is sent once. What the function logs is
     logged here, and what it raises is raised here. Items of workers that died are given to others, as long as any item
     gets done.
 
@@ -107,7 +110,11 @@ def _results(function: Callable[..., Any], items: Sequence[Any], left: Sequence[
 
 
 def _by_dask(
-    client: Any, function: Callable[..., Any], here: tuple[int, dict[str, Any]], items: Sequence[Any], left: Sequence[int]
+    client: Any,
+    function: Callable[..., Any],
+    here: tuple[int, dict[str, Any]],
+    items: Sequence[Any],
+    left: Sequence[int],
 ) -> Iterator[Any]:
     """Do what joblib's own engine for dask would, which waits forever where workers die again and again.
 
@@ -145,16 +152,12 @@ def _same(array: np.ndarray) -> np.ndarray:
     return array
 
 
-def _done(
-    i: int, there: tuple[int, dict[str, Any]], function: Callable[..., Any], packed: bytes, *arrays: np.ndarray
-) -> Any:
+def _done(i: int, there: Caller, function: Callable[..., Any], packed: bytes, *arrays: np.ndarray) -> Any:
     """Apply a function in a worker; return the position of the item, the result, and what was logged."""
     pid, given = there
     if os.getpid() == pid:
         return i, function(_unpacked(packed, arrays)), []
-    # jax takes all cores otherwise, where numpy takes those that a worker has
-    if (share := os.environ.get("OMP_NUM_THREADS", "")).isdecimal():
-        os.environ.setdefault("NPROC", share)
+    # jax has as many threads as here, lest it rounds otherwise: NPROC in the environment says how many
     with settings.override(progress=False, **given), _listening() as told:
         return i, function(_unpacked(packed, arrays)), told
 

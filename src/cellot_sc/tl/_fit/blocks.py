@@ -7,7 +7,7 @@ import dataclasses
 import functools
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,10 +16,11 @@ import numpy as np
 from ... import _trees, _workers
 from ..._numbers import shown
 from ..._settings import logger
-from ...ot import History, Problem, Solver, TransportMap
+from ...ot import Problem, Solver
 from ...ot._loop.checkpoints import cells_digest, options_text
 from ...ot._problem import Progress, Solution
 from ...ot._solvers import registry
+from ...ot._solvers.states import fit_in_worker, solution_of, state_of
 
 SIZE = 16
 """Most problems of a block. 33 in three blocks take as much time as in one, and less memory; what is lost with a
@@ -161,31 +162,18 @@ def _fitted(
     before = 0
     if _workers.are_used(len(left)):
         # where a state is kept during a fit, workers of another machine may not reach
-        fit_block = functools.partial(_states, solver, _with_checkpoint(config, None), seed)
+        fit_block = functools.partial(fit_in_worker, solver, _with_checkpoint(config, None), seed)
         for i, states in _workers.mapped(fit_block, [block.problems for block in left], what="blocks of perturbations"):
             before += len(left[i].problems)
             if progress is not None:
                 progress(before, n_problems, {})
-            yield left[i].number, [_solution(state) for state in states]
+            yield left[i].number, [solution_of(state) for state in states]
         return
     for block in left:
         given = config if kept is None else kept.config_of(block, alone=alone)
         meter = progress if len(left) == 1 else _part(progress, before, len(block.problems), n_problems)
         yield block.number, registry.run(solver, block.problems, given, seed, meter)
         before += len(block.problems)
-
-
-def _states(solver: Solver, config: Any, seed: int, problems: Sequence[Problem]) -> list[dict[str, Any]]:
-    """Fit a block in a worker; return what the solutions are rebuilt from."""
-    return [_state(solution) for solution in registry.run(solver, problems, config, seed, None)]
-
-
-def _state(solution: Solution) -> dict[str, Any]:
-    return {"map": solution.map.state(), "history": dataclasses.asdict(solution.history)}
-
-
-def _solution(state: Mapping[str, Any]) -> Solution:
-    return Solution(TransportMap.from_state(state["map"]), History(**state["history"]))
 
 
 def _part(progress: Progress | None, before: int, size: int, n_problems: int) -> Progress | None:
@@ -262,7 +250,7 @@ class _Kept:
         try:
             tree = _trees.read_tree(path, kind=KIND, versions=[VERSION])
             found = {name: tree[name] for name in wanted}
-            solutions = [_solution(tree["solutions"][str(i)]) for i in range(len(block.problems))] * (found == wanted)
+            solutions = [solution_of(tree["solutions"][str(i)]) for i in range(len(block.problems))] * (found == wanted)
         # whatever a file that is another, or half of one, makes of its readers
         except (OSError, ValueError, KeyError, TypeError) as error:
             logger.warning("%s is made again: %s", path, error.args[0] if error.args else error)
@@ -278,7 +266,7 @@ class _Kept:
     def write(self, block: Block, solutions: Sequence[Solution]) -> None:
         """Write a finished block, which is there whole or not at all."""
         path = self.path(block)
-        tree = {**self.fingerprint(block), "solutions": {str(i): _state(s) for i, s in enumerate(solutions)}}
+        tree = {**self.fingerprint(block), "solutions": {str(i): state_of(s) for i, s in enumerate(solutions)}}
         try:
             _trees.write_tree(tree, path, kind=KIND, version=VERSION, overwrite=True)
         except OSError as error:

@@ -89,6 +89,4 @@ def fit_blocks(
     if fit.context:
         describe(fit, dict(zip(fit.targets, problems, strict=True)))
     with _progress.meter(solver.name, "fitting") as progress:
-        return problems, blocks.fit(
-            solver, fit.targets, problems, config, fit.seed, progress, folder=folder, only=only
-        )
+        return problems, blocks.fit(solver, fit.targets, problems, config, fit.seed, progress, folder=folder, only=only)
