@@ -188,7 +188,7 @@ def test_an_interrupt(n_targets: int, tmp_path: Path, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"seed": 1}, r"other seed \(0, not 1\): choose another checkpoint_dir"),
+        ({"seed": 1}, r"other seed \(0, not 1\): choose another folder"),
         ({"solver": "gaussian"}, r"other solver \('mean_shift', not 'gaussian'\)"),
         ({"targets": [f"drug_{i:02}" for i in range(18)]}, "other targets"),
         ({"split_key": "other"}, "other cells: choose"),

@@ -139,7 +139,7 @@ def fit(
     if done:
         logger.info("%d of %d blocks are there already", len(done), len(wanted))
     for number, solutions in _fitted(solver, config, seed, left, progress, kept, alone=len(blocks) == 1):
-        if any(solution.history.interrupted for solution in solutions) and len(blocks) > 1:
+        if any(solution.history.interrupted for solution in solutions) and (len(blocks) > 1 or only is not None):
             raise KeyboardInterrupt
         if kept is not None and not any(solution.history.interrupted for solution in solutions):
             kept.write(blocks[number], solutions)
@@ -259,7 +259,7 @@ class _Kept:
             name = other[0]
             values = "" if name == "cells" else f" ({shown(found[name])}, not {shown(wanted[name])})"
             raise ValueError(
-                f"{path} belongs to a fit with other {name}{values}: choose another checkpoint_dir, or remove that one."
+                f"{path} belongs to a fit with other {name}{values}: choose another folder, or remove that one."
             )
         return solutions
 
@@ -271,8 +271,8 @@ class _Kept:
             _trees.write_tree(tree, path, kind=KIND, version=VERSION, overwrite=True)
         except OSError as error:
             raise OSError(
-                f"{path} cannot be written ({error.strerror or error}). Blocks that are in that folder stay: make "
-                "room, and go on with resume=True."
+                f"{path} cannot be written ({error.strerror or error}). What is finished stays there: make room, and "
+                "go on from it."
             ) from error
         with contextlib.suppress(OSError):
             shutil.rmtree(self.folder.path / block.name)
