@@ -73,7 +73,17 @@ def test_shards_make_what_one_fit_makes(run: Run, many: Path, folder: Path, tmp_
 
 
 def test_the_command_that_is_named_makes_what_is_missing(run: Run, many: Path, folder: Path, tmp_path: Path) -> None:
-    options = ("--target", "drug_03", "--target", "drug_05", "--keep-abundance", "--seed", 3, "--set", "n_steps=2")
+    options: tuple[object, ...] = (
+        "--target",
+        "drug_03",
+        "--target",
+        "drug_05",
+        "--keep-abundance",
+        "--seed",
+        3,
+        "--set",
+        "n_steps=2",
+    )
     options = (*options, "--set", "width=4", "--set", "check_every=1", "--split-key", "my split")
     options = (*options, "--holdout", "patient=three")
     run.well("fit", many, folder, "--shard", "2/2", *options)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -11,7 +13,7 @@ QUICK = {"icnn": {"n_steps": 2, "width": 4}, "popalign": {}, "entropic": {}, "ga
 
 
 @pytest.mark.parametrize("name", QUICK)
-def test_a_solution_is_rebuilt_to_the_bit(name: str, tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_a_solution_is_rebuilt_to_the_bit(name: str, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     x, y = (rng.normal(size=(60, 3)).astype(np.float32) for _ in range(2))
     y[:, 0] += np.where(y[:, 0] > 0, 6, -6)
