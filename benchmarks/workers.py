@@ -52,7 +52,7 @@ def fit(some):
 
 with joblib.parallel_config("loky", n_jobs=n_workers):
     # code is compiled, and workers are started, before: two blocks, one for each
-    fit(problems[: blocks.SIZE + 1])
+    fit(problems[: 2 * blocks.SIZE])
     start = time.perf_counter()
     fits = fit(problems)
     seconds = time.perf_counter() - start

@@ -7,9 +7,11 @@ import itertools
 import logging
 import os
 import pickle
+import platform
+import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -25,7 +27,7 @@ LOST = {
 """What engines raise where a worker is no more: by name, as none of them need be installed."""
 SENT_SETTINGS = ("verbosity", "compilation_cache_dir", "device")
 
-type Caller = tuple[int, dict[str, Any]]
+type Caller = tuple[tuple[str, int], dict[str, Any]]
 """The process that asks, and its settings."""
 
 
@@ -101,18 +103,32 @@ def _results(function: Callable[..., Any], items: Sequence[Any], left: Sequence[
     """
     import joblib
 
-    here = (os.getpid(), {name: getattr(settings, name) for name in SENT_SETTINGS})
+    here = (_process(), {name: getattr(settings, name) for name in SENT_SETTINGS})
     client = getattr(joblib.parallel.get_active_backend()[0], "client", None)
     if client is not None:
         return _by_dask(client, function, here, items, left)
+    return _by_joblib(function, here, items, left)
+
+
+def _by_joblib(function: Callable[..., Any], here: Caller, items: Sequence[Any], left: Sequence[int]) -> Iterator[Any]:
+    import joblib
+
     parallel = joblib.Parallel(return_as="generator_unordered", batch_size=1)
-    return parallel(joblib.delayed(_done)(i, here, function, *_packed(items[i])) for i in left)
+    results = parallel(joblib.delayed(_done)(i, here, function, *_packed(items[i])) for i in left)
+    try:
+        for result in results:  # noqa: UP028
+            yield result
+    finally:
+        # where the caller has failed, the others are of no use
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            results.close()
 
 
 def _by_dask(
     client: Any,
     function: Callable[..., Any],
-    here: tuple[int, dict[str, Any]],
+    here: Caller,
     items: Sequence[Any],
     left: Sequence[int],
 ) -> Iterator[Any]:
@@ -154,25 +170,39 @@ def _same(array: np.ndarray) -> np.ndarray:
 
 def _done(i: int, there: Caller, function: Callable[..., Any], packed: bytes, *arrays: np.ndarray) -> Any:
     """Apply a function in a worker; return the position of the item, the result, and what was logged."""
-    pid, given = there
-    if os.getpid() == pid:
+    name, given = there
+    if name == _process():
         return i, function(_unpacked(packed, arrays)), []
-    # jax has as many threads as here, lest it rounds otherwise: NPROC in the environment says how many
-    with settings.override(progress=False, **given), _listening() as told:
-        return i, function(_unpacked(packed, arrays)), told
+    # jax has as many threads as there, lest it rounds otherwise: NPROC in the environment says how many
+    for setting, value in (given | {"progress": False}).items():
+        if getattr(settings, setting) != value:
+            setattr(settings, setting, value)
+    # for good: who works for others shows nothing
+    logger.handlers = [_LISTENER]
+    _LISTENER.told.lines = []
+    return i, function(_unpacked(packed, arrays)), _LISTENER.told.lines
 
 
-@contextmanager
-def _listening() -> Iterator[list[tuple[int, str]]]:
-    """Give what is logged, as levels and texts, in place of showing it."""
-    told: list[tuple[int, str]] = []
-    listener = logging.Handler()
-    listener.emit = lambda record: told.append((record.levelno, record.getMessage()))  # type: ignore[method-assign]
-    had, logger.handlers = logger.handlers, [listener]
-    try:
-        yield told
-    finally:
-        logger.handlers = had
+class _Listener(logging.Handler):
+    """Keeps what is logged, as levels and texts, in place of showing it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # workers of one process are threads
+        self.told = threading.local()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a record of a thread that works for another process."""
+        if hasattr(self.told, "lines"):
+            self.told.lines.append((record.levelno, record.getMessage()))
+
+
+_LISTENER = _Listener()
+
+
+def _process() -> tuple[str, int]:
+    """Return what tells this process from those of all machines."""
+    return platform.node(), os.getpid()
 
 
 def _packed(given: Any) -> tuple[Any, ...]:

@@ -20,7 +20,7 @@ from cellot_sc.tl._fit import blocks
 if TYPE_CHECKING:
     from tests.cli.conftest import Run
 
-N_TARGETS = 35
+N_TARGETS = 18
 """In three blocks."""
 SHIFT = ("--solver", "mean_shift")
 

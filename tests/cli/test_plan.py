@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cellot_sc.cli import _plan
-from cellot_sc.cli._plan import Fitting, Plan, blocks_of, missing, shard_of
+from cellot_sc.cli._plan import Fitting, ShardPlan, blocks_of, missing, shard_of
 
 FITTING = Fitting(
     *("/cells.h5ad", "drug", "no drug", ["a"], "icnn", ["n_steps=3"], None, 4, "split", [], ["cell_type"]),
@@ -40,8 +40,8 @@ def test_what_one_types() -> None:
 
 
 def test_the_first_plan_stays(tmp_path: Path) -> None:
-    first = Plan(FITTING, ["a"], 2, _plan.versions())
-    assert first.write(tmp_path) == first == Plan.read(tmp_path)
+    first = ShardPlan(FITTING, ["a"], 2, _plan.versions())
+    assert first.write(tmp_path) == first == ShardPlan.read(tmp_path)
     assert dataclasses.replace(first, n_shards=5).write(tmp_path) == first
     with pytest.raises(ValueError, match="--seed is 1, and .*plan.json was made with 0"):
         dataclasses.replace(first, fitting=dataclasses.replace(FITTING, seed=1)).write(tmp_path)

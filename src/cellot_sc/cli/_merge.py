@@ -9,7 +9,7 @@ import typer
 
 from ._app import Output, Overwrite
 from ._fit import write_fitted
-from ._plan import Plan, missing
+from ._plan import ShardPlan, missing
 
 
 def merge(
@@ -23,7 +23,7 @@ def merge(
     overwrite: Overwrite = False,
 ) -> None:
     """Write the cells with the maps of all shards, as fit does without shards."""
-    plan = Plan.read(folder)
+    plan = ShardPlan.read(folder)
     plan.check_versions(folder)
     if lacking := missing(plan, folder):
         raise FileNotFoundError(lacking)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__, _files, _keys
-from .._settings import logger
 
 if TYPE_CHECKING:
     import typer
@@ -121,7 +120,7 @@ class Fitting:
 
 
 @dataclasses.dataclass(frozen=True)
-class Plan:
+class ShardPlan:
     """What is in a folder of shards: written by the first of them, agreed on by the others."""
 
     fitting: Fitting
@@ -135,7 +134,7 @@ class Plan:
         return folder / PLAN
 
     @classmethod
-    def read(cls, folder: Path) -> Plan:
+    def read(cls, folder: Path) -> ShardPlan:
         """Read the plan of a folder.
 
         Raises
@@ -178,7 +177,7 @@ class Plan:
                     "shards need the same, or another folder."
                 )
 
-    def write(self, folder: Path) -> Plan:
+    def write(self, folder: Path) -> ShardPlan:
         """Write the plan unless another shard has; return the one that is there."""
         try:
             with _files.output(self.path(folder), (".json",), overwrite=False) as new:
@@ -231,8 +230,8 @@ def fit_shard(fitting: Fitting, options: dict[str, Any], folder: Path, shard: in
     if not folder.absolute().parent.is_dir():
         raise FileNotFoundError(f"{folder}: the folder {str(folder.parent)!r} does not exist.")
     plan = None
-    if Plan.path(folder).exists():
-        plan = Plan.read(folder)
+    if ShardPlan.path(folder).exists():
+        plan = ShardPlan.read(folder)
         plan.check(folder, fitting)
 
     from ..tl._fit import blocks
@@ -249,11 +248,13 @@ def fit_shard(fitting: Fitting, options: dict[str, Any], folder: Path, shard: in
     folder.mkdir(exist_ok=True)
     made = bool(cells.columns) or cells.represented or use_rep != fitting.use_rep
     if made and n_shards > 1:
+        from .._settings import logger
+
         logger.info(
             "every shard makes the split or the representation anew, all of them alike: it saves time to make both "
             "before, with cs.pp.split and cs.pp.represent"
         )
-    Plan(fitting, [*fit.targets], n_shards, versions()).write(folder)
+    ShardPlan(fitting, [*fit.targets], n_shards, versions()).write(folder)
     n_blocks = len(blocks.split(len(fit.targets)))
     wanted = blocks_of(shard, n_shards, n_blocks)
     if not wanted:
@@ -262,7 +263,7 @@ def fit_shard(fitting: Fitting, options: dict[str, Any], folder: Path, shard: in
     return f"{folder} has shard {shard} of {n_shards}: {len(wanted)} of {n_blocks} blocks of perturbations"
 
 
-def missing(plan: Plan, folder: Path) -> str:
+def missing(plan: ShardPlan, folder: Path) -> str:
     """Return what to do about blocks that are not there, no text if all are."""
     from ..tl._fit import blocks
 

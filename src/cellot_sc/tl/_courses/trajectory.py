@@ -85,7 +85,7 @@ def trajectory(
     key_added
         Where in ``uns`` the maps are written.
     checkpoint_dir
-        Folder in which finished blocks of 16 steps are kept, and the state of the one that is being fitted, if the
+        Folder in which finished blocks of 8 steps are kept, and the state of the one that is being fitted, if the
         solver is a neural one. It is made if it is not there.
     resume
         Whether to go on from what is in that folder, where a call with the same cells and options was cut off. Without,

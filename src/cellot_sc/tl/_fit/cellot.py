@@ -97,7 +97,7 @@ def cellot(
     displacements
         Whether to write where each control cell is moved to, and at what cost, for plots of scanpy and squidpy.
     checkpoint_dir
-        Folder in which finished blocks of 16 perturbations are kept, and the state of the one that is being fitted, if
+        Folder in which finished blocks of 8 perturbations are kept, and the state of the one that is being fitted, if
         the solver is a neural one. It is made if it is not there.
     resume
         Whether to go on from what is in that folder, where a call with the same cells and options was cut off. Without,
