@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import hypothesis
+import numpy as np
 import pytest
 from anndata import AnnData
+from scipy import sparse
 
 import cellot_sc as cs
 from cellot_sc._settings import logger
@@ -69,6 +72,45 @@ def bounded() -> Callable[[], AbstractContextManager[None]]:
             signal.signal(signal.SIGALRM, before)
 
     return limited
+
+
+@pytest.fixture(
+    params=[f"{where}-{how}" for where in ("backed", "zarr", "dask", "lazy") for how in ("dense", "csr", "csc")]
+)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[AnnData], AnnData]]:
+    """What puts cells where they are not in memory, one way after the other; chunks are small."""
+    import anndata as ad
+    import zarr
+
+    where, how = request.param.split("-")
+    if where in ("dask", "lazy"):
+        pytest.importorskip("dask.array", reason="dask is not installed")
+    opened = []
+
+    def put(adata: AnnData) -> AnnData:
+        dense = np.asarray(adata.X.toarray() if sparse.issparse(adata.X) else adata.X)
+        kind = {"dense": np.asarray, "csr": sparse.csr_matrix, "csc": sparse.csc_matrix}[how]
+        cells = AnnData(kind(dense), obs=adata.obs.copy(), var=adata.var.copy())
+        if where == "dask":
+            import dask.array as da
+
+            x = da.from_array(dense, chunks=(70, dense.shape[1]))
+            cells.X = x if how == "dense" else x.map_blocks(kind)
+            return cells
+        path = tmp_path / f"{uuid4()}.{'zarr' if where == 'zarr' else 'h5ad'}"
+        if where == "zarr":
+            cells.write_zarr(path, chunks=(64, dense.shape[1]) if how == "dense" else None)
+            x = zarr.open_group(path)["X"]
+            return AnnData(x if how == "dense" else ad.io.sparse_dataset(x), obs=cells.obs, var=cells.var)
+        cells.write_h5ad(path)
+        if where == "lazy":
+            return ad.experimental.read_lazy(path)
+        opened.append(ad.read_h5ad(path, backed="r"))
+        return opened[-1]
+
+    yield put
+    for adata in opened:
+        adata.file.close()
 
 
 @pytest.fixture(autouse=True)

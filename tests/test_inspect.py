@@ -158,6 +158,7 @@ def test_fits_and_representations_are_named(tmp_path: Path, simulated: AnnData) 
     cs.tl.cellot(cells, solver="mean_shift", key_added="other")
     path = saved(cells, tmp_path / "a.h5ad")
     said = describe_cells(path)
+    assert "uns['X_cellot']: representation by pca of 60" in describe_cells(saved(cells, tmp_path / "a.zarr"))
     assert "uns['X_cellot']: representation by pca of 60 features" in said
     assert f"uns['other']: {cs.tl.maps(cells, 'other').fit!r}" in said
     assert f"next:\n  cellot-sc report {path} --key other\n  cellot-sc predict {path} " in said
@@ -182,3 +183,19 @@ def test_odd_files(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="Did you mean"):
         describe_cells(tmp_path / "othr.h5ad")
     assert anndata.read_h5ad(tmp_path / "odd.h5ad").shape == (2, 0)
+
+
+@pytest.mark.parametrize("suffix", [".h5ad", ".zarr"])
+def test_predicted_cells_are_called_so(simulated: AnnData, tmp_path: Path, suffix: str) -> None:
+    cells = simulated.copy()
+    cs.pp.represent(cells, n_components=4)
+    cs.tl.cellot(cells, solver="mean_shift")
+    for predicted, said in (
+        (cs.tl.predict(cells, "drug_a"), "to 'drug_a', by 'mean_shift', decoded from 'X_cellot'"),
+        (cs.tl.predict(cells, decode=False), "to 'drug_a', 'drug_b', by 'mean_shift', points in 'X_cellot'"),
+    ):
+        path = tmp_path / f"predicted{suffix}"
+        lines = describe_cells(saved(predicted, path)).splitlines()
+        what = f"predicted cells, 'control' {said}; no map can be fitted to these"
+        assert lines[-1] == f"uns['cellot_prediction']: {what}"
+        assert not any(line.startswith(("next:", "perturbation:")) for line in lines)

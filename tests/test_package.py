@@ -14,6 +14,8 @@ NAMESPACES = {"datasets", "metrics", "ot", "pl", "pp", "tl"}
 
 COMPUTES = {"flax", "jax", "jaxopt", "moscot", "optax", "ott"}
 """What takes seconds to import, and is loaded when it is run."""
+ENGINES = {"annbatch", "distributed", "ray"}
+"""What is loaded by who asks for it only; dask is by anndata, if it is there."""
 WORKDAY = """
 import json, sys
 loaded = {}
@@ -73,13 +75,14 @@ def test_what_computes_is_loaded_when_it_is_run(loaded: dict[str, set[str]]) -> 
     assert loaded["names"].isdisjoint(COMPUTES)
     # maps in closed form are fitted, applied, judged and drawn, and a mistyped solver is refused
     assert loaded["work"].isdisjoint(COMPUTES)
+    assert all(names.isdisjoint(ENGINES) for names in loaded.values())
     assert loaded["mmd"] & COMPUTES == {"jax"}
     assert loaded["networks"] & COMPUTES == {"flax", "jax", "optax"}
 
 
 def test_dir_names_what_a_user_types() -> None:
     assert set(dir(cs)) == {*NAMESPACES, "Model", "settings", "__version__"}
-    assert set(cs.__all__) == {*NAMESPACES, "settings"}
+    assert set(cs.__all__) == {*NAMESPACES, "Model", "settings"}
 
 
 @pytest.mark.parametrize("name", sorted(NAMESPACES))

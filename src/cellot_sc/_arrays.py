@@ -56,7 +56,7 @@ def matrix(x: Any, *, what: str, n_dims: int | None = None, remedy: str = "take 
         raise ValueError(f"{what} is of type {kind}, on a GPU: bring it to the host with .get() first.")
     x = unmasked(x, what=what)
     if hasattr(x, "dtypes") and hasattr(x, "columns"):
-        texts = [str(name) for name, dtype in zip(x.columns, x.dtypes, strict=True) if not _is_real(dtype)]
+        texts = [str(name) for name, dtype in zip(x.columns, x.dtypes, strict=True) if not is_real(dtype)]
         if texts:
             raise ValueError(f"{what} has columns that are no real numbers: {', '.join(texts[:5])}. Leave them out.")
         x = x.to_numpy(dtype=np.float64, na_value=np.nan)
@@ -64,7 +64,7 @@ def matrix(x: Any, *, what: str, n_dims: int | None = None, remedy: str = "take 
         x = x if x.format in ("csr", "csc") else x.tocsr()
     else:
         x = _array(x, what=what, kind=kind)
-    if not _is_real(x.dtype):
+    if not is_real(x.dtype):
         raise ValueError(f"{what} is made of {x.dtype}: real numbers are needed.")
     if len(x.shape) != 2 or x.shape[1] == 0 or (n_dims is not None and x.shape[1] != n_dims):
         needed = "n_dims" if n_dims is None else n_dims
@@ -110,7 +110,8 @@ def is_whole(x: Any, *, chunk: int = 1 << 20) -> bool:
         return not any((values[start : start + chunk] % 1).any() for start in range(0, len(values), chunk))
 
 
-def _is_real(dtype: Any) -> bool:
+def is_real(dtype: Any) -> bool:
+    """Return whether values of a dtype are real numbers."""
     return getattr(dtype, "kind", "O") in REAL
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import _files, _keys
+from ._validate import _predictions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +36,8 @@ ROWS, PARTS = 500, 5
 COLUMNS, EXAMPLES, LONGEST = 40, 4, 40
 COUNTS, LARGE = "whole numbers", "not log1p-transformed"
 """How what is said of a matrix begins that has to be transformed first."""
+PREDICTION = "prediction"
+"""What an entry of ``uns`` is that says what cells were predicted by."""
 LOGARITHM = 15.0
 """No log1p of normalised counts is larger: that would be three million of them."""
 
@@ -83,6 +86,10 @@ def describe_cells(path: Path) -> str:
         kept = {name: _kept(file["uns"][name]) for name in file.get("uns", ())}
     labels = {str(name): _categories(obs[name]) for name in obs.columns}
     lines += ["obs:", *_columns(obs, labels)]
+    made = next((name for name, what in kept.items() if what == PREDICTION), None)
+    if made is not None:
+        others = [f"uns[{_shown(name)}]: {what}" for name, what in kept.items() if what not in ("", "fit", PREDICTION)]
+        return "\n".join([*lines, *others, f"uns[{_shown(made)}]: {_prediction(path, made)}"])
     column, control = _condition(labels)
     contexts = {} if column is None or control is None else _contexts(obs, labels, column, control)
     lines += _roles(obs, labels, column, control, contexts)
@@ -165,10 +172,14 @@ def _kept(entry: Any) -> str:
     names = set(entry.keys())
     if {"maps", "history"} <= names:
         return "fit"
+    if set(_predictions.NEEDED) <= names:
+        return PREDICTION
     if {"method", "var_names"} <= names:
         from anndata.io import read_elem
 
-        return f"representation by {str(read_elem(entry['method']))[:LONGEST]} of {len(entry['var_names']):,} features"
+        return (
+            f"representation by {str(read_elem(entry['method']))[:LONGEST]} of {entry['var_names'].shape[0]:,} features"
+        )
     return ""
 
 
@@ -185,6 +196,19 @@ def _fit(path: Path, key: str) -> str:
         return repr(tl.maps(kept, key).fit)
     except (KeyError, ValueError) as error:
         return str(error.args[0])
+
+
+def _prediction(path: Path, key: str) -> str:
+    """Return what predicted cells were predicted of, by what and in what space."""
+    from anndata.io import read_elem
+
+    with _files.as_cells(path), _opened(path) as file:
+        made = read_elem(file["uns"][key])
+    targets = [_shown(name) for name in np.atleast_1d(made["targets"])]
+    listed = ", ".join(targets[:EXAMPLES]) + ", ..." * (len(targets) > EXAMPLES)
+    by = f", by {_shown(made['solver'])}" if "solver" in made else ""
+    where = f"decoded from {_shown(made['use_rep'])}" if made["decoded"] else f"points in {_shown(made['use_rep'])}"
+    return f"predicted cells, {_shown(made['control'])} to {listed}{by}, {where}; no map can be fitted to these"
 
 
 def _categories(column: pd.Series) -> dict[str, int] | None:

@@ -111,3 +111,26 @@ def test_maps_of_moscot_are_reported(tmp_path: Path) -> None:
         cli.main(["report", str(tmp_path / "cells.h5ad"), "--out", str(page), "--key", "moscot"])
     assert end.value.code == 0
     assert "(solver moscot; seed 0)" in page.read_text(encoding="utf-8")
+
+
+def test_cells_of_which_none_is_treated_are_not_judged(
+    fitted: AnnData, parse: Callable[[str], Any], tmp_path: Path
+) -> None:
+    cells = fitted[fitted.obs["perturbation"] == "control", fitted.var_names != "gene_03"]
+    new = AnnData(cells.X.copy(), obs=cells.obs[["cell_type", "patient"]].copy(), var=cells.var.copy())
+    model = cs.Model.of(fitted)
+    cs.tl.attach(new, model)
+    report = _report.compose(new, n_boot=20)
+    assert report.scores.empty
+    names = [item.name for item in report.items]
+    assert names[:4] == ["fits", "support", "transport_cost", "subpopulation_effects"]
+    report.write(tmp_path / "page.html", title="New")
+    text = parse((tmp_path / "page.html").read_text(encoding="utf-8")).text
+    assert "No cell here is treated: nothing was judged" in text
+    assert "solver gaussian · not judged" in text
+    assert "1 of 60 genes were not measured in these cells ('gene_03')" in text
+    assert "Intervals of scores" not in text and "observed treated cells of the same split" not in text
+    new.write_h5ad(tmp_path / "new.h5ad")
+    with pytest.raises(SystemExit) as end:
+        cli.main(["report", str(tmp_path / "new.h5ad")])
+    assert end.value.code == 0

@@ -63,7 +63,9 @@ def test_what_is_no_tau(given: Any) -> None:
 def takes(parameter: str) -> list[str]:
     """Return the public functions that have a parameter."""
     public = (
-        f"{space}.{name}" for space in sorted({*cs.__all__} - {"settings"}) for name in getattr(cs, space).__all__
+        f"{space}.{name}"
+        for space in sorted({*cs.__all__} - {"Model", "settings"})
+        for name in getattr(cs, space).__all__
     )
     return [name for name in public if parameter in _parameters(name)]
 

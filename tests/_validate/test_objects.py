@@ -10,6 +10,8 @@ import mudata as md
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
+import zarr
 from anndata import AnnData
 
 import cellot_sc as cs
@@ -59,12 +61,26 @@ class TestAnnotated:
         with pytest.raises(TypeError, match=r"a Raw; .*: call its to_adata\(\)"):
             _validate.annotated(adata.raw)
 
-    def test_what_is_read_lazily(self, adata: AnnData, tmp_path: Path) -> None:
-        adata.write_zarr(tmp_path / "cells.zarr", convert_strings_to_categoricals=False)
-        lazy = ad.experimental.read_lazy(tmp_path / "cells.zarr")
-        with pytest.raises(TypeError, match=r"adata\.obs is read lazily.*to_memory\(\)"):
-            _validate.annotated(lazy)
-        assert _validate.annotated(lazy.to_memory()).n_obs == 5
+    @pytest.mark.parametrize("suffix", ["zarr", "h5ad"])
+    def test_of_what_is_read_lazily_the_tables_are_read(self, adata: AnnData, tmp_path: Path, suffix: str) -> None:
+        pytest.importorskip("dask.array", reason="dask is not installed")
+        adata.uns["found"] = {"numbers": np.arange(3), "table": pd.DataFrame({"a": [1, 2]}, index=["x", "y"])}
+        adata.X = sp.csr_matrix(adata.X)
+        path = tmp_path / f"cells.{suffix}"
+        (adata.write_zarr if suffix == "zarr" else adata.write_h5ad)(path, convert_strings_to_categoricals=False)
+        lazy = ad.experimental.read_lazy(path)
+        with pytest.raises(TypeError, match=r"a view, and its obs is read lazily: .*cells\.obs\.to_memory\(\)"):
+            _validate.annotated(lazy[:2])
+        assert _validate.annotated(lazy) is lazy
+        pd.testing.assert_frame_equal(lazy.obs, adata.obs, check_dtype=False)
+        assert lazy.var_names.tolist() == adata.var_names.tolist()
+        assert isinstance(lazy.uns["found"]["numbers"], np.ndarray)
+        pd.testing.assert_frame_equal(lazy.uns["found"]["table"], adata.uns["found"]["table"])
+        assert hasattr(lazy.X, "compute")
+        for cells, copy in ((lazy, True), (lazy[:2], False)):
+            out = _validate.writable(cells, copy=copy)
+            out.obs["new"] = 1
+            assert hasattr(out.X, "compute") and "new" not in lazy.obs
 
     @pytest.mark.filterwarnings(r"ignore:\s*AnnData expects:UserWarning")
     @pytest.mark.parametrize("axis", ["obs_names", "var_names"])
@@ -117,6 +133,13 @@ class TestWritable:
         assert not view.is_view
         assert view.obs_names.tolist() == ["cell_0", "cell_2"]
         assert "new" not in adata.obs and "new" not in adata.uns and "new" not in adata.obsm
+
+    def test_data_sets_of_a_file_cannot_be_copied(self, adata: AnnData, tmp_path: Path) -> None:
+        x: Any = zarr.create_array(tmp_path / "x.zarr", data=np.asarray(adata.X))
+        cells = AnnData(x, obs=adata.obs, var=adata.var)
+        assert _validate.writable(cells, copy=False) is cells
+        with pytest.raises(ValueError, match=r"adata is in a file, which cannot be copied: take adata\.to_memory"):
+            _validate.writable(cells, copy=True)
 
 
 def test_verbs_that_write_to_a_view_leave_its_parent_as_it_was() -> None:

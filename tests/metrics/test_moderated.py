@@ -59,5 +59,5 @@ def test_t_without_variance():
 
 
 def test_standardised():
-    effect, se = np.array([-1.0, 0.0, 2.0]), np.array([0.5, 0.0, 0.0])
-    assert standardised(effect, se).tolist() == [2.0, 0.0, np.inf]
+    effect, se = np.array([-1.0, 0.0, 2.0, 1.0]), np.array([0.5, 0.0, 0.0, np.nan])
+    np.testing.assert_array_equal(standardised(effect, se), [2.0, 0.0, np.inf, np.nan])

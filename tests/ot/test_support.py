@@ -67,3 +67,31 @@ def test_no_centroid_is_of_fewer_than_twenty_cells():
     support = Support.around(x, np.r_[7, np.repeat([0, 1], 50)])
     assert len(support.centroids) == 4
     assert not (support.centroids == x[0]).all(axis=1).any()
+
+
+def exact(support: Support, x: np.ndarray, contexts: np.ndarray) -> np.ndarray:
+    """Return the distance of every cell to the nearest centroid of the others."""
+    owners = np.repeat(np.unique(contexts), len(support.centroids) // len(np.unique(contexts)))
+    apart = np.linalg.norm(x[:, None].astype(np.float64) - support.centroids, axis=2)
+    return np.where(owners == contexts[:, None], np.inf, apart).min(axis=1)
+
+
+@pytest.mark.parametrize("n", [4, 30])
+def test_ranks_are_those_among_all_distances_of_which_none_is_kept(n: int):
+    x, contexts = patients(n)
+    support = Support.around(x, contexts)
+    distances = exact(support, x, contexts)
+    others = RNG.normal(size=(300, 5)) * RNG.uniform(0.5, 2.5, size=(300, 1))
+    far = np.linalg.norm(others[:, None] - support.centroids, axis=2).min(axis=1)
+    share = (distances >= far[:, None]).mean(axis=1)
+    assert len(support.reference) == min(len(x), 201)
+    assert np.abs(support.of(others) - share).max() < max(0.006, 3 / len(x))
+    # a cell that was learnt from is not told from others by a distance that is kept
+    near = [np.abs(of[:, None] / support.reference - 1).min(axis=1) < 1e-6 for of in (distances, far)]
+    assert max(of.mean() for of in near) < 0.01
+
+
+def test_means_of_contexts_are_of_twenty_cells():
+    x, _ = patients(8, 30)
+    support = Support.around(x, np.r_[np.repeat(np.arange(7), 30), np.arange(10, 40)])
+    assert len(support.contexts) == 7

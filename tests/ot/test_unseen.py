@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cellot_sc.ot import ContextMap, IdentityMap, Problem, UnseenMap, fit
-from cellot_sc.ot._unseen import LEAST, leaves, unseen_maps
+from cellot_sc.ot._unseen import LEAST, _member, leaves, pooled, unseen_maps
 
 D, N = 8, 60
 UNITS = np.geomspace(2, 0.5, D)
@@ -172,3 +172,13 @@ def test_contexts_of_few_cells_are_pooled() -> None:
     one = Problem(source[fewer], target, source_contexts=codes[0][fewer], target_contexts=codes[1])
     [found] = unseen_maps(one, 0, {(): parent}, lambda *_: parent).values()
     assert len(found.means) == 4
+
+
+def test_no_shift_is_that_of_few_treated_cells():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(60, 3)), rng.normal(size=(60, 3))
+    members = [_member(x[:n], y[:m], (0,)) for n, m in ((60, 60), (60, 3), (25, 10), (8, 30))]
+    assert [member.n_cells for member in members] == [60, 3, 10, 8]
+    large, small = pooled(members)
+    assert large is members[0] and small.n_cells == 21
+    assert len(pooled(members[:3])) == 1

@@ -213,3 +213,12 @@ def test_a_peak_at_zero_does_not_flatten_the_rest() -> None:
 def test_all_of_the_curves_is_seen_where_there_is_no_peak_at_zero(fitted: AnnData) -> None:
     for ax in cs.pl.marginals(fitted, "drug_a", show=False).values():
         assert ax.get_ylim()[1] >= max(curve(ax, role)[1].max() for role in ("control", "observed", "predicted"))
+
+
+def test_genes_that_were_not_measured(fitted: AnnData) -> None:
+    first = [feature for _, feature in cs.pl.marginals(fitted, "drug_a", show=False)]
+    lacking = fitted[:, fitted.var_names != first[0]].copy()
+    lacking.uns["X_cellot"] = {**lacking.uns["X_cellot"], "filled": np.array(first[:1], dtype=object)}
+    assert [feature for _, feature in cs.pl.marginals(lacking, "drug_a", show=False)][:5] == first[1:]
+    with pytest.raises(ValueError, match=f"feature '{first[0]}' was not measured in these cells: there is no observed"):
+        cs.pl.marginals(lacking, "drug_a", features=first[:2], show=False)

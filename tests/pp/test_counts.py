@@ -261,3 +261,26 @@ class TestErrors:
     ) -> None:
         with pytest.raises(error, match=message):
             cs.pp.to_counts(predicted, fitted, **options)
+
+
+def test_depths_over_other_genes_are_said(
+    fitted: AnnData, predicted: AnnData, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen = float(np.median(np.asarray(fitted.layers["counts"].sum(axis=1)).ravel()))
+    some = predicted[:50].copy()
+    for factor, said in ((2.5, 0), (4, 1)):
+        caplog.clear()
+        some.obs["depth"] = factor * seen
+        counts_of(some, fitted, depth_key="depth")
+        found = [message for message in caplog.messages if "in the median, and measured cells have" in message]
+        assert len(found) == said
+        assert all("counts in these 120 genes: it has to be the number in these genes" in one for one in found)
+
+
+def test_without_train_cells_nothing_else_is_said(
+    fitted: AnnData, predicted: AnnData, caplog: pytest.LogCaptureFixture
+) -> None:
+    adata = fitted[fitted.obs["split"] == "test"].copy()
+    with caplog.at_level(logging.INFO, "cellot_sc"), pytest.raises(ValueError, match="observed has no train cells"):
+        cs.pp.to_counts(predicted, adata)
+    assert not any("say how its counts vary" in message for message in caplog.messages)

@@ -396,7 +396,7 @@ class TestKang:
             (lambda adata: adata.layers["counts"], "as counts do"),
             (lambda adata: adata.layers["counts"].log1p(), "were not normalised"),
             (lambda adata: adata.X / np.log(2), "is log2 of counts"),
-            (lambda adata: (adata.X.expm1() * 100).log1p(), "it is on another scale"),
+            (lambda adata: (adata.X.expm1() * 100).log1p(), r"was normalised to 1e\+06 counts per cell"),
             (lambda adata: adata.X - adata.X.mean(axis=0), "was scaled or centred"),
         ],
         ids=["counts", "depth", "log2", "million", "centred"],

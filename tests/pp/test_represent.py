@@ -1,18 +1,25 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import anndata as ad
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+import zarr
 from anndata import AnnData
 
 import cellot_sc as cs
-from cellot_sc.pp import _represent
+from cellot_sc import _chunks
+from cellot_sc.ot._loop import reconstruction
+from cellot_sc.pp import _pca, _represent
 
 
 @pytest.fixture
@@ -240,19 +247,112 @@ def test_genes_without_a_name_are_refused_before_anything_is_written(adata: AnnD
     assert "X_cellot" not in adata.obsm
 
 
-@pytest.mark.parametrize("kind", [np.asarray, sp.csr_matrix])
-def test_expression_in_a_file(adata: AnnData, tmp_path: Path, kind: Callable[..., Any]) -> None:
-    dense = adata.X.toarray() if sp.issparse(adata.X) else np.asarray(adata.X)
-    AnnData(kind(dense), obs=adata.obs, var=adata.var).write_h5ad(tmp_path / "cells.h5ad")
+@pytest.mark.parametrize("n_genes", [60, 30])
+def test_expression_that_is_not_in_memory(
+    adata: AnnData, store: Callable[[AnnData], AnnData], monkeypatch: pytest.MonkeyPatch, n_genes: int
+) -> None:
+    cs.pp.represent(adata, n_components=5)
+    small = store(adata)
+    cs.pp.represent(small, n_components=5)
+    np.testing.assert_array_equal(small.obsm["X_cellot"], adata.obsm["X_cellot"])
+
+    monkeypatch.setattr(_chunks, "MAX_VALUES", 60 * 50)
+    monkeypatch.setattr(_pca, "MAX_READ_GENES", n_genes)
+    large = store(adata)
+    cs.pp.split(large, holdout={"patient": "patient_3"})
+    assert large.obs["split"].tolist() == adata.obs["split"].tolist()
+    cs.pp.represent(large, n_components=5)
+    np.testing.assert_allclose(large.obsm["X_cellot"], adata.obsm["X_cellot"], atol=1e-4)
+    for name in ("mean", "components", "explained_variance_ratio", "range"):
+        np.testing.assert_allclose(large.uns["X_cellot"][name], adata.uns["X_cellot"][name], atol=1e-4)
+    # fitted before a split that holds these cells out
+    cs.pp.split(large, holdout={"patient": "patient_2"})
+
+
+def test_networks_learn_from_cells_that_are_not_in_memory(
+    adata: AnnData, store: Callable[[AnnData], AnnData], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: dict[str, Any] = {
+        "method": "autoencoder",
+        "n_components": 4,
+        "n_steps": 50,
+        "batch_size": 8,
+        "hidden": (16,),
+    }
+    cs.pp.represent(adata, **given)
+    monkeypatch.setattr(_chunks, "MAX_VALUES", 60 * 50)
+    # no piece is smaller than all of them
+    large = store(adata)
+    cs.pp.represent(large, **given)
+    np.testing.assert_allclose(large.obsm["X_cellot"], adata.obsm["X_cellot"], atol=1e-3)
+    monkeypatch.setattr(reconstruction, "MAX_DENSE", 60 * 128)
+    cs.pp.represent(large, **given)
+    x = adata.X.toarray()
+    errors = [np.square(cs.pp.decode(one, one.obsm["X_cellot"]) - x).sum() for one in (adata, large)]
+    assert errors[1] == pytest.approx(errors[0], rel=0.02)
+
+
+def test_counts_in_a_file_are_warned_of(
+    adata: AnnData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(_chunks, "MAX_VALUES", 60 * 50)
+    AnnData(adata.layers["counts"], obs=adata.obs, var=adata.var).write_h5ad(tmp_path / "cells.h5ad")
     backed = ad.read_h5ad(tmp_path / "cells.h5ad", backed="r")
-    try:
-        if kind is np.asarray:
-            cs.pp.represent(backed, n_components=5)
-            in_memory = AnnData(dense, obs=adata.obs, var=adata.var)
-            cs.pp.represent(in_memory, n_components=5)
-            np.testing.assert_array_equal(backed.obsm["X_cellot"], in_memory.obsm["X_cellot"])
-        else:
-            with pytest.raises(ValueError, match=r"adata\.X is of type anndata\.CSRDataset, .* take adata\.to_memory"):
-                cs.pp.represent(backed)
-    finally:
-        backed.file.close()
+    cs.pp.represent(backed, n_components=3)
+    backed.file.close()
+    assert "adata.X holds whole numbers only" in caplog.text
+
+
+CHILD = """
+import sys
+from pathlib import Path
+import anndata as ad
+import cellot_sc as cs
+
+cs.settings.verbosity = "error"
+small = cs.datasets.simulate(n_cells=100, n_genes=20)
+cs.pp.split(small)
+cs.pp.represent(small, n_components=3)
+
+def resident(what):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * int(next(line for line in lines if line.startswith(what)).split()[1])
+
+before = resident("VmRSS")
+# what was resident at most is counted from here; what getrusage says is not less than what the parent once had
+Path("/proc/self/clear_refs").write_text("5")
+path = sys.argv[1]
+adata = ad.experimental.read_lazy(path) if path.endswith("zarr") else ad.read_h5ad(path, backed="r")
+cs.pp.split(adata)
+cs.pp.represent(adata, n_components=10)
+print((resident("VmHWM") - before) / (4 * adata.n_obs * adata.n_vars))
+"""
+
+
+@pytest.mark.parametrize("suffix", ["h5ad", "zarr"])
+def test_memory_is_that_of_chunks(tmp_path: Path, suffix: str) -> None:
+    if suffix == "zarr":
+        pytest.importorskip("dask.array", reason="dask is not installed")
+    if not Path("/proc/self/clear_refs").exists():
+        pytest.skip("the system does not say how much memory was used")
+    rng = np.random.default_rng(0)
+    n_cells, n_genes, n_copies = 20_000, 1000, 9
+    indices = rng.integers(n_genes, size=(n_cells, 50)).astype(np.int32)
+    indices.sort(axis=1)
+    values = np.log1p(rng.exponential(3, indices.size)).astype(np.float32)
+    x = sp.csr_matrix((values, indices.ravel(), np.arange(0, indices.size + 1, 50)), shape=(n_cells, n_genes))
+    x.sum_duplicates()
+    obs = pd.DataFrame({"perturbation": ["control", "drug"] * (n_cells * n_copies // 2)}).set_axis(
+        [f"cell_{i}" for i in range(n_cells * n_copies)]
+    )
+    path = tmp_path / f"cells.{suffix}"
+    with h5py.File(path, "w") if suffix == "h5ad" else nullcontext(zarr.open_group(path, mode="w")) as group:
+        ad.io.write_elem(group, "/", AnnData(x, obs=obs[:n_cells]))
+        del group["raw"]
+        written = ad.io.sparse_dataset(group["X"])
+        for _ in range(n_copies - 1):
+            written.append(x)
+        ad.io.write_elem(group, "obs", obs)
+    command = [sys.executable, "-W", "ignore", "-c", CHILD, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert 0 < float(done.stdout) < 0.25

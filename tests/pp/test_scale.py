@@ -101,9 +101,9 @@ def test_what_is_alike_passes(x: np.ndarray, part: slice) -> None:
         (standardised, np.array, "adata.X has no value below 0, and .* % were in what was fitted, which was scaled or"),
         (np.array, np.expm1, "adata.X has values up to .*, which are no logarithms, and what was fitted up to 6.*: ta"),
         (
-            np.array,
-            per_million,
-            "adata.X comes to 1.2e\\+05 per cell over the 60 genes in common, .* fitted to 1.2e\\+",
+            smoothed,
+            lambda x: per_million(smoothed(x)),
+            "adata.X comes to 1.*e\\+05 per cell over the 60 genes in common, .* fitted to 1.*e\\+",
         ),
         (np.expm1, np.array, "it is on another scale"),
         (np.array, lambda x: x / np.log(2), "adata.X is log2 of counts, and what was fitted ln: take ln of 1 \\+ the"),
@@ -116,7 +116,7 @@ def test_what_is_not_is_refused(x: np.ndarray, fitted: Any, other: Any, message:
     for given in (other(x), sparse.csr_matrix(other(x))):
         with pytest.raises(ValueError, match=message) as error:
             check(scale, given, ["counts", "norm"])
-        assert str(error.value).endswith("or give the layer that holds that (there are 'counts', 'norm').")
+        assert str(error.value).endswith("or put there what one of adata.layers holds ('counts', 'norm').")
     with pytest.raises(ValueError, match=message) as error:
         check(scale, other(x))
     assert "layer" not in str(error.value)
@@ -125,3 +125,70 @@ def test_what_is_not_is_refused(x: np.ndarray, fitted: Any, other: Any, message:
 def test_few_values_above_0_say_nothing_of_signs(x: np.ndarray) -> None:
     scale = Scale.of(standardised(x))
     scale.check(np.ones((1, 5)), np.arange(60) < 5, what="adata.X", layers=[])
+
+
+class TestTotals:
+    """The same counts, normalised to other sums, and over other genes."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def raw(cls) -> np.ndarray:
+        """Counts of 300 cells and 1,000 genes."""
+        rng = np.random.default_rng(0)
+        return rng.poisson(rng.gamma(4, 0.15, (300, 1)) * rng.gamma(0.5, 2, 1000))
+
+    @staticmethod
+    def logs(raw: np.ndarray, target: float, base: float = np.e, soft: bool = False) -> np.ndarray:
+        """Return logarithms, of what are no whole numbers any more if ``soft``."""
+        counts = raw * (np.random.default_rng(1).uniform(0.9, 1, raw.shape) if soft else 1)
+        return (np.log1p(target * counts / counts.sum(axis=1, keepdims=True)) / np.log(base)).astype(np.float32)
+
+    def check(self, fitted: np.ndarray, other: np.ndarray, n_genes: int = 300) -> None:
+        there = np.arange(fitted.shape[1]) < n_genes
+        Scale.of(fitted).check(other[:, :n_genes], there, what="adata.X", layers=[])
+
+    @pytest.mark.parametrize("base", [np.e, 2, 10])
+    @pytest.mark.parametrize("n_genes", [300, 280])
+    def test_another_sum_is_refused_by_some_of_the_genes(self, raw: np.ndarray, base: float, n_genes: int) -> None:
+        fitted = self.logs(raw, 1e4, base)[:, :300]
+        scale = Scale.of(fitted)
+        assert (scale.target, scale.one_sum) == (1e4, False)
+        for target in (1e4, 1.02e4):
+            self.check(fitted, self.logs(raw, target, base), n_genes)
+        for target, name in ((2e4, "20,000"), (5e3, "5,000"), (8765.5, "8,765.5"), (1e6, "1e\\+06")):
+            with pytest.raises(ValueError, match=f"adata.X was normalised to {name} counts per cell, .* to 10,000: .*"):
+                self.check(fitted, self.logs(raw, target, base), n_genes)
+
+    def test_of_normalised_counts_themselves(self, raw: np.ndarray) -> None:
+        fitted, other = (np.expm1(self.logs(raw, target)[:, :300]) for target in (1e4, 2e4))
+        assert Scale.of(fitted).kind == "other"
+        with pytest.raises(ValueError, match="adata.X was normalised to 20,000 counts per cell") as error:
+            self.check(fitted, other)
+        assert "logarithm" not in str(error.value)
+
+    def test_other_genes_to_normalise_over(self, raw: np.ndarray, caplog: pytest.LogCaptureFixture) -> None:
+        whole, part = self.logs(raw, 1e4)[:, :300], self.logs(raw[:, :300], 1e4)
+        assert Scale.of(part).one_sum
+        with pytest.raises(
+            ValueError, match="the same in all cells of adata.X, 3.* it was normalised over these genes"
+        ):
+            self.check(whole, part)
+        self.check(part, part)
+        assert not caplog.messages
+        self.check(part, whole)
+        assert "adata.X comes to 2.76e+03 per cell over the 300 genes in common, and what was fitted to" in caplog.text
+        soft, other = (self.logs(raw[:, :300], target, soft=True) for target in (1e4, 1.2e4))
+        with pytest.raises(ValueError, match="1.2 times .* it was normalised to another sum, or over these genes only"):
+            self.check(soft, other)
+
+    def test_where_the_sum_is_not_known(self, raw: np.ndarray, caplog: pytest.LogCaptureFixture) -> None:
+        fitted = self.logs(raw, 1e4, soft=True)[:, :300]
+        assert (Scale.of(fitted).target, Scale.of(fitted).one_sum) == (0, False)
+        self.check(fitted, self.logs(raw, 1.5e4, soft=True))
+        assert not caplog.messages
+        self.check(fitted, self.logs(raw, 3e4, soft=True))
+        [message] = caplog.messages
+        assert "unless these are other kinds of cells, it was normalised to another total" in message
+        # panels of few markers differ by more
+        self.check(fitted[:, :100], self.logs(raw, 3e4, soft=True), 100)
+        assert len(caplog.messages) == 1

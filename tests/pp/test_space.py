@@ -314,13 +314,28 @@ class TestOtherGenes:
         assert space.features == list(represented.var_names)
         assert space.measured(np.arange(3)) is None
         x = dense(space.observed())
-        decoded = space.view(filled.obsm["X_cellot"])
         gone = represented.var_names.isin(["gene_03", "gene_40"])
-        np.testing.assert_array_equal(x[:, gone], decoded[:, gone])
+        # what they decode to was not measured
+        assert np.isnan(x[:, gone]).all()
         np.testing.assert_array_equal(x[:, ~gone], represented.layers["half"][:, ~gone].toarray())
-        filled.obsm["X_cellot"][7] = np.nan
-        x = dense(space.observed())
-        assert np.isnan(x[7, gone]).all() and np.isfinite(np.delete(x, 7, axis=0)).all()
+        assert space.filled == ["gene_03", "gene_40"]
+        points = filled.obsm["X_cellot"][:2]
+        np.testing.assert_array_equal(space.view_measured(points), space.view(points)[:, ~gone])
+
+    def test_that_they_were_filled_is_said(
+        self, represented: AnnData, filled: AnnData, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        whole = Space(represented, "X_cellot")
+        whole.warn_of_filling()
+        assert (whole.filled, whole.filling, caplog.messages) == ([], "", [])
+        space = Space(filled, "X_cellot")
+        squared = (whole.decoder["components"] ** 2).sum(axis=0)
+        share = 100 * squared[[3, 40]].sum() / squared.sum()
+        assert space.filling.startswith(
+            f"2 of 60 genes were not measured in these cells ('gene_03', 'gene_40'), which carry {share:.1f} % of the "
+        )
+        space.warn_of_filling()
+        assert caplog.messages == [space.filling]
 
     def test_predicted_cells_have_them(self, represented: AnnData, filled: AnnData, tmp_path: Path) -> None:
         space = Space(filled, "X_cellot")

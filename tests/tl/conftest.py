@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from anndata import AnnData
 
@@ -20,4 +21,12 @@ def fitted(prepared: AnnData) -> AnnData:
     """The same with a Gaussian map per perturbation."""
     adata = prepared.copy()
     cs.tl.cellot(adata, solver="gaussian", seed=3)
+    return adata
+
+
+@pytest.fixture(scope="session")
+def lacking(fitted: AnnData) -> AnnData:
+    """The same without two genes, which were filled to represent the cells."""
+    adata = fitted[:, ~fitted.var_names.isin(["gene_03", "gene_40"])].copy()
+    adata.uns["X_cellot"] = {**adata.uns["X_cellot"], "filled": np.array(["gene_03", "gene_40"], dtype=object)}
     return adata

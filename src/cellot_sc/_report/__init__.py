@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from anndata import AnnData
 
 from .. import _defaults, _keys, _validate, tl
 from .._settings import logger
 from ..metrics import METRICS, Metric
+from ..tl._judge.evaluate import COLUMNS
 from . import _findings, _fits, _page, _scores, _support
 from ._items import Item, figure_of
 from ._units import Answering
@@ -39,7 +41,7 @@ class Report:
     n_boot
         Number of resamples behind the intervals.
     scores
-        How good predictions are, beside the baselines.
+        How good predictions are, beside the baselines; empty where no cell is treated.
     metrics
         The metrics of the scores.
     items
@@ -97,6 +99,8 @@ def compose(
 ) -> Report:
     """Judge fitted maps, look at what they say, and draw it.
 
+    Where no cell is treated, as in another file that a model was attached to, nothing is judged.
+
     Parameters
     ----------
     adata
@@ -126,26 +130,29 @@ def compose(
     KeyError
         If there are no fitted maps, no such column or representation.
     ValueError
-        If the split is neither, or has no control or no treated cells.
+        If the split is neither, or has no control cells, or no treated ones where there are some.
     """
     fitted = tl.maps(adata, key)
     if split is None:
         split = _unseen(adata, fitted)
+    is_judged = bool(np.isin(fitted.fit.labels(adata), fitted.fit.targets).any())
     _validate.one_of(split, UNSEEN, what="split")
     if groupby is None and _keys.CELL_TYPE in adata.obs:
         groupby = _keys.CELL_TYPE
     units = Answering.of(adata, fitted, unit, split=split, groupby=groupby)
     shown = METRICS.select([*_defaults.METRICS, *metrics])
-    scores = tl.evaluate(
-        adata, key=key, split=split, groupby=groupby, metrics=shown, unit=units.judged, n_boot=n_boot, seed=seed
-    )
+    scores = pd.DataFrame(columns=COLUMNS)
+    if is_judged:
+        scores = tl.evaluate(
+            adata, key=key, split=split, groupby=groupby, metrics=shown, unit=units.judged, n_boot=n_boot, seed=seed
+        )
     if extra is not None:
         shown.append(extra[0])
         scores = pd.concat([scores, extra[1]], ignore_index=True)
     logger.info("drawing figures")
-    items = [
-        *_fits.draw(adata, fitted, key=key),
-        *_scores.draw(
+    items = _fits.draw(adata, fitted, key=key)
+    if is_judged:
+        items += _scores.draw(
             adata,
             scores,
             metrics=shown,
@@ -154,7 +161,8 @@ def compose(
             split=split,
             groupby=groupby,
             unit=units.judged,
-        ),
+        )
+    items += [
         *_support.draw(adata, fitted, split=split, unit=units.tested),
         *_findings.draw(adata, groupby=groupby, unit=units.tested, key=key, seed=seed),
     ]
@@ -162,8 +170,13 @@ def compose(
 
 
 def _unseen(adata: AnnData, fitted: tl.FittedMaps) -> str:
-    """Return the split of cells that were held out if control cells and treated ones are in it, else that of tests."""
+    """Return the split of cells that were held out if control cells and treated ones are in it, else that of tests.
+
+    Where no cell is treated, control cells that were held out are enough.
+    """
     fit = fitted.fit
-    held_out = fit.labels(adata)[fit.parts(adata) == _keys.OOD]
+    labels = fit.labels(adata)
+    held_out = labels[fit.parts(adata) == _keys.OOD]
     counts = [int((held_out == name).sum()) for name in (fit.control, *fit.targets)]
-    return _keys.OOD if counts[0] > 1 and max(counts[1:]) > 1 else _keys.TEST
+    are_enough = max(counts[1:]) > 1 or not np.isin(labels, fit.targets).any()
+    return _keys.OOD if counts[0] > 1 and are_enough else _keys.TEST

@@ -76,9 +76,9 @@ def paragraph(
         if fit.match_abundance
         else "",
         "The cost weighed dimensions differently." if fit.feature_weights else "",
-        _scores_text(adata, scores, fit, cite, metrics=metrics, groupby=groupby),
+        "" if scores.empty else _scores_text(adata, scores, fit, cite, metrics=metrics, groupby=groupby),
         f"Intervals of scores are central 95 % ranges over {n_boot} resamples of {_answering(units.judged)}."
-        if n_boot
+        if n_boot and len(scores)
         else "",
         "The severity of a perturbation is the mean of half the squared displacement of control cells, beside that "
         f"under {_null(units.tested)}.",

@@ -72,13 +72,14 @@ def render(
         f"{adata.n_obs:,} cells with {adata.n_vars:,} features",
         f"control “{control}”",
         f"solver {solver}",
-        f"judged by {scores['split'].iloc[0]} cells",
+        f"judged by {scores['split'].iloc[0]} cells" if len(scores) else "not judged",
         *([f"units “{units.tested}”"] if units.tested else []),
     ]
+    filling = fitted.fit.space(adata).filling
     return Template(files(__package__).joinpath("page.html").read_text(encoding="utf-8")).substitute(
         title=html.escape(title),
         facts=html.escape(" · ".join(facts)),
-        summary=_scores.summary(scores, solver),
+        summary=_scores.summary(scores, solver) + (f"<p>{html.escape(filling)}.</p>" if filling else ""),
         contents="".join(f'<li><a href="#{item.name}">{html.escape(item.title)}</a></li>' for item in items),
         sections="".join(_section(item) for item in items),
         methods=html.escape(text),

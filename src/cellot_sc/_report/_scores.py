@@ -18,6 +18,7 @@ from ._items import Item, figure_of
 from ._table import Cell, interval, number, percent, render
 
 GROUPS = (_keys.ALL, _keys.EQUAL, _keys.MEAN, _keys.WORST)
+NOT_JUDGED = "No cell here is treated: nothing was judged, and what follows is what the maps predict."
 MANY = 6
 """Of more perturbations than this, a summary has one sentence."""
 
@@ -180,6 +181,8 @@ def summary(scores: pd.DataFrame, solver: str) -> str:
 
     Of many perturbations, the sentences are put away behind one on all of them.
     """
+    if scores.empty:
+        return f"<p>{html.escape(NOT_JUDGED)}</p>"
     values = scores[(scores["metric"] == _defaults.SUMMARY_METRIC) & (scores["group"] == _keys.ALL)]
     grouped = _keys.MEAN in set(scores["group"])
     items, with_effect = [], []

@@ -43,6 +43,8 @@ def draw(adata: AnnData, fitted: tl.FittedMaps, *, split: str, unit: str | None)
     controls = fit.controls(adata)
     parts = fit.parts(adata)[controls]
     judged, train = parts == split, parts == _keys.TRAIN
+    if not judged.any():
+        return []
     x = fit.scaled(fit.space(adata).read(controls[judged]))
     beyond = known.of(x) < BEYOND
     sentences = [

@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import _keys
 from .._arrays import dense, is_whole, matrix, rows_not_finite, unmasked
+from .._chunks import Stored, chunks, stored
 from ._genes import gene_columns, names_of_genes
 from ._names import nearest, one_key, unique_var_names
 from ._objects import annotated
@@ -109,7 +110,9 @@ def log_expression(adata: AnnData, *, what: str) -> tuple[Any, pd.Index]:
 
 
 def not_counts(x: Any, features: pd.Index, *, what: str) -> None:
-    """Warn in the log if the expression looks like counts of genes."""
+    """Warn in the log if the expression, of what is stored that of the first cells, looks like counts of genes."""
+    if isinstance(x, Stored):
+        _, x = next(chunks(x))
     if is_whole(x) and _are_counted_genes(x, features):
         # settings load what the shell does without until it fits
         from .._settings import logger
@@ -131,8 +134,12 @@ def _are_counted_genes(x: Any, features: pd.Index) -> bool:
     return bool((one_word & (cells_with < x.shape[0])).mean() > 0.5)
 
 
-def expression(adata: AnnData, layer: str | None, *, columns: np.ndarray | slice = slice(None)) -> Any:
+def expression(
+    adata: AnnData, layer: str | None, *, columns: np.ndarray | slice = slice(None), stores: bool = False
+) -> Any:
     """Return ``adata.layers[layer]``, or ``adata.X`` for ``None``: of all genes, or those at the positions given.
+
+    With ``stores``, what is not in memory is a :class:`.Stored` matrix, of which rows are checked when they are read.
 
     Raises
     ------
@@ -148,8 +155,10 @@ def expression(adata: AnnData, layer: str | None, *, columns: np.ndarray | slice
     if x is None:
         raise ValueError("adata.X is None: give the layer that holds the expression.")
     what = expression_name(layer)
-    held = matrix(x, what=what)
-    return finite(held if isinstance(columns, slice) else held[:, columns], what=what)
+    x = stored(x, what=what) if stores else matrix(x, what=what)
+    if isinstance(x, Stored):
+        return x
+    return finite(x if isinstance(columns, slice) else x[:, columns], what=what)
 
 
 def expression_name(layer: str | None) -> str:

@@ -1,10 +1,10 @@
-"""What ``adata`` has to be: an AnnData whose tables are in memory."""
+"""What ``adata`` has to be: an AnnData whose tables are in memory, or can be read."""
 
 from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,12 +43,15 @@ def takes_adata[**P, R](function: Callable[P, R]) -> Callable[P, R]:
 
 
 def annotated(adata: Any) -> AnnData:
-    """Return ``adata`` if it is an AnnData whose ``obs`` and ``var`` are in memory, and cells and genes named by text.
+    """Return ``adata`` if it is an AnnData with cells and genes named by text.
+
+    What is read lazily, as by :func:`anndata.experimental.read_lazy`, is read as far as it is small: its ``obs``,
+    ``var`` and ``uns`` are in memory from then on.
 
     Raises
     ------
     TypeError
-        If it is not.
+        If it is not, or ``obs`` or ``var`` of a view are read lazily.
     """
     # not loaded before it is needed, as it takes a second
     import pandas as pd
@@ -57,8 +60,12 @@ def annotated(adata: Any) -> AnnData:
     if not isinstance(adata, AnnData):
         raise TypeError(f"adata is {_article(type(adata).__name__)}; an AnnData is needed{_remedy(adata)}.")
     for name in ("obs", "var"):
-        if not isinstance(getattr(adata, name), pd.DataFrame):
-            raise TypeError(f"adata.{name} is read lazily, and not in memory: take adata.to_memory() instead.")
+        if not isinstance(table := getattr(adata, name), pd.DataFrame):
+            if adata.is_view:
+                remedy = f"read that of all cells first, as cells.{name} = cells.{name}.to_memory() does"
+                raise TypeError(f"adata is a view, and its {name} is read lazily: {remedy}, or take adata.to_memory().")
+            setattr(adata, name, table.to_memory())
+            adata.uns = _in_memory(adata.uns)
         if getattr(adata, f"{name}_names").dropna().inferred_type not in ("string", "categorical", "empty"):
             names = f"adata.{name}_names"
             raise TypeError(f"{names} are no text, which files need: set {names} = {names}.astype(str).")
@@ -74,16 +81,30 @@ def copyable(adata: AnnData) -> None:
 
 def writable(adata: AnnData, *, copy: bool) -> AnnData:
     """Return a copy to write to, or ``adata`` itself, which is a view no more: what it is a view of stays as it was."""
-    if copy:
-        return adata.copy()
-    if adata.is_view:
-        from anndata import ImplicitModificationWarning
+    from anndata import ImplicitModificationWarning
 
-        # that the view becomes an AnnData of its own is what writing to it means
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ImplicitModificationWarning)
-            adata.obs = adata.obs.copy()
+    try:
+        if copy:
+            return adata.copy()
+        if adata.is_view:
+            # that the view becomes an AnnData of its own is what writing to it means
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ImplicitModificationWarning)
+                adata.obs = adata.obs.copy()
+    except NotImplementedError as error:
+        # what anndata says of data sets of a file that are X in memory
+        what = "adata is a view of what is" if adata.is_view else "adata is"
+        raise ValueError(f"{what} in a file, which cannot be copied: take adata.to_memory() instead.") from error
     return adata
+
+
+def _in_memory(value: Any) -> Any:
+    """Return what is read lazily of nested values in memory."""
+    # a lazy table is a mapping, too
+    for read in ("to_memory", "compute"):
+        if hasattr(value, read):
+            return getattr(value, read)()
+    return {key: _in_memory(one) for key, one in value.items()} if isinstance(value, Mapping) else value
 
 
 def _remedy(given: Any) -> str:

@@ -87,11 +87,16 @@ def predict(
 
         options: dict[str, Any] = {"key": key, "uncertainty": uncertainty}
         if others:
+            from ..tl._fit.attach import check_contexts
             from ..tl._fit.model import resolved
+            from ..tl._fit.predict import check_spread
 
             # what is wrong with a model is said before gigabytes are read
             found = resolved(model, key)
-            _validate.some_of(target or None, found.fitted.maps, what="target")
+            names = _validate.some_of(target or None, found.fitted.maps, what="target")
+            check_contexts(found, of_cells.get("context_map", {}))
+            if uncertainty:
+                check_spread({name: found.fitted.maps[name] for name in names}, found.fitted.fit)
             options |= of_cells | {"model": found}
         adata = _files.read(others[0] if others else model)
         _files.write(tl.predict(adata, target or None, **options), new)

@@ -56,4 +56,5 @@ def report(
 
         found = _report.compose(adata, key=key, split=split, groupby=groupby, unit=unit, metrics=metric or ())
         found.write(new, title="Predicted responses to perturbations", source=path.name)
-    typer.echo(f"\n{summary(found.scores)}\n\nwrote {output}")
+    judged = "no cell is treated: nothing was judged" if found.scores.empty else summary(found.scores)
+    typer.echo(f"\n{judged}\n\nwrote {output}")

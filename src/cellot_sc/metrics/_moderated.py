@@ -57,9 +57,9 @@ def t_pvalues(effect: np.ndarray, variance: np.ndarray, df: float) -> np.ndarray
 
 
 def standardised(effect: np.ndarray, se: np.ndarray) -> np.ndarray:
-    """Return ``|effect| / se``: 0 where there is no effect, infinite where only the error is zero."""
+    """Return ``|effect| / se``: 0 where there is no effect, infinite where only the error is zero, NaN where it is."""
     size = np.abs(effect)
-    return np.divide(size, se, out=np.where(size > 0, np.inf, 0.0).astype(size.dtype), where=se > 0)
+    return np.divide(size, se, out=np.where(size > 0, np.inf, 0.0).astype(size.dtype), where=(se > 0) | np.isnan(se))
 
 
 def pvalues(z: np.ndarray, df: float) -> np.ndarray:

@@ -62,6 +62,7 @@ RULES: dict[str, Rule] = {
     "check_every": _steps,
     "checkpoint_dir": partial(_optional, rule=_folder),
     "coefficient": positive,
+    "debiased": _flag,
     "depth": _depth,
     "epsilon": positive,
     "epsilons": partial(_several, rule=positive),

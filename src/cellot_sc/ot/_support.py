@@ -12,8 +12,10 @@ from scipy.spatial.distance import cdist
 from .._states import NOT_NEGATIVE, Field, Numbers, StateReading, read_fields
 from ._unseen import LEAST, leaves
 
-MOST_CELLS, MOST_CENTROIDS, MOST_REFERENCE = 5000, 512, 1000
-"""Cells that are looked at, their centroids, and distances that are kept, at most."""
+MOST_CELLS, MOST_CENTROIDS, N_QUANTILES = 5000, 512, 201
+"""Cells that are looked at and their centroids, at most, and quantiles of distances that are kept."""
+N_AVERAGED, N_DIGITS = 5, 4
+"""Neighbouring distances that each is a mean of, and digits that the greatest has, so that none is that of a cell."""
 N_PARTS = 8
 """Random parts of the cells that take the place of contexts where there are none."""
 
@@ -27,9 +29,10 @@ class Support:
     centroids
         Means of at least 20 neighbouring cells, shape ``(m, d)``.
     reference
-        Distances of cells to the nearest centroid of another context, increasing, shape ``(r,)``.
+        Quantiles of the distances of cells to the nearest centroid of another context, from the least to the greatest,
+        rounded and smoothed so that none is that of a cell, shape ``(r,)``.
     contexts
-        Mean of these in each context, increasing, shape ``(k,)``.
+        Mean distance in each context, rounded, increasing, shape ``(k,)``; of those with 20 cells where some have.
 
     Examples
     --------
@@ -89,20 +92,25 @@ class Support:
             found = cdist(z[of == name], others).min(axis=1)
             distances.append(found)
             means.append(found.mean())
-        every = np.sort(np.concatenate(distances))
-        kept = every[np.linspace(0, len(every) - 1, min(len(every), MOST_REFERENCE)).round().astype(int)]
-        return cls(*(np.asarray(of, dtype=np.float32) for of in (places, kept, np.sort(means))))
+        many = sizes[names >= 0] >= LEAST
+        of_contexts = np.sort(np.array(means)[many if many.any() else slice(None)])
+        kept = _quantiles(np.concatenate(distances))
+        return cls(*(np.asarray(of, dtype=np.float32) for of in (places, kept, _rounded(of_contexts))))
 
     def of(self, x: np.ndarray) -> np.ndarray:
         """Return, for every cell, the share of cells that lie as far from other contexts, shape ``(n_cells,)``.
 
         It is at least one over one more than there are distances kept: near 0 where no cell was that far.
         """
-        return _rank(self._distances(x), self.reference)
+        n = len(self.reference)
+        below = np.interp(self._distances(x), self.reference, np.linspace(0, 1, n) if n > 1 else [1.0])
+        return (1 + n * (1 - below)) / (1 + n)
 
     def of_context(self, x: np.ndarray) -> float:
         """Return the same of a context as a whole, of which these are the control cells."""
-        return float(_rank(self._distances(x).mean(keepdims=True), self.contexts)[0])
+        n = len(self.contexts)
+        below = np.searchsorted(self.contexts, self._distances(x).mean(dtype=np.float32), side="left")
+        return float((1 + n - below) / (1 + n))
 
     def _distances(self, x: np.ndarray) -> np.ndarray:
         return cdist(np.asarray(x, dtype=np.float64), self.centroids).min(axis=1)
@@ -117,6 +125,14 @@ class Support:
         return cls(**read_fields(state, cls.fields, StateReading(), path="support"))
 
 
-def _rank(values: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    below = np.searchsorted(reference, values.astype(np.float32), side="left")
-    return (1 + len(reference) - below) / (1 + len(reference))
+def _quantiles(distances: np.ndarray) -> np.ndarray:
+    """Return quantiles of which none is one of the distances: means of neighbouring ones, interpolated and rounded."""
+    every = np.sort(distances)
+    kernel = np.ones(min(N_AVERAGED, len(every)))
+    smooth = np.convolve(every, kernel, "same") / np.convolve(np.ones(len(every)), kernel, "same")
+    return _rounded(np.quantile(smooth, np.linspace(0, 1, min(N_QUANTILES, len(every)))))
+
+
+def _rounded(values: np.ndarray) -> np.ndarray:
+    greatest = float(values.max())
+    return values.round(N_DIGITS - 1 - int(np.floor(np.log10(greatest)))) if greatest > 0 else values

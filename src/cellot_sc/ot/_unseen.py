@@ -71,7 +71,7 @@ class Member:
     width
         Mean squared distance of control cells to their centroid.
     n_cells
-        Number of its control cells.
+        Number of its cells on the side where it has fewer.
     """
 
     mean: np.ndarray
@@ -118,7 +118,7 @@ def unseen_maps(
 
 
 def pooled(members: Sequence[Member]) -> list[Member]:
-    """Return those of at least :data:`LEAST` control cells, and the others as one, if together they have as many."""
+    """Return those with :data:`LEAST` cells of either side, and the others as one, if together they have as many."""
     large = [member for member in members if member.n_cells >= LEAST]
     small = [member for member in members if member.n_cells < LEAST]
     sizes = np.array([member.n_cells for member in small])
@@ -213,17 +213,17 @@ def _member(x: np.ndarray, y: np.ndarray, path: Path) -> Member:
     centroids = np.array([x[leaf].mean(axis=0) for leaf in parts])
     if len(parts) == 1 or len(y) < LEAST:
         # what is local is that of the whole context where there are few cells
-        return Member(mean, shift, noise, error, mean[None], shift[None], width, len(x))
+        return Member(mean, shift, noise, error, mean[None], shift[None], width, min(len(x), len(y)))
     displaced, n_drawn = _pairs(x, y, path)
     drawn = [leaf[n_drawn[leaf] > 0] for leaf in parts]
     enough = [i for i, leaf in enumerate(drawn) if len(leaf) >= MIN_CELLS]
     if len(enough) < 2:
-        return Member(mean, shift, noise, error, mean[None], shift[None], width, len(x))
+        return Member(mean, shift, noise, error, mean[None], shift[None], width, min(len(x), len(y)))
     local = np.array([displaced[drawn[i]].mean(axis=0) for i in enough]) - shift
     chance = np.array([displaced[drawn[i]].var(axis=0) / (len(drawn[i]) - 1) for i in enough]).mean(axis=0)
     # what neighbourhoods differ in is kept as far as it is more than chance
     kept = np.maximum(1 - chance / np.maximum((local**2).mean(axis=0), 1e-12), 0)
-    return Member(mean, shift, noise, error, centroids[enough], shift + kept * local, width, len(x))
+    return Member(mean, shift, noise, error, centroids[enough], shift + kept * local, width, min(len(x), len(y)))
 
 
 def leaves(x: np.ndarray, least: int) -> Iterator[np.ndarray]:

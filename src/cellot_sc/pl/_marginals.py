@@ -73,8 +73,8 @@ def marginals(
     KeyError
         If there are no fitted maps, no such representation, split or feature.
     ValueError
-        If a target was not fitted, the split is unknown or has too few cells, there are more or fewer axes than
-        panels, or no figure can be saved to the file.
+        If a target was not fitted, a gene was not measured in these cells, the split is unknown or has too few cells,
+        there are more or fewer axes than panels, or no figure can be saved to the file.
 
     References
     ----------
@@ -94,6 +94,13 @@ def marginals(
     several = len(cells.targets) > 1
     names = cells.space.features
     asked = None if features is None else _validate.feature_names(features, names)
+    filled = cells.space.filled
+    if unseen := [name for name in asked or () if name in filled]:
+        raise ValueError(
+            f"feature {unseen[0]!r} was not measured in these cells: there is no observed density to draw. What is "
+            "predicted of it is in cs.tl.subpopulation_effects and in what cs.tl.predict returns."
+        )
+    cells.space.warn_of_filling()
     n_default = _canvas.by_number(len(cells.targets), 6, 3, 1)
     chosen = {name: asked or _furthest_apart(cells, name, n_default) for name in cells.targets}
     panels = [(name, feature) for name, target_features in chosen.items() for feature in target_features]
@@ -128,7 +135,8 @@ def _furthest_apart(cells: _cells.ShownCells, target: str, n: int) -> list[str]:
     part = _keys.TRAIN if len(cells.rows(target, at_most=2, part=_keys.TRAIN)) == 2 else cells.split
     rows = (cells.rows(label, at_most=MAX_CELLS, part=part) for label in (target, cells.control))
     treated, control = (cells.space.view(cells.space.read(chosen)) for chosen in rows)
-    return largest(wasserstein_marginals(treated, control), cells.space.features)[:n]
+    names = cells.space.features
+    return largest(np.where(cells.space.is_measured, wasserstein_marginals(treated, control), 0), names)[:n]
 
 
 def _densities(ax: Axes, values: dict[str, np.ndarray], colors: dict[str, str]) -> None:

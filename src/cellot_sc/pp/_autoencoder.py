@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cellot_sc import _defaults, _progress, _validate
+from cellot_sc._chunks import chunks
 from cellot_sc._settings import logger
 from cellot_sc._states import Field, Layers, Numbers, Positive, Whole
 
@@ -65,7 +66,7 @@ def fit(
     Parameters
     ----------
     x
-        Train cells, dense or sparse, shape (n_cells, n_genes).
+        Train cells, dense or sparse, shape (n_cells, n_genes), or :class:`cellot_sc._chunks.Stored`.
     n_components
         Dimensions of the latent; lowered, with a log line, to the number of principal components of ``x``.
     valid
@@ -118,12 +119,9 @@ def fit(
 def project(x: Any, decoder: Mapping[str, Any]) -> np.ndarray:
     """Return the latent, float32 (n_cells, n_components), of dense or sparse cells of shape (n_cells, n_genes)."""
     autoencoder = _autoencoder(decoder)
-    cells = by_row(x)
     latent = np.empty((x.shape[0], int(decoder["n_components"])), dtype=np.float32)
-    n_rows = max(1, MAX_DENSE // x.shape[1])
-    for start in range(0, x.shape[0], n_rows):
-        rows = slice(start, start + n_rows)
-        latent[rows] = autoencoder.scale * _finite(autoencoder.encode(dense(cells[rows])))
+    for rows, cells in chunks(by_row(x), max(1, MAX_DENSE // x.shape[1])):
+        latent[rows] = autoencoder.scale * _finite(autoencoder.encode(dense(cells)))
     return latent
 
 

@@ -24,6 +24,8 @@ MAX_OFF = 0.1
 """Share of the counts by which expression may differ from log1p of them, times a factor for each cell."""
 MOST_COUNTS = 2**24
 """Of a cell: the counts that single precision keeps to the last."""
+MOST_DEEPER = 3.0
+"""How often depths that are given may go into those of measured cells before a line says so."""
 NEGATIVE_BINOMIAL, MULTINOMIAL = "negative_binomial", "multinomial"
 
 
@@ -108,6 +110,7 @@ def to_counts(
         sizes, depths = measured.sizes(_sources(adata, observed, labels, made)), None
     else:
         sizes, depths = None, _depths(adata, depth_key)
+        measured.warn_of_depth(depths, depth_key)
     x: Any = _validate.finite(_validate.matrix(adata.X, what="adata.X"), what="adata.X")
     rng, drawn = np.random.default_rng(seed), []
     for start in range(0, adata.n_obs, CHUNK):
@@ -210,6 +213,16 @@ class _Measured(NamedTuple):
             what=what,
         )
 
+    def warn_of_depth(self, depths: np.ndarray, key: str) -> None:
+        """Say so if cells are to have far more counts than measured ones have in the same genes."""
+        wanted, seen = np.median(depths), np.median(np.asarray(self.counts.sum(axis=1)).ravel())
+        if wanted > MOST_DEEPER * seen > 0:
+            logger.warning(
+                "depth_key %r is %.4g in the median, and measured cells have %.4g counts in these %d genes: it has to "
+                "be the number in these genes, not in all of the file",
+                *(key, wanted, seen, self.counts.shape[1]),
+            )
+
     def sizes(self, rows: np.ndarray) -> np.ndarray:
         """Return what normalised counts of some cells are multiplied by to be raw ones, 0 where there are none."""
         x = self.expression[rows]
@@ -221,8 +234,9 @@ class _Measured(NamedTuple):
         train, name = self.parts == _keys.TRAIN, target
         if not (train & (self.labels == name)).any():
             name = str(made["control"])
-            logger.info("there are no train cells of %r: control cells say how its counts vary", target)
         rows = np.flatnonzero(train & (self.labels == name))
+        if len(rows) and name != target:
+            logger.info("there are no train cells of %r: control cells say how its counts vary", target)
         if not len(rows):
             raise ValueError("observed has no train cells: give the AnnData that the maps were fitted to.")
         off, sums = 0.0, np.zeros((2, self.counts.shape[1]))

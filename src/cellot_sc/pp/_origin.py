@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from cellot_sc._chunks import chunks
 from cellot_sc._digest import name_hashes
 from cellot_sc._states import Bound, Field, StateReading, Text, Texts, Whole, read_fields
 
@@ -188,7 +189,6 @@ def _along(x: Any) -> np.ndarray:
     direction = np.random.default_rng(0).standard_normal(x.shape[1])
     places = np.empty(x.shape[0])
     with np.errstate(invalid="ignore"):
-        for start in range(0, len(places), CHUNK):
-            rows = slice(start, start + CHUNK)
-            places[rows] = x[rows].astype(np.float32).astype(np.float64) @ direction
+        for rows, cells in chunks(x, CHUNK):
+            places[rows] = cells.astype(np.float32).astype(np.float64) @ direction
     return places

@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 from sklearn.decomposition import PCA
 
+from cellot_sc._chunks import Stored, chunks
 from cellot_sc._settings import logger
 from cellot_sc._states import Field, Numbers, Whole
 
+from ._moments import gene_moments, principal
 from ._rows import bounded, by_row
 
 CHUNK = 8192
@@ -29,6 +31,8 @@ FIELDS: dict[str, Field] = {
 OPTIONAL = ()
 MAX_EXACT_GENES = 2000
 """Up to this many genes, the covariance is decomposed directly, which is faster; beyond, components are iterated to."""
+MAX_READ_GENES = 4096
+"""The same for cells that are read in chunks, as reading them again costs more: 134 MB in double precision."""
 
 
 def options() -> list[str]:
@@ -42,7 +46,9 @@ def fit(x: Any, n_components: int, *, valid: Any = None, seed: int = 0) -> dict[
     Parameters
     ----------
     x
-        Train cells, dense or sparse, shape (n_cells, n_genes). Sparse cells are centred implicitly.
+        Train cells, dense or sparse, shape (n_cells, n_genes), or :class:`cellot_sc._chunks.Stored`, which are read in
+        chunks: once for up to :data:`MAX_READ_GENES` genes, about 15 times for more. Sparse cells are centred
+        implicitly.
     n_components
         How many components are wanted; lowered, with a log line, to what ``x`` can have.
     valid, seed
@@ -54,31 +60,52 @@ def fit(x: Any, n_components: int, *, valid: Any = None, seed: int = 0) -> dict[
         why = f"{n_cells} train cells, {n_genes} genes"
         logger.warning("n_components lowered from %d to %d: %s", n_components, most, why)
         n_components = most
+    found = (_read if isinstance(x, Stored) else _at_once)(x, n_components)
+    return {"n_components": n_components, **{name: np.asarray(one, dtype=np.float32) for name, one in found.items()}}
+
+
+def _at_once(x: Any, n_components: int) -> dict[str, Any]:
+    """Return what a decoder keeps, beside the number of components, of cells in memory."""
     low, high = (m.toarray() if hasattr(m, "toarray") else m for m in (x.min(axis=0), x.max(axis=0)))
-    if (low == high).all():
-        raise ValueError("The expression of train cells is the same in all of them: there is nothing to represent.")
+    _check_differ(low, high)
     # squares of single-precision values cancel when the mean is taken off
     cells = by_row(x).astype(np.float64)
-    exact = n_genes <= MAX_EXACT_GENES or n_components == n_genes
+    exact = x.shape[1] <= MAX_EXACT_GENES or n_components == x.shape[1]
     pca = PCA(n_components, svd_solver="covariance_eigh" if exact else "arpack", random_state=0).fit(cells)
     return {
-        "n_components": n_components,
-        "mean": pca.mean_.astype(np.float32),
-        "components": pca.components_.astype(np.float32),
-        "explained_variance_ratio": pca.explained_variance_ratio_.astype(np.float32),
-        "range": np.array([x.min(), x.max()], dtype=np.float32),
+        "mean": pca.mean_,
+        "components": pca.components_,
+        "explained_variance_ratio": pca.explained_variance_ratio_,
+        "range": [x.min(), x.max()],
     }
+
+
+def _read(x: Stored, n_components: int) -> dict[str, Any]:
+    """Return the same of cells that are read in chunks."""
+    # so many components would take as much memory as the covariance does
+    given = gene_moments(x, covariance=x.shape[1] <= MAX_READ_GENES or 4 * n_components > x.shape[1])
+    _check_differ(given.low, given.high)
+    found = principal(x, given, n_components)
+    return {
+        "mean": given.mean,
+        "components": found.components,
+        "explained_variance_ratio": found.variances / given.variances.sum(),
+        "range": [given.low.min(), given.high.max()],
+    }
+
+
+def _check_differ(low: np.ndarray, high: np.ndarray) -> None:
+    if (low == high).all():
+        raise ValueError("The expression of train cells is the same in all of them: there is nothing to represent.")
 
 
 def project(x: Any, decoder: Mapping[str, Any]) -> np.ndarray:
     """Return the scores, float32 (n_cells, n_components), of dense or sparse cells of shape (n_cells, n_genes)."""
     components = decoder["components"].astype(np.float64).T
     offset = decoder["mean"].astype(np.float64) @ components
-    cells = by_row(x)
     latent = np.empty((x.shape[0], components.shape[1]), dtype=np.float32)
-    for start in range(0, x.shape[0], CHUNK):
-        rows = slice(start, start + CHUNK)
-        latent[rows] = cells[rows] @ components - offset
+    for rows, cells in chunks(by_row(x), CHUNK):
+        latent[rows] = cells @ components - offset
     return latent
 
 

@@ -14,6 +14,7 @@ from cellot_sc._settings import logger
 from ._decode import decoder_digest
 from ._methods import METHODS, check
 from ._origin import MARKS, Marks
+from ._rows import by_row
 
 
 @_validate.takes_adata
@@ -42,7 +43,8 @@ def represent(
         Number of dimensions. Lowered, with a log line, where there are fewer genes or train cells than that needs.
     layer
         Layer with the expression, which should be log1p-normalised; ``None`` means ``X``. Sparse expression is never
-        made dense as a whole.
+        made dense as a whole, and of what is in a file, or a dask array, some cells are in memory at a time, unless it
+        is small: principal components are equal to some 1e-6, and networks learn from cells in another order.
     split_key
         Column of ``obs`` that :func:`cellot_sc.pp.split` wrote. Without a column "split", all cells are used, with a
         log line. Validation cells choose when the training of an autoencoder stops; without any, it stops
@@ -76,10 +78,10 @@ def represent(
     KeyError
         If the layer is missing, or a ``split_key`` other than "split".
     ValueError
-        If the method is unknown, ``n_components`` is not a positive whole number, the expression is not in memory, is
-        masked, holds NaN or inf or is the same in all train cells, a gene has no name or that of another one, there are
-        fewer than 10 train cells, an option has an impossible value, or no file can hold ``key_added`` or something
-        else than a representation is kept there.
+        If the method is unknown, ``n_components`` is not a positive whole number, the expression can be read only in
+        pieces that are too large, is masked, holds NaN or inf or is the same in all train cells, a gene has no name or
+        that of another one, there are fewer than 10 train cells, an option has an impossible value, or no file can hold
+        ``key_added`` or something else than a representation is kept there.
     TypeError
         If the method has no such option.
 
@@ -105,7 +107,7 @@ def represent(
     _validate.no_unknown(options, METHODS[method].options(), what=f"method {method!r}")
     seed = _validate.seed(seed)
     genes = _validate.gene_names(adata)
-    x = _validate.expression(adata, layer)
+    x = by_row(_validate.expression(adata, layer, stores=True))
     _validate.not_counts(x, adata.var_names, what=_validate.expression_name(layer))
     train, valid = _cells(adata, split_key)
     _validate.enough_cells(int(train.sum()), what="The representation")

@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 
 from cellot_sc import _arrays
+from cellot_sc._chunks import Stored
 
 
 def by_row(x: Any) -> Any:
-    """Return dense or sparse ``x`` so that its rows can be taken."""
+    """Return dense or sparse ``x`` so that its rows can be taken; rows of a stored one can be, unread."""
+    if isinstance(x, Stored):
+        return x
     return x.tocsr() if hasattr(x, "tocsr") else np.asarray(x)
 
 

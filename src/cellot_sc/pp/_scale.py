@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from scipy import sparse
 
 from cellot_sc._arrays import is_whole
+from cellot_sc._settings import logger
 from cellot_sc._states import FLAG, NOT_NEGATIVE, Bound, Field, Group, Numbers, OneOf
 
 from ._pca import CHUNK
 from ._rows import dense
+from ._target_sum import have_one_sum, target_sum
 
 COUNTS, LOGS, SIGNED, OTHER = "counts", "logarithms", "signed", "other"
 """Whole numbers; small ones that are none; with some below 0; anything else."""
@@ -29,6 +31,12 @@ N_CELLS = 200
 """Cells by which they are."""
 N_MULTIPLES, LEAST_WHOLE, LEAST_LEAD = 50, 0.8, 0.2
 """Values that this needs, the share of whole multiples among them, and by how much the second best has fewer."""
+SAME_TARGET = 1.05
+"""How often target sums may go into each other to be the same: ln changes by .05."""
+TOLD_TIMES, TOLD_GENES = 2.0, 200
+"""From how often on totals that go into each other are told where target sums are not known, and from how many genes.
+Totals of one cell type of Kang over 1,000 variable genes go .44 to 2.4 times into those of the others, of one patient
+.75 to 1.33 times, at one target sum; panels of tens of markers differ by more."""
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -47,6 +55,10 @@ class Scale:
         Which one was taken of counts, or multiples of them: ``"ln"``, ``"log2"``, ``"log10"``; empty if not known.
     normalised
         Whether the counts had been normalised before; true if not known.
+    target
+        What counts were normalised to in each cell (over all genes, be they here or not), 0 if not known.
+    one_sum
+        Whether these genes come to the same in all cells: these alone were normalised over.
     totals
         Mean of each gene over cells, of logarithms as what they were taken of, shape ``(g,)``.
     """
@@ -57,6 +69,8 @@ class Scale:
     below: float
     logarithm: str
     normalised: bool
+    target: float
+    one_sum: bool
     totals: np.ndarray
 
     @classmethod
@@ -69,9 +83,9 @@ class Scale:
             kind = COUNTS
         else:
             kind = LOGS if high <= LARGEST_LOG else OTHER
-        logarithm, normalised = _logarithm(x) if kind in (LOGS, OTHER) else ("", True)
+        how = _How.of(x, kind)
         below = float((x < 0).sum() / (x.shape[0] * x.shape[1])) if low < 0 else 0.0
-        return cls(kind, low, high, below, logarithm, normalised, _totals(x, kind))
+        return cls(kind, low, high, below, *how, _totals(x, kind))
 
     @property
     def words(self) -> str:
@@ -103,7 +117,7 @@ class Scale:
         if not x.shape[0]:
             return
         named = [name for name in layers if name is not None]
-        instead = f", or give the layer that holds that (there are {', '.join(map(repr, named))})" if named else ""
+        instead = f", or put there what one of adata.layers holds ({', '.join(map(repr, named))})" if named else ""
         low, whole = float(x.min()), is_whole(x)
         if low < 0 <= self.low:
             raise ValueError(
@@ -130,20 +144,58 @@ class Scale:
                 f"{what} has values up to {x.max():.3g}, which are no logarithms, and what was fitted up to "
                 f"{self.high:.3g}: take log1p{instead}."
             )
-        if self.kind in (LOGS, OTHER):
-            self._check_logarithm(*_logarithm(x), what=what, instead=instead)
-        expected = float(self.totals[there].sum(dtype=np.float64))
-        found = float(_totals(x, self.kind).sum(dtype=np.float64))
-        if self.kind != SIGNED and not expected / MOST_TIMES <= found <= expected * MOST_TIMES:
-            then = ", then log1p" if self.kind == LOGS else ""
-            raise ValueError(
-                f"{what} comes to {found:.3g} per cell over the {int(there.sum()):,} genes in common, and what was "
-                f"fitted to {expected:.3g}: it is on another scale. Normalise it as that was (as by "
-                f"scanpy.pp.normalize_total with the same target_sum{then}){instead}."
+        how = _How.of(x, self.kind)
+        self._check_logarithm(how, what=what, instead=instead)
+        if self.kind != SIGNED:
+            self._check_totals(
+                how, float(_totals(x, self.kind).sum(dtype=np.float64)), there, what=what, instead=instead
             )
 
-    def _check_logarithm(self, logarithm: str, normalised: bool, *, what: str, instead: str) -> None:
+    def _check_totals(self, how: _How, found: float, there: np.ndarray, *, what: str, instead: str) -> None:
+        """Raise :class:`ValueError` if the other expression was normalised otherwise; say so if that may be.
+
+        Parameters
+        ----------
+        how
+            How it was made of counts.
+        found
+            What its genes come to per cell.
+        there, what, instead
+            As in :meth:`check`.
+        """
+        expected, n_genes = float(self.totals[there].sum(dtype=np.float64)), int(there.sum())
+        ratio, then = found / expected if expected else 1.0, ", then take the logarithm" if self.kind == LOGS else ""
+        if self.target and how.target and not _alike(how.target / self.target, SAME_TARGET):
+            raise ValueError(
+                f"{what} was normalised to {how.target:,g} counts per cell, and what was fitted to {self.target:,g}: "
+                f"normalise raw counts with scanpy.pp.normalize_total(adata, target_sum={self.target:.10g}), over all "
+                f"genes{then}{instead}."
+            )
+        if not _alike(ratio, MOST_TIMES):
+            raise ValueError(
+                f"{what} comes to {found:.3g} per cell over the {n_genes:,} genes in common, and what was fitted to "
+                f"{expected:.3g}: it is on another scale. Normalise it as that was (as by scanpy.pp.normalize_total "
+                f"with the same target_sum){then}{instead}."
+            )
+        if how.one_sum and not _alike(ratio, SAME_TARGET):
+            over = "to another sum, or over these genes only" if self.one_sum else "over these genes only"
+            raise ValueError(
+                f"the genes in common come to the same in all cells of {what}, {ratio:.2g} times what they came to in "
+                f"what was fitted: it was normalised {over}. Normalise raw counts as those were (as by "
+                f"scanpy.pp.normalize_total{' before genes are chosen' * (not self.one_sum)}){then}{instead}."
+            )
+        is_unknown = self.kind in (LOGS, OTHER) and n_genes >= TOLD_GENES and not (self.target and how.target)
+        if (is_unknown or self.one_sum) and not _alike(ratio, TOLD_TIMES):
+            logger.warning(
+                "%s comes to %.3g per cell over the %d genes in common, and what was fitted to %.3g%s: unless these "
+                "are other kinds of cells, it was normalised to another total, or over other genes, which shifts all "
+                "predictions. Normalise it as that was%s.",
+                *(what, found, n_genes, expected, " in each" * self.one_sum, instead),
+            )
+
+    def _check_logarithm(self, how: _How, *, what: str, instead: str) -> None:
         """Raise :class:`ValueError` if the other expression is another logarithm, or of counts as they are."""
+        logarithm, normalised = how.logarithm, how.normalised
         if not (self.logarithm and logarithm):
             return
         if logarithm != self.logarithm:
@@ -167,21 +219,45 @@ SCALE: Field = Group(
         "below": Bound(),
         "logarithm": OneOf(("", *BASES)),
         "normalised": FLAG,
+        "target": Bound(),
+        "one_sum": FLAG,
         "totals": Numbers("g", NOT_NEGATIVE),
     },
 )
 """What is kept of it."""
 
 
-def _logarithm(x: Any) -> tuple[str, bool]:
+class _How(NamedTuple):
+    """How expression was made of counts; parameters as those of :class:`Scale`."""
+
+    logarithm: str = ""
+    normalised: bool = True
+    target: float = 0.0
+    one_sum: bool = False
+
+    @classmethod
+    def of(cls, x: Any, kind: str) -> Self:
+        """Return it of cells, as far as it can be told from some of them."""
+        if kind not in (LOGS, OTHER):
+            return cls()
+        rows = np.unique(np.linspace(0, x.shape[0] - 1, N_CELLS).astype(int))
+        cells = [row[row > 0].astype(np.float64) for row in dense(x[rows])]
+        cells = [row for row in cells if len(row)]
+        logarithm, normalised = _logarithm([row for row in cells if row.max() < 2 * LARGEST_LOG])
+        if kind == LOGS or logarithm:
+            # of numbers that cannot be told, the most usual one; what was none comes to no one sum
+            cells = [np.expm1(np.minimum(row, 2 * LARGEST_LOG) * np.log(BASES[logarithm or "ln"])) for row in cells]
+        known = normalised and (logarithm or kind == OTHER)
+        one_sum = x.shape[1] > 1 and have_one_sum(cells)
+        return cls(logarithm, normalised, target_sum(cells) if known else 0.0, one_sum)
+
+
+def _logarithm(cells: Sequence[np.ndarray]) -> tuple[str, bool]:
     """Return which logarithm of 1 + counts, or multiples of them, cells hold, and whether they were normalised.
 
     What is undone by the right one is, in each cell, a whole multiple of the same number: what a single transcript
     comes to, which is 1 where nothing was normalised.
     """
-    rows = np.unique(np.linspace(0, x.shape[0] - 1, N_CELLS).astype(int))
-    cells = [row[row > 0].astype(np.float64) for row in dense(x[rows])]
-    cells = [row for row in cells if len(row) and row.max() < 2 * LARGEST_LOG]
     shares, units = {}, {}
     for name, base in BASES.items():
         linear = [np.expm1(row * np.log(base)) for row in cells]
@@ -193,6 +269,10 @@ def _logarithm(x: Any) -> tuple[str, bool]:
     if shares[best] < LEAST_WHOLE or shares[best] - shares[second] < LEAST_LEAD:
         return "", True
     return best, bool((np.abs(units[best] - 1) > 1e-3).mean() > 0.5)
+
+
+def _alike(ratio: float, times: float) -> bool:
+    return 1 / times <= ratio <= times
 
 
 def _totals(x: Any, kind: str) -> np.ndarray:

@@ -117,6 +117,39 @@ class Space:
         _validate.unique_var_names(names[names.isin(genes)])
         return genes
 
+    @property
+    def filled(self) -> list[str]:
+        """Names of those of its genes that were not measured in these cells, and that were filled to represent them."""
+        return [self._genes[i] for i in np.flatnonzero(~self.is_measured)]
+
+    @property
+    def is_measured(self) -> np.ndarray:
+        """Which of the :attr:`features` were measured in these cells, as a mask."""
+        columns = self._columns if self.decodes else None
+        n_features = len(self._genes) if self.is_genes else self.n_dims
+        return np.ones(n_features, dtype=bool) if columns is None else columns >= 0
+
+    @property
+    def filling(self) -> str:
+        """What is to be known where cells are judged by that lack genes, in a line; empty if they lack none."""
+        filled = self.filled
+        if not filled:
+            return ""
+        squared = np.square(self.decoder.get("components", np.empty((0, 0))), dtype=np.float64).sum(axis=0)
+        share = squared[~self.is_measured].sum() / squared.sum() if squared.any() else None
+        carry = "" if share is None else f", which carry {100 * share:.1f} % of the squared loadings"
+        names = ", ".join(map(repr, filled[:5])) + ", ..." * (len(filled) > 5)
+        return (
+            f"{len(filled)} of {len(self._genes):,} genes were not measured in these cells ({names}){carry}: observed "
+            f"cells are read without them. In {self.name!r}, they are what a factor model of control and treated train "
+            "cells says, which falls short of a response of their own: distances there are not of measured cells alone"
+        )
+
+    def warn_of_filling(self) -> None:
+        """Say in the log, in a line, if cells that are judged by lack genes."""
+        if text := self.filling:
+            logger.warning("%s", text)
+
     def checked(self) -> Self:
         """Return the space if it is still what it was made of, and what maps were fitted in if that is known.
 
@@ -193,6 +226,11 @@ class Space:
             return points
         return bounded(points, self.origin.low, self.origin.high)
 
+    def view_measured(self, points: np.ndarray) -> np.ndarray:
+        """Return the same without the features that were not measured in these cells."""
+        found, is_measured = self.view(points), self.is_measured
+        return found if is_measured.all() else found[:, is_measured]
+
     def deviations(
         self, points: np.ndarray, spread: np.ndarray, *, decode: bool = True, beyond: np.ndarray | None = None
     ) -> np.ndarray:
@@ -231,7 +269,7 @@ class Space:
         """Return the measured :attr:`features` of all cells, dense or sparse, shape ``(n_obs, n_features)``.
 
         What was represented where that is genes (a layer or ``X``), the representation itself otherwise. Genes that
-        the cells lack, and that were filled, are what the points of the cells decode to.
+        the cells lack, and that were filled, are NaN.
 
         Raises
         ------
@@ -249,11 +287,7 @@ class Space:
         x = _validate.expression(self.adata, self.layer, columns=columns[there])
         if there.all():
             return x
-        points = self.read(used=slice(0))
-        decoded = np.full((len(points), int((~there).sum())), np.nan, dtype=np.float32)
-        known = np.isfinite(points).all(axis=1)
-        decoded[known] = self.view(points[known])[:, ~there]
-        return joined(x, decoded, there)
+        return joined(x, np.full((x.shape[0], int((~there).sum())), np.nan, dtype=np.float32), there)
 
     def measured(self, rows: np.ndarray | slice) -> Any:
         """Return the expression of some cells that was represented, dense or sparse, or ``None`` if it is not there.

@@ -13,6 +13,7 @@ import pandas as pd
 from anndata import AnnData
 
 from cellot_sc import _keys, _validate
+from cellot_sc._chunks import stored
 from cellot_sc._settings import logger
 
 from ._origin import MARKS, Marks
@@ -184,10 +185,10 @@ def _name_stale(adata: AnnData, split_key: str) -> None:
     judged = np.flatnonzero(np.isin(_validate.split_labels(adata, split_key), (_keys.TEST, _keys.OOD)))
     stale = []
     for what, use_rep, marks in made:
-        # of what is gone or not in memory, nothing can be said
+        # of what is gone or cannot be read, nothing can be said
         with contextlib.suppress(ValueError):
             given = adata.X if use_rep == _keys.EXPRESSION else adata.obsm.get(use_rep)
-            x = by_row(_validate.matrix(given, what=use_rep))[judged]
+            x = by_row(stored(given, what=use_rep))[judged]
             if Marks.read(marks).learnt(adata.obs_names[judged], x)[1].any():
                 stale.append(what)
     if stale:

@@ -140,7 +140,8 @@ def test_weights_decay_by_their_gradient():
 
 
 def test_batches_take_every_cell_once_before_any_twice():
-    draws = reconstruction._rows(np.random.default_rng(0), 10, 3)
+    frame, cells = Autoencoder({}, np.zeros(1, dtype=np.float32), 1.0), np.arange(10, dtype=np.float32)[:, None]
+    draws = (batch[:, 0] for batch in reconstruction._batches(frame, cells, 3, np.random.default_rng(0)))
     epochs = [np.concatenate([next(draws) for _ in range(3)]) for _ in range(4)]
     assert all(len(set(epoch)) == 9 for epoch in epochs)
     assert not np.array_equal(epochs[0], epochs[1])

@@ -58,3 +58,11 @@ def test_errors_beyond_those_of_sampling() -> None:
     }
     untested = squared_errors({"b": np.zeros(2)}, {"b": seen["b"]})
     assert untested["b"].tolist() == [0, 0]
+
+
+def test_what_was_not_measured_has_no_pvalue() -> None:
+    control, treated = np.array([[0.0, np.nan]] * 12), np.array([[1.0, np.nan]] * 12)
+    control[0, 0] = 0.5
+    found = compare(sample(control), sample(treated))
+    assert found.pvalue is not None
+    assert found.pvalue[0] < 1e-6 and np.isnan(found.pvalue[1])

@@ -55,3 +55,18 @@ def test_patients_as_the_unit(fitted: AnnData):
     assert (tested["n_units"] == 4).all()
     called = tested["pvalue_adj"] < 0.05
     assert called[tested["perturbation"] == "drug_a"].any() and not called[tested["perturbation"] == "drug_b"].any()
+
+
+@pytest.mark.parametrize("unit", [None, "patient"])
+def test_genes_that_were_not_measured_have_no_observed_effect(
+    fitted: AnnData, lacking: AnnData, unit: str | None, caplog: pytest.LogCaptureFixture
+):
+    table, whole = (cs.tl.signature(adata, targets="drug_a", unit=unit) for adata in (lacking, fitted))
+    gone = table["feature"].isin(["gene_03", "gene_40"])
+    assert table.loc[gone, "observed"].isna().all()
+    np.testing.assert_allclose(table.loc[~gone, "observed"], whole.loc[~gone, "observed"], atol=1e-6)
+    np.testing.assert_array_equal(table["predicted"], whole["predicted"])
+    if unit is not None:
+        assert table.loc[gone, ["pvalue", "pvalue_adj"]].isna().all(axis=None)
+        assert table.loc[~gone, "pvalue"].notna().all()
+    assert sum("2 of 60 genes were not measured in these cells" in message for message in caplog.messages) == 1

@@ -256,3 +256,16 @@ def test_an_effect_that_cells_show_the_other_way_round_is_not_called() -> None:
     against = table["effect"] * table["effect_observed"] < 0
     assert against.any()
     assert (table.loc[against, "pvalue"] == 1).all()
+
+
+def test_genes_that_were_not_measured_are_not_tested(
+    fitted: AnnData, lacking: AnnData, caplog: pytest.LogCaptureFixture
+):
+    table, whole = (cs.tl.subpopulation_effects(adata, "cell_type") for adata in (lacking, fitted))
+    gone = table["feature"].isin(["gene_03", "gene_40"])
+    assert table.loc[gone, ["pvalue", "pvalue_adj", "effect_observed"]].isna().all(axis=None)
+    assert table.loc[~gone, ["pvalue", "pvalue_adj", "effect_observed"]].notna().all(axis=None)
+    columns = ["effect", "frac_responding"]
+    np.testing.assert_array_equal(table[columns], whole[columns])
+    np.testing.assert_allclose(table.loc[~gone, "pvalue"], whole.loc[~gone, "pvalue"])
+    assert sum("2 of 60 genes were not measured in these cells" in message for message in caplog.messages) == 1

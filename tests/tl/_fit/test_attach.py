@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import anndata
 import numpy as np
 import pandas as pd
 import pytest
@@ -70,7 +72,7 @@ def test_what_is_written_is_said(model: cs.Model, new: AnnData, caplog: pytest.L
     before = new.copy()
     with caplog.at_level(logging.INFO, "cellot_sc"):
         cs.tl.attach(new, model)
-    assert "added obs['split'], obsm['X_cellot'], uns['cellot'] with 1 maps" in caplog.messages
+    assert "added obs['split'], obsm['X_cellot'], uns['cellot'] with 1 map" in caplog.messages
     assert set(new.obs) - set(before.obs) == {"split"} and set(new.obs["split"]) == {"test"}
     assert set(new.uns) == {"X_cellot", "cellot"}
     np.testing.assert_array_equal(new.X, before.X)
@@ -299,3 +301,85 @@ def test_units_and_other_baselines_are_not_served(model: cs.Model, new: AnnData)
         cs.tl.transport_cost(new, unit="patient")
     with pytest.raises(ValueError, match="mean_shift"):
         cs.tl.evaluate(new, baselines=["popalign"])
+
+
+def test_what_var_knows_survives_missing_genes(pooled: cs.Model, new: AnnData, tmp_path: Path):
+    assert pooled.reference is not None
+    new.var = pd.DataFrame(
+        {"mt": True, "n": 3, "mean": 0.5, "kind": pd.Categorical(["a"] * 60), "name": [f"n{i}" for i in range(60)]},
+        index=new.var_names,
+    )
+    gone = new.var_names[np.argsort(pooled.reference.weight)[0]]
+    predicted = cs.tl.predict(new[:, new.var_names != gone].copy(), "drug", model=pooled)
+    assert predicted.var.loc[gone].isna().all() and predicted.var.drop(gone).notna().all(axis=None)
+    predicted.write_h5ad(tmp_path / "predicted.h5ad")
+    read = anndata.read_h5ad(tmp_path / "predicted.h5ad")
+    assert read.var["mt"].sum() == 59 and read.var["n"].sum() == 3 * 59
+
+
+def test_what_is_replaced_is_said(pooled: cs.Model, new: AnnData, caplog: pytest.LogCaptureFixture):
+    cs.pp.split(new)
+    cs.pp.represent(new, n_components=5)
+    cs.tl.cellot(new, solver="mean_shift")
+    cs.tl.cellot(new, solver="mean_shift", key_added="mine")
+    before = new.obs["split"].copy()
+    caplog.clear()
+    with caplog.at_level(logging.WARNING, "cellot_sc"):
+        cs.tl.attach(new, pooled)
+    assert caplog.messages == [
+        "the maps in uns['mine'] were fitted in the former obsm['X_cellot']: fit them again",
+        "obsm['X_cellot'], the maps in uns['cellot']: what was there is replaced by what the model has",
+    ]
+    pd.testing.assert_series_equal(new.obs["split"], before)
+    assert set(new.obs["cellot_split"]) == {"test"}
+    caplog.clear()
+    with caplog.at_level(logging.WARNING, "cellot_sc"):
+        cs.tl.attach(new, pooled)
+    assert caplog.messages == []
+    assert cs.tl.evaluate(new, metrics="energy_distance", n_boot=0)["n_cells"].max() == 100
+
+
+def test_a_split_of_another_meaning_is_left_alone(pooled: cs.Model, new: AnnData):
+    new.obs["split"] = "A"
+    cs.tl.attach(new, pooled)
+    assert set(new.obs["split"]) == {"A"} and set(new.obs["cellot_split"]) == {"test"}
+    cs.tl.mmd(new, n_boot=0)
+
+
+def test_treated_cells_are_not_taken_for_controls(pooled: cs.Model, new: AnnData):
+    new.obs["stim"] = new.obs.pop("perturbation")
+    with pytest.raises(ValueError, match="and obs\\['stim'\\] has 'control' and 'drug': give perturbation_key='stim'"):
+        cs.tl.predict(new, "drug", model=pooled)
+    assert cs.tl.predict(new, "drug", model=pooled, cells=new.obs["stim"] == "control").n_obs == 100
+
+
+def test_contexts_of_another_column(model: cs.Model, new: AnnData):
+    with pytest.raises(
+        ValueError, match=r"'type_1' is a category of obs\['cell_type'\], and 'patient_1' a context of an"
+    ):
+        cs.tl.predict(new, "drug", model=model, context_map={"type_1": "patient_1"})
+
+
+def test_the_layer_that_was_learnt_from_has_to_be_there(adata: AnnData, new: AnnData):
+    fitted = adata.copy()
+    fitted.layers["ln"] = fitted.X
+    cs.pp.represent(fitted, layer="ln", n_components=10)
+    cs.tl.cellot(fitted, solver="gaussian")
+    made = cs.Model.of(fitted)
+    with pytest.raises(KeyError, match=r"the model reads adata\.layers\['ln'\].*adata\.layers\['ln'\] = adata\.X"):
+        cs.tl.predict(new, "drug", model=made)
+    new.layers["ln"] = new.X
+    assert "ln" in cs.tl.predict(new, "drug", model=made).layers
+
+
+def test_a_time_course_is_attached_where_its_verbs_look(tmp_path: Path):
+    course = cs.datasets.simulate_branching(600, 30)
+    cs.pp.split(course, "time", control="0")
+    cs.pp.represent(course, n_components=5)
+    cs.tl.trajectory(course, solver="gaussian")
+    made = cs.Model.of(course, "trajectory")
+    other = AnnData(course.X, obs=course.obs[["time"]], var=course.var)
+    predicted = cs.tl.predict(other, made.fitted.fit.targets[-1], model=made)
+    assert predicted.obs["cellot_support"].between(0, 1).all() and predicted.obs["cellot_support"].median() > 0.1
+    cs.tl.attach(other, made)
+    cs.pl.trajectory(other, show=False)

@@ -158,3 +158,9 @@ class TestErrors:
         twice.obs_names = ["cell"] * twice.n_obs
         with pytest.raises(ValueError, match="not unique"):
             cs.tl.combine(fitted, twice)
+
+
+def test_genes_that_were_filled_are_said(fitted: AnnData, lacking: AnnData, caplog: pytest.LogCaptureFixture) -> None:
+    both = cs.tl.combine(lacking, cs.tl.predict(fitted, "drug_a"), umap=False)
+    assert both.n_vars == 60
+    assert any("2 of 60 genes were not measured in these cells" in message for message in caplog.messages)

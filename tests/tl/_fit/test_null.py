@@ -8,6 +8,7 @@ from anndata import AnnData
 
 import cellot_sc as cs
 from cellot_sc.tl._fit import null as module
+from cellot_sc.tl._fit.few_cells import pooled_contexts
 from cellot_sc.tl._fit.null import Null, null
 
 
@@ -26,13 +27,13 @@ def test_what_is_kept_is_what_was_made(made: Null, fitted: AnnData):
 
 
 def test_as_many_maps_are_kept_as_there_is_room_for(made: Null, monkeypatch: pytest.MonkeyPatch):
-    assert made.thinned().n_maps == 50
+    assert (made.thinned(100).n_maps, made.thinned(30).n_maps) == (50, 30)
     size = 4 * (8 * 8 + 8 + 8)
     monkeypatch.setattr(module, "MOST_KEPT", 30 * size)
-    assert (made.thinned().n_maps, made.thinned().df) == (30, 30)
-    assert made.thinned().maps == made.maps[:30]
+    assert (made.thinned(100).n_maps, made.thinned(100).df) == (30, 30)
+    assert made.thinned(100).maps == made.maps[:30]
     monkeypatch.setattr(module, "MOST_KEPT", 1)
-    assert (made.thinned().n_maps, made.thinned().df) == (20, 20)
+    assert (made.thinned(100).n_maps, made.thinned(100).df) == (20, 20)
 
 
 @pytest.mark.parametrize(
@@ -60,3 +61,13 @@ def test_a_solver_that_keeps_cells_is_given_means_of_them(prepared: AnnData):
     own = [null(fit, adata, fit.targets, seed=0, without_cells=flag).own for flag in (False, True)]
     # halves of 140 control cells, and of these means of at least 20
     assert [len(one.state()["source"]) for one in own if one is not None] == [70, 2]
+
+
+def test_contexts_with_few_cells_in_a_half_move_as_all(prepared: AnnData):
+    adata = prepared.copy()
+    cs.tl.cellot(adata, solver="group_shift", context="patient", targets="drug_a")
+    fit = cs.tl.maps(adata).fit
+    plain, told = (null(fit, adata, fit.targets, seed=0, without_cells=flag) for flag in (False, True))
+    # 140 control cells of 4 patients, in halves
+    assert not any(pooled_contexts(one) for one in plain.maps)
+    assert all(len(pooled_contexts(one)) > 2 for one in told.maps)

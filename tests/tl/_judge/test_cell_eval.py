@@ -123,3 +123,10 @@ def test_the_package_takes_them(fitted: AnnData, tmp_path: Path):
             for data in (predicted, real)
         ]
         assert scores.loc[name, "pearson_delta"] == pytest.approx(np.corrcoef(*deltas)[0, 1], abs=1e-3)
+
+
+def test_genes_that_were_not_measured_are_in_neither(lacking: AnnData, tmp_path: Path):
+    predicted, real = (ad.read_h5ad(file) for file in cs.tl.export_cell_eval(lacking, tmp_path))
+    assert list(predicted.var_names) == list(real.var_names) == list(lacking.var_names)
+    here = cells(lacking, "drug_a")
+    np.testing.assert_array_equal(real[real.obs["perturbation"] == "drug_a"].X, lacking.X[here].toarray())

@@ -481,3 +481,23 @@ def test_workers_judge_as_one_process_does(
         shared, said_by_workers = judged()
     pd.testing.assert_frame_equal(shared, alone)
     assert said_by_workers == said
+
+
+def test_genes_that_were_not_measured_are_left_out(fitted: AnnData, caplog: pytest.LogCaptureFixture):
+    adata = fitted[:, ~fitted.var_names.isin(["gene_03", "gene_40"])].copy()
+    adata.uns["X_cellot"] = {**adata.uns["X_cellot"], "filled": np.array(["gene_03", "gene_40"], dtype=object)}
+    asked: dict[str, Any] = {"metrics": "l2_means", "n_boot": 0, "targets": "drug_a", "baselines": "identity"}
+    genes = cs.tl.evaluate(adata, space="genes", **asked)
+    assert set(genes["n_features"]) == {58}
+    means = [
+        cs.pp.decode(fitted, cloud(fitted, name)).mean(axis=0)[~fitted.var_names.isin(["gene_03", "gene_40"])]
+        for name in ("control", "drug_a")
+    ]
+    found = one(genes, model="identity", metric="l2_means")["value"]
+    assert found == pytest.approx(np.linalg.norm(means[0] - means[1]), rel=1e-4)
+    assert sum("2 of 60 genes were not measured in these cells" in message for message in caplog.messages) == 1
+    latent = cs.tl.evaluate(adata, **asked)
+    pd.testing.assert_frame_equal(latent, cs.tl.evaluate(fitted, **asked))
+    assert sum("2 of 60 genes were not measured in these cells" in message for message in caplog.messages) == 2
+    markers = cs.tl.evaluate(adata, space="genes", n_markers=[58], **asked)
+    assert one(markers, model="identity", metric="l2_means")["value"] == pytest.approx(found, rel=1e-4)

@@ -15,6 +15,7 @@ import optax
 from ... import _numbers
 from ..._arrays import dense, matrix, rows_not_finite
 from ..._calls import plain
+from ..._chunks import Stored, pools
 from ..._compiled import keeps
 from .._maps.autoencoder import Autoencoder, conditioned, decode, encode, random_networks
 from .._maps.networks import Params
@@ -32,6 +33,8 @@ MAX_PAIR_EPOCHS = 200
 """Times that the cells of the larger of two clouds are seen, at most: with few, the other steps would be idle."""
 MAX_DENSE = 2**24
 """Numbers that the batches of one compiled call may hold."""
+POOL = 16
+"""Batches at least that are made of the cells of stored ones that are in memory at a time."""
 MAX_LATENT = 50
 """Width of the bottleneck of the publication for 1000 genes."""
 
@@ -252,7 +255,9 @@ def fit_autoencoder(
     Parameters
     ----------
     x
-        Train cells, dense or sparse with rows, shape ``(n_cells, n_dims)``. Never dense as a whole.
+        Train cells, dense or sparse with rows, shape ``(n_cells, n_dims)``. Never dense as a whole. What
+        :func:`cellot_sc.pp.represent` finds too large to be read at once is read in pieces that mix cells of many
+        places.
     config
         How to build and train it.
     valid
@@ -323,8 +328,8 @@ def fit_autoencoder(
     lowest = np.full(n_dims, -np.inf) if floor is None else (floor - frame.center) / scale
     most = max(1, MAX_DENSE // (batch_size * n_dims))
     n_inner = max(n for n in range(1, check_every + 1) if check_every % n == 0 and n <= most)
-    rows = _rows(np.random.default_rng(seed), n_cells, batch_size)
-    batches = (np.stack([_dense(frame, x, next(rows)) for _ in range(n_inner)]) for _ in iter(int, 1))
+    cells = _batches(frame, x, batch_size, np.random.default_rng(seed))
+    batches = (np.stack([next(cells) for _ in range(n_inner)]) for _ in iter(int, 1))
 
     state = start(key)
     if config.linear:
@@ -343,7 +348,9 @@ def fit_autoencoder(
 
 
 def _cells(given: Any, n_dims: int | None, *, what: str) -> Any:
-    """Return a matrix of finite numbers; raise :class:`ValueError` otherwise."""
+    """Return a matrix of finite numbers; raise :class:`ValueError` otherwise. What is stored is checked when read."""
+    if isinstance(given, Stored):
+        return given
     x = matrix(given, what=what, n_dims=n_dims)
     if n_bad := len(rows_not_finite(x)):
         raise ValueError(f"{what} holds NaN or inf in {n_bad} of {x.shape[0]} rows: leave these out.")
@@ -354,12 +361,14 @@ def _dense(frame: Autoencoder, cells: Any, rows: np.ndarray) -> np.ndarray:
     return frame.enter(dense(cells[rows])).astype(np.float32)
 
 
-def _rows(rng: np.random.Generator, n_cells: int, batch_size: int) -> Iterator[np.ndarray]:
-    """Yield rows, all once before any twice, but for a rest that is smaller than a batch."""
+def _batches(frame: Autoencoder, cells: Any, batch_size: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Yield batches, all cells once before any twice, but for rests that are smaller than a batch."""
+    n_rows = max(POOL * batch_size, MAX_DENSE // cells.shape[1])
     while True:
-        order = rng.permutation(n_cells)
-        for first in range(0, n_cells - batch_size + 1, batch_size):
-            yield order[first : first + batch_size]
+        for pool in pools(cells, rng, n_rows):
+            order = rng.permutation(pool.shape[0])
+            for first in range(0, len(order) - batch_size + 1, batch_size):
+                yield _dense(frame, pool, order[first : first + batch_size])
 
 
 def _advance(

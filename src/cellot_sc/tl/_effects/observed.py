@@ -42,7 +42,8 @@ class Observed(NamedTuple):
     Parameters
     ----------
     effect
-        Mean of treated minus mean of control cells, shape ``(n_features,)``, NaN without treated cells.
+        Mean of treated minus mean of control cells, shape ``(n_features,)``, NaN without treated cells
+        and for genes that were not measured.
     variance
         Squared standard error of that.
     pvalue
@@ -71,7 +72,7 @@ def compare(control: Sample, treated: Sample) -> Observed:
             treated.n_cells,
             equal_var=False,
         )
-    return Observed(effect, variance, np.nan_to_num(test.pvalue, nan=1.0))
+    return Observed(effect, variance, np.where(np.isnan(effect), np.nan, np.nan_to_num(test.pvalue, nan=1.0)))
 
 
 def compare_units(members: Units, cells: Any, pooled: Observed) -> Observed:

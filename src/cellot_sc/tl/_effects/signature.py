@@ -47,8 +47,8 @@ def signature(
 
     - ``feature``: gene, or dimension of a representation that cannot be decoded.
     - ``predicted``: mean over control cells of what the map changes, on the scale of what was represented.
-    - ``observed``: mean of treated minus mean of control cells; NaN where there are no treated cells. With
-      ``unit``, over units, each counting alike.
+    - ``observed``: mean of treated minus mean of control cells; NaN where there are no treated cells, and for
+      genes that were not measured. With ``unit``, over units, each counting alike.
     - ``pvalue``, ``pvalue_adj``, ``n_units``, ``p_min``: with ``unit`` only, as in :func:`subpopulation_effects`.
 
     Raises
@@ -74,6 +74,7 @@ def signature(
         members, groups = ({_keys.ALL: mask} for mask in every)
         table = group_effects(moves, members, groups, unit=unit, seed=seed)
         return table.rename(columns={"effect": "predicted", "effect_observed": "observed"})[COLUMNS]
+    moves.space.warn_of_filling()
     labels = moves.fitted.fit.labels(adata)
     observed = moves.space.observed()
     start = sample(observed[moves.rows]).mean

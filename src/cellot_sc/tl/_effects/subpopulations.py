@@ -63,7 +63,9 @@ def subpopulation_effects(
     - ``pvalue_adj``: adjusted for all groups and features of the perturbation (Benjamini and Hochberg).
     - ``frac_responding``: share of the control cells of the group that :func:`responders` calls and that change in the
       direction of the effect.
-    - ``effect_observed``: mean of treated minus mean of control cells of the group; NaN without treated cells.
+    - ``effect_observed``: mean of treated minus mean of control cells of the group; NaN without treated cells, and
+      for genes that were not measured (:func:`attach` fills them). These have no p-value where others are tested by
+      treated cells.
     - ``n_cells``: number of control cells in the group.
     - ``n_units``: with ``unit``, number of units behind the observed effect, or the predicted one where that is not
       tested.
@@ -149,6 +151,7 @@ def group_effects(
         As there.
     """
     adata, repeated = moves.space.adata, moves.fitted.fit
+    moves.space.warn_of_filling()
     labels, cells = repeated.labels(adata), moves.space.observed()
     answering = None if unit is None else _validate.group_labels(adata, unit, what="unit")
     if answering is None:

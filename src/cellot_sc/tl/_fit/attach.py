@@ -17,10 +17,10 @@ from ... import _keys, _validate
 from ..._settings import logger
 from ...pp._reference import Matched, place
 from . import store
-from .fit import Fit
+from .fit import COURSE, Fit
 from .model import Model, resolved
 
-N_NAMED = 3
+N_NAMED = 10
 """Contexts that a line names."""
 
 
@@ -75,7 +75,7 @@ def attach(
     control: str | None = None,
     gene_key: str | None = None,
     context_map: Mapping[str, str] | None = None,
-    key_added: str = _keys.MODEL,
+    key_added: str | None = None,
     copy: bool = False,
 ) -> AnnData | None:
     """Put a model into an AnnData of other cells, so that verbs and figures work there.
@@ -100,7 +100,8 @@ def attach(
     context_map
         By the name of a context in ``adata``, such as a cell type, that of the model which it is taken for.
     key_added
-        Where in ``uns`` the maps are written.
+        Where in ``uns`` the maps are written; with ``None``, ``"cellot"``, or ``"trajectory"`` for those of a time
+        course, where verbs look for them.
     copy
         Whether to return a copy instead of writing to ``adata``.
 
@@ -108,12 +109,15 @@ def attach(
     -------
     AnnData | None
         The copy, if asked for. Sets ``uns[key_added]``, and the representation of the model with its decoder in
-        ``obsm`` and ``uns``; ``obs["split"]`` (``"test"``: cells to judge by), and the perturbation, where there
-        is no such column; and, where contexts have other names or there is no column of them,
-        ``obs["<key_added>_<column>"]``.
+        ``obsm`` and ``uns``; ``obs["split"]`` (``"test"``: no map has seen any of these cells, and all are there to be
+        judged by), or ``obs["<key_added>_split"]`` if there is such a column already; the perturbation, where there is
+        no column of it; and, where contexts have other names or there is no column of them,
+        ``obs["<key_added>_<column>"]``. What is replaced is said.
 
     Raises
     ------
+    FileNotFoundError
+        If ``model`` is a path at which there is nothing.
     KeyError
         If there is no such column, file, layer or latent, or no maps.
     ValueError
@@ -133,6 +137,8 @@ def attach(
     """
     found = resolved(model, whole=True)
     use_rep = found.fitted.fit.use_rep
+    if key_added is None:
+        key_added = _keys.TRAJECTORY if found.fitted.fit.kind == COURSE else _keys.MODEL
     _validate.free_uns_key(key_added, use_rep, what="key_added")
     read = read_alike(
         adata,
@@ -149,10 +155,12 @@ def attach(
             f"not there, such as {read.filled[0]!r}: there is no column of X for them. cs.tl.predict(adata, "
             "model=model) fills them in what it returns."
         )
-    columns = dict(read.columns)
-    if read.fit.split_key not in adata.obs:
-        columns[read.fit.split_key] = pd.Categorical([_keys.TEST] * adata.n_obs)
+    columns, fit = dict(read.columns), read.fit
+    if fit.split_key in adata.obs and set(adata.obs[fit.split_key]) != {_keys.TEST}:
+        fit = replace(fit, split_key=f"{key_added}_{_keys.SPLIT}")
+    columns[fit.split_key] = pd.Categorical([_keys.TEST] * adata.n_obs)
     out = _validate.writable(adata, copy=copy)
+    _tell_of_replaced(out, columns, read, key_added)
     for name, values in columns.items():
         out.obs[name] = values
     added = [f"obs[{name!r}]" for name in columns]
@@ -161,10 +169,30 @@ def attach(
         added.append(f"obsm[{use_rep!r}]")
     if read.decoder is not None:
         out.uns[use_rep] = read.decoder
-    store.save(out, key_added, replace(found.fitted, fit=read.fit))
+    store.save(out, key_added, replace(found.fitted, fit=fit))
     n_maps = len(found.fitted)
-    logger.info("added %s, uns[%r] with %d maps", ", ".join(added), key_added, n_maps)
+    logger.info("added %s, uns[%r] with %d map%s", ", ".join(added), key_added, n_maps, "s" * (n_maps != 1))
     return out if copy else None
+
+
+def _tell_of_replaced(adata: AnnData, columns: Mapping[str, pd.Categorical], read: Attached, key_added: str) -> None:
+    """Say in the log what an AnnData has already in the places that are written to, if that is something else."""
+    use_rep = read.fit.use_rep
+    replaced = [
+        f"obs[{name!r}]" for name, values in columns.items() if name in adata.obs and any(adata.obs[name] != values)
+    ]
+    if use_rep != _keys.EXPRESSION and use_rep in adata.obsm:
+        before = adata.obsm[use_rep]
+        if np.shape(before) != read.latent.shape or not np.allclose(before, read.latent, atol=1e-4):
+            replaced.append(f"obsm[{use_rep!r}]")
+            others = _validate.kept_fits(adata).items()
+            stale = [key for key, kept in others if kept.get("use_rep") == use_rep and key != key_added]
+            if stale:
+                logger.warning("the maps in uns%s were fitted in the former obsm[%r]: fit them again", stale, use_rep)
+    if _validate.has_fit(adata, key_added) and not store.maps(adata, key_added).is_standalone:
+        replaced.append(f"the maps in uns[{key_added!r}]")
+    if replaced:
+        logger.warning("%s: what was there is replaced by what the model has", ", ".join(replaced))
 
 
 def read_alike(
@@ -192,6 +220,12 @@ def read_alike(
     fit, columns = _labelled(adata, model.fitted.fit, perturbation_key, control, sources)
     fit, contexts = _with_contexts(adata, model, fit, context_map or {}, prefix)
     n_dims = next(iter(model.fitted.maps.values())).n_dims
+    layer = _keys.EXPRESSION if model.reference is None else model.reference.layer
+    if layer not in (_keys.EXPRESSION, *adata.layers):
+        raise KeyError(
+            f"the model reads adata.layers[{layer!r}], which is not there: put the expression there, such as "
+            f"adata.layers[{layer!r}] = adata.X.{_validate.nearest(layer, adata.layers)}"
+        )
     latent, matched = place(adata, model.decoder, fit.use_rep, model.reference, n_dims=n_dims, gene_key=gene_key)
     return Attached(model, fit, latent, matched, columns | contexts, gene_key)
 
@@ -200,7 +234,11 @@ def _labelled(
     adata: AnnData, fit: Fit, perturbation_key: str | None, control: str | None, sources: np.ndarray | None
 ) -> tuple[Fit, dict[str, pd.Categorical[Any]]]:
     """Return the fit with the column and the control of an AnnData, and that column if it has to be made."""
-    fit = replace(fit, label_key=perturbation_key or fit.label_key, control=control or fit.control)
+    fit = replace(
+        fit,
+        label_key=fit.label_key if perturbation_key is None else perturbation_key,
+        control=fit.control if control is None else control,
+    )
     if fit.control in fit.targets:
         raise ValueError(f"control {fit.control!r} is a perturbation of the model: give the untreated category.")
     if perturbation_key is None and fit.label_key not in adata.obs:
@@ -209,7 +247,9 @@ def _labelled(
                 f"control={control!r} is given, and there is no obs[{fit.label_key!r}], as the column was called where "
                 "the maps were fitted: give perturbation_key, too."
             )
-        logger.info("no obs[%r]: all cells are taken for %r", fit.label_key, fit.control)
+        if sources is None:
+            _check_other_columns(adata, fit)
+        logger.warning("no obs[%r]: all cells are taken for %r", fit.label_key, fit.control)
         return fit, {fit.label_key: pd.Categorical([fit.control] * adata.n_obs)}
     labels = _validate.texts(_validate.obs_key(adata, fit.label_key, what="perturbation_key"), named=(fit.control,))
     if sources is not None and fit.control not in _validate.as_named(labels, [fit.control]):
@@ -219,10 +259,25 @@ def _labelled(
     return fit, {}
 
 
-def _with_contexts(
-    adata: AnnData, model: Model, fit: Fit, context_map: Mapping[str, str], prefix: str
-) -> tuple[Fit, dict[str, pd.Categorical[Any]]]:
-    """Return the fit with the columns of contexts of an AnnData, and those that have to be made."""
+def _check_other_columns(adata: AnnData, fit: Fit) -> None:
+    """Raise :class:`ValueError` if a column of another name says which cells are control cells and which are not."""
+    for name in adata.obs.columns:
+        values = {str(value) for value in adata.obs[name].unique()} if adata.obs[name].dtype.kind not in "fc" else set()
+        if fit.control in values and values & {*fit.targets}:
+            raise ValueError(
+                f"there is no obs[{fit.label_key!r}], and obs[{name!r}] has {fit.control!r} and "
+                f"{sorted(values & {*fit.targets})[0]!r}: give perturbation_key={name!r}, or choose cells=."
+            )
+
+
+def check_contexts(model: Model, context_map: Mapping[str, str]) -> dict[str, str]:
+    """Return what contexts are called in a model, as text, if it knows these.
+
+    Raises
+    ------
+    ValueError
+        If it does not.
+    """
     given = {str(new): str(known) for new, known in context_map.items()}
     known = model.known_contexts
     if given and not known:
@@ -230,6 +285,14 @@ def _with_contexts(
     every = sorted({name for names in known for name in names})
     for name in given.values():
         _validate.one_of(name, every, what="context_map: context")
+    return given
+
+
+def _with_contexts(
+    adata: AnnData, model: Model, fit: Fit, context_map: Mapping[str, str], prefix: str
+) -> tuple[Fit, dict[str, pd.Categorical[Any]]]:
+    """Return the fit with the columns of contexts of an AnnData, and those that have to be made."""
+    given, known = check_contexts(model, context_map), model.known_contexts
     columns: dict[str, pd.Categorical[Any]] = {}
     context, seen = [], set()
     for column, names in zip(fit.context, known, strict=True):
@@ -252,6 +315,7 @@ def _with_contexts(
             columns[made] = pd.Categorical([name or None for name in mapped])
             context.append(made)
     if absent := sorted(given.keys() - seen):
+        _check_level(adata, fit, absent[0], given[absent[0]])
         there = sorted(
             {name for one in fit.context if one in adata.obs for name in _validate.context_labels(adata, one)}
         )
@@ -262,6 +326,16 @@ def _with_contexts(
     return replace(fit, context=tuple(context)), columns
 
 
+def _check_level(adata: AnnData, fit: Fit, new: str, known: str) -> None:
+    """Raise :class:`ValueError` if cells of some context are there, in a column in which that of the model is not."""
+    for column in fit.context:
+        if column in adata.obs and new in _validate.context_labels(adata, column):
+            raise ValueError(
+                f"context_map: {new!r} is a category of obs[{column!r}], and {known!r} a context of another column of "
+                "the model."
+            )
+
+
 def _tell_of_unknown(column: str, unknown: list[str], known: list[str]) -> None:
     """Say in the log which contexts a model does not know, and which of its own are called most alike."""
     if not unknown:
@@ -269,7 +343,7 @@ def _tell_of_unknown(column: str, unknown: list[str], known: list[str]) -> None:
     close = {name: _nearest(name, known) for name in unknown}
     words = [f"{name!r}" + f" (nearest: {close[name]!r})" * bool(close[name]) for name in unknown]
     alike = {name: one for name, one in close.items() if one}
-    remedy = f"; if these are the same, give context_map={dict(list(alike.items())[:N_NAMED])!r}" * bool(alike)
+    remedy = f"; if these are the same, give context_map={alike!r}" * bool(alike)
     logger.info(
         "obs[%r] has %d %s that the model does not know: %s%s%s",
         *(column, len(unknown), "category" if len(unknown) == 1 else "categories", ", ".join(words[:N_NAMED])),
@@ -295,14 +369,22 @@ def seen_by(read: Attached, adata: AnnData) -> AnnData:
     if read.matched is None or reference is None:
         out = AnnData(None, obs=obs, var=pd.DataFrame(index=pd.Index([], dtype=str)))
     else:
-        genes = pd.Index(reference.genes, dtype=str)
-        at = read.matched.columns
-        var = adata.var.iloc[np.maximum(at, 0)].copy()
-        var.loc[at < 0] = np.nan
-        var.index = genes
+        var = _var(adata, read.matched.columns, reference.genes)
         out = AnnData(read.latent if use_rep == _keys.EXPRESSION else None, obs=obs, var=var)
     if use_rep != _keys.EXPRESSION:
         out.obsm[use_rep] = read.latent
     if read.model.decoder is not None:
         out.uns[use_rep] = dict(read.model.decoder)
     return out
+
+
+def _var(adata: AnnData, columns: np.ndarray, genes: Sequence[str]) -> pd.DataFrame:
+    """Return what an AnnData knows of genes, which are at these positions, nothing where that is -1."""
+    var = adata.var.iloc[np.maximum(columns, 0)].copy()
+    if (columns < 0).any():
+        # what has a value for "not known", also in files
+        nullable = {"b": "boolean", "i": "Int64", "u": "Int64"}
+        kinds = {name: getattr(dtype, "kind", "O") for name, dtype in var.dtypes.items()}
+        var = var.astype({name: nullable[kind] for name, kind in kinds.items() if kind in nullable})
+        var = var.assign(**{str(name): var[name].where(columns >= 0) for name in var})
+    return var.set_index(pd.Index(genes, dtype=str))

@@ -47,7 +47,8 @@ def combine(
     - ``obs["role"]``: "control", "observed" or "predicted".
     - ``obs``: the columns that both have; ``cost`` and ``cellot_support`` are NaN for cells that were measured.
     - ``X``: decoded expression of all of them; measured expression where maps act on that itself, and points where
-      ``predicted`` has points.
+      ``predicted`` has points. Genes that were not measured in ``adata`` are what its points decode to, and a line in
+      the log says so.
     - ``obsm``: the points under the name of the space, and ``X_umap``, by scanpy with its defaults.
 
     Raises
@@ -72,6 +73,7 @@ def combine(
     for cells in (adata, predicted):
         _validate.unique_obs_names(cells)
     seen = _one_space(adata, predicted, made)
+    seen.warn_of_filling()
     rows, ours = _chosen(adata, predicted, made, split)
     measured = np.concatenate([*rows.values()])
     space, decoded = Space(predicted, seen.name), bool(made["decoded"])
@@ -98,7 +100,8 @@ def _one_space(adata: AnnData, predicted: AnnData, made: Mapping[str, Any]) -> S
     """Return the space of the measured cells; raise :class:`ValueError` if it is not that of the predicted ones."""
     space = Space(adata, str(made["use_rep"]))
     if space.is_expression:
-        columns = _validate.gene_columns(adata, [*map(str, predicted.var_names)], what="predicted was")
+        names, genes = ([*map(str, of.var_names)] for of in (adata, predicted))
+        columns = _validate.gene_columns(names, genes, what="predicted was")
         return space if columns is None else Space(adata[:, columns], space.name)
     ours = Space(predicted, space.name)
     n_dims, decoder = space.n_dims, decoder_digest(adata.uns[space.name]) if space.decodes else ""

@@ -63,7 +63,7 @@ def fit_and_keep(
 
     out = _validate.writable(adata, copy=copy)
     added = cells.write(out)
-    support = None if fit.times is not None else fit.support(problems[0])
+    support = fit.support(problems[0])
     history = store.history_table(dict(histories))
     beyond = residuals(fit, out, by_target, problems)
     store.save(out, key_added, store.FittedMaps(fit, by_target, history, support, beyond))

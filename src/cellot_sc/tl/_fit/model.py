@@ -20,6 +20,9 @@ from ...pp._methods import check
 from ...pp._origin import MARKS
 from ...pp._reference import Reference
 from . import store
+from .few_cells import pooled_contexts
+from .fit import PERTURBATIONS
+from .model_parts import check_history, check_parts, check_scores, check_texts, escaped
 from .standalone import standalone
 
 KIND, VERSION = "model", 1
@@ -92,23 +95,29 @@ class Model:
         key
             Where in ``uns`` the maps are.
         scores
-            The table of :func:`cellot_sc.tl.evaluate`, to be kept beside them.
+            The table of :func:`cellot_sc.tl.evaluate` of these maps, to be kept beside them.
 
         Raises
         ------
+        TypeError
+            If scores are no table.
         KeyError
             If there are no fitted maps, or no such representation.
         ValueError
             If the train cells are not there, the space of the maps has changed since they were fitted, or the maps hold
-            cells and cannot be fitted again.
+            cells and cannot be fitted again; if there are fewer than 40 control train cells, or 20 of every target
+            (where some have as many, the others are left out, which the log says); if a name has control characters, or
+            scores are no table of evaluate, or not of the maps that are kept.
         """
         found = in_adata(adata, key)
-        if found.fitted.is_standalone:
-            raise ValueError(
-                f"adata.uns[{key!r}] was attached from a model, which needs the cells that were learnt from to be made "
-                "anew: save or use that model."
-            )
-        return replace(found, fitted=standalone(found.fitted, adata), scores=scores)
+        if scores is not None:
+            check_scores(scores, found.fitted.fit)
+        fitted = standalone(found.fitted, adata)
+        n_cells = {name: found.n_cells[name] for name in (fitted.fit.control, *fitted.fit.targets)}
+        made = replace(found, fitted=fitted, n_cells=n_cells, scores=scores)
+        check_parts(made)
+        check_texts(made.state())
+        return made
 
     @property
     def known_contexts(self) -> list[list[str]]:
@@ -173,9 +182,11 @@ class Model:
     @classmethod
     def _from_state(cls, state: Mapping[str, Any]) -> Self:
         check_names(state, PARTS)
+        check_texts(state)
         if state["fit"]["format_version"] != store.FORMAT_VERSION:
             raise ValueError(f"its maps are of format {shown(state['fit']['format_version'])}")
         history = _table(state["history"], "history")
+        check_history(history)
         fitted = store.read_state(dict(state["fit"]) | {"history": history})
         if not fitted.is_standalone:
             raise ValueError("null is missing.")
@@ -189,21 +200,26 @@ class Model:
         counted = read_fields(
             state["n_cells"], {"names": Texts(), "numbers": Reals(NOT_NEGATIVE)}, StateReading(), path="n_cells"
         )
-        n_cells = dict(zip(counted["names"], map(int, counted["numbers"]), strict=True))
+        if len(counted["names"]) != len(counted["numbers"]):
+            raise ValueError(f"n_cells has {len(counted['names'])} names and {len(counted['numbers'])} numbers")
+        n_cells = {name: int(n) for name, n in zip(counted["names"], counted["numbers"], strict=True)}
         scores = None if state["scores"] is None else _table(state["scores"], "scores")
-        return cls(fitted, decoder, reference, n_cells, scores)
+        model = cls(fitted, decoder, reference, n_cells, scores)
+        check_parts(model)
+        return model
 
     def __repr__(self) -> str:
         fit = self.fitted.fit
         what = f"Model of {fit.control!r} to {_some(fit.targets)}"
-        return "\n".join([what, *(f"  {name:<9} {words}" for name, words in self._label().items())])
+        return "\n".join([what, *(f"  {name:<9} {escaped(words)}" for name, words in self._label().items())])
 
     def _label(self) -> dict[str, str]:
         """Return what the label says, by what it is about."""
         fit = self.fitted.fit
         n_dims = next(iter(self.fitted.maps.values())).n_dims
         solver = SOLVERS.get(fit.solver)
-        lines = {"maps": f"{fit.solver} in {n_dims} dimensions, {self._space_words()}"}
+        by = fit.solver if solver is not None or fit.kind != PERTURBATIONS else f"{fit.solver} (not installed here)"
+        lines = {"maps": f"{by} in {n_dims} dimensions, {self._space_words()}"}
         if fit.context:
             known = zip(fit.context, self.known_contexts, strict=True)
             lines["contexts"] = "; ".join(f"{column}: {len(names)} ({_some(names)})" for column, names in known)
@@ -213,6 +229,10 @@ class Model:
             lines["learnt"] = f"from {counts}{more} train cells; holds none of them"
         if solver is not None and solver.keeps_cells:
             lines["refitted"] = "to means of at least 20 cells each, since its maps would hold cells"
+        if solver is not None and solver.affine == "shift":
+            paths = sorted({"/".join(path) for one in self.fitted.maps.values() for path in pooled_contexts(one)})
+            if paths:
+                lines["pooled"] = f"{len(paths)} contexts, which move as what they lie in ({_some(paths)})"
         if self.scores is not None and len(self.scores):
             lines["judged"] = _judged(self.scores, fit.solver)
         lines["made by"] = ", ".join(f"{name} {version}" for name, version in fit.versions.items())
@@ -236,7 +256,9 @@ def in_adata(adata: AnnData, key: str = _keys.MODEL) -> Model:
     fit, space = fitted.fit, fitted.fit.space(adata)
     decoder = {name: value for name, value in space.decoder.items() if name not in NOT_KEPT} or None
     if fitted.is_standalone:
-        return Model(fitted, decoder, None, {})
+        raise ValueError(
+            f"adata.uns[{key!r}] was attached from a model, and has not all that was in it: give that model."
+        )
     labels, train = fit.labels(adata), fit.parts(adata) == _keys.TRAIN
     n_cells = {name: int((train & (labels == name)).sum()) for name in (fit.control, *fit.targets)}
     seen = np.flatnonzero(train & np.isin(labels, [*n_cells]))

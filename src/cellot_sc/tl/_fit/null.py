@@ -16,6 +16,7 @@ from ...ot import SOLVERS, Problem, Solver, TransportMap, fit
 from ...ot._condensed import condensed
 from ...ot._maps.base import Inner, Several
 from ...ot._problem import CLOUDS
+from .few_cells import few_contexts, without_few
 from .fit import Fit
 from .packed import packed, unpacked
 
@@ -84,15 +85,16 @@ class Null:
         own, twin = (float((summary(fitted).astype(np.float64) ** 2).mean()) for fitted in (self.own, self.twin))
         return max(1.0, float(np.sqrt(own / twin))) if twin > 0 else 1.0
 
-    def each(self, function: Callable[[TransportMap], TransportMap]) -> Null:
-        """Return the same with what a function makes of every map."""
-        own = None if self.own is None else function(self.own)
-        return replace(self, maps=[*map(function, self.maps)], own=own, twin=function(self.twin))
+    def thinned(self, most: int) -> Null:
+        """Return it with as many of its maps as a model keeps, and so many degrees of freedom.
 
-    def thinned(self) -> Null:
-        """Return it with as many of its maps as a model keeps, and so many degrees of freedom."""
+        Parameters
+        ----------
+        most
+            Maps at most: means of known halves are equations, and as many as there are cells have one solution.
+        """
         size = packed([self.maps[0].state()])["numbers"].nbytes
-        n_kept = min(max(MOST_KEPT // max(size, 1), LEAST_KEPT), self.n_maps)
+        n_kept = min(max(MOST_KEPT // max(size, 1), LEAST_KEPT), self.n_maps, most)
         return replace(self, maps=self.maps[:n_kept], df=n_kept)
 
     def state(self) -> dict[str, Any]:
@@ -140,7 +142,8 @@ def null(repeated: Fit, adata: AnnData, names: Sequence[str], *, seed: int, with
     seed
         Seed of the halvings.
     without_cells
-        Whether a solver whose maps hold cells fits means of these instead.
+        Whether maps are to tell of no cell: a solver whose maps hold cells fits means of these instead, and what tells
+        of contexts with few cells in either half is left out.
 
     Raises
     ------
@@ -153,7 +156,15 @@ def null(repeated: Fit, adata: AnnData, names: Sequence[str], *, seed: int, with
     problems = repeated.problems(adata, [(repeated.control, name) for name in names])
     rng = np.random.default_rng(seed)
     halvings = [_halving(problems[0], rng) for _ in range(N_NULL + 1)]
-    maps = [repeated.unscaled(fitted) for fitted in stand_ins(halvings, affine)]
+
+    def kept(fitted: TransportMap, halving: Problem) -> TransportMap:
+        whole = repeated.unscaled(fitted)
+        if not (without_cells and repeated.context):
+            return whole
+        mean = problems[0].source.mean(axis=0, dtype=np.float64)
+        return without_few(whole, few_contexts(halving), mean, every=True)
+
+    maps = [*map(kept, stand_ins(halvings, affine), halvings)]
     own = None
     if solver.affine is None:
         logger.info("fitting %s to control cells against control cells", solver.name)
@@ -161,7 +172,7 @@ def null(repeated: Fit, adata: AnnData, names: Sequence[str], *, seed: int, with
         if without_cells and solver.keeps_cells:
             halving, options = condensed(halving), {**options, **solver.of_means}
         [solution] = fit([halving], solver, seed=repeated.seed, **options)
-        own = repeated.unscaled(solution.map)
+        own = kept(solution.map, halvings[-1])
     halving_size = sum(_inverse_sizes(halvings[0]))
     sizes = {name: _inverse_sizes(problem) for name, problem in zip(names, problems, strict=True)}
     # what a solver that is not affine adds need not shrink with the number of cells

@@ -109,6 +109,8 @@ def predict(
 
     Raises
     ------
+    FileNotFoundError
+        If ``model`` is a path at which there is nothing.
     KeyError
         If there are no fitted maps, no such representation, or a cell's name is unknown.
     IndexError
@@ -170,7 +172,7 @@ def predict(
     rows = fit.controls(adata) if cells is None else _validate.cell_positions(adata, cells)
     x, contexts = space.read(rows), fit.contexts(adata, rows)
     if uncertainty:
-        _check_spread({name: fitted.maps[name] for name in names}, fit)
+        check_spread({name: fitted.maps[name] for name in names}, fit)
     maps = fit.adapted(adata, {name: fitted.maps[name] for name in names})
     tell_of_strangers((fitted.maps[name] for name in names), contexts, fit.context)
     support = None if fitted.support is None else fitted.support.of(fit.scaled(x))
@@ -201,7 +203,7 @@ def predict(
     return predicted
 
 
-def _check_spread(maps: Mapping[str, TransportMap], fit: Fit) -> None:
+def check_spread(maps: Mapping[str, TransportMap], fit: Fit) -> None:
     """Raise :class:`ValueError` unless maps know how far contexts differ."""
     if not fit.context:
         raise ValueError(
@@ -232,8 +234,10 @@ def _tell_of_support(
     if n_beyond > max(2 * BEYOND * len(support), 1):
         logger.warning(
             "%d of %d cells lie further from the control cells that were learnt from than %.4g %% of these do from "
-            "each other: their predictions are extrapolated (obs[%r])",
+            "each other: their predictions are extrapolated (obs[%r])%s",
             *(n_beyond, len(support), 100 * (1 - BEYOND), _keys.SUPPORT),
+            "; as no cell lies nearer, see whether this is the same space, on the same scale"
+            * (n_beyond == len(support)),
         )
     typed = [one for one in fitted.maps.values() if isinstance(one, ContextMap)]
     if contexts is None or known is None or not typed:

@@ -43,7 +43,9 @@ class Sources:
         """Say so if predictions have something else in a column of the cells' own."""
         adata = self.space.adata
         # predicted cells that are moved on have such columns
-        if _keys.PREDICTION not in adata.uns and (lost := {_keys.ROLE, _keys.COST} & set(adata.obs.columns)):
+        if _keys.PREDICTION not in adata.uns and (
+            lost := {_keys.ROLE, _keys.COST, _keys.SUPPORT} & set(adata.obs.columns)
+        ):
             logger.warning("obs[%r] of the prediction is not what adata has there: rename that", sorted(lost)[0])
 
     @property

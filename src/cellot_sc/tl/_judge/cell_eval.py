@@ -39,7 +39,8 @@ def export_cell_eval(
     They are judged by ``cell-eval run -ap predicted.h5ad -ar real.h5ad --pert-col perturbation --control-pert control``
     (with your names of the column and the control). Both files have the same genes and perturbations, and the control
     cells of the split. The predicted file has these after the same round trip through the representation as the
-    predictions, so that what the representation loses is not taken for an effect.
+    predictions, so that what the representation loses is not taken for an effect. Genes that were not measured in these
+    cells are in neither.
 
     Parameters
     ----------
@@ -99,18 +100,20 @@ def export_cell_eval(
     start = np.flatnonzero(judged & (labels == fit.control))
     x, contexts = space.read(start), fit.contexts(adata, start)
     moved = [space.view(points) for points in (x, *(fitted.maps[name].transport(x, contexts) for name in judgeable))]
-    expression = space.observed()
+    expression, is_measured = space.observed(), space.is_measured
+    space.warn_of_filling()
 
     files = CellEvalFiles(path / "predicted.h5ad", path / "real.h5ad")
     rows = [np.flatnonzero(judged & (labels == name)) for name in names]
-    real = expression[np.concatenate(rows)]
+    real = expression[np.concatenate(rows)][:, is_measured]
+    features = [name for name, there in zip(space.features, is_measured, strict=True) if there]
     path.mkdir(parents=True, exist_ok=True)
     for file, cells, sizes in (
-        (files.predicted, np.concatenate(moved), [len(start)] * len(names)),
+        (files.predicted, np.concatenate(moved)[:, is_measured], [len(start)] * len(names)),
         (files.real, dense(real), [len(part) for part in rows]),
     ):
         with _files.replacing(file) as new:
-            _files.write(_labelled(cells, names, sizes, fit.label_key, space.features), new)
+            _files.write(_labelled(cells, names, sizes, fit.label_key, features), new)
     logger.info("wrote %s and %s: %d perturbations of split %r", *files, len(judgeable), split)
     return files
 

@@ -87,7 +87,8 @@ def evaluate(
         is told from the others by the change of the means (:func:`cellot_sc.metrics.discrimination_score`).
     space
         ``"latent"`` compares in the space of the maps. ``"genes"`` decodes everything first, control and observed
-        cells included, so that the loss of the round trip is the same for all.
+        cells included, so that the loss of the round trip is the same for all. Genes that were not measured in these
+        cells are left out there; in the latent, a line in the log says that points have them filled.
     baselines
         Solvers to compare with, by name or as :class:`cellot_sc.ot.Solver`. ``identity`` and ``observed`` are always
         there, the solver of the fit only once. Those that know contexts are told those of the fit, or where it has none
@@ -235,12 +236,13 @@ def evaluate(
     else:
         again = fit.refit(adata, others, judgeable, context=context)
     maps = {fit.solver: fitted.maps} | {solver: told.adapted(adata, by_target) for solver, by_target in again.items()}
-    view = _alone(cells).view if decoded or cells.is_expression else np.asarray
+    view = _alone(cells).view_measured if decoded or cells.is_expression else np.asarray
+    cells.warn_of_filling()
     contexts = told.contexts(adata)
     # in time, kinds turn into each other: their shares are part of what is predicted
     kinds = None if not context else groups if groups is not None else _validate.group_labels(adata, context[0])
     data = Data(x, labels, parts, control, split, groups, kinds, contexts, units, view)
-    expression = None if marker_sizes is None else cells.observed()
+    expression = None if marker_sizes is None else cells.observed()[:, cells.is_measured]
     plan = EvaluationPlan(chosen, marker_sizes, cell_sizes, n_boot, seed)
     train = parts == _keys.TRAIN
     items = [

@@ -1,0 +1,230 @@
+"""Rows of matrices that are not in memory, a bounded number at a time; for every room.
+
+A matrix is stored if reading it is work: a dense or sparse data set of a file (HDF5 or zarr), or a dask array. Nothing
+is imported to tell: all of them have the size of their chunks, or a format and a way to memory.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from ._arrays import is_real, matrix, rows_not_finite
+
+MAX_VALUES = 2**21
+"""Values, zeros included, of the rows that are handed out at once: 8 MB in single precision. What has no more than that
+is read at once, and is a matrix in memory from then on."""
+MAX_TOGETHER = 2**27
+"""Values that may have to be read together to get at some of them: half a GB in single precision."""
+DENSE_SHARE = 0.25
+"""Of rows that are at least this share of those from the first to the last, all are read, in one go."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Stored:
+    """Rows of a stored matrix; what is read of them is checked, as nothing has been before.
+
+    Parameters
+    ----------
+    source
+        The stored matrix.
+    rows
+        Positions of the rows, increasing.
+    what
+        What errors call it.
+    """
+
+    source: Any
+    rows: np.ndarray
+    what: str
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of rows and of columns."""
+        return len(self.rows), int(self.source.shape[1])
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Kind of the values."""
+        return self.source.dtype
+
+    def __getitem__(self, rows: Any) -> Stored:
+        """Return some of the rows, unread: a mask, a slice or increasing positions."""
+        return dataclasses.replace(self, rows=self.rows[rows])
+
+    def to_memory(self) -> Any:
+        """Return all rows, as an array or a CSR matrix.
+
+        Raises
+        ------
+        ValueError
+            If they hold NaN, inf or what single precision cannot hold, or no real numbers.
+        """
+        parts = [part for _, part in chunks(self)]
+        if len(parts) == 1:
+            return parts[0]
+        if not parts:
+            return self._checked(self.source[:0])
+        return sparse.vstack(parts, format="csr") if sparse.issparse(parts[0]) else np.concatenate(parts)
+
+    def toarray(self) -> np.ndarray:
+        """Return all rows as an array; errors of :meth:`to_memory`."""
+        x = self.to_memory()
+        return x.toarray() if sparse.issparse(x) else x
+
+    def parts(self) -> Iterator[tuple[slice, Any]]:
+        """Yield rows that the file has beside each other, and where they are among all: each is read once."""
+        for start, stop in _spans(self.source):
+            first, last = np.searchsorted(self.rows, (start, stop))
+            if first < last:
+                yield slice(int(first), int(last)), self._checked(_read(self.source, self.rows[first:last]))
+
+    def _checked(self, x: Any) -> Any:
+        x = matrix(_computed(x), what=self.what)
+        x = x.tocsr() if sparse.issparse(x) else x
+        if n_bad := len(rows_not_finite(x)):
+            held = f"{self.what} holds NaN, inf or numbers beyond 3.4e38"
+            raise ValueError(f"{held} in {n_bad} of {x.shape[0]} cells that were read together: remove or impute them.")
+        return x
+
+
+def stored(x: Any, *, what: str) -> Any:
+    """Return a matrix in memory, or of what is not in memory and larger, its rows to be read: :class:`Stored`.
+
+    Parameters
+    ----------
+    x
+        Dense or sparse matrix in memory, in a file, or a dask array, shape ``(n_cells, n_dims)``.
+    what
+        What it is called.
+
+    Raises
+    ------
+    ValueError
+        If it is none, has unknown size or no real numbers, or could only be read in pieces that are too large.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cellot_sc._chunks import stored
+    >>> stored(np.eye(2), what="adata.X").shape
+    (2, 2)
+    """
+    in_file = hasattr(x, "to_memory") and hasattr(x, "format") and hasattr(x, "group")
+    # tables and arrays with labels have chunks, too, and more than rows
+    in_chunks = hasattr(x, "chunks") and hasattr(x, "dtype") and not hasattr(x, "coords")
+    if not (in_file or in_chunks):
+        return matrix(x, what=what)
+    if len(x.shape) != 2 or np.isnan(x.shape).any() or x.shape[1] == 0:
+        raise ValueError(f"{what} has shape {x.shape}; (n_cells, n_dims) is needed, and known before it is read.")
+    if not is_real(x.dtype):
+        raise ValueError(f"{what} is made of {x.dtype}: real numbers are needed.")
+    n_values = x.group["data"].shape[0] if in_file else x.shape[0] * x.shape[1]
+    together = n_values if in_file and x.format == "csc" else min(max(_heights(x)), x.shape[0]) * x.shape[1]
+    if n_values <= MAX_VALUES or (in_file and x.format == "csc" and together <= MAX_TOGETHER):
+        read = matrix(x.to_memory() if in_file else _computed(x[:]), what=what)
+        return read.tocsr() if sparse.issparse(read) else read
+    if together > MAX_TOGETHER:
+        # to read a cell of a file that is ordered by genes is to read them all
+        raise ValueError(
+            f"{what} can be read only {together:,} values at a time, which are too many: store it by cells, sparse "
+            "ones as CSR and not CSC, in chunks of some thousand cells and all genes."
+        )
+    return Stored(x, np.arange(x.shape[0]), what)
+
+
+def chunks(x: Any, n_rows: int | None = None) -> Iterator[tuple[slice, Any]]:
+    """Yield some rows in memory, and where they are among all, in order.
+
+    Parameters
+    ----------
+    x
+        Dense or sparse matrix with rows, or :class:`Stored`.
+    n_rows
+        Rows at once; ``None`` are as many as have :data:`MAX_VALUES` values.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cellot_sc._chunks import chunks
+    >>> [rows.shape for _, rows in chunks(np.ones((5, 2)), 3)]
+    [(3, 2), (2, 2)]
+    """
+    n_rows = n_rows or _n_rows(x)
+    for at, part in x.parts() if isinstance(x, Stored) else [(slice(0, x.shape[0]), x)]:
+        for start in range(0, part.shape[0], n_rows):
+            few = part[start : start + n_rows]
+            yield slice(at.start + start, at.start + start + few.shape[0]), few
+
+
+def pools(x: Any, rng: np.random.Generator, n_rows: int, n_runs: int = 32) -> Iterator[Any]:
+    """Yield all rows once: a matrix in memory as it is, a stored one in pieces that are mixed of many places.
+
+    What fits into one piece is no piece, but as it is.
+
+    Parameters
+    ----------
+    x
+        Dense or sparse matrix with rows, or :class:`Stored`.
+    rng
+        What chance is drawn from, if there are pieces.
+    n_rows
+        Rows of a piece, about.
+    n_runs
+        Runs of rows that are beside each other, in a piece.
+    """
+    if not isinstance(x, Stored):
+        yield x
+        return
+    n_pools = round(x.shape[0] / n_rows)
+    if n_pools < 2:
+        yield x.to_memory()
+        return
+    runs = np.array_split(np.arange(x.shape[0]), min(x.shape[0], n_pools * n_runs))
+    for of_pool in np.array_split(rng.permutation(len(runs)), n_pools):
+        yield x[np.concatenate([runs[i] for i in sorted(of_pool)])].to_memory()
+
+
+def _n_rows(x: Any) -> int:
+    return max(1, MAX_VALUES // x.shape[1])
+
+
+def _heights(source: Any) -> tuple[int, ...]:
+    """Return the numbers of rows that have to be read together: of each piece, or one number for all."""
+    chunk = getattr(source, "chunks", None)
+    first = chunk[0] if chunk else 1
+    return first if isinstance(first, tuple) else (first,)
+
+
+def _spans(source: Any) -> Iterator[tuple[int, int]]:
+    """Yield where to begin and to end, so that whole chunks are read, if not too many rows."""
+    heights, most, n_rows = _heights(source), _n_rows(source), source.shape[0]
+    if len(heights) == 1:
+        step = max(1, most // heights[0]) * heights[0]
+        yield from ((start, min(start + step, n_rows)) for start in range(0, n_rows, step))
+        return
+    start = stop = 0
+    for height in heights:
+        if stop > start and stop + height - start > most:
+            yield start, stop
+            start = stop
+        stop += height
+    yield start, stop
+
+
+def _read(source: Any, rows: np.ndarray) -> Any:
+    """Return rows, of increasing positions, of a stored matrix."""
+    first, end = int(rows[0]), int(rows[-1]) + 1
+    if len(rows) >= DENSE_SHARE * (end - first):
+        near = _computed(source[first:end])
+        return near if len(rows) == end - first else near[rows - first]
+    # what a list of positions means is not the same in all of them
+    return source.oindex[rows, :] if hasattr(source, "oindex") else source[rows, :]
+
+
+def _computed(x: Any) -> Any:
+    return x.compute() if hasattr(x, "compute") else x
