@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -138,7 +139,7 @@ class TestTotals:
         return rng.poisson(rng.gamma(4, 0.15, (300, 1)) * rng.gamma(0.5, 2, 1000))
 
     @staticmethod
-    def logs(raw: np.ndarray, target: float, base: float = np.e, soft: bool = False) -> np.ndarray:
+    def logs(raw: np.ndarray, target: float, base: float = math.e, soft: bool = False) -> np.ndarray:
         """Return logarithms, of what are no whole numbers any more if ``soft``."""
         counts = raw * (np.random.default_rng(1).uniform(0.9, 1, raw.shape) if soft else 1)
         return (np.log1p(target * counts / counts.sum(axis=1, keepdims=True)) / np.log(base)).astype(np.float32)
@@ -147,7 +148,7 @@ class TestTotals:
         there = np.arange(fitted.shape[1]) < n_genes
         Scale.of(fitted).check(other[:, :n_genes], there, what="adata.X", layers=[])
 
-    @pytest.mark.parametrize("base", [np.e, 2, 10])
+    @pytest.mark.parametrize("base", [math.e, 2, 10])
     @pytest.mark.parametrize("n_genes", [300, 280])
     def test_another_sum_is_refused_by_some_of_the_genes(self, raw: np.ndarray, base: float, n_genes: int) -> None:
         fitted = self.logs(raw, 1e4, base)[:, :300]
