@@ -55,6 +55,13 @@ def test_code_that_needs_pytorch_runs() -> None:
     run(page, page.read_text(encoding="utf-8"), {"torch"})
 
 
+def test_code_that_needs_dask_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("distributed", reason="distributed is not installed")
+    monkeypatch.chdir(tmp_path)
+    page = ROOT / "docs" / "scale.md"
+    run(page, page.read_text(encoding="utf-8"), {"distributed"})
+
+
 def run(page: Path, text: str, installed: Collection[str] = ()) -> None:
     names: dict[str, object] = {"__name__": "__main__"}
     for block in BLOCK.finditer(text):

@@ -39,6 +39,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cs.tl.cellot(cells, solver="gaussian")
     cells.write_h5ad(folder / "fitted.h5ad")
     cs.Model.of(cells).save(folder / "model.h5")
+    with pytest.raises(SystemExit):
+        cli.main(["fit", f"{folder}/fitted.h5ad", f"{folder}/fits", "--solver", "mean_shift", "--shard", "1/1"])
     (folder / "text.h5").write_text("no model")
     (folder / "text.h5ad").write_text("no cells")
     (folder / "folder.h5ad").mkdir()
@@ -52,6 +54,7 @@ def commands_that_work(folder: Path) -> dict[str, dict[str, str]]:
     return {
         "demo": {"output": f"{folder}/demo"},
         "fit": fitted | {"output": f"{folder}/out.h5ad", "solver": "mean_shift"},
+        "merge": {"folder": f"{folder}/fits", "output": f"{folder}/out.h5ad"},
         "predict": {"model": f"{folder}/model.h5", "cells": f"{folder}/fitted.h5ad", "output": f"{folder}/out.h5ad"},
         "inspect": fitted,
         "evaluate": fitted | {"output": f"{folder}/out.csv", "metric": "r_means", "n_boot": "3"},
@@ -68,8 +71,10 @@ def bad_texts(command: str, option: Any, folder: Path) -> list[str]:
     if option.name == "model":
         names = ["absent.h5", "text.h5", "folder.h5ad", "model.csv", ""]
         # to be written, or to be read
-        names += ["there.h5ad", "model.h5", "absent/model.h5"] if command == "fit" else ["text.h5ad"]
-        return [f"{folder}/{name}" for name in names if command != "fit" or name != "absent.h5"]
+        names += ["there.h5ad", "model.h5", "absent/model.h5"] if command in ("fit", "merge") else ["text.h5ad"]
+        return [f"{folder}/{name}" for name in names if command not in ("fit", "merge") or name != "absent.h5"]
+    if option.name == "folder":
+        return [f"{folder}/{name}" for name in ("absent", "text.h5ad", "folder.h5ad")]
     if option.name == "output":
         here = [f"{folder}/text.h5ad/x/out.h5ad", f"{folder}/text.h5ad"]
         return here if command in ("demo", "reproduce") else [*here, f"{folder}/out.txt", f"{folder}/there.h5ad", ""]

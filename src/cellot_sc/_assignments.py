@@ -22,6 +22,9 @@ PARAMETERS = {
         "targets": "target",
         "key_added": "key",
         "copy": "output",
+        # a folder of one shard is one of checkpoints
+        "checkpoint_dir": "shard",
+        "resume": "shard",
         "displacements": "",
         "feature_weights": "",
         "weights": "",

@@ -1,4 +1,4 @@
-"""The command line: ``cellot-sc demo | fit | predict | evaluate | report | inspect | reproduce``."""
+"""The command line: ``cellot-sc demo | fit | merge | predict | evaluate | report | inspect | reproduce``."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ._demo import demo
 from ._evaluate import evaluate
 from ._fit import fit
 from ._inspect import inspect
+from ._merge import merge
 from ._predict import predict
 from ._report import report
 from ._reproduce import reproduce
@@ -20,6 +21,7 @@ from ._reproduce import reproduce
 COMMANDS: dict[Callable[..., None], str] = {
     demo: "The whole job on simulated cells.",
     fit: "Learn one transport map per perturbation.",
+    merge: "Put the shards of a fit together.",
     predict: "Predict the treated state of control cells.",
     evaluate: "Score predictions beside simple baselines.",
     report: "Write what a fit is worth as one web page.",

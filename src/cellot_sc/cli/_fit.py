@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from .. import _assignments, _defaults, _files, _keys
+from .. import _defaults, _files, _keys
 from ._app import Input, Key, Output, Overwrite, Seed, check_apart
+from ._plan import Fitting, absolute, fit_shard, shard_of
 
 
 def fit(
@@ -63,30 +65,63 @@ def fit(
         Path | None,
         typer.Option(metavar="MODEL", help="Write the maps without the cells, too: a model, .zarr or .h5."),
     ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="I/N",
+            help="Fit the I-th of N parts only, and keep it in the folder OUTPUT, which cellot-sc merge reads.",
+        ),
+    ] = None,
     seed: Seed = 0,
     key: Key = _keys.MODEL,
     overwrite: Overwrite = False,
 ) -> None:
     """Learn one transport map per perturbation, and write the cells with the maps."""
-    from .. import _trees, _validate
+    from .. import _validate
 
-    _validate.not_both({"--use-rep": use_rep, "--n-components": n_components})
-    options = _assignments.solver_options(option, context)
-    groups: dict[str, list[str]] = {}
-    for column, group in _assignments.pairs(holdout, what="--holdout"):
-        groups.setdefault(column, []).append(group)
-    _validate.seed(seed)
-    if n_components is not None:
-        _validate.whole(n_components, 1, what="n_components")
+    fitting = Fitting(
+        absolute(path) if shard is not None else str(path),
+        perturbation_key,
+        control,
+        target or [],
+        solver,
+        option or [],
+        use_rep,
+        n_components,
+        split_key,
+        holdout or [],
+        contexts or [],
+        match_abundance,
+        seed,
+        key,
+    )
+    _validate.not_both({"--shard": shard, "--model": model})
+    _validate.not_both({"--shard": shard, "--overwrite": overwrite})
+    numbers = None if shard is None else shard_of(shard)
+    options = fitting.check(context)
+    if numbers is not None:
+        from ..ot._solvers import registry
+
+        registry.configure(solver, **options)
+        typer.echo(fit_shard(fitting, options, output, *numbers))
+        return
+    write_fitted(fitting, options, output, model, overwrite=overwrite)
+
+
+def write_fitted(
+    fitting: Fitting,
+    options: Mapping[str, Any],
+    output: Path,
+    model: Path | None,
+    *,
+    overwrite: bool,
+    shards: Path | None = None,
+) -> None:
+    """Fit, or take from a folder of shards what is there, and write the cells with the maps, and a model if wanted."""
+    from .. import _trees
+
     if model is not None:
-        check_apart(model, {"INPUT": path, "OUTPUT": output}, what="--model")
-    _files.check_input(path)
-    made = split_key == _keys.SPLIT or bool(groups) or n_components is not None
-    _files.check_columns(path, {"perturbation_key": perturbation_key, "split_key": None if made else split_key})
-    for column in contexts or ():
-        _files.check_columns(path, {"context": column})
-    for column in groups:
-        _files.check_columns(path, {"holdout column": column})
+        check_apart(model, {"INPUT": Path(fitting.path), "OUTPUT": output}, what="--model")
     with (
         _files.output(output, _files.ANNDATA, overwrite=overwrite) as new,
         nullcontext() if model is None else _files.output(model, _trees.SUFFIXES, overwrite=overwrite) as new_model,
@@ -94,37 +129,16 @@ def fit(
         from ..ot._solvers import registry
 
         # before gigabytes are read
-        registry.configure(solver, **options)
-        adata = _files.read(path)
+        registry.configure(fitting.solver, **options)
+        adata, use_rep = fitting.read()
 
-        from .. import pp, tl
+        from .. import tl
 
-        if groups and split_key in adata.obs:
-            raise ValueError(
-                f"adata.obs[{split_key!r}] exists, but --holdout makes a new split: give another --split-key."
-            )
-        if groups or (n_components is not None and split_key not in adata.obs):
-            pp.split(adata, perturbation_key, control=control, holdout=groups or None, seed=seed, key_added=split_key)
-        if n_components is not None:
-            pp.represent(adata, n_components=n_components, split_key=split_key)
-            use_rep = _keys.REP
-        tl.cellot(
-            adata,
-            perturbation_key,
-            control,
-            targets=target or None,
-            use_rep=use_rep,
-            solver=solver,
-            split_key=split_key,
-            context=contexts or None,
-            match_abundance=match_abundance,
-            seed=seed,
-            key_added=key,
-            **options,
-        )
+        kept: dict[str, Any] = {} if shards is None else {"checkpoint_dir": shards, "resume": True}
+        tl.cellot(adata, **fitting.asked(use_rep), **kept, **options)
         _files.write(adata, new)
         if new_model is not None:
             from ..tl._fit.model import Model
 
-            Model.of(adata, key).save(new_model)
+            Model.of(adata, fitting.key).save(new_model)
     typer.echo(f"wrote {output}" + f" and {model}" * (model is not None))

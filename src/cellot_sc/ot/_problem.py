@@ -212,12 +212,16 @@ def _columns(contexts: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class History:
-    """How a fit went: one entry per point at which it was looked at, with the step at which its map was taken."""
+    """How a fit went: one entry per point at which it was looked at, with the step at which its map was taken.
+
+    One that was interrupted has its best map so far.
+    """
 
     step: list[int] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     metrics: dict[str, list[float]] = field(default_factory=dict)
     selected: int | None = None
+    interrupted: bool = False
 
     def add(self, step: int, seconds: float, **metrics: float) -> None:
         """Add a point at which the fit was looked at."""

@@ -13,7 +13,7 @@ import pytest
 
 from cellot_sc import ot
 from cellot_sc.ot import Problem
-from cellot_sc.ot._loop.checkpoints import Checkpoint, fit_checkpoint
+from cellot_sc.ot._loop.checkpoints import Checkpoint, cells_digest, fit_checkpoint
 from cellot_sc.ot._solvers.paper import PaperConfig
 
 RUN: dict[str, Any] = {"b": {"x": jnp.arange(3.0), "n": np.int64(7)}, "a": np.array([[True, False]])}
@@ -234,3 +234,21 @@ def test_numbers_that_are_not_finite_are_not_resumed(tmp_path: Path):
     rewritten(path, **{name: bad})
     with pytest.raises(ValueError, match="checkpoint.npz' holds NaN or inf: remove it"):
         ot.fit([Problem(x, x + 1)], "scgen", checkpoint_dir=tmp_path, resume=True, **options)
+
+
+def test_what_is_known_of_cells() -> None:
+    x = np.arange(12, dtype=np.float32).reshape(6, 2)
+    codes = np.array([[0, 0], [0, 1], [0, 2]] * 2)
+    given: dict[str, Any] = {"source": x, "target": x + 1, "source_contexts": codes, "target_contexts": codes}
+    # of two columns, with different numbers of names
+    given["context_names"] = [["a"], ["b", "c", "d"]]
+    digest = cells_digest([ot.Problem(**given)])
+    assert digest == cells_digest([ot.Problem(**(given | {"source": x.copy()}))])
+    others = [
+        [ot.Problem(**(given | {"target": x + 2}))],
+        [ot.Problem(**(given | {"context_names": [["a"], ["b", "c", "e"]]}))],
+        [ot.Problem(**(given | {"source_weights": np.arange(6)}))],
+        [ot.Problem(x, x + 1)],
+        [ot.Problem(**given)] * 2,
+    ]
+    assert len({digest, *map(cells_digest, others)}) == 6

@@ -138,8 +138,8 @@ def test_history_table(prepared: AnnData, monkeypatch: pytest.MonkeyPatch):
 
 def test_fit_says_what_was_asked_for(prepared: AnnData, tmp_path: Path):
     adata = prepared.copy()
-    options = QUICK | {"penalties": np.array([10.0]), "checkpoint_dir": tmp_path, "noise": np.float32(0.5)}
-    cs.tl.cellot(adata, targets="drug_a", seed=np.int64(3), **options)  # type: ignore[arg-type]
+    options = QUICK | {"penalties": np.array([10.0]), "noise": np.float32(0.5)}
+    cs.tl.cellot(adata, targets="drug_a", seed=np.int64(3), checkpoint_dir=tmp_path, **options)  # type: ignore[arg-type]
     fit = cs.tl.maps(adata).fit
     assert [len(digest) for digest in fit.cells] == [16, 16]
     assert fit == cs.tl.Fit(
@@ -151,7 +151,7 @@ def test_fit_says_what_was_asked_for(prepared: AnnData, tmp_path: Path):
         use_rep="X_cellot",
         split_key="split",
         solver="icnn",
-        options=QUICK | {"penalties": (10.0,), "checkpoint_dir": str(tmp_path), "noise": 0.5},
+        options=QUICK | {"penalties": (10.0,), "noise": 0.5},
         seed=3,
         match_abundance=True,
     )

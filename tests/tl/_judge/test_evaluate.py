@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -455,6 +456,31 @@ def test_one_unit_cannot_be_resampled(fitted: AnnData, caplog: pytest.LogCapture
     assert "there is one category of obs['patient'] in split 'test'" in caplog.text
     assert table["value"].notna().any()
     assert "pvalue" not in table or table["pvalue"].isna().all()
+
+
+@pytest.mark.parametrize("engine", ["loky", "threading"])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"groupby": "cell_type", "split": "valid"},
+        {"space": "genes", "n_markers": [5, 9], "n_cells": 20, "unit": "patient"},
+    ],
+    ids=["latent", "genes"],
+)
+def test_workers_judge_as_one_process_does(
+    fitted: AnnData, asked: dict[str, Any], engine: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def judged() -> tuple[pd.DataFrame, list[str]]:
+        caplog.clear()
+        with caplog.at_level(logging.INFO, "cellot_sc"):
+            table = cs.tl.evaluate(fitted, metrics=METRICS, n_boot=20, **asked)
+        return table, sorted(caplog.messages)
+
+    alone, said = judged()
+    with joblib.parallel_config(engine, n_jobs=2):
+        shared, said_by_workers = judged()
+    pd.testing.assert_frame_equal(shared, alone)
+    assert said_by_workers == said
 
 
 def test_genes_that_were_not_measured_are_left_out(fitted: AnnData, caplog: pytest.LogCaptureFixture):

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from ... import _numbers
@@ -76,6 +75,8 @@ class Checkpoint:
         OSError
             If it cannot be written, as on a full disk. What was kept before stays.
         """
+        import jax
+
         leaves: dict[str, Any] = {f"leaf_{i}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(run))}
         text = json.dumps({**record, "fingerprint": self.fingerprint})
         try:
@@ -111,6 +112,8 @@ class Checkpoint:
         """
         if not self.resume or not self.path.exists():
             return None
+        import jax
+
         leaves, structure = jax.tree.flatten(like)
         try:
             with zipfile.ZipFile(self.path) as archive:
@@ -199,13 +202,29 @@ def fit_checkpoint(config: Any, problems: Sequence[Problem], seed: int) -> Check
     """
     if config.checkpoint_dir is None:
         return None
-    values = sorted((field.name, getattr(config, field.name)) for field in dataclasses.fields(config) if field.compare)
-    digest = hashlib.sha256(repr((type(config).__name__, values, seed)).encode())
-    for problem in problems:
-        for field in dataclasses.fields(problem):
-            if (array := getattr(problem, field.name)) is not None:
-                digest.update(f"{field.name} {array.shape}".encode())
-                digest.update(np.ascontiguousarray(array).tobytes())
+    digest = hashlib.sha256(repr((options_text(config), seed, cells_digest(problems))).encode())
     checkpoint = Checkpoint(Path(config.checkpoint_dir), digest.hexdigest(), config.resume)
     checkpoint.prepare()
     return checkpoint
+
+
+def options_text(config: Any) -> str:
+    """Return options of a solver as text, but for those that are about files."""
+    values = sorted((field.name, getattr(config, field.name)) for field in dataclasses.fields(config) if field.compare)
+    return repr((type(config).__name__, values))
+
+
+def cells_digest(problems: Sequence[Problem]) -> str:
+    """Return text that is another for problems with other cells, contexts or weights."""
+    digest = hashlib.sha256()
+    # control cells are those of many problems
+    seen: dict[int, str] = {}
+    for problem in problems:
+        for field in dataclasses.fields(problem):
+            value = getattr(problem, field.name)
+            if isinstance(value, np.ndarray):
+                if id(value) not in seen:
+                    seen[id(value)] = hashlib.sha256(np.ascontiguousarray(value).data).hexdigest()
+                value = f"{value.dtype} {value.shape} {seen[id(value)]}"
+            digest.update(f"{field.name} {value}".encode())
+    return digest.hexdigest()

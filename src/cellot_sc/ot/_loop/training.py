@@ -250,6 +250,7 @@ def train(
     run = _Run(state, config.params(state), criterion, np.zeros(n_problems, dtype=np.int64), kept)
     done = 0
     before = 0.0
+    interrupted = False
     if checkpoint is not None and (found := checkpoint.load(run, config.n_steps, n_problems)) is not None:
         run, record = found
         if not all(_finite(part).all() for part in (run.state, run.best)):
@@ -298,9 +299,10 @@ def train(
             if progress is not None:
                 progress(done, config.n_steps, {"validation": float(run.criterion.min(1).mean())})
     except KeyboardInterrupt:
+        interrupted = True
         logger.warning("interrupted after step %d: the best maps so far are kept", done)
     histories = [
-        History(h.step, h.seconds, h.metrics, selected=int(step))
+        History(h.step, h.seconds, h.metrics, selected=int(step), interrupted=interrupted)
         for h, step in zip(histories, run.best_step, strict=True)
     ]
     return Trained(run.best, run.criterion, histories)

@@ -146,7 +146,8 @@ def fit_neural_dual(problem: Problem, config: NeuralDualConfig, seed: int, repor
             dual(source, target, source, target, callback=after)
         except KeyboardInterrupt:
             logger.warning("interrupted after step %d: the map so far is kept", made[0])
-    history = History(made, [time.perf_counter() - start], selected=made[0])
+    interrupted = made[0] < config.n_steps
+    history = History(made, [time.perf_counter() - start], selected=made[0], interrupted=interrupted)
     return Solution(NeuralDualMap(dual.state_f.params, dual.state_g.params, *size), history)
 
 

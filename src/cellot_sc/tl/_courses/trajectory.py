@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from ... import _defaults, _keys, _validate
 from ...ot import SOLVERS, Solver
 from ...ot._solvers import registry
 from ...pp import Space
+from .._fit import blocks
 from .._fit.conditions import learnable
 from .._fit.fit import COURSE, Fit
 from .._fit.fitting import fit_and_keep
@@ -32,6 +34,8 @@ def trajectory(
     split_key: str = _keys.SPLIT,
     seed: int = 0,
     key_added: str = _keys.TRAJECTORY,
+    checkpoint_dir: str | Path | None = None,
+    resume: bool = False,
     copy: bool = False,
     **options: Any,
 ) -> AnnData | None:
@@ -80,6 +84,12 @@ def trajectory(
         Seed of everything random.
     key_added
         Where in ``uns`` the maps are written.
+    checkpoint_dir
+        Folder in which finished blocks of 8 steps are kept, and the state of the one that is being fitted, if the
+        solver is a neural one. It is made if it is not there.
+    resume
+        Whether to go on from what is in that folder, where a call with the same cells and options was cut off. Without,
+        what is there is replaced.
     copy
         Whether to return a copy instead of writing to ``adata``.
     **options
@@ -104,10 +114,12 @@ def trajectory(
     ValueError
         If the order of the times cannot be told or is impossible, the solver is unknown, the representation holds NaN
         or inf, a time has fewer than 10 train cells, no file can hold ``key_added`` or something else is kept there,
-        the solver cannot weigh cells, growth is negative or missing, ``tau`` is not in (0, 1], or there are too few
-        genes to tell growth by.
+        the solver cannot weigh cells, growth is negative or missing, ``tau`` is not in (0, 1], there are too few genes
+        to tell growth by, or what is to be resumed is of another fit.
     TypeError
         If the solver does not have an option that was given.
+    OSError
+        If nothing can be written to the ``checkpoint_dir``, or the disk is full.
 
     References
     ----------
@@ -131,6 +143,7 @@ def trajectory(
     >>> float((growth["fate_a"] / growth["fate_b"]).round(2))
     3.0
     """
+    folder = blocks.folder(checkpoint_dir, resume=resume)
     _validate.new_key(adata, key_added, COURSE)
     seed = _validate.seed(seed)
     labels = _validate.time_labels(adata, time_key)
@@ -173,4 +186,4 @@ def trajectory(
         growth=growth,
         tau=firmness if growth in METHODS else None,
     )
-    return fit_and_keep(adata, fit, solver, cells, config, key_added=key_added, copy=copy)
+    return fit_and_keep(adata, fit, solver, cells, config, key_added=key_added, copy=copy, folder=folder)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,12 @@ from ... import _defaults, _keys, _validate
 from ...ot import SOLVERS, Solver
 from ...ot._solvers import registry
 from ...pp import Space
+from . import blocks
 from .abundance import matches
 from .conditions import learnable
 from .fit import PERTURBATIONS, Fit
 from .fitting import fit_and_keep
-from .prepared import prepare
+from .prepared import Prepared, prepare
 from .weights import resolve_weights
 
 
@@ -37,6 +39,8 @@ def cellot(
     seed: int = 0,
     key_added: str = _keys.MODEL,
     displacements: bool = False,
+    checkpoint_dir: str | Path | None = None,
+    resume: bool = False,
     copy: bool = False,
     **options: Any,
 ) -> AnnData | None:
@@ -92,6 +96,12 @@ def cellot(
         Where in ``uns`` the maps are written.
     displacements
         Whether to write where each control cell is moved to, and at what cost, for plots of scanpy and squidpy.
+    checkpoint_dir
+        Folder in which finished blocks of 8 perturbations are kept, and the state of the one that is being fitted, if
+        the solver is a neural one. It is made if it is not there.
+    resume
+        Whether to go on from what is in that folder, where a call with the same cells and options was cut off. Without,
+        what is there is replaced.
     copy
         Whether to return a copy instead of writing to ``adata``.
     **options
@@ -116,9 +126,14 @@ def cellot(
         context, no category of a context has both control and treated
         cells, the representation holds NaN or inf, the feature weights are not positive, weights of cells are negative,
         missing or all 0 in a condition, a condition has fewer than 10 train cells, no file can hold ``key_added`` or
-        something else than such maps is kept there, or displacements of two targets would have one name.
+        something else than such maps is kept there, displacements of two targets would have one name, or what is to
+        be resumed is of another fit.
     TypeError
         If the solver does not have an option that was given, ``control`` is no single label, or a key is no text.
+    OSError
+        If nothing can be written to the ``checkpoint_dir``, or the disk is full.
+    RuntimeError
+        If workers that joblib was told of die again and again.
 
     Examples
     --------
@@ -128,6 +143,44 @@ def cellot(
     >>> sorted(cs.tl.predict(adata).obs["perturbation"].unique())
     ['drug_a', 'drug_b']
     """
+    folder = blocks.folder(checkpoint_dir, resume=resume)
+    plan = planned(
+        adata,
+        perturbation_key,
+        control,
+        targets=targets,
+        use_rep=use_rep,
+        solver=solver,
+        split_key=split_key,
+        context=context,
+        match_abundance=match_abundance,
+        feature_weights=feature_weights,
+        weights=weights,
+        seed=seed,
+        key_added=key_added,
+        options=options,
+    )
+    return fit_and_keep(adata, *plan, key_added=key_added, copy=copy, displacements=displacements, folder=folder)
+
+
+def planned(
+    adata: AnnData,
+    perturbation_key: str,
+    control: str,
+    *,
+    options: Mapping[str, Any],
+    key_added: str,
+    targets: str | Sequence[str] | None = None,
+    use_rep: str | None = None,
+    solver: str | Solver = _defaults.SOLVER,
+    split_key: str = _keys.SPLIT,
+    context: str | Sequence[str] | None = None,
+    match_abundance: bool | None = None,
+    feature_weights: np.ndarray | Sequence[float] | str | None = None,
+    weights: str | None = None,
+    seed: int = 0,
+) -> tuple[Fit, Solver, Prepared, Any]:
+    """Return what :func:`cellot` fits, by what, to which cells, and the checked options; the parameters are its own."""
     _validate.new_key(adata, key_added, PERTURBATIONS)
     labels, control = _validate.perturbation_labels(adata, perturbation_key, control)
     names = _validate.targets(labels, control, targets)
@@ -151,7 +204,7 @@ def cellot(
         use_rep=cells.use_rep,
         split_key=split_key,
         solver=solver.name,
-        options=options,
+        options=dict(options),
         seed=seed,
         source_weights=weights,
         target_weights=weights,
@@ -159,4 +212,4 @@ def cellot(
         context=columns,
         match_abundance=matches(match_abundance, solver, columns),
     )
-    return fit_and_keep(adata, fit, solver, cells, config, key_added=key_added, copy=copy, displacements=displacements)
+    return fit, solver, cells, config

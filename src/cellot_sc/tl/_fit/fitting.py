@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from anndata import AnnData
 
 from ... import _progress, _validate
 from ..._settings import logger
-from ...ot import Solver
-from ...ot._solvers import registry
-from . import displaced, store
+from ...ot import Problem, Solution, Solver
+from . import blocks, displaced, store
 from .contexts import describe
 from .fit import Fit, chained
 from .prepared import Prepared
@@ -27,6 +27,7 @@ def fit_and_keep(
     key_added: str,
     copy: bool,
     displacements: bool = False,
+    folder: blocks.Folder | None = None,
 ) -> AnnData | None:
     """Fit the maps, and write them and what had to be made for them, with a line in the log.
 
@@ -48,14 +49,12 @@ def fit_and_keep(
         Whether to write to a copy, and return that.
     displacements
         Whether to write where control cells are moved to, too.
+    folder
+        Where finished blocks are kept.
     """
     names = displaced.kept_names(adata, fit.targets, key_added) if displacements else {}
     fit = fit.tied(cells.cells)
-    problems = fit.problems(cells.cells, tell=True)
-    if fit.context:
-        describe(fit, dict(zip(fit.targets, problems, strict=True)))
-    with _progress.meter(solver.name, "fitting") as progress:
-        solutions = registry.run(solver, problems, config, fit.seed, progress)
+    problems, solutions = fit_blocks(fit, solver, cells, config, folder)
     steps = [fit.unscaled(solution.map) for solution in solutions]
     maps = zip(fit.targets, steps if fit.times is None else chained(steps), strict=True)
     histories = zip(fit.targets, (solution.history for solution in solutions), strict=True)
@@ -74,3 +73,20 @@ def fit_and_keep(
     order = "" if fit.times is None else f": times {' > '.join([fit.control, *fit.targets])}"
     logger.info("added %s%s", ", ".join(added), order)
     return out if copy else None
+
+
+def fit_blocks(
+    fit: Fit,
+    solver: Solver,
+    cells: Prepared,
+    config: Any,
+    folder: blocks.Folder | None = None,
+    *,
+    only: Sequence[int] | None = None,
+) -> tuple[list[Problem], list[Solution]]:
+    """Return the problems of a fit and, of all blocks or some, the solutions; see :func:`.blocks.fit`."""
+    problems = fit.problems(cells.cells, tell=True)
+    if fit.context:
+        describe(fit, dict(zip(fit.targets, problems, strict=True)))
+    with _progress.meter(solver.name, "fitting") as progress:
+        return problems, blocks.fit(solver, fit.targets, problems, config, fit.seed, progress, folder=folder, only=only)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from ... import _defaults, _keys, _progress, _validate
+from ... import _defaults, _keys, _progress, _validate, _workers
 from ..._settings import logger
 from ...metrics import METRICS, Metric
 from ...metrics._bootstrap import interval
 from ...metrics._units import ALPHA
-from ...ot import SOLVERS, Solver
+from ...ot import SOLVERS, Solver, TransportMap
+from ...pp import Space
 from .._fit import store
 from .._fit.contexts import warn_of_composition
 from .._fit.fit import Fit
@@ -234,7 +236,7 @@ def evaluate(
     else:
         again = fit.refit(adata, others, judgeable, context=context)
     maps = {fit.solver: fitted.maps} | {solver: told.adapted(adata, by_target) for solver, by_target in again.items()}
-    view = cells.view_measured if decoded or cells.is_expression else np.asarray
+    view = _alone(cells).view_measured if decoded or cells.is_expression else np.asarray
     cells.warn_of_filling()
     contexts = told.contexts(adata)
     # in time, kinds turn into each other: their shares are part of what is predicted
@@ -242,16 +244,22 @@ def evaluate(
     data = Data(x, labels, parts, control, split, groups, kinds, contexts, units, view)
     expression = None if marker_sizes is None else cells.observed()[:, cells.is_measured]
     plan = EvaluationPlan(chosen, marker_sizes, cell_sizes, n_boot, seed)
-    judgements: dict[str, Judgement] = {}
+    train = parts == _keys.TRAIN
+    items = [
+        (
+            data,
+            name,
+            {model: by_target[name] for model, by_target in maps.items()},
+            None if expression is None else in_order(expression, train & (labels == name), train & (labels == control)),
+        )
+        for name in judgeable
+    ]
+    judged_by: dict[int, Judgement] = {}
     with _progress.meter("evaluate", "judging") as progress:
-        for name in judgeable:
-            markers = None
-            if expression is not None:
-                train = parts == _keys.TRAIN
-                markers = in_order(expression, train & (labels == name), train & (labels == control))
-            target_maps = {model: by_target[name] for model, by_target in maps.items()}
-            judgements[name] = judge(data, plan, name, target_maps, markers)
-            progress(len(judgements), len(judgeable), {})
+        for i, judgement in _workers.mapped(partial(_judge, plan), items, what="perturbations"):
+            judged_by[i] = judgement
+            progress(len(judged_by), len(items), {})
+    judgements = {name: judged_by[i] for i, name in enumerate(judgeable)}
     discriminate(judgements, chosen, n_boot)
     columns = COLUMNS if units is None else [*COLUMNS, *OF_UNITS]
     table = _scored(judgements, chosen).assign(split=split, seed=fit.seed)[columns]
@@ -262,6 +270,22 @@ def evaluate(
         means = summarize_scores(table, _keys.PERTURBATION, n_boot=n_boot, seed=seed).assign(seed=fit.seed)
         table = pd.concat([table, means[COLUMNS]], ignore_index=True)
     return table
+
+
+def _judge(plan: EvaluationPlan, item: tuple[Data, str, dict[str, TransportMap], np.ndarray | None]) -> Judgement:
+    """Judge one perturbation, in whatever process."""
+    data, name, maps, markers = item
+    return judge(data, plan, name, maps, markers)
+
+
+def _alone(space: Space) -> Space:
+    """Return a space without its cells: all that its points are decoded by, for another process."""
+    adata, name = space.adata, space.name
+    if space.is_expression:
+        return replace(space, adata=AnnData(np.zeros((0, adata.n_vars), np.float32), var=adata.var))
+    kept = np.zeros((0, adata.obsm[name].shape[1]), np.float32)
+    bare = AnnData(shape=(0, adata.n_vars), var=adata.var, obsm={name: kept}, uns={name: adata.uns[name]})
+    return replace(space, adata=bare)
 
 
 @_validate.takes_adata

@@ -1,0 +1,238 @@
+"""Applies a function to several items: in this process, or by the workers that joblib has been told of."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import logging
+import os
+import pickle
+import platform
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from typing import Any
+
+import numpy as np
+
+from ._settings import logger, settings
+
+SENT_ONCE = 1024
+"""Bytes from which an array is sent apart from the items that hold it, once for all of them."""
+LOST = {
+    *("TerminatedWorkerError", "BrokenProcessPool", "KilledWorker", "CancelledError", "FutureCancelledError"),
+    *("WorkerCrashedError", "NodeDiedError", "OutOfMemoryError"),
+}
+"""What engines raise where a worker is no more: by name, as none of them need be installed."""
+SENT_SETTINGS = ("verbosity", "compilation_cache_dir", "device")
+
+type Caller = tuple[tuple[str, int], dict[str, Any]]
+"""The process that asks, and its settings."""
+
+
+def are_used(n_items: int) -> bool:
+    """Return whether so many items are given to workers: whether there are several of either."""
+    if n_items < 2:
+        return False
+    import joblib
+
+    return joblib.effective_n_jobs(None) > 1
+
+
+def mapped[Item, Result](
+    function: Callable[[Item], Result], items: Sequence[Item], *, what: str = "items"
+) -> Iterator[tuple[int, Result]]:
+    """Yield what a function makes of each item, with the position of the item, as soon as it is there.
+
+    With ``joblib.parallel_config`` around it (``"loky"``, ``"dask"``, ``"ray"``) items are given to workers, one at a
+    time. Items are pickled, except that an array which several of them hold is sent once. What the function logs is
+    logged here, and what it raises is raised here. Items of workers that died are given to others, as long as any item
+    gets done.
+
+    Parameters
+    ----------
+    function
+        What is applied. Its results do not depend on which process it runs in.
+    items
+        To what.
+    what
+        What they are called where workers die.
+
+    Raises
+    ------
+    RuntimeError
+        If workers die again and again.
+
+    Examples
+    --------
+    >>> from cellot_sc._workers import mapped
+    >>> dict(mapped(len, ["a", "bc"]))
+    {0: 1, 1: 2}
+    """
+    if not are_used(len(items)):
+        yield from enumerate(map(function, items))
+        return
+    left = list(range(len(items)))
+    while left:
+        before = len(left)
+        try:
+            for i, result, told in _results(function, items, left):
+                for level, message in told:
+                    logger.log(level, "%s", message)
+                left.remove(i)
+                yield i, result
+        except Exception as error:
+            if type(error).__name__ not in LOST:
+                raise
+            if len(left) == before:
+                raise RuntimeError(
+                    f"workers died over {len(left)} of {len(items)} {what} ({type(error).__name__}), most often for "
+                    "lack of memory: take fewer workers (n_jobs), or give each more memory."
+                ) from error
+            logger.warning(
+                "a worker died: %d of %d %s are done, the others are given out again",
+                *(len(items) - len(left), len(items), what),
+            )
+
+
+def _results(function: Callable[..., Any], items: Sequence[Any], left: Sequence[int]) -> Iterator[Any]:
+    """Yield what :func:`_done` returns of each item, in the order in which they are done.
+
+    What is done is kept, whatever happens to those before it.
+    """
+    import joblib
+
+    here = (_process(), {name: getattr(settings, name) for name in SENT_SETTINGS})
+    client = getattr(joblib.parallel.get_active_backend()[0], "client", None)
+    if client is not None:
+        return _by_dask(client, function, here, items, left)
+    return _by_joblib(function, here, items, left)
+
+
+def _by_joblib(function: Callable[..., Any], here: Caller, items: Sequence[Any], left: Sequence[int]) -> Iterator[Any]:
+    import joblib
+
+    parallel = joblib.Parallel(return_as="generator_unordered", batch_size=1)
+    results = parallel(joblib.delayed(_done)(i, here, function, *_packed(items[i])) for i in left)
+    try:
+        for result in results:  # noqa: UP028
+            yield result
+    finally:
+        # where the caller has failed, the others are of no use
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            results.close()
+
+
+def _by_dask(
+    client: Any,
+    function: Callable[..., Any],
+    here: Caller,
+    items: Sequence[Any],
+    left: Sequence[int],
+) -> Iterator[Any]:
+    """Do what joblib's own engine for dask would, which waits forever where workers die again and again.
+
+    Arrays are results of tasks: dask makes them again where they are lost with a worker, which it does not do with what
+    was scattered.
+    """
+    executor = client.get_executor(pure=False)
+    sent: dict[int, tuple[np.ndarray, Any]] = {}
+    waiting = iter(left)
+    running: set[Future[Any]] = set()
+
+    def submitted(i: int) -> Future[Any]:
+        packed, *arrays = _packed(items[i])
+        for array in arrays:
+            if id(array) not in sent:
+                # the array is kept, so that no other has its number
+                sent[id(array)] = array, client.submit(_same, array, pure=False)
+        return executor.submit(_done, i, here, function, packed, *(sent[id(array)][1] for array in arrays))
+
+    try:
+        # as many as keep all workers busy: no more lies about at the scheduler
+        while True:
+            n_free = 2 * sum(client.ncores().values()) - len(running)
+            running |= {submitted(i) for i in itertools.islice(waiting, max(n_free, 0 if running else 1))}
+            if not running:
+                return
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield future.result()
+    finally:
+        executor.shutdown(wait=False)
+
+
+def _same(array: np.ndarray) -> np.ndarray:
+    return array
+
+
+def _done(i: int, there: Caller, function: Callable[..., Any], packed: bytes, *arrays: np.ndarray) -> Any:
+    """Apply a function in a worker; return the position of the item, the result, and what was logged."""
+    name, given = there
+    if name == _process():
+        return i, function(_unpacked(packed, arrays)), []
+    # jax has as many threads as there, lest it rounds otherwise: NPROC in the environment says how many
+    for setting, value in (given | {"progress": False}).items():
+        if getattr(settings, setting) != value:
+            setattr(settings, setting, value)
+    # for good: who works for others shows nothing
+    logger.handlers = [_LISTENER]
+    _LISTENER.told.lines = []
+    return i, function(_unpacked(packed, arrays)), _LISTENER.told.lines
+
+
+class _Listener(logging.Handler):
+    """Keeps what is logged, as levels and texts, in place of showing it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # workers of one process are threads
+        self.told = threading.local()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a record of a thread that works for another process."""
+        if hasattr(self.told, "lines"):
+            self.told.lines.append((record.levelno, record.getMessage()))
+
+
+_LISTENER = _Listener()
+
+
+def _process() -> tuple[str, int]:
+    """Return what tells this process from those of all machines."""
+    return platform.node(), os.getpid()
+
+
+def _packed(given: Any) -> tuple[Any, ...]:
+    """Return bytes that something is rebuilt from, and the arrays in it.
+
+    Engines see that they have sent an array before where it is an argument by itself.
+    """
+    arrays: list[np.ndarray] = []
+    places: dict[int, int] = {}
+
+    class Packer(pickle.Pickler):
+        def persistent_id(self, value: Any) -> int | None:
+            if type(value) is not np.ndarray or value.dtype.hasobject or value.nbytes < SENT_ONCE:
+                return None
+            if id(value) not in places:
+                places[id(value)] = len(arrays)
+                arrays.append(value)
+            return places[id(value)]
+
+    file = io.BytesIO()
+    Packer(file, pickle.HIGHEST_PROTOCOL).dump(given)
+    return file.getvalue(), *arrays
+
+
+def _unpacked(packed: bytes, arrays: Sequence[np.ndarray]) -> Any:
+    # arrays that lie in a file that is shared are some of a kind of their own
+    plain = [np.asarray(array) for array in arrays]
+
+    class Unpacker(pickle.Unpickler):
+        def persistent_load(self, place: int) -> np.ndarray:
+            return plain[place]
+
+    return Unpacker(io.BytesIO(packed)).load()
