@@ -248,7 +248,7 @@ def train(
     tell(progress, "compiling")
     n_problems = len(state["damping"])
     kept = np.ones(state["damping"].shape, dtype=bool)
-    is_dealt = advance is _advance and len(devices.used()) > 1
+    is_dealt = advance is _advance and len(devices.used()) > 1 and kept.size > 1
     if is_dealt:
         clouds = devices.everywhere(clouds)
     in_parts = is_dealt or trial is not None
