@@ -49,8 +49,8 @@ class Settings(_Settings):
     device: Literal["auto", "cpu", "gpu", "tpu"] = "auto"
     """Where maps are fitted, applied and judged: jax's default device. ``"auto"`` leaves the one that jax has.
 
-    Of several devices of that kind, all train networks, and the first does the rest. A :func:`jax.default_device` around
-    a call goes before it, and a single device there is the only one that is used.
+    Of several devices of that kind, all train networks, and the first does the rest. A :func:`jax.default_device`
+    around a call goes before it, and a single device there is the only one that is used.
     """
 
     figure_dpi: Annotated[int, Field(ge=1, le=MOST_DPI)] = 150

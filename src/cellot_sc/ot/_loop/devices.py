@@ -24,7 +24,7 @@ def everywhere(values: Any) -> Any:
     return jax.device_put(values, NamedSharding(_mesh(used()), PartitionSpec()))
 
 
-def dealt[**P, T](function: Callable[P, T], given: Any, whole: Any) -> T:
+def dealt[T](function: Callable[..., T], given: Any, whole: Any) -> T:
     """Apply a function on every device to its share of what is given.
 
     Each runs the very code that one device alone does, which gives the same numbers to the bit: what XLA makes of one

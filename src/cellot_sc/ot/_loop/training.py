@@ -248,10 +248,11 @@ def train(
     tell(progress, "compiling")
     n_problems = len(state["damping"])
     kept = np.ones(state["damping"].shape, dtype=bool)
-    is_dealt = advance is _advance and len(devices.used()) > 1 and kept.size > 1
-    if is_dealt:
+    several = len(devices.used()) > 1
+    in_parts = trial is not None or (several and advance is _advance and kept.size > 1)
+    if several and in_parts:
+        # once, not with every part
         clouds = devices.everywhere(clouds)
-    in_parts = is_dealt or trial is not None
     criterion = (_look_at_kept if in_parts else _look_at_all)(config, state, clouds.ranges, kept)
     histories = [History() for _ in range(n_problems)]
     run = _Run(state, config.params(state), criterion, np.zeros(n_problems, dtype=np.int64), kept)
