@@ -131,7 +131,7 @@ def test_fits_and_transports_are_on_the_device(device: str, place: str) -> None:
 @pytest.mark.parametrize("first", ["import cellot_sc", "import jax, cellot_sc", "import cellot_sc.ot"])
 def test_device_of_the_environment(first: str) -> None:
     code = f"{first}\nimport jax; print(jax.config.jax_default_device)"
-    assert with_two_devices(code, CELLOT_SC_DEVICE="cpu") == ["cpu:0"]
+    assert with_two_devices(code, CELLOT_SC_DEVICE="cpu") == ["cpu"]
 
 
 def test_device_is_remembered_until_jax_is_there() -> None:
@@ -139,7 +139,7 @@ def test_device_is_remembered_until_jax_is_there() -> None:
         "import sys, cellot_sc as cs; cs.settings.device = 'cpu'; print('jax' in sys.modules)\n"
         "import jax; print(jax.config.jax_default_device)"
     )
-    assert with_two_devices(code) == ["False", "cpu:0"]
+    assert with_two_devices(code) == ["False", "cpu"]
 
 
 @pytest.mark.parametrize(
@@ -156,4 +156,4 @@ def test_device_that_is_not_there(set_it: str) -> None:
         "try: cs.settings.device = 'gpu'\n"
         "except ValueError: print(cs.settings.device, jax.config.jax_default_device)"
     )
-    assert with_two_devices(code) == ["cpu cpu:0"]
+    assert with_two_devices(code) == ["cpu cpu"]

@@ -49,7 +49,8 @@ class Settings(_Settings):
     device: Literal["auto", "cpu", "gpu", "tpu"] = "auto"
     """Where maps are fitted, applied and judged: jax's default device. ``"auto"`` leaves the one that jax has.
 
-    A :func:`jax.default_device` around a call goes before it.
+    Of several devices of that kind, all train networks, and the first does the rest. A :func:`jax.default_device`
+    around a call goes before it, and a single device there is the only one that is used.
     """
 
     figure_dpi: Annotated[int, Field(ge=1, le=MOST_DPI)] = 150
@@ -111,7 +112,7 @@ def _sentence(error: ValidationError, prefix: str = "") -> str:
 
 
 def use_device(name: Device | None = None) -> None:
-    """Make the first device of a platform jax's default; with ``"auto"``, the one that jax had before.
+    """Make a platform jax's default, for most the first device of it; with ``"auto"``, the one that jax had before.
 
     Parameters
     ----------
@@ -126,10 +127,9 @@ def use_device(name: Device | None = None) -> None:
     import jax
 
     name = name or settings.device
-    device = None
     if name != "auto":
         try:
-            device = jax.local_devices(backend=name)[0]
+            jax.local_devices(backend=name)
         except RuntimeError:
             there = ", ".join(sorted({repr(device.platform) for device in jax.local_devices()}))
             raise ValueError(
@@ -137,9 +137,9 @@ def use_device(name: Device | None = None) -> None:
                 "to 'auto'; for NVIDIA GPUs, pip install 'cellot-sc[cuda]'."
             ) from None
     _jax_had.close()
-    if device is not None:
+    if name != "auto":
         _jax_had.callback(jax.config.update, "jax_default_device", jax.config.jax_default_device)
-        jax.config.update("jax_default_device", device)
+        jax.config.update("jax_default_device", name)
 
 
 settings = Settings()

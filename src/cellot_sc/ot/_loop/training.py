@@ -20,6 +20,7 @@ import numpy as np
 from .._maps.base import TransportMap
 from .._maps.networks import Params
 from .._problem import History, Problem, Progress, Solution, tell
+from . import devices
 from .batches import Clouds, Ranges, draw, gather
 from .checkpoints import Checkpoint, fit_checkpoint
 from .config import LoopConfig, LoopState, SingleConfig
@@ -71,13 +72,7 @@ def _advance(
     The streams of random numbers are those of the members, unless there are others, of shape
     ``(n_problems, n_members)``.
     """
-    return _advance_on(_platform())(config, state, clouds, seed, done, n_steps, streams)
-
-
-def _platform() -> str:
-    """Return on what kind of device is computed: a setting may choose another than the first."""
-    (device,) = jax.device_put(np.float32(0)).devices()
-    return device.platform
+    return _advance_on(devices.used()[0].platform)(config, state, clouds, seed, done, n_steps, streams)
 
 
 @functools.cache
@@ -151,30 +146,34 @@ def _parts(on: np.ndarray) -> list[np.ndarray]:
     """Return the problems and members that are on, shape ``(n, 2)``, as parts that are trained one after another.
 
     On a CPU each is a part: products with batch axes gain nothing there, and any numbers of problems and members share
-    the code that is compiled for one. Elsewhere all are one part, filled up to a power of 2 by repeating the last.
+    the code that is compiled for one. Elsewhere all are one part, filled up to a power of 2 by repeating the last. Of
+    several devices, each has as many at a time.
     """
-    pairs = np.argwhere(on)
-    if _platform() == "cpu":
-        return list(pairs[:, None])
-    size = 2 ** (len(pairs) - 1).bit_length()
-    return [np.concatenate([pairs, np.repeat(pairs[-1:], size - len(pairs), axis=0)])]
+    pairs, used = np.argwhere(on), devices.used()
+    share = 1 if used[0].platform == "cpu" else 2 ** (-(-len(pairs) // len(used)) - 1).bit_length()
+    size = share * len(used)
+    filled = np.pad(pairs, ((0, -len(pairs) % size), (0, 0)), mode="edge")
+    return list(filled.reshape(-1, size, 2))
 
 
 def _advance_kept(
     config: LoopConfig, state: LoopState, clouds: Clouds, seed: Any, done: Any, n_steps: Any, on: np.ndarray
 ) -> tuple[LoopState, np.ndarray]:
     """Advance only those problems and members that are on; the loss of the others is NaN."""
+
+    def advance(state: LoopState, ranges: Ranges, streams: Any, *whole: Any) -> tuple[LoopState, jax.Array]:
+        cells, alias = whole
+        return _advance(config, state, Clouds(cells, ranges, alias), seed, done, n_steps, streams)
+
+    whole = clouds.cells, clouds.alias
     state = jax.tree.map(np.array, state)
     losses = np.full(on.shape, np.nan, dtype=np.float32)
     parts = _parts(on)
     # as many are computed at once as there are cores: none is waited for before all are under way
     results = [
-        _advance(
-            config, _of(state, part), clouds._replace(ranges=_ranges(clouds.ranges, part)), seed, done, n_steps,
-            part[:, 1:].astype(np.int32),
-        )
+        devices.dealt(advance, (_of(state, part), _ranges(clouds.ranges, part), part[:, 1:].astype(np.int32)), whole)
         for part in parts
-    ]  # fmt: skip
+    ]
     for (rows, columns), (advanced, loss) in zip((part.T for part in parts), results, strict=True):
         losses[rows, columns] = np.asarray(loss)[:, 0]
         for leaf, new in zip(jax.tree.leaves(state), jax.tree.leaves(advanced), strict=True):
@@ -187,10 +186,14 @@ def _look_at_kept(config: LoopConfig, state: LoopState, ranges: Ranges, on: np.n
     criterion = np.full(on.shape, np.inf, dtype=np.float32)
     state = jax.tree.map(np.asarray, state)
     parts = _parts(on)
-    values = [_look(config, _of(state, part), _ranges(ranges, part)) for part in parts]
+    values = [devices.dealt(partial(_look, config), (_of(state, part), _ranges(ranges, part)), ()) for part in parts]
     for (rows, columns), value in zip((part.T for part in parts), values, strict=True):
         criterion[rows, columns] = np.asarray(value)[:, 0]
     return criterion
+
+
+def _look_at_all(config: LoopConfig, state: LoopState, ranges: Any, on: np.ndarray) -> np.ndarray:
+    return np.asarray(_look(config, state, ranges))
 
 
 def _of(state: LoopState, part: np.ndarray) -> LoopState:
@@ -245,7 +248,12 @@ def train(
     tell(progress, "compiling")
     n_problems = len(state["damping"])
     kept = np.ones(state["damping"].shape, dtype=bool)
-    criterion = _criterion(config, state, clouds, trial, kept)
+    several = len(devices.used()) > 1
+    in_parts = trial is not None or (several and advance is _advance and kept.size > 1)
+    if several and in_parts:
+        # once, not with every part
+        clouds = devices.everywhere(clouds)
+    criterion = (_look_at_kept if in_parts else _look_at_all)(config, state, clouds.ranges, kept)
     histories = [History() for _ in range(n_problems)]
     run = _Run(state, config.params(state), criterion, np.zeros(n_problems, dtype=np.int64), kept)
     done = 0
@@ -266,8 +274,8 @@ def train(
                 break
             n_steps = min(config.check_every, config.n_steps - done)
             given = (config, run.state, clouds, np.uint32(seed), np.int32(done), np.int32(n_steps))
-            on = run.kept if trial is None else run.kept & active[:, None]
-            new, losses = advance(*given) if trial is None else _advance_kept(*given, on)
+            on = run.kept & active[:, None] if in_parts else run.kept
+            new, losses = _advance_kept(*given, on) if in_parts else advance(*given)
             losses = np.asarray(losses)
             good = np.asarray(_finite(new)) & np.isfinite(losses) | ~on
             if not good.all():
@@ -276,7 +284,7 @@ def train(
                     int((~good).sum()), int(on.sum()), done + n_steps,
                 )  # fmt: skip
                 new = _choose(good, new, {**run.state, "damping": run.state["damping"] / 2})
-            criterion = _criterion(config, new, clouds, trial, on)
+            criterion = (_look_at_kept if in_parts else _look_at_all)(config, new, clouds.ranges, on)
             criterion = np.where(good & np.isfinite(criterion), criterion, np.inf)
             on_trial = trial is not None and done < trial.n_steps <= done + n_steps
             done += n_steps
@@ -306,12 +314,6 @@ def train(
         for h, step in zip(histories, run.best_step, strict=True)
     ]
     return Trained(run.best, run.criterion, histories)
-
-
-def _criterion(config: LoopConfig, state: LoopState, clouds: Any, trial: Trial | None, on: np.ndarray) -> np.ndarray:
-    if trial is None:
-        return np.asarray(_look(config, state, clouds.ranges))
-    return _look_at_kept(config, state, clouds.ranges, on)
 
 
 def _record(
