@@ -150,7 +150,9 @@ def test_bad_shards(run: Run, many: Path, folder: Path, options: list[str], word
 
 
 def test_places_that_are_none(run: Run, many: Path, folder: Path, tmp_path: Path) -> None:
-    assert "plan.json does not exist: cellot-sc fit INPUT" in run.badly("merge", folder, tmp_path / "m.h5ad")
+    assert "plan.json does not exist: cellot-sc fit, evaluate or predict with --shard" in run.badly(
+        "merge", folder, tmp_path / "m.h5ad"
+    )
     assert "does not exist" in run.badly("fit", many, folder / "below", "--shard", "1/2")
     folder.touch()
     assert "is a file; the folder of the shards" in run.badly("fit", many, folder, "--shard", "1/2")
