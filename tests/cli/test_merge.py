@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pandas as pd
 import pytest
 
 import cellot_sc as cs
-from cellot_sc.tl._fit import blocks
+from cellot_sc import cli
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Run
@@ -166,37 +167,183 @@ def test_a_half_written_block_is_made_again(run: Run, many: Path, folder: Path, 
     assert (folder / "block-0002.h5").read_bytes() == whole
 
 
+@pytest.fixture(scope="module")
+def fitted(many: Path) -> Path:
+    """The cells with maps."""
+    path = many.with_name("fitted.h5ad")
+    with pytest.raises(SystemExit):
+        cli.main(["fit", str(many), str(path), "--n-components", "4", *SHIFT])
+    return path
+
+
+def assert_same(one: anndata.AnnData, other: anndata.AnnData) -> None:
+    pd.testing.assert_frame_equal(one.obs, other.obs, check_exact=True)
+    pd.testing.assert_frame_equal(one.var, other.var, check_exact=True)
+    np.testing.assert_array_equal(one.X, other.X, strict=True)
+    for name in ("layers", "obsm", "varm", "uns"):
+        np.testing.assert_equal(dict(getattr(one, name)), dict(getattr(other, name)))
+
+
+class TestScores:
+    @pytest.mark.parametrize(
+        "options",
+        [
+            # what goes across perturbations: discrimination, and means of them
+            "--metric discrimination_l2 --metric l2_means --groupby patient --n-boot 5 --unit perturbation",
+            "--metric energy_distance --unit patient --n-boot 5 --seed 3 --baseline gaussian",
+            "--metric l2_means --space genes --n-markers 2 --n-markers 4 --n-cells 2 --n-cells 3 --split train",
+        ],
+    )
+    def test_are_those_of_one_call(self, run: Run, fitted: Path, tmp_path: Path, options: str) -> None:
+        scores, words = tmp_path / "scores", shlex.split(options)
+        out = run.well("evaluate", fitted, scores, *words, "--shard", "2/2")
+        assert f"{scores} has shard 2 of 2: 1 of 3 blocks of perturbations" in out
+        assert names(scores) == ["block-0003.h5", "plan.json"]
+        # the command that is named makes what is missing
+        [_, command] = run.badly("merge", scores, tmp_path / "merged.csv").split(": run ")
+        assert "has shard 1 of 2" in run.well(*shlex.split(command)[1:])
+        assert "2 of 2 blocks are there already" in run.well(*shlex.split(command)[1:])
+        out = run.well("merge", scores, tmp_path / "merged.csv")
+        alone = run.well("evaluate", fitted, tmp_path / "one.csv", *words)
+        assert out.replace("merged.csv", "one.csv").splitlines()[-21:] == alone.splitlines()[-21:]
+        assert (tmp_path / "merged.csv").read_bytes() == (tmp_path / "one.csv").read_bytes()
+
+    def test_a_block_that_is_broken(self, run: Run, fitted: Path, tmp_path: Path) -> None:
+        line = ["evaluate", fitted, tmp_path / "scores", "--metric", "l2_means", "--n-boot", 0, "--shard", "1/1"]
+        run.well(*line)
+        place = tmp_path / "scores" / "block-0002.h5"
+        whole = place.read_bytes()
+        place.write_bytes(whole[:1000])
+        said = run.badly("merge", tmp_path / "scores", tmp_path / "scores.csv")
+        assert "block-0002.h5" in said
+        assert "remove it, and run cellot-sc evaluate" in said
+        out = run.well(*line)
+        assert "block-0002.h5 is made again: " in out
+        assert "2 of 3 blocks are there already" in out
+        assert place.read_bytes() == whole
+        place.write_bytes((tmp_path / "scores" / "block-0001.h5").read_bytes())
+        assert "is of other perturbations than" in run.badly("merge", tmp_path / "scores", tmp_path / "scores.csv")
+
+    def test_times_build_on_each_other(self, run: Run, tmp_path: Path) -> None:
+        adata = cs.datasets.simulate(300, 6)
+        adata.obs["time"] = np.resize(["0", "1", "2"], adata.n_obs)
+        cs.tl.trajectory(adata, "time", order=["0", "1", "2"], solver="mean_shift", use_rep="X")
+        adata.write_h5ad(tmp_path / "times.h5ad")
+        line = ["evaluate", tmp_path / "times.h5ad", tmp_path / "scores", "--key", "trajectory"]
+        assert "holds a time course, whose maps build on each other" in run.badly(*line, "--shard", "1/2")
+
+
+class TestPredictions:
+    def test_are_those_of_one_call(self, run: Run, fitted: Path, tmp_path: Path) -> None:
+        predictions, merged = tmp_path / "predictions", tmp_path / "merged.zarr"
+        run.well("predict", fitted, predictions, "--shard", "2/2")
+        assert names(predictions) == ["block-0003.h5ad", "plan.json"]
+        [_, command] = run.badly("merge", predictions, merged).split(": run ")
+        assert "has shard 1 of 2" in run.well(*shlex.split(command)[1:])
+        assert "2 of 2 blocks are there already" in run.well(*shlex.split(command)[1:])
+        run.well("merge", predictions, merged)
+        run.well("merge", predictions, tmp_path / "merged.h5ad")
+        run.well("predict", fitted, tmp_path / "one.h5ad")
+        one = anndata.read_h5ad(tmp_path / "one.h5ad")
+        assert_same(anndata.read_zarr(merged), one)
+        assert_same(anndata.read_h5ad(tmp_path / "merged.h5ad"), one)
+        assert "exists; --overwrite replaces it" in run.badly("merge", predictions, merged)
+        assert "--model is for shards of cellot-sc fit" in run.badly("merge", predictions, merged, "--model", "m.h5")
+
+    def test_of_a_model_and_other_cells(self, run: Run, model_file: Path, new_file: Path, tmp_path: Path) -> None:
+        options = ["--gene-key", "symbol", "--control-key", "drug", "--control", "DMSO", "--uncertainty"]
+        options += [word for i in range(3) for word in ("--context-map", f"Type {i}=type_{i}")]
+        run.well("predict", model_file, new_file, tmp_path / "p", *options, "--shard", "2/2")
+        [_, command] = run.badly("merge", tmp_path / "p", tmp_path / "merged.h5ad").split(": run ")
+        out = run.well(*shlex.split(command)[1:])
+        assert "has shard 1 of 2: 1 of 1 blocks" in out
+        run.well("merge", tmp_path / "p", tmp_path / "merged.h5ad")
+        run.well("predict", model_file, new_file, tmp_path / "one.h5ad", *options)
+        one = anndata.read_h5ad(tmp_path / "one.h5ad")
+        assert "sd" in one.layers
+        assert_same(anndata.read_h5ad(tmp_path / "merged.h5ad"), one)
+
+    def test_a_block_that_is_broken(self, run: Run, fitted: Path, tmp_path: Path) -> None:
+        line = ["predict", fitted, tmp_path / "p", "--target", "drug_03", "--shard", "1/1"]
+        run.well(*line)
+        place = tmp_path / "p" / "block-0001.h5ad"
+        place.write_bytes(place.read_bytes()[:-5000])
+        said = run.badly("merge", tmp_path / "p", tmp_path / "merged.zarr")
+        assert "block-0001.h5ad is half written, or broken: remove it, and run cellot-sc predict" in said
+        assert "block-0001.h5ad is half written, and made again" in run.well(*line)
+        run.well("merge", tmp_path / "p", tmp_path / "merged.zarr")
+
+
+@pytest.mark.parametrize("command", ["evaluate", "predict"])
+def test_shards_of_something_else_are_refused(run: Run, fitted: Path, tmp_path: Path, command: str) -> None:
+    folder, path = tmp_path / "shards", tmp_path / "cells.h5ad"
+    shutil.copy(fitted, path)
+    line = [command, path, folder, "--target", "drug_01", "--target", "drug_02"]
+    run.well(*line, "--shard", "1/2")
+    assert "nothing to do" in run.well(*line, "--shard", "2/2")
+    other = {"evaluate": "predict", "predict": "evaluate"}[command]
+    assert f"has shards of cellot-sc {command}" in run.badly(other, path, folder, "--shard", "1/2")
+    assert "--key is 'm', and" in run.badly(*line, "--key", "m", "--shard", "1/2")
+    assert "exclude each other" in run.badly(*line, "--overwrite", "--shard", "1/2")
+    assert "--shard is '3/2'" in run.badly(*line, "--shard", "3/2")
+    adata = anndata.read_h5ad(path)
+    adata.obsm["X_cellot"] = adata.obsm["X_cellot"] * np.float32(1 + 1e-6)
+    adata.write_h5ad(path)
+    assert "was made with other cells: the file has changed since" in run.badly(*line, "--shard", "1/2")
+
+
 CHILD = """
 import os, resource, signal, sys
-from cellot_sc import _trees, cli
+from contextlib import contextmanager
+from cellot_sc import _files, cli
 
-write = _trees.write_tree
-def written(tree, path, **options):
-    if path.name == "block-0002.h5":
-        if sys.argv[1] == "killed":
+output = _files.output
+@contextmanager
+def interrupted(path, *arguments, **options):
+    with output(path, *arguments, **options) as new:
+        if path.stem == "block-0002" and sys.argv[1] == "full":
+            # what is written beyond a size is refused, as on a full disk
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))
+        yield new
+        if path.stem == "block-0002":
             os.kill(os.getpid(), signal.SIGKILL)
-        # what is written beyond a size is refused, as on a full disk
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))
-    write(tree, path, **options)
-_trees.write_tree = written
+_files.output = interrupted
 cli.main(sys.argv[2:])
 """
 
 
 @pytest.mark.parametrize("fate", ["killed", "full"])
-def test_a_shard_that_dies_loses_nothing(run: Run, many: Path, folder: Path, tmp_path: Path, fate: str) -> None:
-    line = ["fit", str(many), str(folder), "--n-components", "4", *SHIFT, "--shard", "1/1"]
+@pytest.mark.parametrize("command", ["fit", "evaluate", "predict"])
+def test_a_shard_that_dies_loses_nothing(
+    run: Run, many: Path, fitted: Path, tmp_path: Path, command: str, fate: str
+) -> None:
+    folder = tmp_path / "shards"
+    options = {"fit": ["--n-components", "4", *SHIFT], "evaluate": ["--metric", "l2_means", "--n-boot", "2"]}
+    line = [
+        command,
+        str(many if command == "fit" else fitted),
+        str(folder),
+        *options.get(command, []),
+        "--shard",
+        "1/1",
+    ]
     environment = os.environ | {"CELLOT_SC_COMPILATION_CACHE_DIR": "none"}
     done = subprocess.run(
         [sys.executable, "-c", CHILD, fate, *line], capture_output=True, text=True, check=False, env=environment
     )
     assert done.returncode == (-signal.SIGKILL if fate == "killed" else 2), done.stderr
     if fate == "full":
-        assert "block-0002.h5 cannot be written (File too large). What is finished stays there" in done.stderr
+        assert "block-0002" in done.stderr
+        assert "File too large" in done.stderr
         assert done.stderr.count("\n") == 1
-    assert names(folder) == ["block-0001.h5", "plan.json"]
-    assert "lacks shard 1 of 1" in run.badly("merge", folder, tmp_path / "merged.h5ad")
-    assert "1 of 3 blocks are there already" in run.well(*line)
-    assert len(blocks.split(N_TARGETS)) == 3
-    run.well("merge", folder, tmp_path / "merged.h5ad")
+    suffix = "h5ad" if command == "predict" else "h5"
+    there = [name for name in names(folder) if not name.startswith(".")]
+    assert there == [f"block-0001.{suffix}", "plan.json"]
+    merged = tmp_path / ("scores.csv" if command == "evaluate" else "merged.h5ad")
+    assert "lacks shard 1 of 1" in run.badly("merge", folder, merged)
+    out = run.well(*line)
+    assert "1 of 3 blocks are there already" in out
+    assert ("removed what a killed run had left" in out) == (fate == "killed")
+    assert names(folder) == [*(f"block-{i:04}.{suffix}" for i in (1, 2, 3)), "plan.json"]
+    run.well("merge", folder, merged)

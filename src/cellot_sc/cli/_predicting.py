@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,7 @@ class Predicting(Asked):
     """Whose treated state is predicted by what, as it was typed."""
 
     COMMAND = "predict"
-    SUFFIX = ".zarr"
+    SUFFIX = ".h5ad"
 
     model: str
     cells: list[str]
@@ -83,11 +83,11 @@ def predict_shard(asked: Predicting, folder: Path, shard: int, n_shards: int) ->
         names, digests = _known(asked, adata, options.get("model"))
         plan = ShardPlan(asked, names, n_shards, versions(), digests).write(folder)
         wanted = blocks_of(shard, n_shards, len(plan.blocks))
-        left = [i for i in wanted if not plan.place(folder, i).exists()]
+        left = [i for i in wanted if not _is_there(plan.place(folder, i))]
         if len(left) < len(wanted):
             logger.info("%d of %d blocks are there already", len(wanted) - len(left), len(wanted))
         for i in left:
-            with _files.output(plan.place(folder, i), _files.ANNDATA, overwrite=False) as new:
+            with _files.output(plan.place(folder, i), _files.ANNDATA, overwrite=True) as new:
                 _files.write(tl.predict(adata, plan.blocks[i], **options), new)
     return nothing(plan, shard, n_shards) or has(folder, shard, n_shards, plan)
 
@@ -100,21 +100,40 @@ def merge_predictions(plan: ShardPlan, folder: Path, new: Path) -> None:
     ValueError
         If a block cannot be read.
     """
-    import zarr
-    from anndata.io import read_elem
-
     from ._stacked import stack
 
     places = [plan.place(folder, i) for i in range(len(plan.blocks))]
     for i, place in enumerate(places):
         again = f"remove it, and run {plan.command(folder, i)}"
         try:
-            made = read_elem(zarr.open_group(place, mode="r")[f"uns/{_keys.PREDICTION}"])
+            made = _made(place)
         except Exception as error:
             raise ValueError(f"{place} is half written, or broken: {again}") from error
         if [*made["targets"]] != plan.blocks[i]:
             raise ValueError(f"{place} is of other perturbations than {plan.path(folder)} says: {again}")
     stack(places, new, {_keys.PREDICTION: made | {"targets": np.array(plan.targets, dtype=object)}})
+
+
+def _made(place: Path) -> dict[str, Any]:
+    """Return what the predictions of a block were made by; raises whatever it does of a file that is cut short."""
+    from anndata.io import read_elem
+
+    from ._stacked import opened
+
+    with opened(place) as group:
+        made: dict[str, Any] = read_elem(group[f"uns/{_keys.PREDICTION}"])
+    return made
+
+
+def _is_there(place: Path) -> bool:
+    """Return whether a block is there whole."""
+    if not place.exists():
+        return False
+    with suppress(Exception):
+        _made(place)
+        return True
+    logger.warning("%s is half written, and made again", place)
+    return False
 
 
 def _known(asked: Predicting, adata: AnnData, model: Model | None) -> tuple[list[str], dict[str, str]]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -23,20 +23,20 @@ def stack(files: Sequence[Path], new: Path, uns: Mapping[str, Any]) -> None:
     Parameters
     ----------
     files
-        Zarr stores of AnnData alike: with the same features, columns and arrays, none of them sparse.
+        Files of AnnData alike: with the same features, columns and arrays, none of them sparse.
     new
         What is written, an ``.h5ad`` file or a ``.zarr`` folder.
     uns
         What takes the place of entries of ``uns`` of the first file.
     """
     import anndata
-    import zarr
     from anndata.io import read_elem, write_elem
 
-    groups: list[Any] = [zarr.open_group(path, mode="r") for path in files]
-    tables = [anndata.AnnData(obs=read_elem(group["obs"])) for group in groups]
-    obs = tables[0].obs if len(tables) == 1 else anndata.concat(tables).obs
-    with _opened(new) as out:
+    with ExitStack() as stack:
+        groups = [stack.enter_context(opened(path)) for path in files]
+        tables = [anndata.AnnData(obs=read_elem(group["obs"])) for group in groups]
+        obs = tables[0].obs if len(tables) == 1 else anndata.concat(tables).obs
+        out = stack.enter_context(opened(new, "w"))
         out.attrs.update({"encoding-type": "anndata", "encoding-version": "0.1.0"})
         write_elem(out, "obs", obs)
         write_elem(out, "uns", {**read_elem(groups[0]["uns"]), **uns})
@@ -50,15 +50,15 @@ def stack(files: Sequence[Path], new: Path, uns: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """Give the group of a new file, or folder."""
+def opened(path: Path, mode: Literal["r", "w"] = "r") -> Iterator[Any]:
+    """Give the group that an ``.h5ad`` file or a ``.zarr`` folder is."""
     import h5py
     import zarr
 
     if path.suffix == ".zarr":
-        yield zarr.open_group(path, mode="w")
+        yield zarr.open_group(path, mode=mode)
     else:
-        with h5py.File(path, "w") as file:
+        with h5py.File(path, mode) as file:
             yield file
 
 
