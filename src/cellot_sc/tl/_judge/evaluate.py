@@ -229,7 +229,10 @@ def evaluate(
     if context and groupby not in fit.context and groups is not None and not fitted.is_standalone:
         train = {name: groups[(labels == name) & (parts == _keys.TRAIN)] for name in [control, *judgeable]}
         warn_of_composition(train, control, groupby)
-    x = cells.read(used=np.isin(labels, [control, *judgeable]))
+    # treated train cells stand in for predictions
+    stands_in = (parts == _keys.TRAIN) & np.isin(labels, judgeable) & (split == _keys.TEST)
+    compared = np.flatnonzero((judged & np.isin(labels, [control, *judgeable])) | stands_in)
+    x = cells.read(compared)
     told = replace(fit, context=context)
     if fitted.is_standalone:
         again = {solver.name: {name: fitted.baselines[solver.name][name] for name in judgeable} for solver in others}
@@ -241,16 +244,18 @@ def evaluate(
     contexts = told.contexts(adata)
     # in time, kinds turn into each other: their shares are part of what is predicted
     kinds = None if not context else groups if groups is not None else _validate.group_labels(adata, context[0])
-    data = Data(x, labels, parts, control, split, groups, kinds, contexts, units, view)
-    expression = None if marker_sizes is None else cells.observed(filled=False)
+    data = Data(x, labels, parts, control, split, groups, kinds, contexts, units, view, compared)
+    orders: dict[str, np.ndarray] = {}
+    if marker_sizes is not None:
+        clouds = {name: (parts == _keys.TRAIN) & (labels == name) for name in [control, *judgeable]}
+        orders = in_order(cells.observed(filled=False), clouds, control, judgeable)
     plan = EvaluationPlan(chosen, marker_sizes, cell_sizes, n_boot, seed)
-    train = parts == _keys.TRAIN
     items = [
         (
             data,
             name,
             {model: by_target[name] for model, by_target in maps.items()},
-            None if expression is None else in_order(expression, train & (labels == name), train & (labels == control)),
+            orders.get(name),
         )
         for name in judgeable
     ]
