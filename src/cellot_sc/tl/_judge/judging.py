@@ -44,8 +44,6 @@ class Judging:
         The fit, with the contexts that these are told.
     data, plan
         What is judged by, and what is asked.
-    expression
-        Genes among which markers are looked for, shape ``(n_obs, n_genes)``, or ``None``.
     tabulation
         What the table is to know.
     """
@@ -57,7 +55,6 @@ class Judging:
     told: Fit
     data: Data
     plan: EvaluationPlan
-    expression: np.ndarray | None
     tabulation: Tabulation
 
     @property
@@ -74,8 +71,9 @@ class Judging:
         Blocks of them have to be whole (see :func:`.blocks.split`).
         """
         maps = {self.fitted.fit.solver: self.fitted.maps} | self._again(names)
+        orders = self._markers(names)
         items = [
-            (self.data, name, {model: by_target[name] for model, by_target in maps.items()}, self._markers(name))
+            (self.data, name, {model: by_target[name] for model, by_target in maps.items()}, orders.get(name))
             for name in names
         ]
         judged_by: dict[int, Judgement] = {}
@@ -94,13 +92,13 @@ class Judging:
             again = fitted.fit.refit(self.adata, self.others, names, context=told.context)
         return {solver: told.adapted(self.adata, by_target) for solver, by_target in again.items()}
 
-    def _markers(self, name: str) -> np.ndarray | None:
-        """Return the features in the order in which they mark a perturbation, if that is asked for."""
-        if self.expression is None:
-            return None
-        data = self.data
-        treated, control = ((data.parts == _keys.TRAIN) & (data.labels == label) for label in (name, data.control))
-        return in_order(self.expression, treated, control)
+    def _markers(self, names: Sequence[str]) -> dict[str, np.ndarray]:
+        """Return by perturbation the features in the order in which they mark it, if that is asked for."""
+        if self.plan.n_markers is None:
+            return {}
+        data, cells = self.data, self.fitted.fit.space(self.adata)
+        clouds = {name: (data.parts == _keys.TRAIN) & (data.labels == name) for name in [data.control, *names]}
+        return in_order(cells.observed(filled=False), clouds, data.control, names)
 
 
 def prepare(
@@ -170,15 +168,17 @@ def prepare(
     if context and groupby not in fit.context and groups is not None and not fitted.is_standalone:
         train = {name: groups[(labels == name) & (parts == _keys.TRAIN)] for name in [control, *judgeable]}
         warn_of_composition(train, control, groupby)
-    x = cells.read(used=np.isin(labels, [control, *judgeable]))
+    # treated train cells stand in for predictions
+    stands_in = (parts == _keys.TRAIN) & np.isin(labels, judgeable) & (split == _keys.TEST)
+    compared = np.flatnonzero((judged & np.isin(labels, [control, *judgeable])) | stands_in)
+    x = cells.read(compared)
     told = replace(fit, context=context)
     view = _alone(cells).view_measured if decoded or cells.is_expression else np.asarray
     cells.warn_of_filling()
     contexts = told.contexts(adata)
     # in time, kinds turn into each other: their shares are part of what is predicted
     kinds = None if not context else groups if groups is not None else _validate.group_labels(adata, context[0])
-    data = Data(x, labels, parts, control, split, groups, kinds, contexts, units, view)
-    expression = None if marker_sizes is None else cells.observed()[:, cells.is_measured]
+    data = Data(x, labels, parts, control, split, groups, kinds, contexts, units, view, compared)
     plan = EvaluationPlan(chosen, marker_sizes, cell_sizes, n_boot, seed)
     of_table = Tabulation(
         metrics=chosen,
@@ -190,7 +190,7 @@ def prepare(
         n_boot=n_boot,
         seed=seed,
     )
-    return Judging(adata, fitted, judgeable, others, told, data, plan, expression, of_table)
+    return Judging(adata, fitted, judgeable, others, told, data, plan, of_table)
 
 
 def _judge(plan: EvaluationPlan, item: tuple[Data, str, dict[str, TransportMap], np.ndarray | None]) -> Judgement:
