@@ -269,8 +269,9 @@ class TestPredictions:
         place = tmp_path / "p" / "block-0001.h5ad"
         place.write_bytes(place.read_bytes()[:-5000])
         said = run.badly("merge", tmp_path / "p", tmp_path / "merged.zarr")
-        assert "block-0001.h5ad is half written, or broken: remove it, and run cellot-sc predict" in said
-        assert "block-0001.h5ad is half written, and made again" in run.well(*line)
+        assert "block-0001.h5ad cannot be read as .h5ad: " in said
+        assert "; remove it, and run cellot-sc predict" in said
+        assert "block-0001.h5ad is made again: " in run.well(*line)
         run.well("merge", tmp_path / "p", tmp_path / "merged.zarr")
 
 

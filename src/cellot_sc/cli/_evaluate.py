@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from .. import _files, _keys
+from .. import _files, _keys, _on_disk
 from ._app import Input, Key, Overwrite, Seed, summary
 from ._evaluating import Evaluating, evaluate_shard
 from ._plan import absolute, shard_of
@@ -98,7 +98,7 @@ def evaluate(
         typer.echo(evaluate_shard(asked, output, *numbers))
         return
     with _files.output(output, TABLES, overwrite=overwrite) as new:
-        adata = _files.read(path)
+        adata = _on_disk.cells(path)
 
         from .. import tl
 

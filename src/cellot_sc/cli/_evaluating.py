@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import _files
+from .. import _on_disk
 from ._plan import Asked, ShardPlan, blocks_of, has, nothing, versions
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def evaluate_shard(asked: Evaluating, folder: Path, shard: int, n_shards: int) -
     there = ShardPlan.found(folder, asked)
     if there is not None and (said := nothing(there, shard, n_shards)):
         return said
-    adata = _files.read(Path(asked.path))
+    adata = _on_disk.cells(Path(asked.path))
 
     from ..tl._judge import kept
     from ..tl._judge.judging import prepare

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -49,6 +50,7 @@ def merge(
         typer.echo(f"\n{summary(table)}\n\nwrote {output}")
     else:
         assert isinstance(asked, Predicting)
-        with _files.output(output, _files.ANNDATA, overwrite=overwrite) as new:
+        hdf5 = _files.writing_hdf5() if output.suffix == ".h5ad" else nullcontext()
+        with _files.output(output, _files.ANNDATA, overwrite=overwrite) as new, hdf5:
             merge_predictions(plan, folder, new)
         typer.echo(f"wrote {output}")

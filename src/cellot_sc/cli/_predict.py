@@ -102,11 +102,13 @@ def predict(
     if numbers is not None:
         typer.echo(predict_shard(asked, output, *numbers))
         return
-    with _files.output(output, _files.ANNDATA, overwrite=overwrite) as new:
-        from .. import tl
+    _files.check_suffix(output, _files.ANNDATA)
+    _files.check_replaced(output, overwrite=overwrite)
+    adata, options = asked.read()
 
-        adata, options = asked.read()
-        _files.write(tl.predict(adata, target or None, **options), new)
+    from .. import tl
+
+    tl.predict(adata, target or None, **options, out=output, overwrite=overwrite)
     typer.echo(f"wrote {output}")
 
 

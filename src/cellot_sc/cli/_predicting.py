@@ -6,13 +6,13 @@ import dataclasses
 import hashlib
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import _assignments, _files, _keys
+from .. import _assignments, _keys, _on_disk
 from .._settings import logger
 from ._plan import Asked, ShardPlan, blocks_of, has, nothing, versions
 
@@ -67,7 +67,7 @@ class Predicting(Asked):
             if self.uncertainty:
                 check_spread({name: found.fitted.maps[name] for name in names}, found.fitted.fit)
             options |= self.of_cells | {"model": found}
-        return _files.read(Path([self.model, *self.cells][-1])), options
+        return _on_disk.cells(Path([self.model, *self.cells][-1])), options
 
 
 def predict_shard(asked: Predicting, folder: Path, shard: int, n_shards: int) -> str:
@@ -87,8 +87,7 @@ def predict_shard(asked: Predicting, folder: Path, shard: int, n_shards: int) ->
         if len(left) < len(wanted):
             logger.info("%d of %d blocks are there already", len(wanted) - len(left), len(wanted))
         for i in left:
-            with _files.output(plan.place(folder, i), _files.ANNDATA, overwrite=True) as new:
-                _files.write(tl.predict(adata, plan.blocks[i], **options), new)
+            tl.predict(adata, plan.blocks[i], **options, out=plan.place(folder, i), overwrite=True)
     return nothing(plan, shard, n_shards) or has(folder, shard, n_shards, plan)
 
 
@@ -100,40 +99,42 @@ def merge_predictions(plan: ShardPlan, folder: Path, new: Path) -> None:
     ValueError
         If a block cannot be read.
     """
-    from ._stacked import stack
+    from anndata import AnnData, concat
 
-    places = [plan.place(folder, i) for i in range(len(plan.blocks))]
-    for i, place in enumerate(places):
-        again = f"remove it, and run {plan.command(folder, i)}"
+    blocks = []
+    for i, names in enumerate(plan.blocks):
+        place, again = plan.place(folder, i), f"remove it, and run {plan.command(folder, i)}"
         try:
-            made = _made(place)
-        except Exception as error:
-            raise ValueError(f"{place} is half written, or broken: {again}") from error
-        if [*made["targets"]] != plan.blocks[i]:
+            blocks.append(_on_disk.opened(place))
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{error}; {again}") from error
+        if [*blocks[i].uns[_keys.PREDICTION]["targets"]] != names:
             raise ValueError(f"{place} is of other perturbations than {plan.path(folder)} says: {again}")
-    stack(places, new, {_keys.PREDICTION: made | {"targets": np.array(plan.targets, dtype=object)}})
-
-
-def _made(place: Path) -> dict[str, Any]:
-    """Return what the predictions of a block were made by; raises whatever it does of a file that is cut short."""
-    from anndata.io import read_elem
-
-    from ._stacked import opened
-
-    with opened(place) as group:
-        made: dict[str, Any] = read_elem(group[f"uns/{_keys.PREDICTION}"])
-    return made
+    frames = [AnnData(None, obs=block.obs, var=block.var, uns=block.uns) for block in blocks]
+    frame = frames[0] if len(frames) == 1 else concat(frames, merge="same", uns_merge="same")
+    made = blocks[0].uns[_keys.PREDICTION]
+    frame.uns[_keys.PREDICTION] = made | {"targets": np.array(plan.targets, dtype=object)}
+    file = _on_disk.GrowingFile(new, frame.n_obs)
+    try:
+        for block in blocks:
+            n_rows = max(1, _on_disk.ROW_CHUNK // block.n_vars)
+            for start in range(0, block.n_obs, n_rows):
+                file.add(block[start : start + n_rows].to_memory())
+        file.finish(frame)
+    finally:
+        file.close()
 
 
 def _is_there(place: Path) -> bool:
-    """Return whether a block is there whole."""
+    """Return whether a block is there; one that cannot be read is made again."""
     if not place.exists():
         return False
-    with suppress(Exception):
-        _made(place)
-        return True
-    logger.warning("%s is half written, and made again", place)
-    return False
+    try:
+        _on_disk.opened(place)
+    except (OSError, ValueError) as error:
+        logger.warning("%s is made again: %s", place, error)
+        return False
+    return True
 
 
 def _known(asked: Predicting, adata: AnnData, model: Model | None) -> tuple[list[str], dict[str, str]]:
