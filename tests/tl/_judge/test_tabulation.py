@@ -11,7 +11,7 @@ ASKED = {"split": "test", "fit_seed": 3, "n_models": 1, "n_boot": 2, "seed": 0}
 
 
 def judgement(value: float) -> Judgement:
-    scores = {("mine", "l2_means"): Score(value, np.array([value - 1, value + 1]), 7)}
+    scores = {("identity", "l2_means"): Score(value, np.array([value - 1, value + 1]), 7)}
     return Judgement({Setting(4, None): {"all": scores}}, {}, {"all": 7})
 
 
