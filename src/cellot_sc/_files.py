@@ -143,11 +143,24 @@ def write(adata: AnnData, path: Path) -> None:
     if path.suffix == ".zarr":
         adata.write_zarr(path)
         return
+    with writing_hdf5():
+        adata.write_h5ad(path)
+
+
+@contextmanager
+def writing_hdf5() -> Iterator[None]:
+    """Raise what HDF5 says of a disk that is full as the :class:`OSError` that it is, once.
+
+    Raises
+    ------
+    OSError
+        If the disk is full, or fails.
+    """
     # HDF5 prints what it cannot write a second time, and ends by a segmentation fault where it cannot close a file
     hooks, reason = (sys.excepthook, sys.unraisablehook), None
     sys.excepthook, sys.unraisablehook = lambda *_: None, lambda _: None
     try:
-        adata.write_h5ad(path)
+        yield
     except Exception as error:
         reason = re.search(r"errno = (\d+)", str(error))
         if reason is None:
@@ -182,13 +195,14 @@ def output(path: Path, suffixes: tuple[str, ...], *, overwrite: bool, remedy: st
         If its name ends otherwise, or it would replace something else than it is.
     """
     check_suffix(path, suffixes)
-    _check_replaced(path, overwrite=overwrite, remedy=remedy)
+    check_replaced(path, overwrite=overwrite, remedy=remedy)
     with replacing(path) as new:
         yield new
-        _check_replaced(path, overwrite=overwrite, remedy=remedy)
+        check_replaced(path, overwrite=overwrite, remedy=remedy)
 
 
-def _check_replaced(path: Path, *, overwrite: bool, remedy: str) -> None:
+def check_replaced(path: Path, *, overwrite: bool, remedy: str = "--overwrite") -> None:
+    """Raise if :func:`output` would because of what is there, or is not."""
     _check_place(path, taken=path.exists(), overwrite=overwrite, remedy=remedy)
     if path.is_dir() and not (path.suffix == ".zarr" and any((path / mark).exists() for mark in ZARR_MARKS)):
         raise ValueError(f"{path} is a folder that is no Zarr store: it is not replaced.")

@@ -3,6 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import anndata
+import numpy as np
+import pandas as pd
 import pytest
 from anndata import AnnData
 
@@ -86,4 +88,27 @@ def new_file(cells: Path) -> Path:
     new.var_names = [f"ENSG{i}" for i in range(new.n_vars)]
     path = cells.with_name("new.h5ad")
     new.write_h5ad(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Cells of 18 perturbations, in three blocks, as they come: no split, no representation."""
+    rng = np.random.default_rng(0)
+    numbers = np.repeat(np.arange(-3, 18), 30)
+    x = rng.normal(size=(len(numbers), 6)).astype(np.float32) + np.maximum(numbers, 0)[:, None] / 10
+    labels = np.where(numbers < 0, "control", [f"drug_{i:02}" for i in numbers])
+    patients = np.resize(["one", "two", "three"], len(x))
+    obs = pd.DataFrame({"perturbation": labels, "patient": patients}, index=[f"c{i}" for i in range(len(x))])
+    path = tmp_path_factory.mktemp("many") / "cells.h5ad"
+    anndata.AnnData(x, obs).write_h5ad(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def fitted_many(many: Path) -> Path:
+    """The same with maps."""
+    path = many.with_name("fitted.h5ad")
+    with pytest.raises(SystemExit):
+        cli.main(["fit", str(many), str(path), "--n-components", "4", "--solver", "mean_shift"])
     return path

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from anndata import AnnData
 
 import cellot_sc as cs
-from cellot_sc import _files, cli
+from cellot_sc import _files, _on_disk, cli
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Run
@@ -171,7 +170,7 @@ class TestErrors:
         def full(*args: object, **kwargs: object) -> None:
             raise OSError(28, "No space left on device", "new.h5ad")
 
-        monkeypatch.setattr(AnnData, "write_h5ad", full)
+        monkeypatch.setattr(_on_disk.GrowingFile, "add", full)
         assert run.badly("predict", fitted_file, tmp_path / "new.h5ad") == "new.h5ad: No space left on device"
         assert list(tmp_path.iterdir()) == []
 

@@ -5,9 +5,12 @@ import shlex
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
-from cellot_sc.cli import _plan
-from cellot_sc.cli._plan import Fitting, ShardPlan, blocks_of, missing, shard_of
+from cellot_sc.cli import _plan, app
+from cellot_sc.cli._fitting import Fitting
+from cellot_sc.cli._plan import Asked, ShardPlan, blocks_of, missing, shard_of
+from cellot_sc.cli._predicting import Predicting
 
 FITTING = Fitting(
     *("/cells.h5ad", "drug", "no drug", ["a"], "icnn", ["n_steps=3"], None, 4, "split", [], ["cell_type"]),
@@ -34,17 +37,36 @@ def test_what_one_types() -> None:
     assert shlex.split(FITTING.command(Path("fits"), "1/2")) == [
         *("cellot-sc", "fit", "/cells.h5ad", "fits", "--perturbation-key", "drug", "--control", "no drug"),
         *("--target", "a", "--solver", "icnn", "--set", "n_steps=3", "--n-components", "4", "--split-key", "split"),
-        *("--context", "cell_type", "--seed", "0", "--key", "cellot", "--match-abundance", "--shard", "1/2"),
+        *("--context", "cell_type", "--match-abundance", "--seed", "0", "--key", "cellot", "--shard", "1/2"),
     ]
-    assert {field.name for field in dataclasses.fields(Fitting)} - {*_plan.FLAGS} == {"path", "match_abundance"}
+    asked = Predicting("/m.zarr", ["/new.h5ad"], [], None, None, None, [], True, "cellot")
+    assert asked.command(Path("p"), "1/2") == (
+        "cellot-sc predict /m.zarr /new.h5ad p --uncertainty --key cellot --shard 1/2"
+    )
+    assert "--uncertainty" not in dataclasses.replace(asked, uncertainty=False).command(Path("p"), "1/2")
+
+
+@pytest.mark.parametrize("kind", Asked.known.values())
+def test_all_that_is_asked_can_be_typed(kind: type[Asked]) -> None:
+    typed = get_command(app).commands[kind.COMMAND].params  # type: ignore[attr-defined]
+    flags = {word for one in typed if one.param_type_name == "option" for word in (*one.opts, *one.secondary_opts)}
+    for field in dataclasses.fields(kind):
+        flag = _plan.FLAGS.get(field.name)
+        words = [flag] if isinstance(flag, str) else [word for word in flag or () if word is not None]
+        assert {*words} <= flags
+        assert words or field.name in _plan.PLACES
 
 
 def test_the_first_plan_stays(tmp_path: Path) -> None:
-    first = ShardPlan(FITTING, ["a"], 2, _plan.versions())
+    first = ShardPlan(FITTING, ["a"], 2, _plan.versions(), {"cells": "1"})
     assert first.write(tmp_path) == first == ShardPlan.read(tmp_path)
     assert dataclasses.replace(first, n_shards=5).write(tmp_path) == first
     with pytest.raises(ValueError, match="--seed is 1, and .*plan.json was made with 0"):
-        dataclasses.replace(first, fitting=dataclasses.replace(FITTING, seed=1)).write(tmp_path)
+        dataclasses.replace(first, asked=dataclasses.replace(FITTING, seed=1)).write(tmp_path)
+    with pytest.raises(ValueError, match="was made with other cells: the file has changed since"):
+        dataclasses.replace(first, digests={"cells": "2"}).write(tmp_path)
     assert missing(first, tmp_path).startswith(f"{tmp_path} lacks shard 1 of 2: run cellot-sc fit /cells.h5ad ")
     (tmp_path / "block-0001.h5").touch()
+    with pytest.raises(ValueError, match="was made with other cells: the file has changed since"):
+        dataclasses.replace(first, digests={"cells": "2"}).write(tmp_path)
     assert missing(first, tmp_path) == ""

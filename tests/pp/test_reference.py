@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import anndata as ad
 import numpy as np
 import pytest
+import zarr
 from anndata import AnnData
 from scipy import sparse
 
 import cellot_sc as cs
+from cellot_sc import _chunks
+from cellot_sc._arrays import dense
 from cellot_sc.pp import Space
 from cellot_sc.pp._reference import MAX_MISSING, Reference, place
 
@@ -265,11 +270,25 @@ class TestRefused:
         with pytest.raises(ValueError, match=r"adata.X is log2 of counts, and what was fitted ln"):
             reference.matched(new)
 
-    def test_what_is_not_in_memory(self, reference: Reference, new: AnnData) -> None:
-        array = pytest.importorskip("dask.array")
-        new.X = array.from_array(new.X.toarray())
-        with pytest.raises(ValueError, match=r"adata.X is of type dask.*, whose values are not in memory"):
-            reference.matched(new)
+    def test_what_is_not_in_memory(
+        self, cells: AnnData, reference: Reference, new: AnnData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(_chunks, "MAX_VALUES", 50 * 100)
+        few = lacking(new, reference, 0.1)
+        few.write_zarr(tmp_path / "new.zarr")
+        far = AnnData(ad.io.sparse_dataset(zarr.open_group(tmp_path / "new.zarr")["X"]), obs=few.obs, var=few.var)
+        expected, found = reference.matched(few), reference.matched(far)
+        assert found.missing == expected.missing and found.x.shape == expected.x.shape
+        np.testing.assert_allclose(dense(found.x), dense(expected.x), atol=1e-6)
+        given = {"decoder": cells.uns["X_cellot"], "name": "X_cellot", "reference": reference, "n_dims": 10}
+        np.testing.assert_allclose(place(far, **given)[0], place(few, **given)[0], atol=1e-5)
+        cells.write_zarr(tmp_path / "cells.zarr")
+        learnt = cells.copy()
+        learnt.X = ad.io.sparse_dataset(zarr.open_group(tmp_path / "cells.zarr")["X"])
+        again = of(learnt, "X_cellot")
+        np.testing.assert_allclose(again.scale.totals, reference.scale.totals, rtol=1e-6)
+        assert again.scale.words == reference.scale.words
+        np.testing.assert_allclose(again.mean, reference.mean)
 
 
 class TestPlace:

@@ -13,7 +13,7 @@ from anndata import AnnData
 from .. import _defaults, _keys, _validate, tl
 from .._settings import logger
 from ..metrics import METRICS, Metric
-from ..tl._judge.evaluate import COLUMNS
+from ..tl._judge.tabulation import COLUMNS
 from . import _findings, _fits, _page, _scores, _support
 from ._items import Item, figure_of
 from ._units import Answering

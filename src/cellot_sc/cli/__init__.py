@@ -21,7 +21,7 @@ from ._reproduce import reproduce
 COMMANDS: dict[Callable[..., None], str] = {
     demo: "The whole job on simulated cells.",
     fit: "Learn one transport map per perturbation.",
-    merge: "Put the shards of a fit together.",
+    merge: "Put the shards of a command together.",
     predict: "Predict the treated state of control cells.",
     evaluate: "Score predictions beside simple baselines.",
     report: "Write what a fit is worth as one web page.",

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from .. import _files, _keys
+from .. import _files, _keys, _on_disk
 from ._app import Input, Key, Overwrite, Seed, summary
+from ._evaluating import Evaluating, evaluate_shard
+from ._plan import absolute, shard_of
+
+TABLES = (".csv",)
+"""How tables end."""
 
 
 def evaluate(
@@ -50,6 +55,13 @@ def evaluate(
         ),
     ] = None,
     n_boot: Annotated[int, typer.Option(metavar="N", help="Resamples behind the intervals.")] = 200,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="I/N",
+            help="Judge the I-th of N parts only, and keep it in the folder OUTPUT, which cellot-sc merge reads.",
+        ),
+    ] = None,
     seed: Seed = 0,
     key: Key = _keys.MODEL,
     overwrite: Overwrite = False,
@@ -59,22 +71,37 @@ def evaluate(
 
     _validate.seed(seed)
     _validate.whole(n_boot, 0, what="n_boot")
-    for what, numbers in {"n_markers": n_markers, "n_cells": n_cells}.items():
-        if numbers:
-            _validate.whole_numbers(numbers, what=what)
+    for what, sizes in {"n_markers": n_markers, "n_cells": n_cells}.items():
+        if sizes:
+            _validate.whole_numbers(sizes, what=what)
     _validate.one_of(split, _keys.SPLITS, what="split")
+    _validate.not_both({"--shard": shard, "--overwrite": overwrite})
+    numbers = None if shard is None else shard_of(shard)
     _files.check_input(path)
-    given = {"targets": target, "metrics": metric, "baselines": baseline, "n_markers": n_markers, "n_cells": n_cells}
-    options: dict[str, Any] = {name: value for name, value in given.items() if value}
-    options |= {} if unit is None else {"unit": unit}
+    asked = Evaluating(
+        path=str(path) if shard is None else absolute(path),
+        target=target or [],
+        split=split,
+        groupby=groupby,
+        metric=metric or [],
+        space=space,
+        baseline=baseline or [],
+        n_markers=n_markers or [],
+        n_cells=n_cells or [],
+        unit=unit,
+        n_boot=n_boot,
+        seed=seed,
+        key=key,
+    )
     _files.check_columns(path, {"groupby": groupby, "unit": unit})
-    with _files.output(output, (".csv",), overwrite=overwrite) as new:
-        adata = _files.read(path)
+    if numbers is not None:
+        typer.echo(evaluate_shard(asked, output, *numbers))
+        return
+    with _files.output(output, TABLES, overwrite=overwrite) as new:
+        adata = _on_disk.cells(path)
 
         from .. import tl
 
-        table = tl.evaluate(
-            adata, key=key, split=split, groupby=groupby, space=space, n_boot=n_boot, seed=seed, **options
-        )
+        table = tl.evaluate(adata, **asked.options)
         table.to_csv(new, index=False)
     typer.echo(f"\n{summary(table)}\n\nwrote {output}")

@@ -11,7 +11,8 @@ import typer
 
 from .. import _defaults, _files, _keys
 from ._app import Input, Key, Output, Overwrite, Seed, check_apart
-from ._plan import Fitting, absolute, fit_shard, shard_of
+from ._fitting import Fitting, fit_shard
+from ._plan import absolute, shard_of
 
 
 def fit(

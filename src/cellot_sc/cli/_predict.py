@@ -7,8 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from .. import _assignments, _files, _keys
+from .. import _files, _keys
 from ._app import Key, Output, Overwrite, check_apart, is_model
+from ._plan import absolute, shard_of
+from ._predicting import Predicting, predict_shard
 
 
 def predict(
@@ -46,6 +48,13 @@ def predict(
     uncertainty: Annotated[
         bool, typer.Option("--uncertainty", help="Add layers[sd]; the maps have to know contexts.")
     ] = False,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="I/N",
+            help="Predict the I-th of N parts only, and keep it in the folder OUTPUT, which cellot-sc merge reads.",
+        ),
+    ] = None,
     key: Key = _keys.MODEL,
     overwrite: Overwrite = False,
 ) -> None:
@@ -62,16 +71,24 @@ def predict(
             f"{len(others) + 2} files are given, and MODEL CELLS OUTPUT are three: of several names, each has its own "
             "--target or other option."
         )
-    of_cells: dict[str, Any] = {
-        "perturbation_key": control_key,
-        "control": control,
-        "gene_key": gene_key,
-        "context_map": _assignments.named_once(context_map, what="--context-map") or None,
-    }
-    of_cells = {name: value for name, value in of_cells.items() if value is not None}
+    _validate.not_both({"--shard": shard, "--overwrite": overwrite})
+    numbers = None if shard is None else shard_of(shard)
+    named = str if shard is None else absolute
+    asked = Predicting(
+        model=named(model),
+        cells=[named(path) for path in others],
+        target=target or [],
+        control_key=control_key,
+        control=control,
+        gene_key=gene_key,
+        context_map=context_map or [],
+        uncertainty=uncertainty,
+        key=key,
+    )
+    of_cells = asked.of_cells
     check_apart(output, dict(zip(["MODEL", "CELLS"], [model, *others], strict=False)))
     if not others:
-        _check_own_cells(model, output, of_cells=of_cells, overwrite=overwrite)
+        _check_own_cells(model, output, of_cells=of_cells, may_exist=overwrite or shard is not None)
     if is_model(model) and key != _keys.MODEL:
         raise ValueError(f"--key {key}: it is for an AnnData with several fits, and {model} is a model: leave it out.")
     for path in others:
@@ -82,28 +99,20 @@ def predict(
     for path in others:
         _files.check_columns(path, {"control_key": control_key})
         _files.check_columns(path, {"gene_key": gene_key}, of="var")
-    with _files.output(output, _files.ANNDATA, overwrite=overwrite) as new:
-        from .. import tl
+    if numbers is not None:
+        typer.echo(predict_shard(asked, output, *numbers))
+        return
+    _files.check_suffix(output, _files.ANNDATA)
+    _files.check_replaced(output, overwrite=overwrite)
+    adata, options = asked.read()
 
-        options: dict[str, Any] = {"key": key, "uncertainty": uncertainty}
-        if others:
-            from ..tl._fit.attach import check_contexts
-            from ..tl._fit.model import resolved
-            from ..tl._fit.predict import check_spread
+    from .. import tl
 
-            # what is wrong with a model is said before gigabytes are read
-            found = resolved(model, key)
-            names = _validate.some_of(target or None, found.fitted.maps, what="target")
-            check_contexts(found, of_cells.get("context_map", {}))
-            if uncertainty:
-                check_spread({name: found.fitted.maps[name] for name in names}, found.fitted.fit)
-            options |= of_cells | {"model": found}
-        adata = _files.read(others[0] if others else model)
-        _files.write(tl.predict(adata, target or None, **options), new)
+    tl.predict(adata, target or None, **options, out=output, overwrite=overwrite)
     typer.echo(f"wrote {output}")
 
 
-def _check_own_cells(model: Path, output: Path, *, of_cells: dict[str, Any], overwrite: bool) -> None:
+def _check_own_cells(model: Path, output: Path, *, of_cells: dict[str, Any], may_exist: bool) -> None:
     """Raise if a prediction that was given no cells needs some."""
     if is_model(model):
         raise ValueError(f"{model} is a model, which has no cells: the order is MODEL CELLS OUTPUT.")
@@ -113,7 +122,7 @@ def _check_own_cells(model: Path, output: Path, *, of_cells: dict[str, Any], ove
             "CELLS, too."
         )
     _files.check_input(model)
-    if output.exists() and not overwrite:
+    if output.exists() and not may_exist:
         raise FileExistsError(
             f"{output} exists; --overwrite replaces it, and if it holds CELLS, name an OUTPUT after it."
         )

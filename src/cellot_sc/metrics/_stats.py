@@ -33,10 +33,17 @@ def welch(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     Both have the shape ``(n_features,)``.
     """
-    m, n = len(x), len(y)
-    x_error, y_error = x.var(axis=0, ddof=1) / m, y.var(axis=0, ddof=1) / n
+    return welch_of_moments(*((len(cells), cells.mean(axis=0), cells.var(axis=0, ddof=1)) for cells in (x, y)))
+
+
+type Moments = tuple[int, np.ndarray, np.ndarray]
+"""Number of cells, and the mean and unbiased variance of every feature."""
+
+
+def welch_of_moments(x: Moments, y: Moments) -> tuple[np.ndarray, np.ndarray]:
+    """Return what :func:`welch` does, of the moments of two clouds."""
+    (m, x_mean, x_variance), (n, y_mean, y_variance) = x, y
+    x_error, y_error = x_variance / m, y_variance / n
     x_error += np.maximum(SMALLEST_VARIANCE - x_error - y_error, 0)
     # not from the cells: of features that never vary, scipy would warn
-    return stats.ttest_ind_from_stats(
-        x.mean(axis=0), np.sqrt(x_error * m), m, y.mean(axis=0), np.sqrt(y_error * n), n, equal_var=False
-    )
+    return stats.ttest_ind_from_stats(x_mean, np.sqrt(x_error * m), m, y_mean, np.sqrt(y_error * n), n, equal_var=False)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -11,14 +12,15 @@ from anndata import AnnData
 from scipy import sparse
 from sklearn.decomposition import PCA
 
-from cellot_sc import _arrays, _keys, _validate
+from cellot_sc import _keys, _validate
+from cellot_sc._chunks import Stored, stored, taken
 from cellot_sc._settings import logger
 from cellot_sc._states import NOT_NEGATIVE, POSITIVE, Field, Numbers, StateReading, Text, Texts, read_fields
 
 from ._columns import joined
 from ._methods import METHODS, check
 from ._pca import MAX_EXACT_GENES
-from ._rows import bounded, by_row, dense
+from ._rows import bounded, by_row, read
 from ._scale import SCALE, Scale
 from ._space import Space
 
@@ -43,7 +45,7 @@ class Matched(NamedTuple):
     Parameters
     ----------
     x
-        Float32 ``(n_cells, n_genes)``, dense or sparse as it was, genes in the order of the reference.
+        Float32 ``(n_cells, n_genes)``, dense, sparse or :class:`.Stored` as it was, genes as the reference has them.
     columns
         Where each gene is in the AnnData, -1 where it is missing and was filled.
     missing
@@ -125,13 +127,17 @@ class Reference:
         Raises
         ------
         ValueError
-            If the expression is not in memory, or holds NaN or inf.
+            If the expression holds NaN or inf.
         """
         x = space.measured(rows) if space.is_genes else None
         if x is None:
             return None
-        x = by_row(_validate.finite(x, what=_validate.expression_name(space.layer)))
-        some = x[np.sort(np.random.default_rng(0).permutation(x.shape[0])[:MOST_CELLS])].astype(np.float64)
+        if isinstance(x, Stored):
+            x = replace(x, finite=True)
+        else:
+            x = by_row(_validate.finite(x, what=_validate.expression_name(space.layer)))
+        drawn = np.sort(np.random.default_rng(0).permutation(x.shape[0])[:MOST_CELLS])
+        some = taken(x, drawn).astype(np.float64)
         components = space.adata.uns[space.name].get("components") if space.decodes else None
         if components is None:
             components = _principal(some, N_LOADINGS).components_
@@ -174,27 +180,31 @@ class Reference:
             If there is no such layer or column.
         ValueError
             If genes that are missing carry more than 20 % of the squared loadings, a gene is there twice, the
-            expression is not in memory or holds NaN or inf, or it is of another kind or on another scale.
+            expression holds NaN or inf, or it is of another kind or on another scale.
         """
         columns = self._columns(adata, gene_key)
         there = columns >= 0
         layer = self.layer if layer is None else layer
         layer = None if layer == _keys.EXPRESSION else layer
         what = _validate.expression_name(layer)
-        known = by_row(_validate.expression(adata, layer, columns=columns[there]))
+        known = by_row(_validate.expression(adata, layer, columns=columns[there], stores=True))
         self.scale.check(known, there, what=what, layers=list(adata.layers))
-        known = known.astype(np.float32)
         missing = tuple(np.array(self.genes, dtype=object)[~there])
         share = float(self.weight[~there].sum(dtype=np.float64))
         if not missing:
-            return Matched(known, columns, missing, share)
+            return Matched(_made(_single, known, len(there)), columns, missing, share)
         say = logger.warning if share > TOLD_MISSING else logger.info
         say(
             "%d of %d genes are missing (%s), which carry %.1f %% of the squared loadings: filled by what those that "
             "are there say of them",
             *(len(missing), len(self.genes), _some(missing), 100 * share),
         )
-        return Matched(joined(known, self._filled(known, there), there), columns, missing, share)
+        return Matched(_made(partial(self._completed, there), known, len(there)), columns, missing, share)
+
+    def _completed(self, there: np.ndarray, known: Any) -> Any:
+        """Return cells with the genes that are missing."""
+        known = _single(known)
+        return joined(known, self._filled(known, there), there)
 
     def _filled(self, known: Any, there: np.ndarray) -> np.ndarray:
         """Return the conditional mean of the genes that are missing, given those that are there."""
@@ -271,8 +281,9 @@ def place(
                 f"{_some([*adata.obsm])}: represent these cells by the model that made it for those of the fit "
                 f"(of scVI, get_latent_representation of the trained model), and put that into new.obsm[{name!r}]."
             )
-        given = _arrays.matrix(adata.obsm[name], what=f"adata.obsm[{name!r}]", n_dims=n_dims)
-        return dense(_validate.finite(given, what=f"adata.obsm[{name!r}]")), None
+        what = f"adata.obsm[{name!r}]"
+        given = read(stored(adata.obsm[name], what=what, finite=False))
+        return _validate.points(given, n_dims=n_dims, what=what), None
     if reference is None:
         raise ValueError(
             f"Nothing is known of the expression that {name!r} was made of, as it was not there when the model was "
@@ -280,9 +291,18 @@ def place(
         )
     matched = reference.matched(adata, layer=layer, gene_key=gene_key)
     if decoder is None:
-        return dense(matched.x), matched
+        return read(matched.x), matched
     check(decoder)
     return METHODS[decoder["method"]].project(matched.x, decoder), matched
+
+
+def _made(function: Callable[[Any], Any], x: Any, n_columns: int) -> Any:
+    """Return what a function makes of cells, of stored ones as they are read."""
+    return x.made_into(function, n_columns) if isinstance(x, Stored) else function(x)
+
+
+def _single(x: Any) -> Any:
+    return x.astype(np.float32)
 
 
 def _factors(x: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -10,11 +10,12 @@ import numpy as np
 from scipy import sparse
 
 from cellot_sc._arrays import is_whole
+from cellot_sc._chunks import chunks
 from cellot_sc._settings import logger
 from cellot_sc._states import FLAG, NOT_NEGATIVE, Bound, Field, Group, Numbers, OneOf
 
 from ._pca import CHUNK
-from ._rows import dense
+from ._rows import read
 from ._target_sum import have_one_sum, target_sum
 
 COUNTS, LOGS, SIGNED, OTHER = "counts", "logarithms", "signed", "other"
@@ -75,17 +76,16 @@ class Scale:
 
     @classmethod
     def of(cls, x: Any) -> Self:
-        """Return what cells, dense or sparse of shape ``(n_cells, n_genes)``, are made of."""
-        low, high = float(x.min()), float(x.max())
-        if low < 0:
+        """Return what cells, dense, sparse or :class:`.Stored`, of shape ``(n_cells, n_genes)``, are made of."""
+        values = _Values.of(x)
+        if values.low < 0:
             kind = SIGNED
-        elif is_whole(x):
+        elif values.whole:
             kind = COUNTS
         else:
-            kind = LOGS if high <= LARGEST_LOG else OTHER
+            kind = LOGS if values.high <= LARGEST_LOG else OTHER
         how = _How.of(x, kind)
-        below = float((x < 0).sum() / (x.shape[0] * x.shape[1])) if low < 0 else 0.0
-        return cls(kind, low, high, below, *how, _totals(x, kind))
+        return cls(kind, values.low, values.high, values.below, *how, _totals(x, kind))
 
     @property
     def words(self) -> str:
@@ -106,7 +106,7 @@ class Scale:
         Parameters
         ----------
         x
-            Other cells, dense or sparse, shape ``(n_cells, n_there)``.
+            Other cells, dense, sparse or :class:`.Stored`, shape ``(n_cells, n_there)``.
         there
             Mask of the genes that they have.
         what
@@ -118,7 +118,8 @@ class Scale:
             return
         named = [name for name in layers if name is not None]
         instead = f", or put there what one of adata.layers holds ({', '.join(map(repr, named))})" if named else ""
-        low, whole = float(x.min()), is_whole(x)
+        values = _Values.of(x)
+        low, whole = values.low, values.whole
         if low < 0 <= self.low:
             raise ValueError(
                 f"{what} has values down to {low:.3g}, and none was below 0 in what was fitted: it was scaled or "
@@ -139,9 +140,9 @@ class Scale:
             raise ValueError(
                 f"{what} holds numbers that are not whole, and what was fitted were counts: give counts{instead}."
             )
-        if self.kind == LOGS and x.max() > 2 * LARGEST_LOG:
+        if self.kind == LOGS and values.high > 2 * LARGEST_LOG:
             raise ValueError(
-                f"{what} has values up to {x.max():.3g}, which are no logarithms, and what was fitted up to "
+                f"{what} has values up to {values.high:.3g}, which are no logarithms, and what was fitted up to "
                 f"{self.high:.3g}: take log1p{instead}."
             )
         how = _How.of(x, self.kind)
@@ -227,6 +228,25 @@ SCALE: Field = Group(
 """What is kept of it."""
 
 
+class _Values(NamedTuple):
+    """Range of values, whether all are whole numbers, and the share of those below 0."""
+
+    low: float
+    high: float
+    whole: bool
+    below: float
+
+    @classmethod
+    def of(cls, x: Any) -> Self:
+        """Return it of cells, which are read once."""
+        low, high, whole, n_below = np.inf, -np.inf, True, 0
+        for _, few in chunks(x):
+            low, high = min(low, float(few.min())), max(high, float(few.max()))
+            whole = whole and is_whole(few)
+            n_below += int((few < 0).sum()) if low < 0 else 0
+        return cls(low, high, whole, n_below / (x.shape[0] * x.shape[1]))
+
+
 class _How(NamedTuple):
     """How expression was made of counts; parameters as those of :class:`Scale`."""
 
@@ -241,7 +261,7 @@ class _How(NamedTuple):
         if kind not in (LOGS, OTHER):
             return cls()
         rows = np.unique(np.linspace(0, x.shape[0] - 1, N_CELLS).astype(int))
-        cells = [row[row > 0].astype(np.float64) for row in dense(x[rows])]
+        cells = [row[row > 0].astype(np.float64) for row in read(x, rows)]
         cells = [row for row in cells if len(row)]
         logarithm, normalised = _logarithm([row for row in cells if row.max() < 2 * LARGEST_LOG])
         if kind == LOGS or logarithm:
@@ -280,8 +300,8 @@ def _totals(x: Any, kind: str) -> np.ndarray:
     total = np.zeros(x.shape[1])
     if kind == SIGNED:
         return total.astype(np.float32)
-    for start in range(0, x.shape[0], CHUNK):
-        rows = x[start : start + CHUNK].astype(np.float64)
+    for _, few in chunks(x, CHUNK):
+        rows = few.astype(np.float64)
         if kind == LOGS:
             values = rows.data if sparse.issparse(rows) else rows
             np.expm1(values, out=values)

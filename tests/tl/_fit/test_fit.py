@@ -10,8 +10,10 @@ import pytest
 from anndata import AnnData
 
 import cellot_sc as cs
+from cellot_sc import ot
 from cellot_sc.ot import ChainMap, Problem
 from cellot_sc.tl import Fit
+from cellot_sc.tl._fit import blocks
 
 N = 240
 RNG = np.random.default_rng(0)
@@ -285,3 +287,31 @@ class TestRelabelledCells:
         part = adata[adata.obs["perturbation"] != "drug_b"].copy()
         cs.tl.evaluate(part, targets="drug_a", metrics="energy_distance", n_boot=0)
         assert "are others than" not in caplog.text
+
+
+class TestRefitInBlocks:
+    @pytest.mark.parametrize("solver", ["mean_shift", "gaussian", "of the company"])
+    def test_whole_blocks_are_fitted_as_all_are(self, solver: str) -> None:
+        names = [f"t{i:02}" for i in range(18)]
+        labels = np.resize(np.array(["control", *names]), 19 * 15)
+        x = np.random.default_rng(0).normal(size=(len(labels), 3)).astype(np.float32)
+        obs = pd.DataFrame({"drug": labels, "part": "train"}, index=[f"c{i}" for i in range(len(labels))])
+        adata = AnnData(x, obs)
+        fit = dataclasses.replace(FIT, targets=tuple(names))
+
+        # as networks do, whose maps depend on what they are fitted with
+        def company(problems: Any, options: Any, seed: int, progress: Any) -> list[ot.Solution]:
+            shift = np.sum([problem.target.mean(axis=0) for problem in problems], axis=0) * len(problems)
+            return [ot.Solution(ot.MeanShiftMap(shift), ot.History()) for _ in problems]
+
+        @dataclasses.dataclass(frozen=True)
+        class Options:
+            pass
+
+        used: Any = ot.Solver("of the company", "it", Options, company) if solver == "of the company" else solver
+        [every] = fit.refit(adata, [used], names).values()
+        for rows in blocks.split(len(names)):
+            some = [names[i] for i in rows]
+            [part] = fit.refit(adata, [used], some).values()
+            for name in some:
+                np.testing.assert_array_equal(part[name].transport(x), every[name].transport(x))

@@ -20,7 +20,7 @@ from cellot_sc import _keys, _trees
 from cellot_sc.tl._fit.held_cells import holds_cells
 from cellot_sc.tl._fit.model import KIND, VERSION, in_adata
 from cellot_sc.tl._fit.packed import unpacked
-from cellot_sc.tl._judge.evaluate import COLUMNS, OF_UNITS
+from cellot_sc.tl._judge.tabulation import COLUMNS, OF_UNITS
 
 NEW = "patient_0"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from ...ot._problem import CLOUDS
 from ...ot._support import Support
 from ...pp import Space
 from ...pp._origin import Origin
+from . import blocks
 from .abundance import matched
 from .weights import cell_weights
 
@@ -440,8 +442,11 @@ class Fit:
         maps = {}
         for solver in map(ot.SOLVERS.resolve, solvers):
             given = problems if grouped and solver.contexts else weighed if solver.weighs else pooled
-            fits = zip(pairs, ot.fit(given, solver, seed=self.seed), strict=True)
-            steps = {pair: self.unscaled(fitted.map) for pair, fitted in fits}
+            # in the blocks of the fit: what is fitted to some whole ones is what is fitted to all, to the bit
+            parts = (ot.fit([given[i] for i in rows], solver, seed=self.seed) for rows in blocks.split(len(pairs)))
+            steps = {
+                pair: self.unscaled(fitted.map) for pair, fitted in zip(pairs, chain.from_iterable(parts), strict=True)
+            }
             routed = {name: chained([steps[pair] for pair in route])[-1] for name, route in routes.items()}
             maps[solver.name] = routed
         return maps

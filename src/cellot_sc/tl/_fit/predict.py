@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from anndata import AnnData, concat
+from anndata import AnnData
 
-from ... import _keys, _validate
+from ... import _files, _keys, _validate
+from ..._on_disk import opened
 from ..._settings import logger
 from ...ot import ContextMap, TransportMap
 from ...pp import Space
@@ -19,13 +21,15 @@ from .attach import read_alike, seen_by
 from .contexts import tell_of_strangers
 from .fit import Fit
 from .model import Model, resolved
-from .predicted import Sources, provenance
+from .predicted import Moves, Sources, provenance
 
 type CellNames = np.ndarray | pd.Series | pd.Index | Sequence[str] | Sequence[int] | Sequence[bool] | slice | str | int
 
 
 BEYOND = 0.01
 """Support below which a cell lies beyond those that were learnt from."""
+REPLACE = "overwrite=True"
+"""What has a file replaced."""
 
 
 @_validate.takes_adata
@@ -42,6 +46,8 @@ def predict(
     cells: CellNames | None = None,
     decode: bool = True,
     uncertainty: bool = False,
+    out: str | Path | None = None,
+    overwrite: bool = False,
 ) -> AnnData:
     """Predict the treated state of untreated cells.
 
@@ -80,6 +86,11 @@ def predict(
         Whether to say how far the mean response of a cell's context may lie from what is predicted: by the error of its
         estimate, of contexts that were not seen also by how far seen ones differ, net of noise, and in genes by what
         responses come to beyond the space of the maps. It needs maps with contexts.
+    out
+        File to write the predictions to, ``.zarr`` or ``.h5ad``, some cells at a time, so that they may be larger than
+        memory, as may ``adata`` that is in a file. It is there whole or not at all.
+    overwrite
+        Whether to replace that file if it is there.
 
     Returns
     -------
@@ -92,6 +103,10 @@ def predict(
     - ``layers["control"]``: the source cells as ``X`` has the predicted ones, decoded or not.
     - ``layers["effect"]``: what ``X`` differs in from these.
     - :func:`combine` decodes observed cells, too.
+
+    With ``out``, ``X``, ``layers`` and ``obsm`` stay in that file, and are read where one looks at them: some cells are
+    in memory by ``predicted[...].to_memory()``. Any reader of such files opens it anew, such as
+    :func:`anndata.experimental.read_lazy`.
 
     Also there are:
 
@@ -111,6 +126,10 @@ def predict(
     ------
     FileNotFoundError
         If ``model`` is a path at which there is nothing.
+    FileExistsError
+        If ``out`` is there, and is not to be replaced.
+    OSError
+        If ``out`` cannot be written, or the disk is full.
     KeyError
         If there are no fitted maps, no such representation, or a cell's name is unknown.
     IndexError
@@ -122,7 +141,7 @@ def predict(
         twice, a chosen cell's representation holds NaN or inf, the space of the maps has changed since they were
         fitted, or they hold no measure of how contexts differ. With ``model``: if that cannot be read, too few genes
         are in common, the expression is of another kind or on another scale (such as counts in place of logarithms), or
-        a name in ``context_map`` is unknown.
+        a name in ``context_map`` is unknown. If ``out`` ends otherwise.
 
     Notes
     -----
@@ -145,6 +164,9 @@ def predict(
     ['drug_a']
     """
     _validate.unique_obs_names(adata)
+    if out is not None:
+        _files.check_suffix(Path(out), _files.ANNDATA)
+        _files.check_replaced(Path(out), overwrite=overwrite, remedy=REPLACE)
     if model is None:
         of_cells = {
             "perturbation_key": perturbation_key,
@@ -178,28 +200,26 @@ def predict(
     support = None if fitted.support is None else fitted.support.of(fit.scaled(x))
     if support is not None:
         _tell_of_support(adata, fitted, space, support, contexts)
-    sources, parts = Sources(fit, space, x, decode=decode), []
-    for name in names:
-        obs = adata.obs.iloc[rows].copy()
-        obs[fit.label_key] = _validate.relabelled(adata.obs.get(fit.label_key), name, len(obs))
-        if support is not None:
-            obs[_keys.SUPPORT] = support
-        moved = maps[name].transport(x, contexts)
-        part = sources.moved(moved, obs)
-        if uncertainty:
-            part.layers[_keys.SD] = space.deviations(
-                moved, _spread(maps[name], contexts), decode=decode, beyond=fitted.residuals.get(name)
-            )
-        parts.append(part)
-    if len(parts) == 1:
-        predicted = parts[0]
+    obs = adata.obs.iloc[rows].copy()
+    if support is not None:
+        obs[_keys.SUPPORT] = support
+    sources = Sources(fit, space, x, decode=decode)
+    sources.tell_of_lost()
+    moves = Moves(
+        sources, obs, contexts, {name: maps[name] for name in names}, fitted.residuals if uncertainty else None
+    )
+    made = provenance(fitted, sources, names, key)
+    if out is None:
+        predicted = moves.in_memory()
+        predicted.uns[_keys.PREDICTION] = made
     else:
-        for name, part in zip(names, parts, strict=True):
-            part.obs_names = part.obs_names + f"-{name}"
-        predicted = concat(parts, merge="same", uns_merge="same")
-    predicted.uns[_keys.PREDICTION] = provenance(fitted, sources, names, key)
+        hdf5 = _files.writing_hdf5() if Path(out).suffix == ".h5ad" else nullcontext()
+        with _files.output(Path(out), _files.ANNDATA, overwrite=overwrite, remedy=REPLACE) as new, hdf5:
+            moves.write(new, made)
+        predicted = opened(Path(out))
     what = ", ".join(names) if len(names) <= 5 else f"{len(names)} perturbations"
-    logger.info("predicted %d cells of %s%s", predicted.n_obs, what, sources.advice)
+    where = "" if out is None else f" and wrote them to {out}"
+    logger.info("predicted %d cells of %s%s%s", predicted.n_obs, what, where, sources.advice)
     return predicted
 
 
@@ -217,12 +237,6 @@ def check_spread(maps: Mapping[str, TransportMap], fit: Fit) -> None:
             "differ; those of the default and of 'group_gaussian' do, where some category has control and treated "
             "cells."
         )
-
-
-def _spread(fitted: TransportMap, contexts: np.ndarray | None) -> np.ndarray:
-    assert isinstance(fitted, ContextMap)
-    assert contexts is not None
-    return fitted.deviations(contexts)
 
 
 def _tell_of_support(

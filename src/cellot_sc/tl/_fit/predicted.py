@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from anndata import AnnData
+from anndata import AnnData, concat
 
-from ... import _keys
+from ... import _keys, _validate
+from ..._on_disk import ROW_CHUNK, GrowingFile
 from ..._settings import logger
+from ...ot import ContextMap, TransportMap
 from ...pp import Space
 from .fit import Fit
 from .store import FittedMaps
@@ -39,7 +42,7 @@ class Sources:
     x: np.ndarray
     decode: bool
 
-    def __post_init__(self) -> None:
+    def tell_of_lost(self) -> None:
         """Say so if predictions have something else in a column of the cells' own."""
         adata = self.space.adata
         # predicted cells that are moved on have such columns
@@ -78,6 +81,10 @@ class Sources:
         nameless = pd.DataFrame(index=[str(i) for i in range(len(self.x))])
         return self.space.as_adata(self.x, nameless, decode=self.decode).X
 
+    def rows(self, rows: slice) -> Sources:
+        """Return some of the cells."""
+        return replace(self, x=self.x[rows])
+
     def moved(self, points: np.ndarray, obs: pd.DataFrame) -> AnnData:
         """Return the cells after they were moved.
 
@@ -96,6 +103,77 @@ class Sources:
         out.obsm[_keys.DISPLACEMENT] = displacement
         out.obs[_keys.COST] = costs(self.fit, displacement)
         return out
+
+
+@dataclass(frozen=True)
+class Moves:
+    """Cells, and the maps that are to move them.
+
+    Parameters
+    ----------
+    sources
+        The cells.
+    obs
+        What is known of each.
+    contexts
+        Contexts of each, if the maps know any.
+    maps
+        By target.
+    beyond
+        With ``uncertainty``, by target, what :meth:`.Space.deviations` is to know of genes beyond the space; ``None``
+        without.
+    """
+
+    sources: Sources
+    obs: pd.DataFrame
+    contexts: np.ndarray | None
+    maps: Mapping[str, TransportMap]
+    beyond: Mapping[str, np.ndarray] | None
+
+    def parts(self, target: str, n_rows: int) -> Iterator[AnnData]:
+        """Yield the cells after one perturbation, so many at a time."""
+        fit, space = self.sources.fit, self.sources.space
+        obs = self.obs.copy()
+        obs[fit.label_key] = _validate.relabelled(space.adata.obs.get(fit.label_key), target, len(obs))
+        if len(self.maps) > 1:
+            obs.index = obs.index + f"-{target}"
+        moved = self.maps[target].transport(self.sources.x, self.contexts)
+        for start in range(0, len(moved), n_rows):
+            rows = slice(start, start + n_rows)
+            part = self.sources.rows(rows).moved(moved[rows], obs.iloc[rows].copy())
+            if self.beyond is not None:
+                spread = _spread(self.maps[target], None if self.contexts is None else self.contexts[rows])
+                beyond = self.beyond.get(target)
+                part.layers[_keys.SD] = space.deviations(moved[rows], spread, decode=self.sources.decode, beyond=beyond)
+            yield part
+
+    def in_memory(self) -> AnnData:
+        """Return all cells after all perturbations."""
+        every = [part for target in self.maps for part in self.parts(target, len(self.obs))]
+        return every[0] if len(every) == 1 else concat(every, merge="same", uns_merge="same")
+
+    def write(self, path: Path, made: Mapping[str, Any]) -> None:
+        """Write the same to a file some cells at a time, and what the predictions were made by."""
+        frames, file = [], GrowingFile(path, len(self.maps) * len(self.obs))
+        n_features = len(self.sources.space.features) if self.sources.decoded else self.sources.x.shape[1]
+        try:
+            for target in self.maps:
+                seen = []
+                for part in self.parts(target, max(1, ROW_CHUNK // n_features)):
+                    file.add(part)
+                    seen.append(part.obs)
+                frames.append(AnnData(None, obs=pd.concat(seen), var=part.var, uns=part.uns))
+            frame = frames[0] if len(frames) == 1 else concat(frames, merge="same", uns_merge="same")
+            frame.uns[_keys.PREDICTION] = made
+            file.finish(frame)
+        finally:
+            file.close()
+
+
+def _spread(fitted: TransportMap, contexts: np.ndarray | None) -> np.ndarray:
+    assert isinstance(fitted, ContextMap)
+    assert contexts is not None
+    return fitted.deviations(contexts)
 
 
 def costs(fit: Fit, displacement: np.ndarray) -> np.ndarray:

@@ -23,12 +23,12 @@ N_HALVINGS = 10
 
 @dataclass(frozen=True)
 class Data:
-    """All cells, and what is to be known of them.
+    """What is to be known of all cells, and where those lie that are compared.
 
     Parameters
     ----------
     x
-        Representation, shape ``(n_obs, n_dims)``.
+        Representation of the cells that are compared, shape ``(n_compared, n_dims)``.
     labels, parts
         Perturbation and split of every cell.
     control
@@ -45,6 +45,8 @@ class Data:
         Unit of every cell with which it is resampled, or ``None`` to resample single cells.
     view
         Takes points of the representation to the space in which they are compared.
+    rows
+        Positions of the cells that are compared, increasing; ``None`` if these are all.
     """
 
     x: np.ndarray
@@ -57,6 +59,11 @@ class Data:
     contexts: np.ndarray | None
     units: np.ndarray | None
     view: Callable[[np.ndarray], np.ndarray]
+    rows: np.ndarray | None = None
+
+    def points(self, rows: np.ndarray) -> np.ndarray:
+        """Return where cells that are compared lie, given their positions among all."""
+        return self.x[rows if self.rows is None else np.searchsorted(self.rows, rows)]
 
     @property
     def has_stand_ins(self) -> bool:
@@ -134,7 +141,7 @@ class GroupClouds(NamedTuple):
 
 def groups(data: Data, name: str) -> Iterator[tuple[str, np.ndarray]]:
     """Yield all cells, and then every group in which a perturbation can be scored: its name and a mask of its cells."""
-    yield _keys.ALL, np.ones(len(data.x), dtype=bool)
+    yield _keys.ALL, np.ones(len(data.labels), dtype=bool)
     if data.groups is None:
         return
     judged = data.parts == data.split
@@ -180,7 +187,7 @@ def gather(
         return rows if len(rows) <= at_most else np.sort(rng.choice(rows, at_most, replace=False))
 
     def cloud(rows: np.ndarray) -> Cloud:
-        return Cloud(data.view(data.x[rows]), resamples.counts(rows, rng))
+        return Cloud(data.view(data.points(rows)), resamples.counts(rows, rng))
 
     source, treated = (positions(label, data.split, MAX_CELLS) for label in (data.control, name))
     others = positions(name, _keys.TRAIN, len(source)) if data.has_stand_ins else None
@@ -190,7 +197,7 @@ def gather(
     if others is None and len(treated) >= MIN_GROUP_CELLS:
         orders = (rng.permutation(len(treated)) for _ in range(N_HALVINGS))
         halves = [(order[: len(order) // 2], order[len(order) // 2 :]) for order in orders]
-    start = data.x[source]
+    start = data.points(source)
     contexts = None if data.contexts is None else data.contexts[source]
     predictions = {
         model: Cloud(data.view(fitted.transport(start, contexts)), control.counts) for model, fitted in maps.items()

@@ -3,36 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from functools import partial
 from typing import Literal
 
-import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from ... import _defaults, _keys, _progress, _validate, _workers
-from ..._settings import logger
-from ...metrics import METRICS, Metric
-from ...metrics._bootstrap import interval
-from ...metrics._units import ALPHA
-from ...ot import SOLVERS, Solver, TransportMap
-from ...pp import Space
-from .._fit import store
-from .._fit.contexts import warn_of_composition
-from .._fit.fit import Fit
-from .clouds import MAX_CELLS, Data
-from .judge import EvaluationPlan, Judgement, Setting, discriminate, judge
-from .markers import in_order
-from .scores import Scores, UnitTest, summarise
-from .summarize import summarize_scores
-
-SPACES = ("latent", "genes")
-COLUMNS = [
-    *("model", "metric", "perturbation", "group", "split", "seed"),
-    *("n_features", "n_cells", "value", "ci_low", "ci_high"),
-]
-OF_UNITS = UnitTest._fields
+from ... import _defaults, _keys, _validate
+from ...metrics import Metric
+from ...ot import Solver
+from .judging import prepare
 
 
 @_validate.takes_adata
@@ -179,113 +158,22 @@ def evaluate(
     >>> scores.pivot_table(index="model", columns="perturbation", values="value").shape
     (4, 2)
     """
-    fitted = store.maps(adata, key).adapted(adata)
-    fit = fitted.fit
-    control, cells = fit.control, fit.space(adata)
-    chosen = METRICS.select(metrics)
-    names = _validate.some_of(targets, fitted.maps, what="target")
-    _validate.one_of(space, SPACES, what="space")
-    judged = fit.judged(adata, split)
-    context = _known_contexts(fit, groupby)
-    if baselines is None:
-        known = (*_defaults.BASELINES, *(_defaults.GROUP_BASELINES if context else ()))
-        baselines = [*fitted.baselines] if fitted.is_standalone else known
-    solvers = SOLVERS.select([_defaults.IDENTITY, *([baselines] if isinstance(baselines, str | Solver) else baselines)])
-    others = [solver for solver in solvers if solver.name != fit.solver]
-    if fitted.is_standalone:
-        _check_kept(fitted, [solver.name for solver in others], n_markers)
-    n_boot = _validate.resamples(n_boot)
-    seed = _validate.seed(seed)
-    marker_sizes = None if n_markers is None else _validate.whole_numbers(n_markers, what="n_markers")
-    cell_sizes = None if n_cells is None else _validate.whole_numbers(n_cells, what="n_cells")
-    labels = fit.labels(adata)
-    parts = fit.parts(adata)
-    groups = None
-    if groupby is not None:
-        groups = _validate.group_labels(adata, groupby, reserved=(_keys.ALL, _keys.EQUAL, _keys.MEAN, _keys.WORST))
-    over_perturbations = unit is not None and unit == fit.label_key
-    if over_perturbations:
-        _validate.not_summary(names, (_keys.MEAN,), what=f"unit {unit!r}")
-    units = None if unit is None or over_perturbations else _validate.group_codes(adata, unit, what="unit")
-    decoded = space == "genes" and not cells.is_expression
-    if decoded:
-        _validate.decoder(adata, cells.name)
-    if marker_sizes is not None:
-        _validate.genes_compared(decoded or cells.is_expression)
-    counts = {name: int((judged & (labels == name)).sum()) for name in [control, *names]}
-    judgeable = _judgeable(counts, control, split, cell_sizes)
-    if across := [metric.name for metric in chosen if metric.across_perturbations]:
-        _validate.whole_effects(across, n_markers=n_markers, n_cells=n_cells)
-        what = f"The number of perturbations with cells in split {split!r}"
-        _validate.at_least(len(judgeable), 2, what=what, why=f"{across[0]} tells one from another")
-    if units is not None:
-        n_units = [len({*units[judged & np.isin(labels, [control, name])]}) for name in judgeable]
-        if min(n_units) < 2:
-            logger.warning(
-                "there is one category of obs[%r] in split %r: intervals are over cells, and nothing is tested",
-                *(unit, split),
-            )
-            units = None
-    if context and groupby not in fit.context and groups is not None and not fitted.is_standalone:
-        train = {name: groups[(labels == name) & (parts == _keys.TRAIN)] for name in [control, *judgeable]}
-        warn_of_composition(train, control, groupby)
-    x = cells.read(used=np.isin(labels, [control, *judgeable]))
-    told = replace(fit, context=context)
-    if fitted.is_standalone:
-        again = {solver.name: {name: fitted.baselines[solver.name][name] for name in judgeable} for solver in others}
-    else:
-        again = fit.refit(adata, others, judgeable, context=context)
-    maps = {fit.solver: fitted.maps} | {solver: told.adapted(adata, by_target) for solver, by_target in again.items()}
-    view = _alone(cells).view_measured if decoded or cells.is_expression else np.asarray
-    cells.warn_of_filling()
-    contexts = told.contexts(adata)
-    # in time, kinds turn into each other: their shares are part of what is predicted
-    kinds = None if not context else groups if groups is not None else _validate.group_labels(adata, context[0])
-    data = Data(x, labels, parts, control, split, groups, kinds, contexts, units, view)
-    expression = None if marker_sizes is None else cells.observed()[:, cells.is_measured]
-    plan = EvaluationPlan(chosen, marker_sizes, cell_sizes, n_boot, seed)
-    train = parts == _keys.TRAIN
-    items = [
-        (
-            data,
-            name,
-            {model: by_target[name] for model, by_target in maps.items()},
-            None if expression is None else in_order(expression, train & (labels == name), train & (labels == control)),
-        )
-        for name in judgeable
-    ]
-    judged_by: dict[int, Judgement] = {}
-    with _progress.meter("evaluate", "judging") as progress:
-        for i, judgement in _workers.mapped(partial(_judge, plan), items, what="perturbations"):
-            judged_by[i] = judgement
-            progress(len(judged_by), len(items), {})
-    judgements = {name: judged_by[i] for i, name in enumerate(judgeable)}
-    discriminate(judgements, chosen, n_boot)
-    columns = COLUMNS if units is None else [*COLUMNS, *OF_UNITS]
-    table = _scored(judgements, chosen).assign(split=split, seed=fit.seed)[columns]
-    if units is not None:
-        _tell_untestable(table, unit)
-    logger.info("evaluated %d perturbations on split %r: %d models", len(judgeable), split, len(maps) + 1)
-    if over_perturbations:
-        means = summarize_scores(table, _keys.PERTURBATION, n_boot=n_boot, seed=seed).assign(seed=fit.seed)
-        table = pd.concat([table, means[COLUMNS]], ignore_index=True)
-    return table
-
-
-def _judge(plan: EvaluationPlan, item: tuple[Data, str, dict[str, TransportMap], np.ndarray | None]) -> Judgement:
-    """Judge one perturbation, in whatever process."""
-    data, name, maps, markers = item
-    return judge(data, plan, name, maps, markers)
-
-
-def _alone(space: Space) -> Space:
-    """Return a space without its cells: all that its points are decoded by, for another process."""
-    adata, name = space.adata, space.name
-    if space.is_expression:
-        return replace(space, adata=AnnData(np.zeros((0, adata.n_vars), np.float32), var=adata.var))
-    kept = np.zeros((0, adata.obsm[name].shape[1]), np.float32)
-    bare = AnnData(shape=(0, adata.n_vars), var=adata.var, obsm={name: kept}, uns={name: adata.uns[name]})
-    return replace(space, adata=bare)
+    judging = prepare(
+        adata,
+        targets=targets,
+        key=key,
+        split=split,
+        groupby=groupby,
+        metrics=metrics,
+        space=space,
+        baselines=baselines,
+        n_markers=n_markers,
+        n_cells=n_cells,
+        unit=unit,
+        n_boot=n_boot,
+        seed=seed,
+    )
+    return judging.tabulation.table(judging.judgements(judging.names))
 
 
 @_validate.takes_adata
@@ -351,78 +239,4 @@ def mmd(
         space=space,
         n_boot=n_boot,
         seed=seed,
-    )
-
-
-def _check_kept(fitted: store.FittedMaps, baselines: Sequence[str], n_markers: object) -> None:
-    """Raise :class:`ValueError` if something is asked of the maps of a model that needs the cells of their fit."""
-    if n_markers is not None:
-        raise ValueError(
-            "n_markers= needs the cells that the maps were fitted to, which a model does not have: leave it out, or "
-            "call it in the AnnData of the fit."
-        )
-    if absent := [name for name in baselines if name not in fitted.baselines]:
-        raise ValueError(
-            f"baseline {absent[0]!r} needs the cells that the maps were fitted to, which a model does not have: it "
-            f"keeps {', '.join(map(repr, fitted.baselines))}."
-        )
-
-
-def _known_contexts(fit: Fit, groupby: str | None) -> tuple[str, ...]:
-    """Return the columns with the contexts that baselines are told: those of the fit, or the groups of the scores."""
-    if fit.times is None:
-        return fit.context or (() if groupby is None else (groupby,))
-    if groupby is not None:
-        logger.info("in time, cells turn into other kinds: no baseline is told categories of obs[%r]", groupby)
-    return ()
-
-
-def _judgeable(counts: dict[str, int], control: str, split: str, cell_sizes: list[int] | None) -> list[str]:
-    """Return the perturbations that can be judged, given the number of cells of each; the others are logged."""
-    judgeable = _validate.cells_to_judge(counts, control, split=split)
-    if left_out := [name for name in counts if name not in {control, *judgeable}]:
-        logger.warning("fewer than 2 cells in split %r, not evaluated: %s", split, left_out)
-    if cell_sizes is not None:
-        most = min(MAX_CELLS, counts[control], max(counts[name] for name in judgeable))
-        _validate.sampled_cells(cell_sizes, most, split=split)
-    return judgeable
-
-
-def _tell_untestable(table: pd.DataFrame, unit: str | None) -> None:
-    """Say in the log, once, where there are too few units for any p-value."""
-    compared = table.dropna(subset="p_min").drop_duplicates(["perturbation", "group", "n_features"])
-    missing = compared[compared["p_min"] >= ALPHA]
-    if len(missing):
-        least, most = int(missing["n_units"].min()), int(missing["n_units"].max())
-        logger.warning(
-            "%s units of obs[%r] cannot tell predicted from observed cells: no p-value could be below %.2g, and those "
-            "of %d of %d comparisons are missing",
-            *(least if least == most else f"{least} to {most}", unit, missing["p_min"].min()),
-            *(len(missing), len(compared)),
-        )
-
-
-def _scored(judgements: dict[str, Judgement], metrics: list[Metric]) -> pd.DataFrame:
-    """Return the scores of all perturbations as rows."""
-    tables = [
-        _table(scores, setting, metrics).assign(perturbation=name)
-        for name, judgement in judgements.items()
-        for setting, scores in judgement.scores.items()
-    ]
-    return pd.concat(tables, ignore_index=True)
-
-
-def _table(scores: dict[str, Scores], setting: Setting, metrics: list[Metric]) -> pd.DataFrame:
-    """Return the scores of one perturbation and setting as rows."""
-    summarise(scores, metrics)
-    return pd.DataFrame(
-        [
-            (
-                *(model, name, group, setting.n_features, setting.n_sampled or score.n_cells),
-                *(score.value, *interval(score.resamples), *score.test),
-            )
-            for group, group_scores in scores.items()
-            for (model, name), score in group_scores.items()
-        ],
-        columns=["model", "metric", "group", "n_features", "n_cells", "value", "ci_low", "ci_high", *OF_UNITS],
     )
