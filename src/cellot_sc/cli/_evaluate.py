@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from .. import _files, _keys
+from .. import _files, _keys, _on_disk
 from ._app import Input, Key, Overwrite, Seed, summary
 
 
@@ -69,7 +69,7 @@ def evaluate(
     options |= {} if unit is None else {"unit": unit}
     _files.check_columns(path, {"groupby": groupby, "unit": unit})
     with _files.output(output, (".csv",), overwrite=overwrite) as new:
-        adata = _files.read(path)
+        adata = _on_disk.cells(path)
 
         from .. import tl
 

@@ -10,7 +10,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import __version__, _files, _keys
+from .. import __version__, _files, _keys, _on_disk
 
 if TYPE_CHECKING:
     import typer
@@ -77,7 +77,7 @@ class Fitting:
 
     def read(self) -> tuple[AnnData, str | None]:
         """Return the cells, split and represented as far as that was asked for, and the name of the space."""
-        adata = _files.read(Path(self.path))
+        adata = _on_disk.cells(Path(self.path))
 
         from .. import pp
 

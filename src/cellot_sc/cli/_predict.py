@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .. import _assignments, _files, _keys
+from .. import _assignments, _files, _keys, _on_disk
 from ._app import Key, Output, Overwrite, check_apart, is_model
 
 
@@ -98,8 +98,8 @@ def predict(
             if uncertainty:
                 check_spread({name: found.fitted.maps[name] for name in names}, found.fitted.fit)
             options |= of_cells | {"model": found}
-        adata = _files.read(others[0] if others else model)
-        _files.write(tl.predict(adata, target or None, **options), new)
+        adata = _on_disk.cells(others[0] if others else model)
+        tl.predict(adata, target or None, out=new, **options)
     typer.echo(f"wrote {output}")
 
 
