@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Self
 
 import numpy as np
@@ -100,7 +101,11 @@ class Stored:
         for start, stop in _spans(self.source):
             first, last = np.searchsorted(self.rows, (start, stop))
             if first < last:
-                yield slice(int(first), int(last)), self._checked(_read(self.source, self.rows[first:last]))
+                yield slice(int(first), int(last)), self._checked(self._read(self.rows[first:last]))
+
+    def _read(self, rows: np.ndarray) -> Any:
+        with _reading(self.what):
+            return _read(self.source, rows)
 
     def _checked(self, x: Any) -> Any:
         x = matrix(_computed(x), what=self.what)
@@ -145,10 +150,13 @@ def stored(x: Any, *, what: str, finite: bool = True) -> Any:
         raise ValueError(f"{what} has shape {x.shape}; (n_cells, n_dims) is needed, and known before it is read.")
     if not is_real(x.dtype):
         raise ValueError(f"{what} is made of {x.dtype}: real numbers are needed.")
-    n_values = x.group["data"].shape[0] if in_file else x.shape[0] * x.shape[1]
+    with _reading(what):
+        n_values = x.group["data"].shape[0] if in_file else x.shape[0] * x.shape[1]
     together = n_values if in_file and x.format == "csc" else min(max(_heights(x)), x.shape[0]) * x.shape[1]
     if n_values <= MAX_VALUES or (in_file and x.format == "csc" and together <= MAX_TOGETHER):
-        read = matrix(x.to_memory() if in_file else _computed(x[:]), what=what)
+        with _reading(what):
+            read = x.to_memory() if in_file else _computed(x[:])
+        read = matrix(read, what=what)
         return read.tocsr() if sparse.issparse(read) else read
     if together > MAX_TOGETHER:
         # to read a cell of a file that is ordered by genes is to read them all
@@ -227,6 +235,16 @@ def pools(x: Any, rng: np.random.Generator, n_rows: int, n_runs: int = 32) -> It
     runs = np.array_split(np.arange(x.shape[0]), min(x.shape[0], n_pools * n_runs))
     for of_pool in np.array_split(rng.permutation(len(runs)), n_pools):
         yield x[np.concatenate([runs[i] for i in sorted(of_pool)])].to_memory()
+
+
+@contextmanager
+def _reading(what: str) -> Iterator[None]:
+    """Turn what HDF5, zarr and their codecs raise of bytes that are not as they were written into one sentence."""
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError, KeyError, IndexError) as error:
+        reason = (str(error).strip("'\" ") or type(error).__name__).splitlines()[0]
+        raise ValueError(f"{what} cannot be read, as if its file were cut off or changed: {reason}") from error
 
 
 def _n_rows(x: Any) -> int:

@@ -48,6 +48,9 @@ def opened(path: Path) -> AnnData:
         read: dict[str, Any] = {name: anndata.io.read_elem(group[name]) for name in READ if name in group}
         for name in ("layers", "obsm"):
             read[name] = {key: _left(group[name][key]) for key in group[name]} if name in group else {}
+        if "raw" in group and "X" in group["raw"]:
+            raw = group["raw"]
+            read["raw"] = {"X": _left(raw["X"]), "var": anndata.io.read_elem(raw["var"])}
         return anndata.AnnData(_left(group["X"]) if "X" in group else None, **read)
 
 
@@ -123,7 +126,7 @@ def _left(part: Any) -> Any:
     kind = part.attrs.get("encoding-type")
     if kind in ("csr_matrix", "csc_matrix"):
         data = part["data"]
-        if len(data) != part["indptr"][-1] or getattr(data, "nchunks_initialized", 0) < getattr(data, "nchunks", 0):
+        if data.shape[0] != part["indptr"][-1] or getattr(data, "nchunks_initialized", 0) < getattr(data, "nchunks", 0):
             raise OSError(f"only some of its values were written ({part.name.strip('/')}).")
         return anndata.io.sparse_dataset(part)
     return part if kind == "array" and len(part.shape) == 2 else anndata.io.read_elem(part)

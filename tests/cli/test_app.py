@@ -124,19 +124,17 @@ except SystemExit:
     def test_killed_while_it_writes(
         self, run: Run, cells: Path, fitted_file: Path, tmp_path: Path, suffix: str
     ) -> None:
-        # what is computed does not matter, and takes seconds to import
-        code = f"""
-import os, signal, sys, types
-import anndata
+        code = """
+import os, signal, sys
+from cellot_sc import _on_disk
+from cellot_sc.cli import main
 
-def die(adata, path):
-    write(adata, path)
+def die(file, frame):
+    finish(file, frame)
     os.kill(os.getpid(), signal.SIGKILL)
 
-write = anndata.AnnData.write_{suffix[1:]}
-anndata.AnnData.write_{suffix[1:]} = die
-sys.modules["cellot_sc.tl"] = types.SimpleNamespace(predict=lambda adata, *_, **__: adata)
-from cellot_sc.cli import main
+finish = _on_disk.GrowingFile.finish
+_on_disk.GrowingFile.finish = die
 main(sys.argv[1:])
 """
         path = tmp_path / f"out{suffix}"

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from .. import _files, _keys, _on_disk
+from .. import _files, _keys
 from ._app import Input, Key, Overwrite, Seed, summary
 from ._evaluating import Evaluating, evaluate_shard
 from ._plan import absolute, shard_of
@@ -98,6 +98,8 @@ def evaluate(
         typer.echo(evaluate_shard(asked, output, *numbers))
         return
     with _files.output(output, TABLES, overwrite=overwrite) as new:
+        from .. import _on_disk
+
         adata = _on_disk.cells(path)
 
         from .. import tl

@@ -6,7 +6,6 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import _on_disk
 from ._plan import Asked, ShardPlan, blocks_of, has, nothing, versions
 
 if TYPE_CHECKING:
@@ -59,6 +58,7 @@ class Evaluating(Asked):
 
 def evaluate_shard(asked: Evaluating, folder: Path, shard: int, n_shards: int) -> str:
     """Judge the blocks of a shard that are not there, and return what to say of it."""
+    from .. import _on_disk
     from .._settings import logger
 
     there = ShardPlan.found(folder, asked)

@@ -69,7 +69,9 @@ class Fitting(Asked):
 
     def read(self) -> tuple[AnnData, str | None]:
         """Return the cells, split and represented as far as that was asked for, and the name of the space."""
-        adata = _files.read(Path(self.path))
+        from .. import _on_disk
+
+        adata = _on_disk.cells(Path(self.path))
 
         from .. import pp
 

@@ -10,10 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from .. import _assignments, _keys, _on_disk
-from .._settings import logger
+from .. import _assignments, _keys
 from ._plan import Asked, ShardPlan, blocks_of, has, nothing, versions
 
 if TYPE_CHECKING:
@@ -52,7 +49,7 @@ class Predicting(Asked):
 
     def read(self) -> tuple[AnnData, dict[str, Any]]:
         """Return the cells and the parameters of :func:`cellot_sc.tl.predict`, all but the perturbations."""
-        from .. import _validate
+        from .. import _on_disk, _validate
 
         options: dict[str, Any] = {"key": self.key, "uncertainty": self.uncertainty}
         if self.cells:
@@ -78,6 +75,7 @@ def predict_shard(asked: Predicting, folder: Path, shard: int, n_shards: int) ->
     adata, options = asked.read()
 
     from .. import tl
+    from .._settings import logger
 
     with _told_once():
         names, digests = _known(asked, adata, options.get("model"))
@@ -99,7 +97,10 @@ def merge_predictions(plan: ShardPlan, folder: Path, new: Path) -> None:
     ValueError
         If a block cannot be read.
     """
+    import numpy as np
     from anndata import AnnData, concat
+
+    from .. import _on_disk
 
     blocks = []
     for i, names in enumerate(plan.blocks):
@@ -127,6 +128,9 @@ def merge_predictions(plan: ShardPlan, folder: Path, new: Path) -> None:
 
 def _is_there(place: Path) -> bool:
     """Return whether a block is there; one that cannot be read is made again."""
+    from .. import _on_disk
+    from .._settings import logger
+
     if not place.exists():
         return False
     try:
@@ -139,6 +143,8 @@ def _is_there(place: Path) -> bool:
 
 def _known(asked: Predicting, adata: AnnData, model: Model | None) -> tuple[list[str], dict[str, str]]:
     """Return the perturbations that are predicted, and what the maps and the cells are known by."""
+    import numpy as np
+
     from .. import _validate
     from .._digest import digest_of_cells
     from ..tl._fit import store
@@ -161,6 +167,8 @@ def _known(asked: Predicting, adata: AnnData, model: Model | None) -> tuple[list
 @contextmanager
 def _told_once() -> Iterator[None]:
     """Keep the log from saying of every block what it has said of the one before."""
+    from .._settings import logger
+
     said: set[str] = set()
 
     def is_new(record: logging.LogRecord) -> bool:

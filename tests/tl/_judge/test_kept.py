@@ -18,8 +18,10 @@ ASKED = Tabulation(METRICS.select(["l2_means", "discrimination_l2"]), "ood", 3, 
 def judgement(shift: float) -> Judgement:
     score = Score(1.5 + shift, np.array([1.0, np.nan]), 7, UnitTest(0.25, 4, 0.125))
     effects = [(np.array([shift, 1], dtype=np.float32), np.array([2, 1], dtype=np.float32))] * 2
-    scores = {"all": {("identity", "l2_means"): score, ("observed", "l2_means"): score._replace(value=np.nan)}, "b/c": {}}
-    return Judgement({Setting(2, None): scores}, {"all": {"identity": effects}}, {"all": 7, "b/c": 9})
+    scores = {("identity", "l2_means"): score, ("observed", "l2_means"): score._replace(value=np.nan)}
+    return Judgement(
+        {Setting(2, None): {"all": scores, "b/c": {}}}, {"all": {"identity": effects}}, {"all": 7, "b/c": 9}
+    )
 
 
 def test_judgements_come_back(tmp_path: Path) -> None:

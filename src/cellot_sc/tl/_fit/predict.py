@@ -218,8 +218,7 @@ def predict(
             moves.write(new, made)
         predicted = opened(Path(out))
     what = ", ".join(names) if len(names) <= 5 else f"{len(names)} perturbations"
-    where = "" if out is None else f" and wrote them to {out}"
-    logger.info("predicted %d cells of %s%s%s", predicted.n_obs, what, where, sources.advice)
+    logger.info("predicted %d cells of %s%s", predicted.n_obs, what, sources.advice)
     return predicted
 
 

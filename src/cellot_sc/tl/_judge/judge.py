@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import zlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -87,7 +88,13 @@ def judge(
     stream = [plan.seed, zlib.crc32(name.encode())]
     judged = (data.parts == data.split) & ((data.labels == data.control) | (data.labels == name))
     resamples = Resamples(plan.n_boot, data.units, judged, np.random.default_rng(stream))
-    subsets = [slice(None)] if plan.n_markers is None else [markers[:k] for k in plan.n_markers]  # type: ignore[index]
+    subsets = [slice(None)]
+    if plan.n_markers is not None:
+        assert markers is not None
+        # what is not compared is not kept
+        first = markers[: max(plan.n_markers)]
+        data = replace(data, view=partial(_viewed, data.view, first))
+        subsets = [slice(k) for k in plan.n_markers]
     gammas: dict[int, np.ndarray] = {}
     judgement = Judgement(defaultdict(dict), {}, {})
     members_of = dict(groups(data, name))
@@ -113,6 +120,11 @@ def judge(
                     _test(scores, part, plan.seed)
                 judgement.scores[Setting(n_features, n)][group] = scores
     return judgement
+
+
+def _viewed(view: Callable[[np.ndarray], np.ndarray], columns: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Return some of the features of points."""
+    return view(points)[:, columns]
 
 
 def discriminate(judgements: dict[str, Judgement], metrics: list[Metric], n_boot: int) -> None:
