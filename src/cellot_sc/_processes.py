@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import sys
 import tempfile
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from pathlib import Path
@@ -19,6 +21,8 @@ IDLE = 300
 """Seconds after which a process that has nothing to do ends."""
 LAID_DOWN = 2**20
 """Bytes from which an array is in a file that all processes read, in place of being sent to each."""
+
+_NUMBERS = itertools.count()
 
 _resting: dict[tuple[int, int, tuple[tuple[str, str], ...]], Any] = {}
 """The processes that wait for the next call: by who asked for them, how many they are, and their environment."""
@@ -79,16 +83,22 @@ def _end(executor: Any) -> None:
 
 
 def _laid(array: np.ndarray, folder: Path) -> np.ndarray | Laid:
-    """Return a large array as one in a file; where there is no room for it, as it is."""
+    """Return a large array as one in a file, as long as there is the array; where there is no room for it, as it is."""
     if array.nbytes < LAID_DOWN:
         return array
-    path = folder / f"{id(array)}.npy"
+    path = folder / f"{next(_NUMBERS)}.npy"
     try:
         np.save(path, array)
     except OSError:
-        path.unlink(missing_ok=True)
+        _remove(path)
         return array
+    weakref.finalize(array, _remove, path)
     return Laid(str(path))
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink()
 
 
 def _begin(parent: int) -> None:

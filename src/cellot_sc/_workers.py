@@ -12,6 +12,7 @@ import pickle
 import platform
 import threading
 import warnings
+import weakref
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from typing import Any
@@ -42,6 +43,28 @@ def are_used(n_items: int) -> bool:
     import joblib
 
     return joblib.effective_n_jobs(None) > 1
+
+
+class Made[Item](Sequence[Item]):
+    """Items that are made one by one, when they are given out.
+
+    Parameters
+    ----------
+    make
+        Returns the item of a number, the same ever again.
+    n
+        How many there are.
+    """
+
+    def __init__(self, make: Callable[[int], Item], n: int) -> None:
+        self.make, self.n = make, n
+
+    def __len__(self) -> int:
+        return self.n
+
+    def __getitem__(self, i: Any) -> Any:
+        """Return an item."""
+        return self.make(range(self.n)[i])
 
 
 def mapped[Item, Result](
@@ -75,7 +98,8 @@ def mapped[Item, Result](
     {0: 1, 1: 2}
     """
     if not are_used(len(items)):
-        yield from enumerate(map(function, items))
+        for i in range(len(items)):
+            yield i, function(items[i])
         return
     left = list(range(len(items)))
     while left:
@@ -186,28 +210,37 @@ def _by_executor(
     do, items, left
         What is done, and to which of the items.
     """
-    there: dict[int, tuple[np.ndarray, Any]] = {}
+    # as long as there is the array
+    there: dict[int, tuple[weakref.ref[np.ndarray], Any]] = {}
     waiting = iter(left)
-    running: set[Future[Any]] = set()
+    # what is sent is there until it was used
+    running: dict[Future[Any], Any] = {}
 
-    def submitted(i: int) -> Future[Any]:
+    def submit(i: int) -> None:
         packed, *arrays = _packed(items[i])
         for array in arrays:
             if id(array) not in there:
-                # the array is kept, so that no other has its number
-                there[id(array)] = array, sent(array)
-        return executor.submit(do, i, packed, *(there[id(array)][1] for array in arrays))
+                gone = functools.partial(_forget, there, id(array))
+                there[id(array)] = weakref.ref(array, gone), sent(array)
+        running[executor.submit(do, i, packed, *(there[id(array)][1] for array in arrays))] = arrays
 
     # as many as keep all workers busy: no more lies about
     while True:
         n_free = 2 * n_workers() - len(running)
-        running |= {submitted(i) for i in itertools.islice(waiting, max(n_free, 0 if running else 1))}
+        for i in itertools.islice(waiting, max(n_free, 0 if running else 1)):
+            submit(i)
         if not running:
             return
-        done, running = wait(running, return_when=FIRST_COMPLETED)
+        done, _ = wait(running, return_when=FIRST_COMPLETED)
+        for future in done:
+            del running[future]
         # what was done before a worker died is kept
         for future in sorted(done, key=_has_failed):
             yield future.result()
+
+
+def _forget(there: dict[int, Any], number: int, _: object) -> None:
+    there.pop(number, None)
 
 
 def _has_failed(future: Future[Any]) -> bool:
