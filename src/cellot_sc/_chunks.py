@@ -52,6 +52,9 @@ class Stored:
         """Kind of the values."""
         return self.source.dtype
 
+    def __len__(self) -> int:
+        return len(self.rows)
+
     def __getitem__(self, rows: Any) -> Stored:
         """Return some of the rows, unread: a mask, a slice or increasing positions."""
         return dataclasses.replace(self, rows=self.rows[rows])
@@ -159,6 +162,24 @@ def chunks(x: Any, n_rows: int | None = None) -> Iterator[tuple[slice, Any]]:
         for start in range(0, part.shape[0], n_rows):
             few = part[start : start + n_rows]
             yield slice(at.start + start, at.start + start + few.shape[0]), few
+
+
+def taken(x: Any, rows: Any) -> Any:
+    """Return rows of a matrix, or of a :class:`Stored` one, in memory: a mask, a slice or positions in any order.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cellot_sc._chunks import taken
+    >>> taken(np.eye(3), [2, 0]).argmax(axis=1).tolist()
+    [2, 0]
+    """
+    if not isinstance(x, Stored):
+        return x[rows]
+    positions = np.arange(x.shape[0])[rows]
+    wanted, back = np.unique(positions, return_inverse=True)
+    found = x[wanted].to_memory()
+    return found if np.array_equal(wanted, positions) else found[back]
 
 
 def pools(x: Any, rng: np.random.Generator, n_rows: int, n_runs: int = 32) -> Iterator[Any]:
