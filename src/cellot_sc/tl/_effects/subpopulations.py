@@ -11,6 +11,7 @@ from anndata import AnnData
 from scipy import stats
 
 from ... import _keys, _validate
+from ..._chunks import taken
 from ..._settings import logger
 from ...metrics._moderated import moderated, pvalues, standardised
 from ...metrics._units import LEAST_DF, units
@@ -170,7 +171,7 @@ def group_effects(
             for group in groups:
                 rows = np.flatnonzero(members[group] & (control | treated))
                 found = units(answering[rows], treated[rows], least=MIN_CELLS)
-                observed[group] = compare_units(found, cells[rows], observed[group])
+                observed[group] = compare_units(found, taken(cells, rows), observed[group])
                 n_units[group] = found.n_units if found.df else n_units[group]
         tables.append(_tested(moves, name, groups, noise, observed, n_units))
     return pd.concat(tables, ignore_index=True)
