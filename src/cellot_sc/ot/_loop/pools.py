@@ -88,7 +88,7 @@ class Pools:
     ) -> tuple[np.ndarray, np.ndarray | None]:
         if not isinstance(cells, Stored):
             return cells, weights
-        size = pool_size(cells)
+        size = pool_size(cells.source.budget, cells.shape[1])
         if len(cells) <= size:
             if id(cells) not in self._whole:
                 self._whole[id(cells)] = rows_of(cells)
@@ -97,6 +97,9 @@ class Pools:
         return drawn, None if weights is None else weights[places]
 
 
-def pool_size(cells: Stored) -> int:
-    """Return how many cells a pool of a cloud has: the same whatever is fitted beside it."""
-    return max(1, cells.source.budget // (4 * SHARE * cells.shape[1]))
+def pool_size(budget: int, n_dims: int) -> int:
+    """Return how many cells a pool of a cloud has, given the bytes of cells that may be in memory.
+
+    It is the same whatever is fitted beside it.
+    """
+    return max(1, budget // (4 * SHARE * n_dims))
