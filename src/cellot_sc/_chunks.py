@@ -7,8 +7,8 @@ is imported to tell: all of them have the size of their chunks, or a format and 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, Self
 
 import numpy as np
 from scipy import sparse
@@ -26,7 +26,7 @@ DENSE_SHARE = 0.25
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Stored:
-    """Rows of a stored matrix; what is read of them is checked, as nothing has been before.
+    """Rows of a stored matrix, of all its columns or some; what is read is checked, as nothing has been before.
 
     Parameters
     ----------
@@ -36,25 +36,47 @@ class Stored:
         Positions of the rows, increasing.
     what
         What errors call it.
+    columns
+        Positions of the columns, in any order; ``None`` are all.
+    finite
+        Whether these may hold nothing but finite numbers.
+    made
+        What is made of the rows once they are read, and its number of columns; they are taken as they are if ``None``.
     """
 
     source: Any
     rows: np.ndarray
     what: str
+    columns: np.ndarray | None = None
+    finite: bool = True
+    made: tuple[Callable[[Any], Any], int] | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
         """Number of rows and of columns."""
-        return len(self.rows), int(self.source.shape[1])
+        if self.made is not None:
+            return len(self.rows), self.made[1]
+        return len(self.rows), int(self.source.shape[1]) if self.columns is None else len(self.columns)
 
     @property
     def dtype(self) -> np.dtype:
         """Kind of the values."""
         return self.source.dtype
 
-    def __getitem__(self, rows: Any) -> Stored:
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, rows: Any) -> Self:
         """Return some of the rows, unread: a mask, a slice or increasing positions."""
         return dataclasses.replace(self, rows=self.rows[rows])
+
+    def of_columns(self, columns: np.ndarray) -> Self:
+        """Return the same rows of some columns, at positions in any order."""
+        return dataclasses.replace(self, columns=columns)
+
+    def made_into(self, function: Callable[[Any], Any], n_columns: int) -> Self:
+        """Return what a function makes of the rows, as they are read: a matrix with so many columns."""
+        return dataclasses.replace(self, made=(function, n_columns))
 
     def to_memory(self) -> Any:
         """Return all rows, as an array or a CSR matrix.
@@ -62,7 +84,7 @@ class Stored:
         Raises
         ------
         ValueError
-            If they hold NaN, inf or what single precision cannot hold, or no real numbers.
+            If they are not finite in single precision and have to be, or no real numbers.
         """
         parts = [part for _, part in chunks(self)]
         if len(parts) == 1:
@@ -86,13 +108,14 @@ class Stored:
     def _checked(self, x: Any) -> Any:
         x = matrix(_computed(x), what=self.what)
         x = x.tocsr() if sparse.issparse(x) else x
-        if n_bad := len(rows_not_finite(x)):
+        x = x if self.columns is None else x[:, self.columns]
+        if self.finite and (n_bad := len(rows_not_finite(x))):
             held = f"{self.what} holds NaN, inf or numbers beyond 3.4e38"
             raise ValueError(f"{held} in {n_bad} of {x.shape[0]} cells that were read together: remove or impute them.")
-        return x
+        return x if self.made is None else self.made[0](x)
 
 
-def stored(x: Any, *, what: str) -> Any:
+def stored(x: Any, *, what: str, finite: bool = True) -> Any:
     """Return a matrix in memory, or of what is not in memory and larger, its rows to be read: :class:`Stored`.
 
     Parameters
@@ -101,6 +124,8 @@ def stored(x: Any, *, what: str) -> Any:
         Dense or sparse matrix in memory, in a file, or a dask array, shape ``(n_cells, n_dims)``.
     what
         What it is called.
+    finite
+        Whether rows that are to be read have to be finite; what is in memory is not looked at.
 
     Raises
     ------
@@ -134,7 +159,7 @@ def stored(x: Any, *, what: str) -> Any:
             f"{what} can be read only {together:,} values at a time, which are too many: store it by cells, sparse "
             "ones as CSR and not CSC, in chunks of some thousand cells and all genes."
         )
-    return Stored(x, np.arange(x.shape[0]), what)
+    return Stored(x, np.arange(x.shape[0]), what, finite=finite)
 
 
 def chunks(x: Any, n_rows: int | None = None) -> Iterator[tuple[slice, Any]]:
@@ -159,6 +184,24 @@ def chunks(x: Any, n_rows: int | None = None) -> Iterator[tuple[slice, Any]]:
         for start in range(0, part.shape[0], n_rows):
             few = part[start : start + n_rows]
             yield slice(at.start + start, at.start + start + few.shape[0]), few
+
+
+def taken(x: Any, rows: Any) -> Any:
+    """Return rows of a matrix, or of a :class:`Stored` one, in memory: a mask, a slice or positions in any order.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cellot_sc._chunks import taken
+    >>> taken(np.eye(3), [2, 0]).argmax(axis=1).tolist()
+    [2, 0]
+    """
+    if not isinstance(x, Stored):
+        return x[rows]
+    positions = np.arange(x.shape[0])[rows]
+    wanted, back = np.unique(positions, return_inverse=True)
+    found = x[wanted].to_memory()
+    return found if np.array_equal(wanted, positions) else found[back]
 
 
 def pools(x: Any, rng: np.random.Generator, n_rows: int, n_runs: int = 32) -> Iterator[Any]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import anndata
@@ -10,6 +11,8 @@ from anndata import AnnData, concat
 from scipy import sparse
 
 import cellot_sc as cs
+from cellot_sc import _chunks
+from cellot_sc._chunks import Stored
 from cellot_sc.pp import Space
 from cellot_sc.pp._rows import dense
 
@@ -362,3 +365,61 @@ class TestOtherGenes:
         # by which they go there
         assert Space(out, "X_cellot").features == space.features
         assert "gene_key" not in out.uns["X_cellot"]
+
+
+class TestStored:
+    """Cells that are not in memory, of which few are read at a time."""
+
+    @pytest.fixture(autouse=True)
+    def _small_chunks(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(_chunks, "MAX_VALUES", 60 * 50)
+
+    @pytest.fixture
+    def far(self, represented: AnnData, store: Callable[[AnnData], AnnData]) -> AnnData:
+        near = represented.copy()
+        near.X = near.layers["half"]
+        far = store(near)
+        far.obsm["X_cellot"] = represented.obsm["X_cellot"]
+        far.uns["X_cellot"] = represented.uns["X_cellot"] | {"layer": "X"}
+        return far
+
+    def test_is_read_as_what_is_in_memory_is(self, represented: AnnData, far: AnnData) -> None:
+        expected = dense(represented.layers["half"])
+        # all of what is ordered by genes is read at once
+        assert isinstance(Space(far, "X").matrix(), Stored | sparse.csr_matrix)
+        for rows in (slice(5, 400), np.array([500, 2, 2, 30]), np.arange(600) % 7 == 0):
+            np.testing.assert_array_equal(Space(far, "X").read(rows), expected[rows])
+        space = Space(far, "X_cellot").checked()
+        np.testing.assert_array_equal(dense(space.observed()), expected)
+        chosen = np.arange(3, 600, 50)
+        np.testing.assert_array_equal(dense(space.measured(chosen)), expected[chosen])
+
+    def test_origin_and_other_order_of_genes(self, represented: AnnData, far: AnnData) -> None:
+        near = AnnData(represented.layers["half"], obs=represented.obs, var=represented.var)[:, ::-1].copy()
+        seen = np.arange(600) % 2 == 0
+        turned, origin = Space(near, "X").origin_of(seen), Space(far, "X").origin_of(seen)
+        assert (origin.low, origin.high) == (turned.low, turned.high)
+        expected = Space(near[:, ::-1].copy(), "X").origin_of(seen)
+        np.testing.assert_allclose(origin.marks.places, expected.marks.places)
+        space = Space(far, "X", origin=turned).checked()
+        np.testing.assert_array_equal(space.read(np.array([9, 3])), dense(near.X)[[9, 3]])
+
+    def test_what_has_changed_since(self, far: AnnData) -> None:
+        far.obsm["X_cellot"] = far.obsm["X_cellot"] * 3
+        with pytest.raises(ValueError, match=r"adata\.X is not what adata\.obsm\['X_cellot'\] was represented from"):
+            Space(far, "X_cellot").checked()
+
+    def test_only_cells_that_are_used_have_to_be_finite(
+        self, represented: AnnData, store: Callable[[AnnData], AnnData]
+    ) -> None:
+        near = represented.copy()
+        x = near.X.toarray()
+        x[7, 3] = np.nan
+        near.X = x
+        space, others = Space(store(near), "X"), np.arange(600) != 7
+        assert np.isnan(space.read(used=others)[7, 3])
+        assert space.origin_of(others).low == 0
+        with pytest.raises(ValueError, match="use_rep 'X' holds NaN or inf in 1 of 600 cells"):
+            space.read()
+        with pytest.raises(ValueError, match="use_rep 'X' holds NaN"):
+            space.origin_of(~others | others)

@@ -157,7 +157,7 @@ def expression(
     what = expression_name(layer)
     x = stored(x, what=what) if stores else matrix(x, what=what)
     if isinstance(x, Stored):
-        return x
+        return x if isinstance(columns, slice) else x.of_columns(columns)
     return finite(x if isinstance(columns, slice) else x[:, columns], what=what)
 
 

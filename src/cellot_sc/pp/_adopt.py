@@ -8,10 +8,12 @@ import numpy as np
 from anndata import AnnData
 
 from cellot_sc import _keys, _validate
+from cellot_sc._chunks import Stored, stored, taken
 from cellot_sc._settings import logger
 
+from ._moments import gene_moments
 from ._pca import project
-from ._rows import by_row, dense
+from ._rows import by_row, dense, extremes, read
 
 LOADINGS = "PCs"
 """Where scanpy keeps the components in ``varm``."""
@@ -44,8 +46,8 @@ def adopt(adata: AnnData, cells: AnnData, use_rep: str, train: np.ndarray) -> bo
     Raises
     ------
     ValueError
-        If a gene has no name or that of another one, or the components or the expression are no real numbers in memory,
-        or masked.
+        If a gene has no name or that of another one, or the components or the expression are no real numbers, or
+        masked.
     """
     how = _components(adata, use_rep, train)
     if isinstance(how, str):
@@ -66,13 +68,14 @@ def _components(adata: AnnData, use_rep: str, train: np.ndarray) -> dict[str, An
         return f"there is no varm[{LOADINGS!r}] to decode it by" if use_rep == _keys.PCA else "nothing decodes it"
     genes = _validate.gene_names(adata)
     components = dense(_validate.matrix(adata.varm[LOADINGS], what=f"adata.varm[{LOADINGS!r}]")).T
-    latent = dense(_validate.matrix(adata.obsm[use_rep], what=f"adata.obsm[{use_rep!r}]"))
-    x = by_row(_validate.expression(adata, None))
+    latent = read(stored(adata.obsm[use_rep], what=f"adata.obsm[{use_rep!r}]", finite=False))
+    x = by_row(_validate.expression(adata, None, stores=True))
     if components.shape != (latent.shape[1], adata.n_vars):
         return f"varm[{LOADINGS!r}] has another number of dimensions"
     seen = x[train]
-    low, high = seen.min(), seen.max()
-    mean = np.asarray(seen.mean(axis=0)).ravel().astype(np.float64)
+    low, high = extremes(seen)
+    mean = gene_moments(seen, covariance=False).mean if isinstance(seen, Stored) else np.asarray(seen.mean(axis=0))
+    mean = mean.ravel().astype(np.float64)
     decoder = {
         "method": "pca",
         "layer": _keys.EXPRESSION,
@@ -83,7 +86,7 @@ def _components(adata: AnnData, use_rep: str, train: np.ndarray) -> dict[str, An
         "range": np.array([low, high], dtype=np.float32),
     }
     rows = np.unique(np.linspace(0, adata.n_obs - 1, N_COMPARED).astype(int))
-    off = np.abs(project(x[rows], decoder) - latent[rows]).max()
+    off = np.abs(project(taken(x, rows), decoder) - latent[rows]).max()
     if not off <= 0.01 * np.abs(latent[rows]).max():
         return f"varm[{LOADINGS!r}] does not make it of X, which has changed since"
     return decoder

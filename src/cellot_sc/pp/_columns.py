@@ -9,6 +9,13 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from cellot_sc._chunks import Stored
+
+
+def of_columns(x: Any, columns: np.ndarray) -> Any:
+    """Return columns, at positions in any order, of a matrix or of a :class:`.Stored` one."""
+    return x.of_columns(columns) if isinstance(x, Stored) else x[:, columns]
+
 
 def order_of(columns: np.ndarray | None) -> np.ndarray | None:
     """Return in which order genes are in an AnnData, given where; ``None`` if in their own, or if it lacks some."""

@@ -49,13 +49,17 @@ class Marks:
     def of(
         cls, names: Iterable[object], x: Any, *, seen: np.ndarray | None = None, labels: np.ndarray | None = None
     ) -> Marks:
-        """Mark cells, of shape ``(n_cells, n_dims)``, dense or sparse; all were learnt from if it is not said which.
+        """Mark cells; all were learnt from if it is not said which.
+
+        Their shape is ``(n_cells, n_dims)``, dense, sparse or :class:`.Stored`.
 
         What shares its name, or lies nowhere, is not marked.
         """
         hashes, first, sizes = np.unique(name_hashes(names), return_index=True, return_counts=True)
         rows = first[alone := np.flatnonzero(sizes == 1)[:MAX_MARKS]]
-        places = _along(x[rows])
+        by_row = np.argsort(rows)
+        places = np.empty(len(rows))
+        places[by_row] = _along(x[rows[by_row]])
         finite = np.isfinite(places)
         rows = rows[finite]
         return cls(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from cellot_sc import _arrays
-from cellot_sc._chunks import Stored
+from cellot_sc._chunks import Stored, chunks
 
 
 def by_row(x: Any) -> Any:
@@ -22,6 +22,26 @@ def dense(x: Any) -> np.ndarray:
     # cells that are not used may hold anything
     with np.errstate(over="ignore"):
         return _arrays.dense(x).astype(np.float32)
+
+
+def read(x: Any, rows: Any = slice(None)) -> np.ndarray:
+    """Return rows of a matrix, or of a stored one, as a float32 array: a mask, a slice or positions in any order."""
+    if not isinstance(x, Stored):
+        return dense(x[rows])
+    positions = np.arange(x.shape[0])[rows]
+    wanted, back = np.unique(positions, return_inverse=True)
+    found = np.empty((len(wanted), x.shape[1]), dtype=np.float32)
+    for at, few in chunks(x[wanted]):
+        found[at] = dense(few)
+    return found if np.array_equal(wanted, positions) else found[back]
+
+
+def extremes(x: Any) -> tuple[float, float]:
+    """Return the least and the highest value, in single precision, of a matrix or of a stored one."""
+    low, high = np.inf, -np.inf
+    for _, few in chunks(x):
+        low, high = min(low, float(np.float32(few.min()))), max(high, float(np.float32(few.max())))
+    return low, high
 
 
 def bounded(x: np.ndarray, low: float, high: float) -> np.ndarray:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -12,18 +13,14 @@ import pandas as pd
 from anndata import AnnData
 
 from cellot_sc import _keys, _validate
+from cellot_sc._chunks import Stored, stored
 from cellot_sc._settings import logger
 
-from ._columns import joined, order_of, var_of
+from ._columns import joined, of_columns, order_of, var_of
 from ._decode import decoder_digest, reconstruct
-from ._methods import METHODS, check
 from ._origin import Marks, Origin
-from ._rows import bounded, dense
-
-MIN_KNOWN = 0.05
-"""Share of the cells that has to have names of cells that maps were fitted to, lest that be by chance."""
-N_PROJECTED = 32
-"""Cells that are represented anew to see whether a representation is of these cells."""
+from ._rows import bounded, by_row, dense, extremes, read
+from ._unchanged import check_origin, check_projection
 
 
 @dataclass(frozen=True, repr=False)
@@ -99,7 +96,7 @@ class Space:
     @property
     def n_dims(self) -> int:
         """Number of dimensions."""
-        return int(self._matrix().shape[1])
+        return int(self.matrix().shape[1])
 
     @property
     def features(self) -> list[str]:
@@ -125,7 +122,7 @@ class Space:
     @property
     def is_measured(self) -> np.ndarray:
         """Which of the :attr:`features` were measured in these cells, as a mask."""
-        columns = self._columns if self.decodes else None
+        columns = self.columns if self.decodes else None
         n_features = len(self._genes) if self.is_genes else self.n_dims
         return np.ones(n_features, dtype=bool) if columns is None else columns >= 0
 
@@ -160,9 +157,9 @@ class Space:
             those of the maps, or the expression is scaled that was not.
         """
         if self.decodes:
-            self._check_projection()
+            check_projection(self)
         if self.origin is not None:
-            self._check_origin(self.origin)
+            check_origin(self, self.origin)
         return self
 
     def relabelled(self, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -170,23 +167,36 @@ class Space:
         if self.origin is None:
             nobody = np.zeros(self.adata.n_obs, dtype=bool)
             return nobody, nobody
-        return self.origin.marks.relabelled(self.adata.obs_names, self._matrix(), labels)
+        return self.origin.marks.relabelled(self.adata.obs_names, self.matrix(), labels)
 
     def origin_of(self, seen: np.ndarray, labels: np.ndarray | None = None) -> Origin:
-        """Return what it is now, with the cells that a fit sees, a boolean mask, and the labels that all have."""
-        x = self.read(used=seen)
-        known = x[seen]
+        """Return what it is now, with the cells that a fit sees, a boolean mask, and the labels that all have.
+
+        Raises
+        ------
+        ValueError
+            If a cell that is seen holds NaN or inf.
+        """
+        x = self.matrix()
+        low, high = extremes(self._finite(by_row(x)[seen]))
         return Origin(
             n_dims=x.shape[1],
             features=tuple(self._genes) if self.is_expression else (),
             decoder=decoder_digest(self.decoder),
-            low=float(known.min()) if self.is_expression else -np.inf,
-            high=float(known.max()) if self.is_expression else np.inf,
-            marks=Marks.of(self.adata.obs_names, x, seen=seen, labels=labels),
+            low=low if self.is_expression else -np.inf,
+            high=high if self.is_expression else np.inf,
+            marks=Marks.of(self.adata.obs_names, by_row(x), seen=seen, labels=labels),
         )
 
+    def matrix(self) -> Any:
+        """Return what is kept in ``X`` or ``obsm``, dense, sparse or :class:`.Stored`; cells may hold NaN or inf."""
+        values: Any = self.adata.X if self.is_expression else self.adata.obsm[self.name]
+        values = stored(values, what=f"use_rep {self.name!r}", finite=False)
+        columns = self.columns if self.is_expression else None
+        return values if columns is None else of_columns(values, columns)
+
     def read(self, rows: np.ndarray | slice = slice(None), *, used: np.ndarray | slice = slice(None)) -> np.ndarray:
-        """Return the chosen cells, float32, shape ``(n_cells, n_dims)``.
+        """Return the chosen cells, float32, shape ``(n_cells, n_dims)``; of what is not in memory, no others are read.
 
         Parameters
         ----------
@@ -198,10 +208,15 @@ class Space:
         Raises
         ------
         ValueError
-            If the representation is no matrix of real numbers in memory, or a cell that is used holds NaN or inf.
+            If the representation is no matrix of real numbers, or a cell that is used holds NaN or inf.
         """
-        x = self._matrix()[rows]
-        _validate.finite(x[used], what=f"use_rep {self.name!r}")
+        x = self.matrix()
+        if isinstance(x, Stored):
+            cells = read(x, rows)
+            self._finite(cells[used])
+            return cells
+        x = x[rows]
+        self._finite(x[used])
         return dense(x)
 
     def view(self, points: np.ndarray) -> np.ndarray:
@@ -254,7 +269,7 @@ class Space:
         Standard deviations, shape and order as ``X`` of :meth:`as_adata`.
         """
         if self.is_expression or not (decode and self.decodes):
-            return spread if (order := order_of(self._columns)) is None else spread[:, order]
+            return spread if (order := order_of(self.columns)) is None else spread[:, order]
         at = self.view(points)
         variance = np.zeros(at.shape) if beyond is None else np.tile(np.square(beyond, dtype=np.float64), (len(at), 1))
         for dimension in np.flatnonzero(spread.any(axis=0)):
@@ -263,41 +278,57 @@ class Space:
             # where expression is cut off on one side, the other tells
             variance += np.maximum(np.abs(self.view(points + step) - at), np.abs(self.view(points - step) - at)) ** 2
         found = np.sqrt(variance).astype(np.float32)
-        return found if (order := order_of(self._columns)) is None else found[:, order]
+        return found if (order := order_of(self.columns)) is None else found[:, order]
 
-    def observed(self) -> Any:
-        """Return the measured :attr:`features` of all cells, dense or sparse, shape ``(n_obs, n_features)``.
+    def observed(self, *, filled: bool = True) -> Any:
+        """Return the measured :attr:`features` of all cells, shape ``(n_obs, n_features)``.
 
-        What was represented where that is genes (a layer or ``X``), the representation itself otherwise. Genes that
-        the cells lack, and that were filled, are NaN.
+        What was represented where that is genes (a layer or ``X``), the representation itself otherwise.
+
+        Parameters
+        ----------
+        filled
+            Whether genes that the cells lack, and that were filled, are there: as NaN.
+
+        Returns
+        -------
+        Dense, sparse, or :class:`.Stored` where expression is not in memory.
 
         Raises
         ------
         KeyError
             If the layer is missing.
         ValueError
-            If there is no expression, or it holds NaN or inf.
+            If there is no expression, or what is in memory of it holds NaN or inf.
         """
         if not self.is_genes:
-            return dense(self._matrix())
-        columns = self._columns
+            return self.read(used=slice(0))
+        columns = self.columns
         if columns is None:
-            return _validate.expression(self.adata, self.layer)
+            return _validate.expression(self.adata, self.layer, stores=True)
         there = columns >= 0
-        x = _validate.expression(self.adata, self.layer, columns=columns[there])
-        if there.all():
+        x = _validate.expression(self.adata, self.layer, columns=columns[there], stores=True)
+        if there.all() or not filled:
             return x
-        return joined(x, np.full((x.shape[0], int((~there).sum())), np.nan, dtype=np.float32), there)
+        return x.made_into(partial(_with_gaps, there), len(there)) if isinstance(x, Stored) else _with_gaps(there, x)
 
     def measured(self, rows: np.ndarray | slice) -> Any:
-        """Return the expression of some cells that was represented, dense or sparse, or ``None`` if it is not there.
+        """Return the expression of some cells that was represented, or ``None`` if it is not there.
 
-        Its columns are the :attr:`features`.
+        Parameters
+        ----------
+        rows
+            Which cells: boolean mask, slice or increasing positions.
+
+        Returns
+        -------
+        Dense, sparse, or :class:`.Stored` where it is not in memory. Its columns are the :attr:`features`; cells may
+        hold NaN or inf.
         """
-        if self._expression is None:
+        if self.expression is None:
             return None
-        x = _validate.matrix(self._expression, what=_validate.expression_name(self.layer))[rows]
-        return x if self._columns is None else x[:, self._columns]
+        x = stored(self.expression, what=_validate.expression_name(self.layer), finite=False)[rows]
+        return x if self.columns is None else of_columns(x, self.columns)
 
     def as_adata(self, points: np.ndarray, obs: pd.DataFrame, *, decode: bool = True) -> AnnData:
         """Return points of the space as an AnnData of their own.
@@ -318,7 +349,7 @@ class Space:
         those that were represented, in the order of the AnnData; in their own where that lacks some which were filled.
         """
         if self.is_expression or (decode and self.decodes):
-            expression, columns = self.view(points), self._columns
+            expression, columns = self.view(points), self.columns
             if (order := order_of(columns)) is not None:
                 # as the genes of the cells that were observed, so that both can be put together
                 expression = expression[:, order]
@@ -341,8 +372,8 @@ class Space:
         return kept
 
     @property
-    def _expression(self) -> Any:
-        """What was represented, ``None`` if it is gone, or some of its genes are."""
+    def expression(self) -> Any:
+        """What was represented, wherever it is, ``None`` if it is gone, or some of its genes are."""
         x = self.adata.X if self.layer is None else self.adata.layers.get(self.layer)
         return x if set(self._genes) <= set(self._names) else None
 
@@ -360,7 +391,7 @@ class Space:
         return _validate.names_of_genes(self.adata, self.decoder.get(_keys.GENE_KEY))
 
     @property
-    def _columns(self) -> np.ndarray | None:
+    def columns(self) -> np.ndarray | None:
         """Where these genes are in the AnnData, -1 if they were filled; ``None`` if it has them in the same order."""
         what = "the maps were" if self.is_expression else f"adata.uns[{self.name!r}] was"
         return _validate.gene_columns(self._names, self._genes, what=what, filled=self.decoder.get(_keys.FILLED, ()))
@@ -369,76 +400,13 @@ class Space:
     def _dimensions(self) -> list[str]:
         return [f"{self.name}_{i}" for i in range(self.n_dims)]
 
-    def _matrix(self) -> Any:
-        """Return what is kept in ``X`` or ``obsm``, dense or sparse."""
-        values: Any = self.adata.X if self.is_expression else self.adata.obsm[self.name]
-        values = _validate.matrix(values, what=f"use_rep {self.name!r}")
-        columns = self._columns if self.is_expression else None
-        return values if columns is None else values[:, columns]
+    def _finite[Matrix](self, x: Matrix) -> Matrix:
+        """Return rows of the space; raise :class:`ValueError` if they hold NaN or inf, once they are read."""
+        if isinstance(x, Stored):
+            return replace(x, finite=True)
+        return _validate.finite(x, what=f"use_rep {self.name!r}")
 
-    def _check_projection(self) -> None:
-        """Raise :class:`ValueError` if some cells, represented anew, do not lie where they are said to lie."""
-        where = _validate.expression_name(self.layer)
-        x = self._expression
-        if x is None or not self.adata.n_obs:
-            return
-        check(self.decoder)
-        columns = self._columns
-        rows = np.unique(np.linspace(0, self.adata.n_obs - 1, N_PROJECTED).astype(int))
-        kept, cells = dense(self._matrix()[rows]), _validate.matrix(x, what=where)[rows]
-        known = np.isfinite(kept).all(axis=1)
-        cells = _validate.finite(cells if columns is None else cells[:, columns], what=where)
-        if kept.shape[1] != int(self.decoder["n_components"]):
-            raise ValueError(
-                f"adata.obsm[{self.name!r}] has {kept.shape[1]} dimensions and its decoder "
-                f"{self.decoder['n_components']}: represent again."
-            )
-        method = METHODS[self.decoder["method"]]
-        # predictions are what their points decode to, but not represented to these, as they were cut off at 0
-        rebuilt = method.reconstruct(kept[known], self.decoder)
-        known[known] = np.abs(dense(cells[known]) - rebuilt).max(axis=1) > 1e-4 * np.abs(rebuilt).max(initial=0)
-        off, size = (np.abs(x[known]).max(axis=1) for x in (method.project(cells, self.decoder) - kept, kept))
-        if (off > 0.01 * size.max(initial=0)).sum() > len(off) / 2:
-            raise ValueError(
-                f"{where} is not what adata.obsm[{self.name!r}] was represented from (cells that are represented anew "
-                f"lie up to {off.max():.3g} from where they are kept): it has changed since, as by scaling. Restore "
-                "it, or keep what is to be learnt from in a layer, and represent and fit again."
-            )
 
-    def _check_origin(self, origin: Origin) -> None:
-        """Raise :class:`ValueError` if this is not the space in which maps were fitted."""
-        what = f"adata.obsm[{self.name!r}]"
-        if decoder_digest(self.decoder) != origin.decoder:
-            raise ValueError(
-                f"{what} was represented anew since the maps were fitted in it, or its decoder in adata.uns is gone: "
-                "fit the maps again."
-            )
-        x = self._matrix()
-        if x.shape[1] != origin.n_dims:
-            raise ValueError(f"use_rep {self.name!r} has {x.shape[1]} dimensions; the maps have {origin.n_dims}.")
-        if self.is_expression and origin.low >= 0 and x.min() < 0:
-            raise ValueError(
-                f"adata.X has values down to {x.min():.3g}, and none below 0 when the maps were fitted: it was scaled "
-                "or centred since. Restore it, or fit again."
-            )
-        if not self.decodes:
-            self.check_marks(origin.marks)
-
-    def check_marks(self, marks: Marks) -> None:
-        """Say so if most of the cells that maps were fitted to lie elsewhere now, by their names."""
-        could, known, same = marks.recognise(self.adata.obs_names, self._matrix())
-        if not known.any() or same.sum() >= known.sum() / 2:
-            return
-        where = "adata.X" if self.is_expression else f"adata.obsm[{self.name!r}]"
-        what = (
-            f"{int((known & ~same).sum())} of the {int(known.sum())} cells that have the names of cells that there "
-            f"were when the maps were fitted have other values in {where}"
-        )
-        # barcodes recur, and numbers are what pandas counts cells by
-        by_chance = known.sum() < MIN_KNOWN * could.sum() or self.adata.obs_names.str.isdecimal().all()
-        if not self.is_expression and not by_chance:
-            raise ValueError(
-                f"{what}: it has changed since. Restore it or fit again; if these are other cells, in the same space, "
-                "give them other names in adata.obs_names."
-            )
-        logger.warning("%s: unless these are other cells, it has changed since, and the maps are of no use.", what)
+def _with_gaps(there: np.ndarray, known: Any) -> Any:
+    """Return expression with NaN for the genes that are not there."""
+    return joined(known, np.full((known.shape[0], int((~there).sum())), np.nan, dtype=np.float32), there)

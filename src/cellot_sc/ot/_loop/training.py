@@ -20,9 +20,10 @@ import numpy as np
 from .._maps.base import TransportMap
 from .._maps.networks import Params
 from .._problem import History, Problem, Progress, Solution, tell
-from .batches import Clouds, Ranges, draw, gather
+from .batches import Clouds, Ranges, draw
 from .checkpoints import Checkpoint, fit_checkpoint
 from .config import LoopConfig, LoopState, SingleConfig
+from .pools import Pools, gathered
 
 logger = logging.getLogger("cellot_sc")
 
@@ -226,7 +227,7 @@ def train(
     state
         Where it starts, with leading axes ``(n_problems, n_members)`` and a leaf ``damping`` that scales its steps.
     clouds
-        The cells: :class:`.Clouds`, or what ``advance`` draws from, with the ``ranges`` that the criterion judges by.
+        The cells: :class:`.Clouds`, :class:`.Pools` of those that are not in memory, or what ``advance`` draws from, with the ``ranges`` that the criterion judges by.
     seed
         Seed of the batches.
     min_steps
@@ -265,7 +266,8 @@ def train(
             if not active.any():
                 break
             n_steps = min(config.check_every, config.n_steps - done)
-            given = (config, run.state, clouds, np.uint32(seed), np.int32(done), np.int32(n_steps))
+            cells = clouds.at(done) if isinstance(clouds, Pools) else clouds
+            given = (config, run.state, cells, np.uint32(seed), np.int32(done), np.int32(n_steps))
             on = run.kept if trial is None else run.kept & active[:, None]
             new, losses = advance(*given) if trial is None else _advance_kept(*given, on)
             losses = np.asarray(losses)
@@ -332,7 +334,7 @@ def train_each(
     start, key = jax.jit(config.start, static_argnums=1), jax.random.key(seed)
     config.check_room(start.eval_shape(key, n_dims), len(problems), len(problems), n_dims)
     zero = np.zeros(n_dims, dtype=np.float32)
-    clouds = gather(problems, [(zero, zero)] * len(problems), seed)
+    clouds = gathered(problems, [(zero, zero)] * len(problems), seed, config)
     one = start(key, n_dims)
     state = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (len(problems), 1, *leaf.shape)), one)
     trained = train(

@@ -12,6 +12,7 @@ from ..._settings import logger
 from ...ot import TransportMap
 from ...pp import Space
 from ...pp._origin import Marks
+from ...pp._unchanged import check_marks
 from .._fit import store
 from .._fit.fit import COUPLINGS, Fit, chained
 
@@ -94,7 +95,7 @@ def from_moscot(
     _validate.representation_key(out, use_rep)
     _validate.new_key(out, key_added, COUPLINGS)
     _validate.free_uns_key(key_added, use_rep, what="key_added")
-    Space(out, use_rep).check_marks(Marks.of(first.adata_src.obs_names, np.asarray(first.xy.data_src)))
+    check_marks(Space(out, use_rep), Marks.of(first.adata_src.obs_names, np.asarray(first.xy.data_src)))
     maps: dict[tuple[Any, Any], TransportMap] = {pair: _entropic(problem[pair], pair) for pair in pairs}
 
     names = [(str(source), str(target)) for source, target in pairs]

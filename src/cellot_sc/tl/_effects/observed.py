@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import stats
 
+from ..._chunks import Stored, taken
 from ...metrics._units import LEAST_DF, Units
+from ...pp._moments import gene_moments
 
 MIN_CELLS = 10
 """Observed effects are tested where a group has at least this many control and this many treated cells."""
@@ -23,8 +25,12 @@ class Sample(NamedTuple):
 
 
 def sample(x: Any) -> Sample:
-    """Summarise cells, dense or sparse, shape ``(n_cells, n_features)``."""
+    """Summarise cells, dense, sparse or :class:`.Stored`, shape ``(n_cells, n_features)``."""
     n_cells, n_features = x.shape
+    if isinstance(x, Stored) and n_cells > 1:
+        moments = gene_moments(x, covariance=False)
+        return Sample(n_cells, moments.mean, np.maximum(moments.variances, 0))
+    x = taken(x, slice(None))
     if n_cells == 0:
         return Sample(0, np.full(n_features, np.nan), np.full(n_features, np.nan))
     # not mean_var of fast_array_utils: it squares in float32, and features that do not vary get variances below 0

@@ -170,7 +170,7 @@ def group_effects(
             for group in groups:
                 rows = np.flatnonzero(members[group] & (control | treated))
                 found = units(answering[rows], treated[rows], least=MIN_CELLS)
-                observed[group] = compare_units(found, cells[rows], observed[group])
+                observed[group] = compare_units(found, taken(cells, rows), observed[group])
                 n_units[group] = found.n_units if found.df else n_units[group]
         return _Item(moves.only(name), refits.only(name), groups, noise, plans.get(name), observed, n_units)
 

@@ -85,7 +85,7 @@ def fit_blocks(
     only: Sequence[int] | None = None,
 ) -> tuple[list[Problem], list[Solution]]:
     """Return the problems of a fit and, of all blocks or some, the solutions; see :func:`.blocks.fit`."""
-    problems = fit.problems(cells.cells, tell=True)
+    problems = fit.problems(cells.cells, tell=True, streams=True)
     if fit.context:
         describe(fit, dict(zip(fit.targets, problems, strict=True)))
     with _progress.meter(solver.name, "fitting") as progress:

@@ -9,6 +9,7 @@ import numpy as np
 from anndata import AnnData
 
 from ... import _keys, _validate
+from ..._chunks import stored
 from ..._settings import logger
 from ...pp import Space, represent, split
 from ...pp._adopt import adopt
@@ -104,12 +105,12 @@ def prepare(
         return Prepared(cells, _keys.REP, columns, represented=True)
     space = Space(adata, use_rep).checked()
     if space.is_expression:
-        _validate.not_counts(_validate.matrix(adata.X, what="adata.X"), adata.var_names, what="adata.X")
+        _validate.not_counts(stored(adata.X, what="adata.X", finite=False), adata.var_names, what="adata.X")
         return Prepared(cells, use_rep, columns)
     cells.obsm[use_rep] = adata.obsm[use_rep]
     if space.decodes:
         cells.uns[use_rep] = adata.uns[use_rep]
-        _warn_of_learnt(cells, use_rep, parts)
+        _warn_of_learnt(Space(cells, use_rep), parts)
         return Prepared(cells, use_rep, columns)
     return Prepared(cells, use_rep, columns, represented=adopt(adata, cells, use_rep, parts == _keys.TRAIN))
 
@@ -129,13 +130,13 @@ def default_rep(adata: AnnData) -> str | None:
     return None
 
 
-def _warn_of_learnt(cells: AnnData, use_rep: str, parts: np.ndarray) -> None:
+def _warn_of_learnt(space: Space, parts: np.ndarray) -> None:
     """Say so if a representation has learnt from cells that are to be judged by."""
     judged = np.isin(parts.astype(str), (_keys.TEST, _keys.OOD))
-    marks = Marks.read(cells.uns[use_rep].get(MARKS))
-    _, learnt = marks.learnt(cells.obs_names[judged], np.asarray(cells.obsm[use_rep])[judged])
+    marks = Marks.read(space.decoder.get(MARKS))
+    _, learnt = marks.learnt(space.adata.obs_names[judged], space.matrix()[judged])
     if learnt.any():
         logger.warning(
             "obsm[%r] was fitted before this split: it has learnt from %d of %d test and ood cells. Represent again.",
-            *(use_rep, learnt.sum(), len(learnt)),
+            *(space.name, learnt.sum(), len(learnt)),
         )

@@ -9,10 +9,12 @@ import numpy as np
 from anndata import AnnData
 
 from ... import _arrays, _keys
+from ..._chunks import Stored
 from ...ot import ContextMap, Problem, TransportMap
 from ...ot._contexts import PRIOR_CELLS, beyond_noise, blended
 from ...ot._moments import shares_of
 from ...pp import Space
+from ...pp._rows import by_row
 from .fit import Fit
 
 MOST_CELLS = 10_000
@@ -111,10 +113,10 @@ def _moments(space: Space, rows: np.ndarray, contexts: np.ndarray | None, weight
     x = space.measured(rows[drawn])
     if x is None:
         return {}
+    x = by_row(x.to_memory() if isinstance(x, Stored) else x)
     points, known = space.read(rows[drawn]), np.ones(len(drawn), dtype=bool)
     known[_arrays.rows_not_finite(x)] = False
     paths, inverse = np.unique(codes[drawn], axis=0, return_inverse=True)
-    x = x.tocsr() if hasattr(x, "tocsr") else x
     found: _Moments = {}
     for i, path in enumerate(map(tuple, paths.tolist())):
         cells = np.flatnonzero((inverse.ravel() == i) & known)

@@ -12,6 +12,7 @@ from anndata import AnnData
 
 from ... import _files, _keys, _validate
 from ..._arrays import dense
+from ..._chunks import taken
 from ..._settings import logger
 from .._fit import store
 
@@ -100,12 +101,12 @@ def export_cell_eval(
     start = np.flatnonzero(judged & (labels == fit.control))
     x, contexts = space.read(start), fit.contexts(adata, start)
     moved = [space.view(points) for points in (x, *(fitted.maps[name].transport(x, contexts) for name in judgeable))]
-    expression, is_measured = space.observed(), space.is_measured
+    expression, is_measured = space.observed(filled=False), space.is_measured
     space.warn_of_filling()
 
     files = CellEvalFiles(path / "predicted.h5ad", path / "real.h5ad")
     rows = [np.flatnonzero(judged & (labels == name)) for name in names]
-    real = expression[np.concatenate(rows)][:, is_measured]
+    real = taken(expression, np.concatenate(rows))
     features = [name for name, there in zip(space.features, is_measured, strict=True) if there]
     path.mkdir(parents=True, exist_ok=True)
     for file, cells, sizes in (

@@ -242,7 +242,7 @@ def evaluate(
     # in time, kinds turn into each other: their shares are part of what is predicted
     kinds = None if not context else groups if groups is not None else _validate.group_labels(adata, context[0])
     data = Data(x, labels, parts, control, split, groups, kinds, contexts, units, view)
-    expression = None if marker_sizes is None else cells.observed()[:, cells.is_measured]
+    expression = None if marker_sizes is None else cells.observed(filled=False)
     plan = EvaluationPlan(chosen, marker_sizes, cell_sizes, n_boot, seed)
     train = parts == _keys.TRAIN
     items = [
