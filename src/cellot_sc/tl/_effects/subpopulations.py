@@ -11,6 +11,7 @@ from anndata import AnnData
 from scipy import stats
 
 from ... import _keys, _validate, _workers
+from ..._chunks import taken
 from ..._settings import logger
 from ...metrics._moderated import moderated, pvalues, standardised
 from ...metrics._units import LEAST_DF, units

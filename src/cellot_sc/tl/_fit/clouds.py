@@ -16,6 +16,7 @@ from ..._settings import logger, settings
 from ...ot._loop.pools import pool_size
 from ...ot._solvers import registry
 from ...pp import Space
+from . import described
 
 if TYPE_CHECKING:
     from .fit import Fit
@@ -25,7 +26,14 @@ type CellsOf = Callable[[np.ndarray], tuple[Any, np.ndarray]]
 
 
 def reader(
-    fit: Fit, adata: AnnData, labels: np.ndarray, parts: np.ndarray, used: np.ndarray, *, streams: bool
+    fit: Fit,
+    adata: AnnData,
+    labels: np.ndarray,
+    parts: np.ndarray,
+    used: np.ndarray,
+    *,
+    streams: bool,
+    describes: bool = False,
 ) -> CellsOf:
     """Return what reads the cells of a mask, so scaled as the cost of a fit is.
 
@@ -41,6 +49,8 @@ def reader(
         Which are asked for at all, as a mask.
     streams
         Whether those that are on disk may stay there, if they are too many for memory.
+    describes
+        Whether they may be described in place of being read: see :func:`.described`.
 
     Raises
     ------
@@ -60,6 +70,8 @@ def reader(
         known = (names[at] == texts) & (is_valid | (parts == _keys.TRAIN))
         if 4 * int(known.sum()) * x.shape[1] > settings.cells_in_memory:
             return _streamed(fit, x, np.flatnonzero(known), 2 * at + is_valid)
+    if describes and described.describes(fit, x := space.matrix()):
+        return described.described(x)
     rows = np.flatnonzero(used)
     points = fit.scaled(space.read(rows))
     place = np.cumsum(used) - 1

@@ -20,6 +20,7 @@ from ...pp import Space
 from ...pp._origin import Origin
 from .abundance import matched
 from .clouds import reader
+from .described import is_described
 from .weights import cell_weights
 
 PERTURBATIONS, COURSE, COUPLINGS = "perturbations", "time course", "couplings"
@@ -289,6 +290,7 @@ class Fit:
         context: tuple[str, ...] | None = None,
         tell: bool = False,
         streams: bool = False,
+        describes: bool = False,
     ) -> list[Problem]:
         """Return the clouds of cells that were fitted; those that share their source cells share the array.
 
@@ -304,6 +306,8 @@ class Fit:
             Whether the log says where abundance was matched.
         streams
             Whether cells that are on disk may stay there, if they are too many for memory.
+        describes
+            Whether they may be described, to be read and weighed by who fits them; see :class:`.Reading`.
 
         Raises
         ------
@@ -332,7 +336,7 @@ class Fit:
                 "no cell here was fitted to: the maps come from a model, which keeps none. What is fitted to their "
                 "cells again has to be asked for in the AnnData of the fit."
             )
-        cells_of = reader(self, adata, labels, parts, used, streams=streams)
+        cells_of = reader(self, adata, labels, parts, used, streams=streams, describes=describes)
         contexts = (self if context is None else replace(self, context=context)).contexts(adata)
         codes, context_names = (None, None) if contexts is None else coded(contexts)
         # in a time course, cells count differently at the two ends of a step
@@ -361,6 +365,8 @@ class Fit:
                 known = None if codes is None else codes[rows]
                 given |= {name: points, f"{name}_weights": count, f"{name}_contexts": known}
             problems.append(Problem(**given))
+        if any(is_described(problem) for problem in problems):
+            return problems
         return matched(self, pairs, problems, tell=tell)
 
     def _seen(self, adata: AnnData) -> np.ndarray:
