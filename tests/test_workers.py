@@ -113,6 +113,25 @@ def test_workers_that_always_die_end_in_a_sentence(tmp_path: Path) -> None:
         list(_workers.mapped(summing(tmp_path / "killed", always=True), ITEMS, what="things"))
 
 
+def test_items_are_made_when_they_are_given_out(engine: str) -> None:
+    made: list[int] = []
+
+    def make(i: int) -> tuple[int, np.ndarray]:
+        made.append(i)
+        return i, ARRAY + i
+
+    items = _workers.Made(make, 9)
+    results = _workers.mapped(summing(), items)
+    found = dict([next(results)])
+    # of two workers, each has one and another one that waits
+    assert len(made) <= 6
+    found |= dict(results)
+    assert {i: result[1] for i, result in found.items()} == {i: (ARRAY + i).sum() for i in range(9)}
+    assert sorted(made) == [*range(9)] and len(items) == 9
+    with pytest.raises(IndexError):
+        items[9]
+
+
 def test_what_several_items_hold_is_sent_apart() -> None:
     small, texts = np.arange(3), np.array(["a" * 2000], dtype=object)
     given = {"a": ARRAY, "b": [ARRAY, small], "c": texts}

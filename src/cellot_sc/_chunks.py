@@ -64,6 +64,9 @@ class Stored:
         """Kind of the values."""
         return self.source.dtype
 
+    def __len__(self) -> int:
+        return len(self.rows)
+
     def __getitem__(self, rows: Any) -> Self:
         """Return some of the rows, unread: a mask, a slice or increasing positions."""
         return dataclasses.replace(self, rows=self.rows[rows])

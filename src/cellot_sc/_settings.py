@@ -53,6 +53,12 @@ class Settings(_Settings):
     around a call goes before it, and a single device there is the only one that is used.
     """
 
+    cells_in_memory: Annotated[int, Field(ge=1)] = 4 * 2**30
+    """Bytes of cells, in single precision, that a fit takes into memory: 4 GiB, 20 million cells of 50 dimensions.
+
+    Where more are on disk, fits read them as they go, which needs ``pip install 'cellot-sc[scale]'``.
+    """
+
     figure_dpi: Annotated[int, Field(ge=1, le=MOST_DPI)] = 150
     """Resolution of saved raster figures, in dots per inch, at most 2400."""
 

@@ -11,8 +11,11 @@ import numpy as np
 from scipy.cluster.vq import kmeans2, vq
 from scipy.stats import chi2
 
+from .._arrays import dense
+from .._chunks import chunks
+
 from ._composition import CAP, LEVEL
-from ._moments import shares_of
+from ._moments import Cells, rows_of, shares_of
 from ._problem import Problem
 from ._solvers.gaussian import cautious_gaussian_map
 
@@ -71,10 +74,12 @@ class _Side:
         logs = self.logs(tables)
         return float(self.prior @ (logs - self.prior @ logs) ** 2)
 
-    def weights(self, tables: list[np.ndarray], cells: np.ndarray) -> np.ndarray:
+    def weights(self, tables: list[np.ndarray], cells: Cells) -> np.ndarray:
         """Return the weights of any cells of this cloud."""
         if not len(cells):
             return np.empty(0)
+        if not isinstance(cells, np.ndarray):
+            return np.concatenate([self.weights(tables, dense(few)) for _, few in chunks(cells)])
         cells = cells.astype(np.float64)
         found = [table[vq(cells, each)[0]] for each, table in zip(self.centres, tables, strict=True)]
         return np.exp(np.clip(np.mean(found, axis=0), -np.log(CAP), np.log(CAP)))
@@ -119,13 +124,13 @@ def matched(problem: Problem, *, seed: int = 0) -> Problem:
     return replace(problem, **given)
 
 
-def _side(cells: np.ndarray, weights: np.ndarray | None, seed: int) -> _Side:
+def _side(cells: Cells, weights: np.ndarray | None, seed: int) -> _Side:
     """Return the cells of a cloud that are coupled, and their clusterings."""
     rng = np.random.default_rng(seed)
     rows = np.arange(len(cells)) if weights is None else np.flatnonzero(weights > 0)
     if len(rows) > MAX_CELLS:
         rows = np.sort(rng.choice(rows, MAX_CELLS, replace=False))
-    chosen = cells[rows].astype(np.float64)
+    chosen = rows_of(cells, rows).astype(np.float64)
     prior = shares_of(np.ones(len(rows)) if weights is None else weights[rows])
     return _Side(chosen, prior, [_centres(chosen, k, rng) for k in N_CLUSTERS])
 

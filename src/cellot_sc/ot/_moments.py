@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import NamedTuple, Self
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from .._arrays import dense
+from .._chunks import Stored, chunks, taken
+
+type Cells = np.ndarray | Stored
+"""A cloud of cells, shape ``(n_cells, n_dims)``, in memory or not."""
+
 CHUNK = 65_536
 """Cells that are held in double precision at once."""
+_KEPT: WeakKeyDictionary[Stored, tuple[np.ndarray | None, Moments]] = WeakKeyDictionary()
+"""What was last found of cells that take a while to read, and their weights then: control cells are of many problems."""
 
 
 class Moments(NamedTuple):
@@ -19,7 +28,7 @@ class Moments(NamedTuple):
     noise: float
 
 
-def moments(x: np.ndarray, weights: np.ndarray | None = None) -> Moments:
+def moments(x: Cells, weights: np.ndarray | None = None) -> Moments:
     """Return the mean and the shrunk covariance of a cloud, in float64.
 
     The covariance is shrunk towards a multiple of the identity by the closed form of Ledoit and Wolf (2004,
@@ -28,7 +37,7 @@ def moments(x: np.ndarray, weights: np.ndarray | None = None) -> Moments:
     Parameters
     ----------
     x
-        Cells, shape ``(n_cells, n_dims)``.
+        Cells, shape ``(n_cells, n_dims)``. Those that are not in memory are read once.
     weights
         How much each counts, shape ``(n_cells,)``, or ``None`` if they count alike.
 
@@ -37,6 +46,10 @@ def moments(x: np.ndarray, weights: np.ndarray | None = None) -> Moments:
     Mean of shape ``(n_dims,)``, covariance of shape ``(n_dims, n_dims)`` and its noise.
     """
     n_cells, n_dims = x.shape
+    if isinstance(x, Stored):
+        if x not in _KEPT or _KEPT[x][0] is not weights:
+            _KEPT[x] = weights, GroupMoments.of_stored(x, weights).moments(np.ones(1))
+        return _KEPT[x][1]
     mean = mean_of(x, weights)
     empirical, fourth = np.zeros((n_dims, n_dims)), 0.0
     # in double precision all cells at once would take twice the memory of the cells themselves
@@ -101,6 +114,16 @@ class GroupMoments(NamedTuple):
         return found
 
     @classmethod
+    def of_stored(cls, x: Stored, weights: np.ndarray | None = None) -> Self:
+        """Return the moments of all cells of a cloud that is not in memory as one group, in one reading."""
+        found: Self | None = None
+        for at, few in chunks(x):
+            one = cls._of_one(dense(few), None if weights is None else weights[at])
+            found = one if found is None else cls.stacked([found, one]).mixed()
+        assert found is not None
+        return found
+
+    @classmethod
     def _of_one(cls, cells: np.ndarray, weights: np.ndarray | None) -> Self:
         z = cells.astype(np.float64)
         masses = np.ones(len(z)) if weights is None else weights.astype(np.float64)
@@ -159,8 +182,16 @@ class GroupMoments(NamedTuple):
         return _regularised(one[2], one[3], one[5], size)
 
 
-def mean_of(x: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+def rows_of(x: Cells, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
+    """Return some cells of a cloud, or all, in memory: a mask, a slice or positions in any order."""
+    return dense(taken(x, rows)) if isinstance(x, Stored) else x[rows]
+
+
+def mean_of(x: Cells, weights: np.ndarray | None) -> np.ndarray:
     """Return the mean of a cloud, in float64."""
+    if isinstance(x, Stored):
+        shares = np.full(len(x), 1 / len(x)) if weights is None else shares_of(weights)
+        return np.sum([shares[at] @ dense(few).astype(np.float64) for at, few in chunks(x)], axis=0)
     return x.mean(axis=0, dtype=np.float64) if weights is None else shares_of(weights) @ x
 
 

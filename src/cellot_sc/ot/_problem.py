@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from .._arrays import MOST_COMPARED
+from .._chunks import Stored
 from .._numbers import shown
 from ._maps.base import TransportMap
 
@@ -25,7 +26,8 @@ class Problem:
     ----------
     source
         Untreated train cells, shape ``(n_source, n_dims)``, kept as float32. Problems that share the same float32 array
-        are fitted together without copying it.
+        are fitted together without copying it. Clouds that are not in memory are those of
+        :func:`cellot_sc.tl.cellot`, which solvers that stream read as they fit.
     target
         Treated train cells, shape ``(n_target, n_dims)``.
     source_valid, target_valid
@@ -140,6 +142,11 @@ class Problem:
         return replace(self, **none)
 
     @property
+    def is_stored(self) -> bool:
+        """Whether train cells are not in memory, but read as they are needed."""
+        return isinstance(self.source, Stored) or isinstance(self.target, Stored)
+
+    @property
     def is_weighted(self) -> bool:
         """Whether train cells differ in what they stand for."""
         return self.source_weights is not None or self.target_weights is not None
@@ -163,7 +170,10 @@ def _array(name: str, given: Any) -> np.ndarray:
         raise TypeError(f"{name} is a {kind} that numpy makes no array of: pass one of numbers. {error}") from error
 
 
-def _cells(name: str, given: Any) -> np.ndarray:
+def _cells(name: str, given: Any) -> Any:
+    if isinstance(given, Stored):
+        # checked as they are read
+        return given
     cells = _array(name, given)
     if cells.dtype.kind in "OSUMmc":
         raise TypeError(f"{name} is made of {cells.dtype}: cells of real numbers are needed.")

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.spatial.distance import cdist
 
 from .._states import NOT_NEGATIVE, Field, Numbers, StateReading, read_fields
+from ._moments import Cells, rows_of
 from ._unseen import LEAST, leaves
 
 MOST_CELLS, MOST_CENTROIDS, N_QUANTILES = 5000, 512, 201
@@ -55,7 +56,7 @@ class Support:
     }
 
     @classmethod
-    def around(cls, x: np.ndarray, contexts: np.ndarray | None = None) -> Self:
+    def around(cls, x: Cells, contexts: np.ndarray | None = None) -> Self:
         """Return where cells lie, and how far those of one context are from the others.
 
         Parameters
@@ -70,7 +71,7 @@ class Support:
         if contexts is None or len(np.unique(contexts[rows])) < 2:
             contexts = np.arange(len(x)) % N_PARTS
             contexts[rows] = np.arange(len(rows)) % N_PARTS
-        z, of = x[rows].astype(np.float64), contexts[rows]
+        z, of = rows_of(x, rows).astype(np.float64), contexts[rows]
         names, sizes = np.unique(of, return_counts=True)
         # cells of contexts that have few are pooled: no centroid is of fewer than twenty
         few = np.isin(of, names[sizes < LEAST])

@@ -19,7 +19,7 @@ def test_a_solution_is_rebuilt_to_the_bit(name: str, tmp_path: Path) -> None:
     y[:, 0] += np.where(y[:, 0] > 0, 6, -6)
     solver, config = registry.SOLVERS[name], registry.configure(name, **QUICK[name])
     problems = [ot.Problem(x, y, x[:20], y[:20])]
-    [state] = states.fit_in_worker(solver, config, 0, problems)
+    [state] = states.fit_in_worker(solver, config, 0, None, (["drug"], problems))
     [fitted] = registry.run(solver, problems, config, 0, None)
     write_tree(state, tmp_path / "one.h5", kind="solution", version=1)
     for found in map(states.solution_of, [state, read_tree(tmp_path / "one.h5", kind="solution", versions=[1])]):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -87,3 +88,11 @@ def test_errors(fitted: AnnData):
         cs.tl.abundance_shift(adata, "none")
     with pytest.raises(ValueError, match="number of cells of 'drug_a' is 0"):
         cs.tl.abundance_shift(fitted[fitted.obs["perturbation"] != "drug_a"].copy(), "cell_type")
+
+
+@pytest.mark.parametrize("unit", [None, "patient"])
+def test_workers_make_the_table_of_one_process(fitted: AnnData, unit: str | None):
+    alone = cs.tl.abundance_shift(fitted, "cell_type", unit=unit)
+    with joblib.parallel_config("threading", n_jobs=2):
+        shared = cs.tl.abundance_shift(fitted, "cell_type", unit=unit)
+    pd.testing.assert_frame_equal(shared, alone, check_exact=True)

@@ -41,3 +41,11 @@ def test_target_not_fitted(fitted: AnnData):
 
 def test_largest_first_and_ties_in_order() -> None:
     assert largest(np.array([1.0, 3.0, 2.0, 3.0]), ["a", "b", "c", "d"]) == ["b", "d", "c", "a"]
+
+
+def test_what_is_sent_of_one_perturbation_is_not_the_cells(fitted: AnnData):
+    moves = displacements(fitted, "cellot")
+    only = moves.only("drug_b")
+    assert only.space.adata.n_obs == 0 and [*only.fitted.maps] == only.names == ["drug_b"]
+    np.testing.assert_array_equal(only.effects("drug_b"), moves.effects("drug_b"))
+    assert only.space.features == moves.space.features

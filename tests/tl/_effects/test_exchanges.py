@@ -8,7 +8,7 @@ import cellot_sc as cs
 from cellot_sc.metrics._units import units
 from cellot_sc.ot import Problem
 from cellot_sc.tl._effects.displacements import displacements
-from cellot_sc.tl._effects.exchanges import costs_after, exchange_null, exchanged, refitted
+from cellot_sc.tl._effects.exchanges import costs_after, exchange_plans, exchanged, refitted
 from cellot_sc.tl._effects.null import spread
 
 
@@ -39,7 +39,7 @@ def test_error_is_that_of_means_of_units(prepared: AnnData):
         adata.obsm["X_cellot"][treated] += 3 * own[donors[treated]] + shift
         cs.tl.cellot(adata, solver="mean_shift", targets="drug_b")
         moves = displacements(adata, "cellot")
-        exchanges = exchange_null(moves, "drug_b", donors.astype(str), seed=0)
+        exchanges = exchange_plans(moves, donors.astype(str), seed=0)["drug_b"].run()
         squares = np.mean([(fitted.transport(moves.x) - moves.x)[0] ** 2 for fitted in exchanges.null.maps], axis=0)
         cells = control | treated
         labels = donors[cells].astype(str)
@@ -63,7 +63,7 @@ def test_solver_that_is_not_affine_is_fitted_to_an_exchange(prepared: AnnData):
     adata = prepared.copy()
     cs.tl.cellot(adata, solver="entropic", targets="drug_b")
     moves = displacements(adata, "cellot")
-    exchanges = exchange_null(moves, "drug_b", adata.obs["patient"].to_numpy().astype(str), seed=0)
+    exchanges = exchange_plans(moves, adata.obs["patient"].to_numpy().astype(str), seed=0)["drug_b"].run()
     assert exchanges.null.own is not None and exchanges.null.excess(moves.field) > 1
     assert exchanges.null.n_maps == 8 and exchanges.null.df == 3
     of_cells, of_groups = spread(exchanges.null, moves, {"all": np.ones(len(moves.x), dtype=bool)}, slice(None))
@@ -73,4 +73,4 @@ def test_solver_that_is_not_affine_is_fitted_to_an_exchange(prepared: AnnData):
 def test_no_unit(fitted: AnnData):
     moves = displacements(fitted, "cellot")
     with pytest.raises(ValueError, match="no train cell of 'control' has a unit: name the column"):
-        exchange_null(moves, "drug_a", np.full(fitted.n_obs, ""), seed=0)
+        exchange_plans(moves, np.full(fitted.n_obs, ""), seed=0)

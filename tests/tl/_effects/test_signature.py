@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import joblib
 import numpy as np
+import pandas as pd
 import pytest
 from anndata import AnnData
 
@@ -70,3 +72,10 @@ def test_genes_that_were_not_measured_have_no_observed_effect(
         assert table.loc[gone, ["pvalue", "pvalue_adj"]].isna().all(axis=None)
         assert table.loc[~gone, "pvalue"].notna().all()
     assert sum("2 of 60 genes were not measured in these cells" in message for message in caplog.messages) == 1
+
+
+def test_processes_make_the_table_of_one_process(fitted: AnnData):
+    alone = cs.tl.signature(fitted, unit="patient")
+    with joblib.parallel_config("loky", n_jobs=2):
+        shared = cs.tl.signature(fitted, unit="patient")
+    pd.testing.assert_frame_equal(shared, alone, check_exact=True)

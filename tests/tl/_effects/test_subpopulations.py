@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 from typing import Any, NamedTuple
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -260,3 +261,11 @@ def test_genes_that_were_not_measured_are_not_tested(
     np.testing.assert_array_equal(table[columns], whole[columns])
     np.testing.assert_allclose(table.loc[~gone, "pvalue"], whole.loc[~gone, "pvalue"])
     assert sum("2 of 60 genes were not measured in these cells" in message for message in caplog.messages) == 1
+
+
+@pytest.mark.parametrize("unit", [None, "patient"])
+def test_workers_make_the_table_of_one_process(fitted: AnnData, unit: str | None):
+    alone = cs.tl.subpopulation_effects(fitted, "cell_type", unit=unit)
+    with joblib.parallel_config("threading", n_jobs=2):
+        shared = cs.tl.subpopulation_effects(fitted, "cell_type", unit=unit)
+    pd.testing.assert_frame_equal(shared, alone, check_exact=True)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -152,3 +153,11 @@ def test_a_group_without_treated_cells_is_not_tested(caplog: pytest.LogCaptureFi
     assert np.isnan(pvalues["type_2"])
     assert pvalues["type_0"] < 0.05
     assert "the cost of 'drug' among 'type_2': 0 units cannot tell" in caplog.text
+
+
+@pytest.mark.parametrize("unit", [None, "patient"])
+def test_workers_make_the_table_of_one_process(fitted: AnnData, unit: str | None):
+    alone = cs.tl.transport_cost(fitted, groupby="cell_type", unit=unit)
+    with joblib.parallel_config("threading", n_jobs=2):
+        shared = cs.tl.transport_cost(fitted, groupby="cell_type", unit=unit)
+    pd.testing.assert_frame_equal(shared, alone, check_exact=True)

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._moments import Cells, rows_of
 from .._problem import Problem
 from . import criteria
 from .weighted_draws import alias_table
@@ -43,6 +44,15 @@ class Clouds(NamedTuple):
     otherwise, each of shape ``(n_cells,)``."""
 
 
+class Train(NamedTuple):
+    """The train cells of a problem in memory: all, or a pool of them."""
+
+    source: np.ndarray
+    target: np.ndarray
+    source_weights: np.ndarray | None
+    target_weights: np.ndarray | None
+
+
 class _Layout(NamedTuple):
     """What lies in the matrix, from its top, and where the cells of each problem are."""
 
@@ -65,24 +75,33 @@ def gather(problems: Sequence[Problem], means: Sequence[tuple[np.ndarray, np.nda
     seed
         Seed of the sample of validation cells.
     """
-    layout = _lay_out(problems)
-    n_cells = sum(map(len, layout.blocks))
-    cells = _aligned((bucket(n_cells), problems[0].n_dims))
-    np.concatenate(layout.blocks, out=cells[:n_cells])
-    cells[n_cells:] = 0
-    rows = (np.stack(column).astype(np.int32) for column in zip(*layout.rows, strict=True))
+    return laid_out(problems, judged(problems, means, seed), is_weighted=any(p.is_weighted for p in problems))
+
+
+def judged(problems: Sequence[Problem], means: Sequence[tuple[np.ndarray, np.ndarray]], seed: int) -> list[Any]:
+    """Return what of the ranges is not where train cells lie: centres, validation cells and views."""
     centres = (np.stack(column).astype(np.float32) for column in zip(*means, strict=True))
     views = zip(*(criteria.view_of(problem.target) for problem in problems), strict=True)
     view = criteria.View(*map(np.stack, views))
+    return [*centres, *_valid_clouds(problems, means, seed), view]
+
+
+def laid_out(train: Sequence[Problem | Train], judged: list[Any], *, is_weighted: bool) -> Clouds:
+    """Return train cells as one matrix on the device, and the ranges, given what else is in these."""
+    layout = _lay_out(train)
+    n_cells = sum(map(len, layout.blocks))
+    cells = _aligned((bucket(n_cells), layout.blocks[0].shape[1]))
+    np.concatenate(layout.blocks, out=cells[:n_cells])
+    cells[n_cells:] = 0
+    rows = (np.stack(column).astype(np.int32) for column in zip(*layout.rows, strict=True))
     # converted with numpy: jax would compile for every shape
-    ranges = Ranges._make([*rows, *centres, *_valid_clouds(problems, means, seed), view])
-    is_weighted = any(problem.is_weighted for problem in problems)
+    ranges = Ranges._make([*rows, *judged])
     alias = _alias_tables(layout, len(cells)) if is_weighted else None
-    laid_out: list[Any] = [cells, ranges, alias]
-    return jax.device_put(Clouds._make(laid_out))
+    clouds: list[Any] = [cells, ranges, alias]
+    return jax.device_put(Clouds._make(clouds))
 
 
-def _lay_out(problems: Sequence[Problem]) -> _Layout:
+def _lay_out(problems: Sequence[Problem | Train]) -> _Layout:
     layout = _Layout([], [], [])
     starts: dict[tuple[int, int], int] = {}
     filled = 0
@@ -163,13 +182,13 @@ def valid_weights(problem: Problem, seed: int) -> tuple[np.ndarray | None, np.nd
     return of(problem.source_valid_weights), of(problem.target_valid_weights)
 
 
-def sample(cells: np.ndarray, seed: int) -> np.ndarray:
+def sample(cells: Cells, seed: int) -> np.ndarray:
     """Return all cells, or :data:`MAX_VALID` of them at random: the same of whatever there is one of for each cell."""
     if len(cells) <= MAX_VALID:
-        return cells
+        return rows_of(cells)
     # every cloud has numbers of its own, so that it is sampled alike beside any others
     rng = np.random.default_rng(seed)
-    return cells[np.sort(rng.choice(len(cells), MAX_VALID, replace=False))]
+    return rows_of(cells, np.sort(rng.choice(len(cells), MAX_VALID, replace=False)))
 
 
 def _aligned(shape: tuple[int, int]) -> np.ndarray:

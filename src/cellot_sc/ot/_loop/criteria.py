@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._moments import moments, shares_of
+from .._moments import Cells, moments, rows_of, shares_of
 
 type Points = np.ndarray | jax.Array
 
@@ -87,14 +87,14 @@ NARROWNESS = (4.0, 16.0, 64.0)
 _SAMPLE = 1000
 
 
-def view_of(cells: np.ndarray) -> View:
+def view_of(cells: Cells) -> View:
     """Return the leading dimensions of a cloud of cells, shape ``(n_cells, n_dims)``, and the kernel widths there."""
     n_dims = cells.shape[1]
     vectors = np.linalg.eigh(moments(cells).covariance)[1]
     basis = np.zeros((n_dims, N_LEADING), dtype=np.float32)
     basis[:, : min(n_dims, N_LEADING)] = vectors[:, ::-1][:, :N_LEADING]
     rng = np.random.default_rng(0)
-    sample = cells[rng.permutation(len(cells))[:_SAMPLE]] @ basis
+    sample = rows_of(cells, rng.permutation(len(cells))[:_SAMPLE]) @ basis
     median = float(np.median(_squared_distances(sample, sample)[np.triu_indices(len(sample), 1)]))
     return View(basis, np.array(NARROWNESS, dtype=np.float32) / (median or 1.0))
 

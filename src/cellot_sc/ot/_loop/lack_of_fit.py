@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .._maps.base import TransportMap
+from .._moments import Cells, rows_of
 
 MAX_CELLS = 2000
 """Cells of either cloud that are compared, at most."""
@@ -18,8 +19,8 @@ MIN_CELLS = 20
 
 def explains(
     transport: TransportMap,
-    source: np.ndarray,
-    target: np.ndarray,
+    source: Cells,
+    target: Cells,
     source_weights: np.ndarray | None = None,
     target_weights: np.ndarray | None = None,
 ) -> bool:
@@ -47,7 +48,7 @@ def explains(
     # one half of the cells is not enough to see how they vary
     if min(len(source), len(target)) < 4:
         return True
-    x, y = (cells[rng.permutation(len(cells))[:MAX_CELLS]] for cells in (source, target))
+    x, y = (rows_of(cells, rng.permutation(len(cells))[:MAX_CELLS]) for cells in (source, target))
     moved = transport.transport(x)
     for view in _widest(y):
         if _excess(moved @ view, y @ view) > THRESHOLD:
@@ -57,7 +58,7 @@ def explains(
     return all(_excess(moved[n:] @ view, y[m:] @ view) <= THRESHOLD for view in _contrasts(x[:n], y[:m]))
 
 
-def _alike(cells: np.ndarray, weights: np.ndarray | None, rng: np.random.Generator) -> np.ndarray:
+def _alike(cells: Cells, weights: np.ndarray | None, rng: np.random.Generator) -> Cells:
     """Return cells that count alike: each is kept with a chance in proportion to its weight."""
     return cells if weights is None else cells[rng.random(len(cells)) < weights / weights.max()]
 

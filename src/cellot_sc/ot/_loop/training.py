@@ -21,9 +21,10 @@ from .._maps.base import TransportMap
 from .._maps.networks import Params
 from .._problem import History, Problem, Progress, Solution, tell
 from . import devices
-from .batches import Clouds, Ranges, draw, gather
+from .batches import Clouds, Ranges, draw
 from .checkpoints import Checkpoint, fit_checkpoint
 from .config import LoopConfig, LoopState, SingleConfig
+from .pools import Pools, gathered
 
 logger = logging.getLogger("cellot_sc")
 
@@ -229,7 +230,7 @@ def train(
     state
         Where it starts, with leading axes ``(n_problems, n_members)`` and a leaf ``damping`` that scales its steps.
     clouds
-        The cells: :class:`.Clouds`, or what ``advance`` draws from, with the ``ranges`` that the criterion judges by.
+        The cells: :class:`.Clouds`, :class:`.Pools` of those that are not in memory, or what ``advance`` draws from, with the ``ranges`` that the criterion judges by.
     seed
         Seed of the batches.
     min_steps
@@ -250,9 +251,10 @@ def train(
     kept = np.ones(state["damping"].shape, dtype=bool)
     several = len(devices.used()) > 1
     in_parts = trial is not None or (several and advance is _advance and kept.size > 1)
-    if several and in_parts:
-        # once, not with every part
-        clouds = devices.everywhere(clouds)
+    # once for all parts
+    placed = devices.everywhere if several and in_parts else lambda cells: cells
+    if not isinstance(clouds, Pools):
+        clouds = placed(clouds)
     criterion = (_look_at_kept if in_parts else _look_at_all)(config, state, clouds.ranges, kept)
     histories = [History() for _ in range(n_problems)]
     run = _Run(state, config.params(state), criterion, np.zeros(n_problems, dtype=np.int64), kept)
@@ -273,7 +275,8 @@ def train(
             if not active.any():
                 break
             n_steps = min(config.check_every, config.n_steps - done)
-            given = (config, run.state, clouds, np.uint32(seed), np.int32(done), np.int32(n_steps))
+            cells = clouds.at(done) if isinstance(clouds, Pools) else clouds
+            given = (config, run.state, placed(cells), np.uint32(seed), np.int32(done), np.int32(n_steps))
             on = run.kept & active[:, None] if in_parts else run.kept
             new, losses = _advance_kept(*given, on) if in_parts else advance(*given)
             losses = np.asarray(losses)
@@ -334,7 +337,7 @@ def train_each(
     start, key = jax.jit(config.start, static_argnums=1), jax.random.key(seed)
     config.check_room(start.eval_shape(key, n_dims), len(problems), len(problems), n_dims)
     zero = np.zeros(n_dims, dtype=np.float32)
-    clouds = gather(problems, [(zero, zero)] * len(problems), seed)
+    clouds = gathered(problems, [(zero, zero)] * len(problems), seed, config)
     one = start(key, n_dims)
     state = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (len(problems), 1, *leaf.shape)), one)
     trained = train(

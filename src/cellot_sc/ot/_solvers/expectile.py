@@ -102,4 +102,5 @@ SOLVER = Solver(
     fit_expectile,
     cites=("buzun2024", "cuturi2022"),
     weighs=True,
+    streams=True,
 )

@@ -15,8 +15,9 @@ import optax
 
 from .._composition import MIN_VALID, as_one, within
 from .._loop import checkpoints, criteria, lack_of_fit, objectives
-from .._loop.batches import Ranges, gather, sample, valid_weights
+from .._loop.batches import Ranges, sample, valid_weights
 from .._loop.config import LoopConfig, LoopState, damped_update
+from .._loop.pools import gathered
 from .._loop.training import Trial, all_judged, train
 from .._maps import networks
 from .._maps.affine import AffineMap
@@ -25,7 +26,7 @@ from .._maps.chain import ChainMap
 from .._maps.context import ContextMap
 from .._maps.networks import Params
 from .._maps.potential import PotentialMap
-from .._moments import moments, shares_of
+from .._moments import moments, rows_of, shares_of
 from .._problem import History, Problem, Progress, Solution, tell
 from .gaussian import cautious_gaussian_map
 from .group_gaussian import group_gaussian_map
@@ -216,7 +217,7 @@ def _fit_networks(
 ) -> list[Solution]:
     # these are numbers of the state: with others, no code is compiled anew
     method = dataclasses.replace(config, penalties=(1.0,), noise=0.0)
-    clouds = gather(problems, [(start.source_mean, start.target_mean) for start in starts], seed)
+    clouds = gathered(problems, [(start.source_mean, start.target_mean) for start in starts], seed, config)
     state = _start(method, config, problems, starts, seed)
     views = zip(*map(np.asarray, clouds.ranges.view), strict=True)
     judges = [_Judge.of(problem, criteria.View(*view), seed) for problem, view in zip(problems, views, strict=True)]
@@ -323,8 +324,8 @@ def _states(
 def _mean_cost(problem: Problem, start: AffineMap, seed: int) -> float:
     """Return the mean of 1/2 |x - y|^2 over random pairs of centred cells."""
     rng = np.random.default_rng(seed)
-    x = problem.source[_drawn(len(problem.source), problem.source_weights, rng)] - start.source_mean
-    y = problem.target[_drawn(len(problem.target), problem.target_weights, rng)] - start.target_mean
+    x = rows_of(problem.source, _drawn(len(problem.source), problem.source_weights, rng)) - start.source_mean
+    y = rows_of(problem.target, _drawn(len(problem.target), problem.target_weights, rng)) - start.target_mean
     return float(0.5 * ((x - y) ** 2).sum(1).mean()) or 1.0
 
 
@@ -394,4 +395,5 @@ SOLVER = Solver(
     weighs=True,
     contexts=True,
     affine="affine",
+    streams=True,
 )

@@ -13,4 +13,5 @@ SOLVER = Solver(
     label="identity (no effect)",
     weighs=True,
     affine="shift",
+    streams=True,
 )

@@ -22,4 +22,5 @@ SOLVER = Solver(
     label="mean shift",
     weighs=True,
     affine="shift",
+    streams=True,
 )

@@ -89,6 +89,19 @@ def configure(solver: str | Solver, **options: Any) -> Any:
         raise ValueError(str(error)) from error
 
 
+def check_streams(solver: Solver, n_cells: int, n_dims: int, *, contexts: bool) -> None:
+    """Raise :class:`ValueError` if a solver cannot fit to cells that are not in memory, given how many they are."""
+    if solver.streams and not contexts:
+        return
+    needs = f"solver {solver.name!r}" + " with contexts" * contexts
+    able = ", ".join(repr(name) for name, other in SOLVERS.items() if other.streams)
+    raise ValueError(
+        f"{needs} needs its {n_cells:,} cells of {n_dims:,} dimensions in memory, {n_cells * n_dims / 2**28:,.1f} GiB, "
+        f"which is more than cs.settings.cells_in_memory: raise that, represent cells by fewer dimensions, or let one "
+        f"of {able} read them from disk, without contexts."
+    )
+
+
 @plain
 def fit(
     problems: Sequence[Problem],
@@ -150,6 +163,9 @@ def run(
     if not solver.contexts and any(problem.source_contexts is not None for problem in problems):
         able = [name for name, other in SOLVERS.items() if other.contexts]
         raise ValueError(f"solver {solver.name!r} fits no map per context.{nearest('', able)}")
+    if stored := [problem for problem in problems if problem.is_stored]:
+        n_cells = sum(len(of) for problem in stored for of in (problem.source, problem.target))
+        check_streams(solver, n_cells, stored[0].n_dims, contexts=stored[0].source_contexts is not None)
     # contexts that are on one side each show no response
     problems = [problem if comparable(problem) else problem.pooled for problem in problems]
     with kept():

@@ -45,6 +45,8 @@ class Solver:
         Whether its maps hold cells that were learnt from. In a model they are fitted to means of 20 cells or more.
     of_means
         Options with which it is fitted to these.
+    streams
+        Whether it reads cells that are not in memory as it fits. One that does not is never given any.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Solver:
     affine: Literal["shift", "affine"] | None = None
     keeps_cells: bool = False
     of_means: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    streams: bool = False
 
     def __post_init__(self) -> None:
         """Name it where there is no label."""

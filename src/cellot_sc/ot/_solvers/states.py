@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .._maps.base import TransportMap
@@ -28,9 +28,18 @@ def solution_of(state: Mapping[str, Any]) -> Solution:
     return Solution(TransportMap.from_state(state["map"]), History(**state["history"]))
 
 
-def fit_in_worker(solver: Solver, config: Any, seed: int, problems: Sequence[Problem]) -> list[dict[str, Any]]:
+def fit_in_worker(
+    solver: Solver,
+    config: Any,
+    seed: int,
+    reading: Callable[[Sequence[str], Sequence[Problem]], Sequence[Problem]] | None,
+    given: tuple[Sequence[str], Sequence[Problem]],
+) -> list[dict[str, Any]]:
     """Fit problems where nobody looks at a meter, and return the states of the solutions.
 
-    It is here, as another process that fits needs nothing of the rooms above.
+    It is here, as another process that fits needs nothing of the rooms above, unless it reads the cells itself: as
+    problems that lead to targets become those that are fitted.
     """
-    return [state_of(solution) for solution in registry.run(solver, problems, config, seed, None)]
+    targets, problems = given
+    there = problems if reading is None else reading(targets, problems)
+    return [state_of(solution) for solution in registry.run(solver, there, config, seed, None)]

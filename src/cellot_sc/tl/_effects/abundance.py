@@ -11,10 +11,10 @@ from anndata import AnnData
 from scipy import stats
 from sklearn.neighbors import NearestNeighbors
 
-from ... import _keys, _validate
+from ... import _keys, _validate, _workers
 from ..._settings import logger
 from ...metrics._bootstrap import interval, resample_counts
-from .displacements import displacements
+from .displacements import Displacements, displacements
 
 HALF_A_CELL = 0.5
 """Added to the number of cells of every group, so that one without any has a logarithm."""
@@ -112,36 +112,85 @@ def abundance_shift(
     groups = sorted(set(states[compared]) - {""})
     members = (states[:, None] == np.array(groups, dtype=object)).astype(np.float64)
     x = fit.scaled(moves.space.read(used=compared))
+
+    def item(i: int) -> _Item:
+        name = moves.names[i]
+        either = np.concatenate([control, np.flatnonzero(labels == name)])
+        units_of = None if units is None else units[either]
+        return _Item(moves.only(name), x, members, either, states[either] != "", units_of, n_neighbors, n_boot, seed)
+
+    _check(moves, labels, units, unit)
+    found = dict(_workers.mapped(_shifts, _workers.Made(item, len(moves.names)), what="perturbations"))
     tables = []
-    for name in moves.names:
-        treated = np.flatnonzero(labels == name)
-        _validate.at_least(len(treated), 1, what=f"The number of cells of {name!r}", why="they are what is compared")
-        either = np.concatenate([control, treated])
-        reference, unknown = either[states[either] != ""], either[states[either] == ""]
-        neighbors = NearestNeighbors(n_neighbors=min(n_neighbors, len(reference))).fit(x[reference])
-        shares = members.copy()
-        if len(unknown):
-            shares[unknown] = _shares(x[unknown], neighbors, members[reference])
-        predicted = _shares(fit.scaled(moves.moved(moves.fitted.maps[name])), neighbors, members[reference])
-        for source, rows, others in (("observed", treated, shares[treated]), ("predicted", control, predicted)):
-            if unit is None or units is None:
-                rng = np.random.default_rng(seed)
-                counts = resample_counts(len(control), n_boot, seed=rng)
-                # predicted cells are the control cells once more, and so resampled with them
-                other_counts = counts if source == "predicted" else resample_counts(len(treated), n_boot, seed=rng)
-                shift = _over_cells(shares[control], counts, others, other_counts)
-            else:
-                both = sorted((set(units[control]) & set(units[treated])) - {""})
-                if len(both) < 2:
-                    raise ValueError(
-                        f"{len(both)} categories of adata.obs[{unit!r}] have cells of control and of {name!r}: 2 are "
-                        "needed."
-                    )
-                shift = _over_units([(shares[control[units[control] == u]], others[units[rows] == u]) for u in both])
-            columns = {"perturbation": name, "group": groups, "source": source, **shift._asdict(), "n_cells": len(rows)}
+    for i, name in enumerate(moves.names):
+        for source, (shift, n_cells) in found[i].items():
+            columns = {"perturbation": name, "group": groups, "source": source, **shift._asdict(), "n_cells": n_cells}
             tables.append(pd.DataFrame(columns))
     logger.info("compared the abundance of %d groups under %d perturbations", len(groups), len(moves.names))
     return pd.concat(tables, ignore_index=True)
+
+
+class _Item(NamedTuple):
+    """One perturbation, with all that its shifts are made of in whatever process.
+
+    ``x`` and ``members`` are the scaled points and the groups of all cells, ``rows`` the positions of the control cells
+    and after them of the treated ones, of which ``known`` says who has a group.
+    """
+
+    moves: Displacements
+    x: np.ndarray
+    members: np.ndarray
+    rows: np.ndarray
+    known: np.ndarray
+    units: np.ndarray | None
+    n_neighbors: int
+    n_boot: int
+    seed: int
+
+
+def _check(moves: Displacements, labels: np.ndarray, units: np.ndarray | None, unit: str | None) -> None:
+    """Raise :class:`ValueError` if a perturbation has no cells, or fewer than two units have both kinds."""
+    for name in moves.names:
+        treated = labels == name
+        _validate.at_least(
+            int(treated.sum()), 1, what=f"The number of cells of {name!r}", why="they are what is compared"
+        )
+        if units is not None and len(both := _both(units[moves.rows], units[treated])) < 2:
+            raise ValueError(
+                f"{len(both)} categories of adata.obs[{unit!r}] have cells of control and of {name!r}: 2 are needed."
+            )
+
+
+def _both(control: np.ndarray, treated: np.ndarray) -> list[str]:
+    """Return the units that have control and treated cells."""
+    return sorted((set(control) & set(treated)) - {""})
+
+
+def _shifts(item: _Item) -> dict[str, tuple[Shift, int]]:
+    """Return the shift of observed and of predicted cells, and how many these are."""
+    moves, members, n_control = item.moves, item.members[item.rows], len(item.moves.rows)
+    x = item.x[item.rows]
+    reference, belonging = x[item.known], members[item.known]
+    neighbors = NearestNeighbors(n_neighbors=min(item.n_neighbors, len(reference))).fit(reference)
+    if not item.known.all():
+        members[~item.known] = _shares(x[~item.known], neighbors, belonging)
+    control, treated = members[:n_control], members[n_control:]
+    [fitted] = moves.fitted.maps.values()
+    predicted = _shares(moves.fitted.fit.scaled(moves.moved(fitted)), neighbors, belonging)
+    found = {}
+    for source, others in (("observed", treated), ("predicted", predicted)):
+        if item.units is None:
+            rng = np.random.default_rng(item.seed)
+            counts = resample_counts(n_control, item.n_boot, seed=rng)
+            # predicted cells are the control cells once more, and so resampled with them
+            other_counts = counts if source == "predicted" else resample_counts(len(others), item.n_boot, seed=rng)
+            shift = _over_cells(control, counts, others, other_counts)
+        else:
+            ours, theirs = item.units[:n_control], item.units[n_control:]
+            of = theirs if source == "observed" else ours
+            shift = _over_units([(control[ours == u], others[of == u]) for u in _both(ours, theirs)])
+        found[source] = shift, len(others)
+    return found
 
 
 def _shares(points: np.ndarray, neighbors: NearestNeighbors, members: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ from ... import _validate
 from ...ot import TransportMap
 from ...pp import Space
 from .._fit import store
+from .._fit.alone import alone
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,14 @@ class Displacements:
         Cells before and after go the same way back to genes, so that what it loses is lost in both.
         """
         return self.space.view(self.moved(self.fitted.maps[name])) - self.space.view(self.x)
+
+    def only(self, name: str) -> Displacements:
+        """Return the same of one perturbation and without the AnnData: what another process is sent."""
+        fitted = self.fitted
+        bare = replace(fitted.fit, origin=None, cells=(), targets=(name,))
+        maps = {name: fitted.maps[name]}
+        kept = store.FittedMaps(bare, maps, fitted.history.iloc[:0])
+        return replace(self, fitted=kept, space=alone(self.space), names=[name])
 
     def without(self, column: str) -> Displacements:
         """Return the same for refits in which a column of ``obs`` is no context; ``fitted.maps`` are none of these."""

@@ -11,8 +11,9 @@ import numpy as np
 from ... import _keys
 from ..._settings import logger
 from ...metrics._units import Units, units
-from ...ot import Problem, TransportMap, fit
+from ...ot import Problem, Solver, TransportMap, fit
 from ...ot._problem import CLOUDS
+from .._fit.fit import Fit
 from .._fit.null import Null, solvers_of, stand_ins
 from .displacements import Displacements
 
@@ -38,33 +39,85 @@ class Exchanges(NamedTuple):
     maps: list[TransportMap]
 
 
-def exchange_null(moves: Displacements, name: str, labels: np.ndarray, *, seed: int, exact: bool = False) -> Exchanges:
-    """Refit one perturbation's map after exchanging control and treated for whole units.
+class ExchangePlan(NamedTuple):
+    """What it takes to refit the map of one perturbation after exchanges, in whatever process.
 
-    By an affine solver; others fit one exchange of about half of the units themselves, which says how much noisier
-    they are.
+    Parameters
+    ----------
+    name
+        The perturbation.
+    problem
+        Its control and treated cells.
+    members, flips
+        As of :class:`Exchanges`.
+    exact
+        Whether to refit with the effect left on, too: what an exact test compares with.
+    fit
+        The fit in question.
+    solver, affine, options
+        Its solver, the affine one that stands in for it, and the options of the former.
+    """
 
-    Exchanges of some units leave a part of an effect. Where the maps are to say how large an error is, treated cells
-    are therefore moved back by the affine map before (as Freedman and Lane 1983 permute residuals): of means of units,
-    (df + 1) / df times the mean square of the effect over exchanges is then the usual squared standard error.
+    name: str
+    problem: Problem
+    members: Units
+    flips: np.ndarray
+    exact: bool
+    fit: Fit
+    solver: Solver
+    affine: str
+    options: dict[str, Any]
+
+    def run(self) -> Exchanges:
+        """Refit the map after exchanging control and treated for whole units.
+
+        By an affine solver; others fit one exchange of about half of the units themselves, which says how much noisier
+        they are.
+
+        Exchanges of some units leave a part of an effect. Where the maps are to say how large an error is, treated
+        cells are therefore moved back by the affine map before (as Freedman and Lane 1983 permute residuals): of means
+        of units, (df + 1) / df times the mean square of the effect over exchanges is then the usual squared standard
+        error.
+        """
+        problem, members, flips = self.problem, self.members, self.flips
+        maps = refitted(problem, members, flips if self.exact else flips[:1], self.affine)
+        back = {
+            cloud: maps[0].inverse(getattr(problem, cloud), problem.named(getattr(problem, f"{cloud}_contexts")))
+            for cloud in ("target", "target_valid")
+        }
+        still = dataclasses.replace(problem, **back)
+        at_rest = [self.fit.unscaled(fitted) for fitted in refitted(still, members, flips, self.affine)]
+        half, own = int(np.argmin(np.abs(flips.mean(axis=1) - 0.5))), None
+        if self.solver.affine is None:
+            logger.info("fitting %s after an exchange of units", self.solver.name)
+            halved = [*exchanged(still, members, flips[[half]])]
+            [solution] = fit(halved, self.solver, seed=self.fit.seed, **self.options)
+            own = self.fit.unscaled(solution.map)
+        scale = float(np.sqrt((members.df + 1) / members.df)) if members.df else float("nan")
+        null = Null(at_rest, {self.name: scale}, {}, own, at_rest[half], df=members.df)
+        return Exchanges(null, members, flips, maps)
+
+
+def exchange_plans(
+    moves: Displacements, labels: np.ndarray, *, seed: int, exact: bool = False
+) -> dict[str, ExchangePlan]:
+    """Return by perturbation what it takes to refit its map after exchanges of whole units.
 
     Parameters
     ----------
     moves
         The maps in question and their control cells.
-    name
-        The perturbation.
     labels
         Unit of every cell of the AnnData, ``""`` for none.
     seed
         Seed of the exchanges, where there are too many.
     exact
-        Whether to refit with the effect left on, too: what an exact test compares with.
+        Whether to refit with the effect left on, too.
 
     Raises
     ------
     ValueError
-        If no train cell of the control, or of the perturbation, has a unit, or the maps come from a model.
+        If no train cell of the control, or of a perturbation, has a unit, or the maps come from a model.
     """
     if moves.fitted.is_standalone:
         raise ValueError(
@@ -73,38 +126,28 @@ def exchange_null(moves: Displacements, name: str, labels: np.ndarray, *, seed: 
         )
     adata, repeated = moves.space.adata, moves.fitted.fit
     solver, affine, options = solvers_of(repeated)
-    [problem] = repeated.problems(adata, [(repeated.control, name)])
+    problems = repeated.problems(adata, [(repeated.control, name) for name in moves.names])
     conditions, parts = repeated.labels(adata), repeated.parts(adata)
-    rows = np.concatenate(
-        [
-            np.flatnonzero((conditions == condition) & (parts == part))
-            for part in (_keys.TRAIN, _keys.VALID)
-            for condition in (repeated.control, name)
-        ]
-    )
-    members = units(labels[rows], conditions[rows] == name)
-    if not min(members.n_control, members.n_treated):
-        raise ValueError(
-            f"no train cell of {repeated.control if not members.n_control else name!r} has a unit: name the column "
-            "that holds the patient or the animal of every cell."
+    bare = dataclasses.replace(repeated, origin=None, cells=())
+    plans = {}
+    for name, problem in zip(moves.names, problems, strict=True):
+        rows = np.concatenate(
+            [
+                np.flatnonzero((conditions == condition) & (parts == part))
+                for part in (_keys.TRAIN, _keys.VALID)
+                for condition in (repeated.control, name)
+            ]
         )
-    logger.info("the units of %r are %s", name, members)
-    flips = members.exchanges(seed=seed)
-    maps = refitted(problem, members, flips if exact else flips[:1], affine)
-    back = {
-        cloud: maps[0].inverse(getattr(problem, cloud), problem.named(getattr(problem, f"{cloud}_contexts")))
-        for cloud in ("target", "target_valid")
-    }
-    still = dataclasses.replace(problem, **back)
-    at_rest = [repeated.unscaled(fitted) for fitted in refitted(still, members, flips, affine)]
-    half, own = int(np.argmin(np.abs(flips.mean(axis=1) - 0.5))), None
-    if solver.affine is None:
-        logger.info("fitting %s after an exchange of units", solver.name)
-        [solution] = fit([*exchanged(still, members, flips[[half]])], solver, seed=repeated.seed, **options)
-        own = repeated.unscaled(solution.map)
-    scale = float(np.sqrt((members.df + 1) / members.df)) if members.df else float("nan")
-    null = Null(at_rest, {name: scale}, {}, own, at_rest[half], df=members.df)
-    return Exchanges(null, members, flips, maps)
+        members = units(labels[rows], conditions[rows] == name)
+        if not min(members.n_control, members.n_treated):
+            raise ValueError(
+                f"no train cell of {repeated.control if not members.n_control else name!r} has a unit: name the column "
+                "that holds the patient or the animal of every cell."
+            )
+        logger.info("the units of %r are %s", name, members)
+        flips = members.exchanges(seed=seed)
+        plans[name] = ExchangePlan(name, problem, members, flips, exact, bare, solver, affine, options)
+    return plans
 
 
 def costs_after(

@@ -10,14 +10,14 @@ import pandas as pd
 from anndata import AnnData
 from scipy import stats
 
-from ... import _keys, _validate
+from ... import _keys, _validate, _workers
 from ..._chunks import taken
 from ..._settings import logger
 from ...metrics._moderated import moderated, pvalues, standardised
 from ...metrics._units import LEAST_DF, units
 from .._fit.null import Null
 from .displacements import Displacements, displacements
-from .exchanges import exchange_null
+from .exchanges import ExchangePlan, exchange_plans
 from .groups import masks
 from .null import null, responding, spread
 from .observed import MIN_CELLS, Observed, compare, compare_units, sample, squared_errors
@@ -155,26 +155,28 @@ def group_effects(
     moves.space.warn_of_filling()
     labels, cells = repeated.labels(adata), moves.space.observed()
     answering = None if unit is None else _validate.group_labels(adata, unit, what="unit")
-    if answering is None:
-        noise = _noise(null(moves, seed=seed), moves, groups)
     # a map of its own would undo the exchange of a unit's cells
     refits = moves if unit is None else moves.without(unit)
-    control, tables = labels == repeated.control, []
+    plans = {} if answering is None else exchange_plans(refits, answering, seed=seed)
+    noise = _noise(null(moves, seed=seed), moves, groups) if answering is None else None
+    control = labels == repeated.control
     control_samples = {group: sample(cells[members[group] & control]) for group in groups}
-    for name in moves.names:
+
+    def item(i: int) -> _Item:
+        name = moves.names[i]
         treated, n_units = labels == name, None
         observed = {group: compare(control_samples[group], sample(cells[members[group] & treated])) for group in groups}
         if answering is not None:
-            exchanges = exchange_null(refits, name, answering, seed=seed)
-            noise = _noise(exchanges.null, refits, groups)
-            n_units = dict.fromkeys(groups, exchanges.members.n_units)
+            n_units = dict.fromkeys(groups, plans[name].members.n_units)
             for group in groups:
                 rows = np.flatnonzero(members[group] & (control | treated))
                 found = units(answering[rows], treated[rows], least=MIN_CELLS)
                 observed[group] = compare_units(found, taken(cells, rows), observed[group])
                 n_units[group] = found.n_units if found.df else n_units[group]
-        tables.append(_tested(moves, name, groups, noise, observed, n_units))
-    return pd.concat(tables, ignore_index=True)
+        return _Item(moves.only(name), refits.only(name), groups, noise, plans.get(name), observed, n_units)
+
+    found = dict(_workers.mapped(_table, _workers.Made(item, len(moves.names)), what="perturbations"))
+    return pd.concat([found[i] for i in range(len(moves.names))], ignore_index=True)
 
 
 class _Noise(NamedTuple):
@@ -187,6 +189,26 @@ class _Noise(NamedTuple):
 
 def _noise(null_maps: Null, moves: Displacements, groups: Mapping[str, np.ndarray]) -> _Noise:
     return _Noise(null_maps, *spread(null_maps, moves, groups, slice(None)))
+
+
+class _Item(NamedTuple):
+    """One perturbation, with all that its effects are tested by in whatever process: a null, or what makes one."""
+
+    moves: Displacements
+    refits: Displacements
+    groups: Mapping[str, np.ndarray]
+    noise: _Noise | None
+    plan: ExchangePlan | None
+    observed: dict[str, Observed]
+    n_units: dict[str, int] | None
+
+
+def _table(item: _Item) -> pd.DataFrame:
+    """Return the rows of one perturbation."""
+    noise = item.noise if item.plan is None else _noise(item.plan.run().null, item.refits, item.groups)
+    assert noise is not None
+    [name] = item.moves.names
+    return _tested(item.moves, name, item.groups, noise, item.observed, item.n_units)
 
 
 def _tested(

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from ... import _keys, _validate
+from ... import _keys, _validate, _workers
 from ..._settings import logger
 from ...metrics._bootstrap import interval, resample_counts, unit_draws
 from ...metrics._units import ALPHA, exchange_pvalue, units
 from .._fit.null import Null
 from .displacements import Displacements, displacements
-from .exchanges import Exchanges, costs_after, exchange_null
+from .exchanges import ExchangePlan, Exchanges, costs_after, exchange_plans
 from .groups import masks
 from .null import null
 from .observed import MIN_CELLS
@@ -110,45 +110,34 @@ def transport_cost(
     # a map of its own would undo the exchange of a unit's cells
     refits = moves if unit is None else moves.without(unit)
     rng = np.random.default_rng(seed)
+    rest, plans, compared = None, {}, None
     if answering is None:
         rest = _at_rest(null(moves, seed=seed), moves)
-        drawn = rng.integers(rest.null.n_maps, size=n_boot)
+        drawn = dict.fromkeys(moves.names, rng.integers(rest.null.n_maps, size=n_boot))
+    else:
+        plans = exchange_plans(refits, answering, seed=seed, exact=True)
+        compared = _Compared.of(refits, answering)
     counts = {
         group: resample_counts(int(mask.sum()), n_boot, seed=rng)
         if answering is None
         else unit_draws(answering[moves.rows[mask]], n_boot, seed=rng)
         for group, mask in groups.items()
     }
-    rows = []
-    for name in moves.names:
-        if answering is not None:
-            exchanges = exchange_null(refits, name, answering, seed=seed, exact=True)
-            rest = _at_rest(exchanges.null, refits)
-            drawn = rng.integers(rest.null.n_maps, size=n_boot)
-        moved, scale = moves.field(moves.fitted.maps[name]), rest.null.scale[name]
-        costs = 0.5 * (moved**2).sum(axis=1, dtype=np.float64)
-        # what the error of another draw of train cells would add to the cost of each cell, less the mean of that
-        crossed = [np.einsum("nd,nd->n", moved, rest.excess * refits.field(fitted)) for fitted in rest.null.maps]
-        errors = scale * np.stack(crossed, axis=1) + scale**2 * (rest.costs - rest.costs.mean(axis=1, keepdims=True))
-        for group, mask in groups.items():
-            n_cells, cost = int(mask.sum()), costs[mask].mean()
-            means = counts[group].T @ np.column_stack([costs[mask], errors[mask]]) / counts[group].sum(axis=0)[:, None]
-            resamples = means[:, 0] + np.take_along_axis(means[:, 1:], drawn[:, None], axis=1)[:, 0]
-            low, high = interval(np.maximum(resamples, 0))
-            row: tuple[object, ...] = (
-                name,
-                group,
-                cost,
-                np.sqrt(2 * cost),
-                low,
-                high,
-                scale**2 * rest.costs[mask].mean(),
-                n_cells,
-            )
-            if answering is not None:
-                tested = cost if refits is moves else None
-                row += _tested(refits, name, members[group], answering, exchanges, float(rest.excess), tested, seed)
-            rows.append(row)
+    if answering is not None:
+        drawn = {name: rng.integers(len(plans[name].flips), size=n_boot) for name in moves.names}
+    sides = {group: (groups[group], counts[group], members[group]) for group in groups}
+
+    def item(i: int) -> _Item:
+        name = moves.names[i]
+        own = moves.only(name)
+        without = own if refits is moves else refits.only(name)
+        beside = None if compared is None else compared.only(name)
+        plan = plans.get(name)
+        of = {group: (a, b, c if beside is None else c[beside.rows]) for group, (a, b, c) in sides.items()}
+        return _Item(name, own, without, rest, plan, drawn[name], of, beside, seed)
+
+    found = dict(_workers.mapped(_costs, _workers.Made(item, len(moves.names)), what="perturbations"))
+    rows = [row for i in range(len(moves.names)) for row in found[i]]
     logger.info("measured the cost of %d perturbations in %d groups", len(moves.names), len(groups))
     table = pd.DataFrame(rows, columns=COLUMNS + OF_UNITS * (unit is not None))
     if unit is not None:
@@ -183,34 +172,99 @@ def _at_rest(null_maps: Null, moves: Displacements) -> _AtRest:
     return _AtRest(null_maps, excess, np.stack(costs, axis=1))
 
 
+class _Compared(NamedTuple):
+    """Control and treated cells: all scaled cells, and of some their rows, condition, contexts and units."""
+
+    x: np.ndarray
+    rows: np.ndarray
+    labels: np.ndarray
+    contexts: np.ndarray | None
+    units: np.ndarray
+    control: str
+
+    @classmethod
+    def of(cls, moves: Displacements, answering: np.ndarray) -> Self:
+        """Return the cells of all perturbations."""
+        adata, repeated = moves.space.adata, moves.fitted.fit
+        labels = repeated.labels(adata)
+        used = np.isin(labels, [repeated.control, *moves.names])
+        x = repeated.scaled(moves.space.read(used=used))
+        return cls(x, np.arange(len(x)), labels, repeated.contexts(adata), answering, repeated.control)
+
+    def only(self, name: str) -> Self:
+        """Return those of one perturbation."""
+        rows = np.flatnonzero((self.labels == self.control) | (self.labels == name))
+        contexts = None if self.contexts is None else self.contexts[rows]
+        return self._replace(rows=rows, labels=self.labels[rows], contexts=contexts, units=self.units[rows])
+
+
+class _Item(NamedTuple):
+    """One perturbation, with all that its costs are made of in whatever process.
+
+    ``refits`` are the moves without the units as contexts, and the moves themselves where they are none. By group,
+    ``groups`` has the mask of its control cells, how often each is drawn in every resample, and the mask of its
+    ``compared`` cells. ``drawn`` is the map of the null that is drawn in every resample.
+    """
+
+    name: str
+    moves: Displacements
+    refits: Displacements
+    rest: _AtRest | None
+    plan: ExchangePlan | None
+    drawn: np.ndarray
+    groups: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]
+    compared: _Compared | None
+    seed: int
+
+
+def _costs(item: _Item) -> list[tuple[object, ...]]:
+    """Return the rows of one perturbation."""
+    name, moves, refits, rest = item.name, item.moves, item.refits, item.rest
+    exchanges = None if item.plan is None else item.plan.run()
+    if exchanges is not None:
+        rest = _at_rest(exchanges.null, refits)
+    assert rest is not None
+    moved, scale = moves.field(moves.fitted.maps[name]), rest.null.scale[name]
+    costs = 0.5 * (moved**2).sum(axis=1, dtype=np.float64)
+    # what the error of another draw of train cells would add to the cost of each cell, less the mean of that
+    crossed = [np.einsum("nd,nd->n", moved, rest.excess * refits.field(fitted)) for fitted in rest.null.maps]
+    errors = scale * np.stack(crossed, axis=1) + scale**2 * (rest.costs - rest.costs.mean(axis=1, keepdims=True))
+    rows = []
+    for group, (mask, counts, in_group) in item.groups.items():
+        n_cells, cost = int(mask.sum()), costs[mask].mean()
+        means = counts.T @ np.column_stack([costs[mask], errors[mask]]) / counts.sum(axis=0)[:, None]
+        resamples = means[:, 0] + np.take_along_axis(means[:, 1:], item.drawn[:, None], axis=1)[:, 0]
+        low, high = interval(np.maximum(resamples, 0))
+        null_cost = scale**2 * rest.costs[mask].mean()
+        row: tuple[object, ...] = (name, group, cost, np.sqrt(2 * cost), low, high, null_cost, n_cells)
+        if exchanges is not None:
+            assert item.compared is not None
+            tested = cost if refits is moves else None
+            row += _tested(item.compared, in_group, exchanges, float(rest.excess), tested, item.seed)
+        rows.append(row)
+    return rows
+
+
 def _tested(
-    moves: Displacements,
-    name: str,
-    in_group: np.ndarray,
-    answering: np.ndarray,
-    exchanges: Exchanges,
-    excess: float,
-    cost: float | None,
-    seed: int,
+    compared: _Compared, in_group: np.ndarray, exchanges: Exchanges, excess: float, cost: float | None, seed: int
 ) -> tuple[float, int, float]:
     """Return p-value, number of units and smallest p-value of a cost, and of the energy distance where it has one.
 
     Without a cost, that of the map that is refitted with no unit exchanged.
     """
-    repeated, deciding = moves.fitted.fit, exchanges.members
-    labels = repeated.labels(moves.space.adata)
-    rows = np.flatnonzero(in_group & ((labels == repeated.control) | (labels == name)))
-    treated = labels[rows] == name
-    if repeated.context and not treated.any():
+    deciding, answering = exchanges.members, compared.units[in_group]
+    treated = compared.labels[in_group] != compared.control
+    if compared.contexts is not None and not treated.any():
         # no other group speaks for one that has a map of its own
         return float("nan"), 0, 1.0
-    x, contexts = repeated.scaled(moves.space.read(rows)), repeated.contexts(moves.space.adata, rows)
+    x = compared.x[compared.rows[in_group]]
+    contexts = None if compared.contexts is None else compared.contexts[in_group]
     # without treated cells in the group, its control cells stay where they are
-    here = deciding.among(answering[rows] if treated.any() else np.full(len(rows), ""), treated)
+    here = deciding.among(answering if treated.any() else np.full(len(x), ""), treated)
     costs = excess**2 * costs_after(exchanges.maps, x, contexts, here, exchanges.flips)
     costs[0] = costs[0] if cost is None else cost
     pvalue = exchange_pvalue(costs)
-    found = units(answering[rows], treated, least=MIN_CELLS)
+    found = units(answering, treated, least=MIN_CELLS)
     if found.df:
         energies = found.energies(x, found.exchanges(seed=seed), seed=seed)
         pvalue = max(pvalue, exchange_pvalue(energies))

@@ -21,6 +21,7 @@ from ...ot._loop.checkpoints import cells_digest, options_text
 from ...ot._problem import Progress, Solution
 from ...ot._solvers import registry
 from ...ot._solvers.states import fit_in_worker, solution_of, state_of
+from .described import Reading, is_described
 
 SIZE = 8
 """Most problems of a block. On a CPU, 33 take as long in blocks of 4, 8, 12 or 16 as in one (32 to 37 s), with the same
@@ -92,6 +93,7 @@ def fit(
     config: Any,
     seed: int,
     progress: Progress | None = None,
+    reading: Reading | None = None,
     *,
     folder: Folder | None = None,
     only: Sequence[int] | None = None,
@@ -112,6 +114,8 @@ def fit(
         Seed of everything random.
     progress
         Told how far all of it is.
+    reading
+        Reads the cells of problems that are described; ``None`` where there are none.
     folder
         Where finished blocks are kept.
     only
@@ -130,7 +134,7 @@ def fit(
         Block(i, tuple(targets[j] for j in rows), [problems[j] for j in rows])
         for i, rows in enumerate(split(len(problems)))
     ]
-    kept = None if folder is None else _Kept(folder, solver, config, seed)
+    kept = None if folder is None else _Kept(folder, solver, config, seed, reading)
     if kept is not None:
         kept.prepare()
     wanted = blocks if only is None else [blocks[i] for i in only]
@@ -139,7 +143,7 @@ def fit(
     if done:
         logger.info("%d of %d blocks are there already", len(done), len(wanted))
     # what workers still do ends with an error here
-    results = _fitted(solver, config, seed, left, progress, kept, alone=len(blocks) == 1)
+    results = _fitted(solver, config, seed, left, progress, reading, kept, alone=len(blocks) == 1)
     with contextlib.closing(results):
         for number, solutions in results:
             if any(solution.history.interrupted for solution in solutions) and (len(blocks) > 1 or only is not None):
@@ -156,6 +160,7 @@ def _fitted(
     seed: int,
     left: Sequence[Block],
     progress: Progress | None,
+    reading: Reading | None,
     kept: _Kept | None,
     *,
     alone: bool,
@@ -165,17 +170,21 @@ def _fitted(
     before = 0
     if _workers.are_used(len(left)):
         # where a state is kept during a fit, workers of another machine may not reach
-        fit_block = functools.partial(fit_in_worker, solver, _with_checkpoint(config, None), seed)
-        for i, states in _workers.mapped(fit_block, [block.problems for block in left], what="blocks of perturbations"):
+        unread = any(is_described(problem) for block in left for problem in block.problems)
+        options = _with_checkpoint(config, None)
+        fit_block = functools.partial(fit_in_worker, solver, options, seed, reading if unread else None)
+        given = [(block.targets, block.problems) for block in left]
+        for i, states in _workers.mapped(fit_block, given, what="blocks of perturbations"):
             before += len(left[i].problems)
             if progress is not None:
                 progress(before, n_problems, {})
             yield left[i].number, [solution_of(state) for state in states]
         return
     for block in left:
-        given = config if kept is None else kept.config_of(block, alone=alone)
+        options = config if kept is None else kept.config_of(block, alone=alone)
+        problems = block.problems if reading is None else reading(block.targets, block.problems)
         meter = progress if len(left) == 1 else _part(progress, before, len(block.problems), n_problems)
-        yield block.number, registry.run(solver, block.problems, given, seed, meter)
+        yield block.number, registry.run(solver, problems, options, seed, meter)
         before += len(block.problems)
 
 
@@ -211,6 +220,7 @@ class _Kept:
     solver: Solver
     config: Any
     seed: int
+    reading: Reading | None = None
 
     def path(self, block: Block) -> Path:
         return self.folder.path / f"{block.name}.h5"
@@ -222,8 +232,14 @@ class _Kept:
             "solver": self.solver.name,
             "options": options_text(self.config),
             "seed": self.seed,
-            "cells": cells_digest(block.problems),
+            "cells": cells_digest(block.problems) + self.read_as(block),
         }
+
+    def read_as(self, block: Block) -> str:
+        """Return what is made of cells that are still to be read."""
+        if self.reading is None or not any(is_described(problem) for problem in block.problems):
+            return ""
+        return f" {self.reading.fit.match_abundance} {self.reading.fit.feature_weights}"
 
     def prepare(self) -> None:
         """Make the folder, before anything is fitted; without resuming, what earlier fits have left there goes."""

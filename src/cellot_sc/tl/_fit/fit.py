@@ -21,6 +21,8 @@ from ...pp import Space
 from ...pp._origin import Origin
 from . import blocks
 from .abundance import matched
+from .clouds import reader
+from .described import is_described
 from .weights import cell_weights
 
 PERTURBATIONS, COURSE, COUPLINGS = "perturbations", "time course", "couplings"
@@ -289,6 +291,8 @@ class Fit:
         *,
         context: tuple[str, ...] | None = None,
         tell: bool = False,
+        streams: bool = False,
+        describes: bool = False,
     ) -> list[Problem]:
         """Return the clouds of cells that were fitted; those that share their source cells share the array.
 
@@ -302,11 +306,17 @@ class Fit:
             Columns of ``obs`` with the contexts, with ``None`` those of the fit.
         tell
             Whether the log says where abundance was matched.
+        streams
+            Whether cells that are on disk may stay there, if they are too many for memory.
+        describes
+            Whether they may be described, to be read and weighed by who fits them; see :class:`.Reading`.
 
         Raises
         ------
         KeyError
             If a column or the representation is missing.
+        ImportError
+            If they may, and what reads them is missing.
         ValueError
             If a condition has too few train cells, or none is here as the maps come from a model, the representation
             holds NaN or inf, or a weight is impossible.
@@ -328,7 +338,7 @@ class Fit:
                 "no cell here was fitted to: the maps come from a model, which keeps none. What is fitted to their "
                 "cells again has to be asked for in the AnnData of the fit."
             )
-        x = self.scaled(Space(adata, self.use_rep, origin=self.origin).read(used=used))
+        cells_of = reader(self, adata, labels, parts, used, streams=streams, describes=describes)
         contexts = (self if context is None else replace(self, context=context)).contexts(adata)
         codes, context_names = (None, None) if contexts is None else coded(contexts)
         # in a time course, cells count differently at the two ends of a step
@@ -337,12 +347,13 @@ class Fit:
             None if column is None else cell_weights(adata, column, labels, parts, weighed)
             for column, weighed in zip((self.source_weights, self.target_weights), ends, strict=True)
         ]
-        shared: dict[tuple[int, bytes], tuple[np.ndarray, np.ndarray | None]] = {}
+        shared: dict[tuple[int, bytes], tuple[Any, np.ndarray, np.ndarray | None]] = {}
 
-        def cloud(mask: np.ndarray, end: int) -> tuple[np.ndarray, np.ndarray | None]:
+        def cloud(mask: np.ndarray, end: int) -> tuple[Any, np.ndarray, np.ndarray | None]:
             code, weight = (end, np.packbits(mask).tobytes()), weights[end]
             if code not in shared:
-                shared[code] = x[mask], None if weight is None else weight[mask]
+                points, rows = cells_of(mask)
+                shared[code] = points, rows, None if weight is None else weight[rows]
             return shared[code]
 
         problems = []
@@ -351,12 +362,13 @@ class Fit:
             _validate.enough_cells(int((source & train).sum()), what=f"control {before!r}")
             _validate.enough_cells(int((target & train).sum()), what=f"target {after!r}")
             masks = (source & train, target & train, source & valid, target & valid)
-            cells, counts = zip(*map(cloud, masks, (0, 1, 0, 1)), strict=True)
             given: dict[str, Any] = {"context_names": context_names}
-            for name, mask, points, count in zip(CLOUDS, masks, cells, counts, strict=True):
-                known = None if codes is None else codes[mask]
+            for name, (points, rows, count) in zip(CLOUDS, map(cloud, masks, (0, 1, 0, 1)), strict=True):
+                known = None if codes is None else codes[rows]
                 given |= {name: points, f"{name}_weights": count, f"{name}_contexts": known}
             problems.append(Problem(**given))
+        if any(is_described(problem) for problem in problems):
+            return problems
         return matched(self, pairs, problems, tell=tell)
 
     def _seen(self, adata: AnnData) -> np.ndarray:
@@ -433,7 +445,8 @@ class Fit:
         if self.growth is not None:
             routes = {name: self.pairs[: self.targets.index(name) + 1] for name in targets}
         pairs = list(dict.fromkeys(pair for route in routes.values() for pair in route))
-        problems = replace(self, match_abundance=False).problems(adata, pairs, context=context)
+        streams = all(ot.SOLVERS.resolve(solver).streams for solver in solvers) and not self.context
+        problems = replace(self, match_abundance=False).problems(adata, pairs, context=context, streams=streams)
         pooled = [problem.pooled for problem in problems]
         if self.context:
             problems = matched(self, pairs, problems)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from anndata import AnnData
@@ -12,6 +13,7 @@ from ..._settings import logger
 from ...ot import Problem, Solution, Solver
 from . import blocks, displaced, store
 from .contexts import describe
+from .described import Reading
 from .fit import Fit, chained
 from .prepared import Prepared
 from .residuals import residuals
@@ -63,7 +65,8 @@ def fit_and_keep(
 
     out = _validate.writable(adata, copy=copy)
     added = cells.write(out)
-    support = fit.support(problems[0])
+    [first] = Reading(fit)(fit.targets[:1], problems[:1])
+    support = fit.support(first)
     history = store.history_table(dict(histories))
     beyond = residuals(fit, out, by_target, problems)
     store.save(out, key_added, store.FittedMaps(fit, by_target, history, support, beyond))
@@ -84,9 +87,15 @@ def fit_blocks(
     *,
     only: Sequence[int] | None = None,
 ) -> tuple[list[Problem], list[Solution]]:
-    """Return the problems of a fit and, of all blocks or some, the solutions; see :func:`.blocks.fit`."""
-    problems = fit.problems(cells.cells, tell=True)
+    """Return the problems of a fit and, of all blocks or some, the solutions; see :func:`.blocks.fit`.
+
+    Cells of problems that are not in memory are read by who fits them.
+    """
+    problems = fit.problems(cells.cells, tell=True, streams=True, describes=True)
+    reading = Reading(replace(fit, origin=None, cells=()))
     if fit.context:
         describe(fit, dict(zip(fit.targets, problems, strict=True)))
     with _progress.meter(solver.name, "fitting") as progress:
-        return problems, blocks.fit(solver, fit.targets, problems, config, fit.seed, progress, folder=folder, only=only)
+        return problems, blocks.fit(
+            solver, fit.targets, problems, config, fit.seed, progress, reading, folder=folder, only=only
+        )

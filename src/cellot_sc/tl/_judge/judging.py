@@ -16,8 +16,8 @@ from ..._digest import digest_of_cells
 from ..._settings import logger
 from ...metrics import METRICS, Metric
 from ...ot import SOLVERS, Solver, TransportMap
-from ...pp import Space
 from .._fit import store
+from .._fit.alone import alone
 from .._fit.contexts import warn_of_composition
 from .._fit.fit import Fit
 from .clouds import MAX_CELLS, Data
@@ -173,7 +173,7 @@ def prepare(
     compared = np.flatnonzero((judged & np.isin(labels, [control, *judgeable])) | stands_in)
     x = cells.read(compared)
     told = replace(fit, context=context)
-    view = _alone(cells).view_measured if decoded or cells.is_expression else np.asarray
+    view = alone(cells).view_measured if decoded or cells.is_expression else np.asarray
     cells.warn_of_filling()
     contexts = told.contexts(adata)
     # in time, kinds turn into each other: their shares are part of what is predicted
@@ -197,16 +197,6 @@ def _judge(plan: EvaluationPlan, item: tuple[Data, str, dict[str, TransportMap],
     """Judge one perturbation, in whatever process."""
     data, name, maps, markers = item
     return judge(data, plan, name, maps, markers)
-
-
-def _alone(space: Space) -> Space:
-    """Return a space without its cells: all that its points are decoded by, for another process."""
-    adata, name = space.adata, space.name
-    if space.is_expression:
-        return replace(space, adata=AnnData(np.zeros((0, adata.n_vars), np.float32), var=adata.var))
-    kept = np.zeros((0, adata.obsm[name].shape[1]), np.float32)
-    bare = AnnData(shape=(0, adata.n_vars), var=adata.var, obsm={name: kept}, uns={name: adata.uns[name]})
-    return replace(space, adata=bare)
 
 
 def _check_kept(fitted: store.FittedMaps, baselines: Sequence[str], n_markers: object) -> None:
