@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pickle
 import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import zarr
 from anndata.io import sparse_dataset, write_elem
 from scipy import sparse
 
+from cellot_sc import _chunks, ot
 from cellot_sc._chunks import Stored, taken
 from cellot_sc.tl._fit.collected import Collected, collect
 
@@ -60,6 +62,27 @@ def test_pools_are_of_one_cloud_and_the_same_in_another_process(sorted_cells: tu
     other: Collected = pickle.loads(pickle.dumps(collected))
     assert (other.drawn(rows, 300, np.random.default_rng(1))[1] == cells).all()
     assert not (other.drawn(rows, 300, np.random.default_rng(2))[1] == cells).all()
+
+
+def test_memory_is_that_of_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cells of 32 MB are sorted, and a map is fitted to them, in less than a quarter of that."""
+    monkeypatch.setattr(_chunks, "MAX_VALUES", 2**16)
+    n_cells, n_dims = 40_000, 200
+    x = zarr.create_array({}, shape=(n_cells, n_dims), chunks=(1000, n_dims), dtype=np.float32)
+    for start in range(0, n_cells, 1000):
+        x[start : start + 1000] = np.random.default_rng(start).normal(start >= n_cells // 2, size=(1000, n_dims))
+    codes = (np.arange(n_cells) >= n_cells // 2).astype(int)
+    tracemalloc.start()
+    try:
+        collected = collect(Stored(x, np.arange(n_cells), "X"), codes, 2**22, 0)
+        source, target = (Stored(collected, np.flatnonzero(collected.codes == code), "X") for code in range(2))
+        [fit] = ot.fit([ot.Problem(source, target)], "gaussian")
+        collected.drawn(source.rows, 1000, np.random.default_rng(0))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    np.testing.assert_allclose(fit.map.transport(np.zeros((1, n_dims))), 1, atol=0.1)
+    assert peak < 4 * n_cells * n_dims / 4
 
 
 def test_the_copy_goes_with_what_needs_it() -> None:

@@ -129,8 +129,8 @@ def collect(x: Stored, codes: np.ndarray, budget: int, seed: int) -> Collected:
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
         raise OSError(
-            f"{x.shape[0]:,} cells cannot be sorted by condition in {str(folder.parent)!r} ({error.strerror or error}): "
-            "make room there, or set TMPDIR to another folder."
+            f"{x.shape[0]:,} cells cannot be sorted by condition in {str(folder.parent)!r} "
+            f"({error.strerror or error}): make room there, or set TMPDIR to another folder."
         ) from error
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
