@@ -92,7 +92,7 @@ def test_maps_in_closed_form_are_those_of_cells_in_memory(solver: str) -> None:
 def test_the_same_pools_alone_and_beside_others_in_any_order() -> None:
     many = [stored(clouds(seed), 100) for seed in range(2)]
     problems = [ot.Problem(**train({**of, "source": many[0]["source"]})) for of in many]
-    options: dict[str, Any] = {"n_steps": 20, "min_steps": 10, "check_every": 10, "penalties": (1.0,)}
+    options: dict[str, Any] = {"n_steps": 20, "min_steps": 10, "check_every": 10, "penalties": (1.0,), "width": 8}
     first, again, turned = (ot.fit(of, "icnn", **options) for of in (problems, problems, problems[::-1]))
     [alone] = ot.fit(problems[1:], "icnn", **options)
     x = clouds(0)["source_test"]
