@@ -13,7 +13,6 @@ from scipy.stats import chi2
 
 from .._arrays import dense
 from .._chunks import chunks
-
 from ._composition import CAP, LEVEL
 from ._moments import Cells, rows_of, shares_of
 from ._problem import Problem

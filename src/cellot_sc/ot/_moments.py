@@ -17,7 +17,7 @@ type Cells = np.ndarray | Stored
 CHUNK = 65_536
 """Cells that are held in double precision at once."""
 _KEPT: WeakKeyDictionary[Stored, tuple[np.ndarray | None, Moments]] = WeakKeyDictionary()
-"""What was last found of cells that take a while to read, and their weights then: control cells are of many problems."""
+"""What was last found of cells that take a while to read, and their weights then: many problems share control cells."""
 
 
 class Moments(NamedTuple):

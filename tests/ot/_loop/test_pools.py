@@ -61,21 +61,20 @@ def energy(x: np.ndarray, y: np.ndarray) -> float:
     return float(2 * cdist(x, y).mean() - cdist(x, x).mean() - cdist(y, y).mean())
 
 
-def test_pools_teach_as_much_as_all_cells_do() -> None:
-    """Fits by pools of a fifth of the cells end where fits to all do: nine in ten parts of the way are left to chance."""
-    options: dict[str, Any] = {"n_steps": 400, "min_steps": 200, "check_every": 50}
-    left: list[list[float]] = []
+def test_pools_teach_what_all_cells_do() -> None:
+    """By pools of half of the cells, as much of the effect is left as by all, to a hundredth of it."""
+    options: dict[str, Any] = {"n_steps": 300, "min_steps": 100, "check_every": 50, "penalties": (3.0,)}
+    left = []
     for seed in range(3):
         given = clouds(seed)
-        inside, outside = train(given), train(stored(given, N_CELLS // 5))
+        inside, outside = train(given), train(stored(given, N_CELLS // 2))
         maps = [ot.fit([ot.Problem(**of)], "icnn", **options)[0].map for of in (inside, outside)]
         assert [type(fitted).__name__ for fitted in maps] == ["PotentialMap"] * 2
-        left.append([energy(fitted.transport(given["source_test"]), given["target_test"]) for fitted in maps])
         before = energy(given["source_test"], given["target_test"])
-        assert max(left[-1]) < 0.05 * before
-        print(left[-1], before)
+        left.append([energy(fitted.transport(given["source_test"]), given["target_test"]) / before for fitted in maps])
     memory, pools = np.mean(left, axis=0)
-    assert pools < 1.1 * memory
+    assert memory < 0.03
+    assert pools == pytest.approx(memory, abs=0.01)
 
 
 @pytest.mark.parametrize("solver", ["mean_shift", "gaussian"])
@@ -93,7 +92,7 @@ def test_maps_in_closed_form_are_those_of_cells_in_memory(solver: str) -> None:
 def test_the_same_pools_alone_and_beside_others_in_any_order() -> None:
     many = [stored(clouds(seed), 100) for seed in range(2)]
     problems = [ot.Problem(**train({**of, "source": many[0]["source"]})) for of in many]
-    options: dict[str, Any] = {"n_steps": 20, "min_steps": 10, "check_every": 10, "penalties": (1.0,)}
+    options: dict[str, Any] = {"n_steps": 20, "min_steps": 10, "check_every": 10, "penalties": (1.0,), "width": 8}
     first, again, turned = (ot.fit(of, "icnn", **options) for of in (problems, problems, problems[::-1]))
     [alone] = ot.fit(problems[1:], "icnn", **options)
     x = clouds(0)["source_test"]

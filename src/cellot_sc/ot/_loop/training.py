@@ -230,7 +230,8 @@ def train(
     state
         Where it starts, with leading axes ``(n_problems, n_members)`` and a leaf ``damping`` that scales its steps.
     clouds
-        The cells: :class:`.Clouds`, :class:`.Pools` of those that are not in memory, or what ``advance`` draws from, with the ``ranges`` that the criterion judges by.
+        The cells: :class:`.Clouds`, :class:`.Pools` of those that are not in memory, or what ``advance`` draws from,
+        with the ``ranges`` that the criterion judges by.
     seed
         Seed of the batches.
     min_steps

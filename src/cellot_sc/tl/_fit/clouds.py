@@ -91,8 +91,8 @@ def _streamed(fit: Fit, x: Stored, rows: np.ndarray, codes: np.ndarray) -> Cells
     if fit.solver in ot.SOLVERS:
         registry.check_streams(ot.SOLVERS[fit.solver], n_cells, n_dims, contexts=bool(fit.context))
     logger.info(
-        "%s cells of %s dimensions, %.3g GiB, are more than cs.settings.cells_in_memory, %.3g GiB: the fit is streamed, "
-        "by pools of at most %s cells of each condition from a sorted copy on disk",
+        "%s cells of %s dimensions, %.3g GiB, are more than cs.settings.cells_in_memory, %.3g GiB: the fit is "
+        "streamed, by pools of at most %s cells of each condition from a sorted copy on disk",
         *(f"{n_cells:,}", f"{n_dims:,}", n_cells * n_dims / 2**28, budget / 2**30, f"{pool_size(budget, n_dims):,}"),
     )
     chosen = x[rows]
