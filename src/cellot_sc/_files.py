@@ -59,9 +59,7 @@ def check_input(path: Path) -> None:
     # what was cut off before these were written can still be read
     missing = [name for name in ("obs", "var") if path.suffix == ".zarr" and not (path / name).exists()]
     if missing:
-        raise ValueError(
-            f"{path} cannot be read as .zarr: it holds no AnnData, or a part of one, without {missing[0]}."
-        )
+        raise ValueError(f"{path} cannot be read as .zarr: it holds no AnnData, or a broken one (no {missing[0]})")
 
 
 def check_exists(path: Path, suffixes: tuple[str, ...]) -> None:

@@ -431,7 +431,7 @@ class TestOut:
     def test_layers_of_what_is_not_decoded_and_of_uncertainty(self, prepared: AnnData, tmp_path: Path) -> None:
         adata = prepared.copy()
         cs.tl.cellot(adata, solver="group_gaussian", context="patient")
-        given = {"targets": "drug_a", "uncertainty": True}
+        given: dict[str, Any] = {"targets": "drug_a", "uncertainty": True}
         expected = cs.tl.predict(adata, **given)
         found = cs.tl.predict(adata, **given, out=str(tmp_path / "sure.zarr")).to_memory()
         np.testing.assert_allclose(found.layers["sd"], expected.layers["sd"], atol=1e-5)
