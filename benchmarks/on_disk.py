@@ -1,4 +1,4 @@
-"""Seconds and memory of what is done to cells that stay on disk."""
+"""Seconds and memory of every verb on cells that stay on disk."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ import pandas as pd
 N_TYPES, N_DRUGS, N_RESPONDING = 6, 4, 100
 DENSITY = 0.07
 """Share of the genes that a cell has, on average."""
+SOLVER, PREDICTED = "icnn", "predicted.zarr"
 CHUNK = 8192
 """Cells that are simulated and written at once."""
 
@@ -27,10 +28,11 @@ def run(argv: Sequence[str]) -> int:
     from . import _output
 
     parser = _output.parser("on-disk", __doc__)
-    parser.add_argument("--cells", type=int, nargs="+", default=[250_000, 1_000_000])
+    parser.add_argument("--cells", type=int, nargs="+", default=[250_000, 1_000_000, 4_000_000])
     parser.add_argument("--genes", type=int, default=2000)
     parser.add_argument("--kind", nargs="+", default=["zarr", "h5ad"], choices=["zarr", "h5ad"])
-    parser.add_argument("--do", nargs="+", default=list(VERBS), choices=list(VERBS))
+    parser.add_argument("--do", nargs="+", default=list(VERBS), choices=list(VERBS), help="each needs those before it")
+    parser.add_argument("--solver", default=SOLVER, help="of the maps that are fitted")
     parser.add_argument("--folder", type=Path, help="where the stores are made, and left; made anew if not there")
     given = parser.parse_args(argv)
 
@@ -43,14 +45,16 @@ def run(argv: Sequence[str]) -> int:
                     simulate(path, n_cells, given.genes)
                 sizes = {"cells": n_cells, "store": kind, "GB on disk": _size(path) / 1e9}
                 unpacked = 4 * n_cells * given.genes / 1e6
-                for row in _in_a_process(path, given.do):
+                for row in _in_a_process(path, given.do, given.solver):
                     rows.append(sizes | row | {"share of X unpacked": row["MB"] / unpacked})
                     print(rows[-1], flush=True)
+                shutil.rmtree(path.with_name(PREDICTED), ignore_errors=True)
                 if given.folder is None:
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
     notes = [
         f"Sparse expression (CSR, {DENSITY:.0%}) of {given.genes:,} genes, {N_TYPES} types, {N_DRUGS} drugs and "
         "control. MB: highest resident memory while it is done, less that after the imports. CPU: seconds of all cores."
+        f" Maps by {given.solver!r}; control cells are predicted for every drug, and written to a .zarr folder beside."
     ]
     _output.write("on-disk", given.out, {"Time and memory of cells on disk": pd.DataFrame(rows)}, notes)
     return 0
@@ -95,40 +99,65 @@ def simulate(path: Path, n_cells: int, n_genes: int, seed: int = 0) -> None:
         group.close()
 
 
-def measure(path: str, verbs: Sequence[str]) -> list[dict[str, Any]]:
+def measure(path: str, verbs: Sequence[str], solver: str) -> list[dict[str, Any]]:
     """Do one thing after the other to the cells of a store; return what each took."""
     import cellot_sc as cs
 
     cs.settings.progress, cs.settings.verbosity = False, "error"
     # what they load is not theirs
-    small = cs.datasets.simulate(n_cells=100, n_genes=20)
+    small = cs.datasets.simulate(n_cells=500, n_genes=20)
+    out = Path(path).with_name(PREDICTED)
     for verb in verbs:
-        VERBS[verb](small)
+        VERBS[verb](small, solver, out)
     rows = []
     before = _memory("VmRSS")
     cells = _opened(Path(path))
     for verb in verbs:
         Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
         start, cpu = time.perf_counter(), time.process_time()
-        VERBS[verb](cells)
+        VERBS[verb](cells, solver, out)
         seconds = {"seconds": time.perf_counter() - start, "CPU": time.process_time() - cpu}
         rows.append({"what": verb, **seconds, "MB": _memory("VmHWM") - before})
     return rows
 
 
-def _split(adata: Any) -> None:
+def _split(adata: Any, solver: str, out: Path) -> None:
     import cellot_sc as cs
 
     cs.pp.split(adata)
 
 
-def _represent(adata: Any) -> None:
+def _represent(adata: Any, solver: str, out: Path) -> None:
     import cellot_sc as cs
 
     cs.pp.represent(adata, n_components=min(50, adata.n_vars - 1))
 
 
-VERBS: dict[str, Callable[[Any], None]] = {"split": _split, "represent": _represent}
+def _fit(adata: Any, solver: str, out: Path) -> None:
+    import cellot_sc as cs
+
+    cs.tl.cellot(adata, solver=solver)
+
+
+def _predict(adata: Any, solver: str, out: Path) -> None:
+    import cellot_sc as cs
+
+    cs.tl.predict(adata, out=out, overwrite=True)
+
+
+def _evaluate(adata: Any, solver: str, out: Path) -> None:
+    import cellot_sc as cs
+
+    cs.tl.evaluate(adata, space="genes", n_markers=min(50, adata.n_vars))
+
+
+VERBS: dict[str, Callable[[Any, str, Path], None]] = {
+    "split": _split,
+    "represent": _represent,
+    "fit": _fit,
+    "predict": _predict,
+    "evaluate": _evaluate,
+}
 """What can be done, in the order in which it is."""
 
 
@@ -138,8 +167,9 @@ def _opened(path: Path) -> Any:
     return ad.experimental.read_lazy(path) if path.suffix == ".zarr" else ad.read_h5ad(path, backed="r")
 
 
-def _in_a_process(path: Path, verbs: Sequence[str]) -> list[dict[str, Any]]:
-    code = f"import json; from benchmarks import on_disk; print(json.dumps(on_disk.measure({str(path)!r}, {verbs!r})))"
+def _in_a_process(path: Path, verbs: Sequence[str], solver: str) -> list[dict[str, Any]]:
+    given = f"{str(path)!r}, {verbs!r}, {solver!r}"
+    code = f"import json; from benchmarks import on_disk; print(json.dumps(on_disk.measure({given})))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(done.stderr)

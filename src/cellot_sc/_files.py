@@ -56,6 +56,10 @@ def check_input(path: Path) -> None:
         raise ValueError(f"{path} cannot be read as .h5ad: it is no file.")
     if path.suffix == ".zarr" and not path.is_dir():
         raise ValueError(f"{path} cannot be read as .zarr: it is a file, not a folder.")
+    # what was cut off before these were written can still be read
+    missing = [name for name in ("obs", "var") if path.suffix == ".zarr" and not (path / name).exists()]
+    if missing:
+        raise ValueError(f"{path} cannot be read as .zarr: it holds no AnnData, or a broken one (no {missing[0]})")
 
 
 def check_exists(path: Path, suffixes: tuple[str, ...]) -> None:

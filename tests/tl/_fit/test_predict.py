@@ -1,17 +1,21 @@
 from __future__ import annotations
 
+import errno
 import logging
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from anndata import AnnData, concat, read_h5ad
+from anndata import AnnData, concat, read_h5ad, read_zarr
 from scipy.stats import t as student
 
 import cellot_sc as cs
-from cellot_sc import _keys
+from cellot_sc import _chunks, _files, _keys, _on_disk
+from cellot_sc.tl._fit import predicted as predicted_module
 
 
 def test_control_cells_become_treated(fitted: AnnData):
@@ -394,3 +398,112 @@ def test_the_next_file_needs_no_split(donors: AnnData) -> None:
     for key in ("patients", "both"):
         alone = cs.tl.predict(new, "drug", key=key)
         np.testing.assert_allclose(alone.X, of_new_patient(donors, key)[alone.obs_names].X, atol=1e-5)
+
+
+class TestOut:
+    @pytest.fixture(autouse=True)
+    def _small_chunks(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for module in (_on_disk, predicted_module):
+            monkeypatch.setattr(module, "ROW_CHUNK", 60 * 70)
+
+    @pytest.mark.parametrize("suffix", _files.ANNDATA)
+    @pytest.mark.parametrize("targets", [None, "drug_b"])
+    def test_is_what_there_would_be_in_memory(
+        self, fitted: AnnData, tmp_path: Path, suffix: str, targets: str | None
+    ) -> None:
+        path, expected = tmp_path / f"predicted{suffix}", cs.tl.predict(fitted, targets)
+        found = cs.tl.predict(fitted, targets, out=path)
+        assert not isinstance(found.X, np.ndarray)
+        read = read_h5ad(path) if suffix == ".h5ad" else read_zarr(path)
+        for one in (found.to_memory(), read):
+            pd.testing.assert_frame_equal(one.obs, expected.obs, check_column_type=False, check_index_type=False)
+            pd.testing.assert_frame_equal(one.var, expected.var, check_column_type=False, check_index_type=False)
+            np.testing.assert_allclose(one.X, expected.X, atol=1e-5)
+            for name in ("control", "effect"):
+                np.testing.assert_allclose(one.layers[name], expected.layers[name], atol=1e-5)
+            for name in ("X_cellot", "displacement"):
+                np.testing.assert_array_equal(one.obsm[name], expected.obsm[name])
+            assert set(one.uns) == set(expected.uns)
+            assert one.uns["cellot_prediction"]["digest"] == expected.uns["cellot_prediction"]["digest"]
+        some = found[found.obs["perturbation"] == "drug_b"].to_memory()
+        assert some.n_obs == 200
+
+    def test_layers_of_what_is_not_decoded_and_of_uncertainty(self, prepared: AnnData, tmp_path: Path) -> None:
+        adata = prepared.copy()
+        cs.tl.cellot(adata, solver="group_gaussian", context="patient")
+        given: dict[str, Any] = {"targets": "drug_a", "uncertainty": True}
+        expected = cs.tl.predict(adata, **given)
+        found = cs.tl.predict(adata, **given, out=str(tmp_path / "sure.zarr")).to_memory()
+        np.testing.assert_allclose(found.layers["sd"], expected.layers["sd"], atol=1e-5)
+        found = cs.tl.predict(adata, decode=False, out=tmp_path / "points.zarr")
+        assert found.shape == (400, 8)
+
+    def test_cells_that_stay_on_disk(self, fitted: AnnData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(_chunks, "MAX_VALUES", 60 * 50)
+        fitted.write_zarr(tmp_path / "cells.zarr")
+        far = _on_disk.opened(tmp_path / "cells.zarr")
+        expected = cs.tl.predict(fitted, "drug_a")
+        found = cs.tl.predict(far, "drug_a", out=tmp_path / "predicted.zarr")
+        np.testing.assert_allclose(found.X[:], expected.X, atol=1e-5)
+        # as a model, to cells that have no representation
+        cells = AnnData(far.X, obs=fitted.obs, var=fitted.var)
+        again = cs.tl.predict(cells, "drug_a", model=cs.Model.of(far), out=tmp_path / "again.zarr")
+        np.testing.assert_allclose(again.X[:], expected.X, atol=1e-4)
+
+    def test_what_is_there_is_replaced_if_asked(self, fitted: AnnData, tmp_path: Path) -> None:
+        path = tmp_path / "predicted.zarr"
+        cs.tl.predict(fitted, "drug_a", out=path)
+        with pytest.raises(FileExistsError, match="predicted.zarr exists; overwrite=True replaces it"):
+            cs.tl.predict(fitted, "drug_b", out=path)
+        assert set(read_zarr(path).obs["perturbation"]) == {"drug_a"}
+        cs.tl.predict(fitted, "drug_b", out=path, overwrite=True)
+        assert set(read_zarr(path).obs["perturbation"]) == {"drug_b"}
+        with pytest.raises(ValueError, match=r"predicted\.csv ends in '\.csv'"):
+            cs.tl.predict(fitted, out=tmp_path / "predicted.csv")
+        assert [path.name for path in tmp_path.iterdir()] == ["predicted.zarr"]
+
+    @pytest.mark.parametrize("was_there", [True, False])
+    def test_a_full_disk_leaves_what_was_there(
+        self, fitted: AnnData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, was_there: bool
+    ) -> None:
+        path = tmp_path / "predicted.zarr"
+        if was_there:
+            cs.tl.predict(fitted, "drug_a", out=path)
+        add, n_added = _on_disk.GrowingFile.add, []
+
+        def full(file: _on_disk.GrowingFile, block: AnnData) -> None:
+            n_added.append(block.n_obs)
+            if len(n_added) == 3:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            add(file, block)
+
+        monkeypatch.setattr(_on_disk.GrowingFile, "add", full)
+        with pytest.raises(OSError, match="No space left on device") as error:
+            cs.tl.predict(fitted, "drug_b", out=path, overwrite=True)
+        assert error.value.filename == str(path)
+        assert [path.name for path in tmp_path.iterdir()] == ["predicted.zarr"] * was_there
+        assert not was_there or set(read_zarr(path).obs["perturbation"]) == {"drug_a"}
+
+    @pytest.mark.parametrize("suffix", _files.ANNDATA)
+    def test_a_full_disk_is_one_error(self, fitted: AnnData, tmp_path: Path, suffix: str) -> None:
+        """A limit on the size of files stands in for the disk."""
+        code = """
+import resource, signal, sys
+import anndata, cellot_sc as cs
+
+cs.settings.verbosity = "error"
+adata = anndata.read_h5ad(sys.argv[1])
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
+try:
+    cs.tl.predict(adata, out=sys.argv[2])
+except OSError as error:
+    print(error.filename, error.strerror, sep=": ", file=sys.stderr)
+    sys.exit(2)
+"""
+        fitted.write_h5ad(tmp_path / "fitted.h5ad")
+        path = tmp_path / f"predicted{suffix}"
+        command = [sys.executable, "-W", "ignore", "-c", code, str(tmp_path / "fitted.h5ad"), str(path)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (2, f"{path}: File too large\n")
+        assert [path.name for path in tmp_path.iterdir()] == ["fitted.h5ad"]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from anndata import AnnData
 
 import cellot_sc as cs
+from cellot_sc import _chunks
 from cellot_sc.tl._fit.prepared import Prepared, default_rep, prepare
 
 
@@ -88,3 +90,17 @@ def test_features_of_a_fit_need_names(prepared: AnnData) -> None:
     adata.var_names = pd.Index([None, *adata.var_names[1:]], dtype=object)
     with pytest.raises(ValueError, match=r"adata\.var_names are missing for 1 of"):
         prepared_for(adata, use_rep="X")
+
+
+def test_maps_of_cells_that_stay_on_disk_are_the_same(
+    prepared: AnnData, store: Callable[[AnnData], AnnData], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_chunks, "MAX_VALUES", 60 * 50)
+    near, far = prepared.copy(), store(prepared)
+    far.obsm["X_cellot"], far.uns["X_cellot"] = prepared.obsm["X_cellot"], prepared.uns["X_cellot"]
+    far.obs["split"] = prepared.obs["split"]
+    for adata in (near, far):
+        cs.tl.cellot(adata, "perturbation", "control", targets="drug_a", solver="mean_shift")
+    assert not isinstance(far.X, np.ndarray) and type(far.X) is not type(near.X)
+    expected, found = (cs.tl.predict(adata, "drug_a") for adata in (near, far))
+    np.testing.assert_array_equal(found.X, expected.X)
