@@ -33,6 +33,20 @@ SECONDS = 20
 BESIDE_CHECKOUT = Path(__file__).parents[2] / "shared" / "data"
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    # processes that share the cores would wait for each other's threads; it is read before numpy is imported
+    if config.getoption("numprocesses", None):
+        for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+            os.environ.setdefault(name, "1")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # what takes long comes first, so that nothing of it is left at the end; one process reads the real cells
+    items.sort(
+        key=lambda item: ("kang_cells" not in getattr(item, "fixturenames", ()), not item.get_closest_marker("slow"))
+    )
+
+
 @pytest.fixture(scope="session")
 def simulated() -> AnnData:
     """Small simulated cells: 200 per condition, 4 cell types, 4 patients. Copy them before you change them."""

@@ -53,16 +53,25 @@ def code_in(folder: Path) -> set[str]:
 PRINT = FIT + "print(moved.tobytes().hex(), len(hits))"
 
 
-def test_the_next_process_finds_what_two_have_compiled_at_once(tmp_path: Path) -> None:
-    first = [ended(process) for process in [start(PRINT, tmp_path), start(PRINT, tmp_path)]]
-    kept = code_in(tmp_path)
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A folder with the code of two processes at once, and what they have computed."""
+    folder = tmp_path_factory.mktemp("filled")
+    both = [ended(process)[0].split()[0] for process in [start(PRINT, folder), start(PRINT, folder)]]
+    assert both[0] == both[1]
+    return folder, both[0]
+
+
+def test_the_next_process_finds_what_two_have_compiled_at_once(filled: tuple[Path, str]) -> None:
+    folder, expected = filled
+    kept = code_in(folder)
     assert kept
-    *_, (moved, hits) = [ended(start(PRINT, tmp_path))[0].split()]
+    moved, hits = ended(start(PRINT, folder))[0].split()
     assert int(hits) > 0
-    assert code_in(tmp_path) == kept
+    assert code_in(folder) == kept
     without = ended(start(PRINT, "none"))[0].split()
     assert without[1] == "0"
-    assert {line[0].split()[0] for line in first} == {moved} == {without[0]}
+    assert moved == expected == without[0]
 
 
 def test_code_of_others_is_not_kept_and_jax_is_left_as_it_was(tmp_path: Path) -> None:
@@ -105,14 +114,14 @@ def test_a_folder_that_cannot_be_written_costs_a_line(tmp_path: Path, place: str
     assert not code_in(tmp_path)
 
 
-def test_a_folder_whose_lock_is_held_is_only_read(tmp_path: Path) -> None:
-    first = ended(start(PRINT, tmp_path))[0].split()
-    with FileLock(next(tmp_path.rglob(".lockfile"))):
+def test_a_folder_whose_lock_is_held_is_only_read(filled: tuple[Path, str]) -> None:
+    folder, expected = filled
+    with FileLock(next(folder.rglob(".lockfile"))):
         begun = time.monotonic()
-        lines = ended(start(PRINT, tmp_path))
+        lines = ended(start(PRINT, folder))
     # jax would wait ten seconds for it at every function
     assert time.monotonic() - begun < 60
     assert sum(line.startswith("compiled code is not kept: ") for line in lines) == 1
     moved, hits = lines[0].split()
-    assert moved == first[0]
+    assert moved == expected
     assert int(hits) > 0

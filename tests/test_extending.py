@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import re
 import subprocess
@@ -101,24 +102,41 @@ def test_an_object_that_is_not_registered_is_reported_like_others(tmp_path: Path
     pd.testing.assert_series_equal(own, named)
 
 
+LINES = """
+import contextlib, io, json, sys
+from cellot_sc import cli
+
+def ends(line):
+    with contextlib.redirect_stderr(io.StringIO()) as err:
+        try:
+            cli.main(line)
+        except SystemExit as end:
+            return end.code, err.getvalue()
+
+print(json.dumps([ends(line) for line in json.loads(sys.argv[1])]))
+"""
+"""One process, which imports all once, for all lines."""
+
+
 def test_the_shell_finds_it(site: Path, cells: Path, tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])}
-
-    def shell(*given: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "cellot_sc", *given]
-        return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, check=False)
-
-    unknown = shell("fit", str(cells), "fitted.h5ad", "--solver", "quantile")
-    assert "Did you mean 'quantiles'?" in unknown.stderr
-    refused = shell("fit", str(cells), "fitted.h5ad", "--solver", NAME, "--set", "n_quantiles=1")
-    assert refused.stderr.strip().splitlines()[-1].endswith("n_quantiles is 1; 2 or more are needed.")
-    assert "Traceback" not in refused.stderr
-    fitted = shell("fit", str(cells), "fitted.h5ad", "--solver", NAME, "--set", "n_quantiles=20")
-    assert fitted.returncode == 0, fitted.stderr
-    judged = shell("evaluate", "fitted.h5ad", "scores.csv", "--n-boot", "0", "--metric", METRIC)
-    assert judged.returncode == 0, judged.stderr
+    lines = [
+        ["fit", str(cells), "fitted.h5ad", "--solver", "quantile"],
+        ["fit", str(cells), "fitted.h5ad", "--solver", NAME, "--set", "n_quantiles=1"],
+        ["fit", str(cells), "fitted.h5ad", "--solver", NAME, "--set", "n_quantiles=20"],
+        ["evaluate", "fitted.h5ad", "scores.csv", "--n-boot", "0", "--metric", METRIC],
+        ["report", "fitted.h5ad", "--metric", METRIC],
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", LINES, json.dumps(lines)],
+        capture_output=True, text=True, env=environment, cwd=tmp_path, check=True,
+    )  # fmt: skip
+    (unknown, refused, fitted, judged, reported) = json.loads(done.stdout.splitlines()[-1])
+    assert unknown[0] != 0 and "Did you mean 'quantiles'?" in unknown[1]
+    assert refused[0] != 0 and refused[1].strip().splitlines()[-1].endswith("n_quantiles is 1; 2 or more are needed.")
+    assert "Traceback" not in refused[1]
+    for status, err in (fitted, judged, reported):
+        assert status == 0, err
     scores = pd.read_csv(tmp_path / "scores.csv")
     assert NAME in set(scores["model"]) and METRIC in set(scores["metric"])
-    reported = shell("report", "fitted.h5ad", "--metric", METRIC)
-    assert reported.returncode == 0, reported.stderr
     assert "largest distance of a mean" in (tmp_path / "fitted.html").read_text(encoding="utf-8")

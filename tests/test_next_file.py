@@ -16,6 +16,8 @@ import cellot_sc as cs
 
 pytestmark = pytest.mark.slow
 PATIENT, TARGET, REP = "1015", "stimulated", "X_cellot"
+# that files are read alike does not need the best of maps
+QUICK = {"n_steps": 300, "penalties": (10.0,)}
 
 
 class NextFile(NamedTuple):
@@ -61,7 +63,7 @@ def case(kang: AnnData, request: pytest.FixtureRequest) -> NextFile:
     method, context = request.param
     adata = kang.copy()
     cs.pp.represent(adata, method=method)
-    cs.tl.cellot(adata, "condition", context=context)
+    cs.tl.cellot(adata, "condition", context=context, **QUICK)
     cells = adata[(adata.obs["patient"] == PATIENT) & (adata.obs["condition"] == "control")]
     expected = cs.tl.predict(adata, TARGET, cells=cells.obs_names)
     order = np.random.default_rng(0).permutation(adata.n_vars)
