@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._moments import Cells, rows_of
+from .._moments import Cloud, rows_of
 from .._problem import Problem
 from . import criteria
 from .weighted_draws import alias_table
@@ -44,7 +44,7 @@ class Clouds(NamedTuple):
     otherwise, each of shape ``(n_cells,)``."""
 
 
-class Train(NamedTuple):
+class TrainCells(NamedTuple):
     """The train cells of a problem in memory: all, or a pool of them."""
 
     source: np.ndarray
@@ -86,7 +86,7 @@ def judged(problems: Sequence[Problem], means: Sequence[tuple[np.ndarray, np.nda
     return [*centres, *_valid_clouds(problems, means, seed), view]
 
 
-def laid_out(train: Sequence[Problem | Train], judged: list[Any], *, is_weighted: bool) -> Clouds:
+def laid_out(train: Sequence[Problem | TrainCells], judged: list[Any], *, is_weighted: bool) -> Clouds:
     """Return train cells as one matrix on the device, and the ranges, given what else is in these."""
     layout = _lay_out(train)
     n_cells = sum(map(len, layout.blocks))
@@ -101,7 +101,7 @@ def laid_out(train: Sequence[Problem | Train], judged: list[Any], *, is_weighted
     return jax.device_put(Clouds._make(clouds))
 
 
-def _lay_out(problems: Sequence[Problem | Train]) -> _Layout:
+def _lay_out(problems: Sequence[Problem | TrainCells]) -> _Layout:
     layout = _Layout([], [], [])
     starts: dict[tuple[int, int], int] = {}
     filled = 0
@@ -182,7 +182,7 @@ def valid_weights(problem: Problem, seed: int) -> tuple[np.ndarray | None, np.nd
     return of(problem.source_valid_weights), of(problem.target_valid_weights)
 
 
-def sample(cells: Cells, seed: int) -> np.ndarray:
+def sample(cells: Cloud, seed: int) -> np.ndarray:
     """Return all cells, or :data:`MAX_VALID` of them at random: the same of whatever there is one of for each cell."""
     if len(cells) <= MAX_VALID:
         return rows_of(cells)

@@ -11,7 +11,7 @@ import numpy as np
 from ..._chunks import Stored
 from .._moments import rows_of
 from .._problem import Problem
-from .batches import Clouds, Train, gather, judged, laid_out
+from .batches import Clouds, TrainCells, gather, judged, laid_out
 from .config import LoopConfig
 
 SHARE = 64
@@ -67,7 +67,7 @@ class Pools:
             self._reading = done, self._reader.submit(self._read, done)
         return laid_out(self._reading[1].result(), self._judged, is_weighted=self._is_weighted)
 
-    def _read(self, done: int) -> list[Train]:
+    def _read(self, done: int) -> list[TrainCells]:
         pools: dict[tuple[int, int], tuple[np.ndarray, np.ndarray | None]] = {}
 
         def pool(cells: Any, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
@@ -80,7 +80,7 @@ class Pools:
         for problem in self._problems:
             source, source_weights = pool(problem.source, problem.source_weights)
             target, target_weights = pool(problem.target, problem.target_weights)
-            train.append(Train(source, target, source_weights, target_weights))
+            train.append(TrainCells(source, target, source_weights, target_weights))
         return train
 
     def _pool(
