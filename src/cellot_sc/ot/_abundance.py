@@ -14,7 +14,7 @@ from scipy.stats import chi2
 from .._arrays import dense
 from .._chunks import chunks
 from ._composition import CAP, LEVEL
-from ._moments import Cloud, rows_of, shares_of
+from ._moments import CellCloud, rows_of, shares_of
 from ._problem import Problem
 from ._solvers.gaussian import cautious_gaussian_map
 
@@ -73,7 +73,7 @@ class _Side:
         logs = self.logs(tables)
         return float(self.prior @ (logs - self.prior @ logs) ** 2)
 
-    def weights(self, tables: list[np.ndarray], cells: Cloud) -> np.ndarray:
+    def weights(self, tables: list[np.ndarray], cells: CellCloud) -> np.ndarray:
         """Return the weights of any cells of this cloud."""
         if not len(cells):
             return np.empty(0)
@@ -123,7 +123,7 @@ def matched(problem: Problem, *, seed: int = 0) -> Problem:
     return replace(problem, **given)
 
 
-def _side(cells: Cloud, weights: np.ndarray | None, seed: int) -> _Side:
+def _side(cells: CellCloud, weights: np.ndarray | None, seed: int) -> _Side:
     """Return the cells of a cloud that are coupled, and their clusterings."""
     rng = np.random.default_rng(seed)
     rows = np.arange(len(cells)) if weights is None else np.flatnonzero(weights > 0)

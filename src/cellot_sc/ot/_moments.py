@@ -11,7 +11,7 @@ import numpy as np
 from .._arrays import dense
 from .._chunks import Stored, chunks, taken
 
-type Cloud = np.ndarray | Stored
+type CellCloud = np.ndarray | Stored
 """A cloud of cells, shape ``(n_cells, n_dims)``, in memory or not."""
 
 CHUNK = 65_536
@@ -28,7 +28,7 @@ class Moments(NamedTuple):
     noise: float
 
 
-def moments(x: Cloud, weights: np.ndarray | None = None) -> Moments:
+def moments(x: CellCloud, weights: np.ndarray | None = None) -> Moments:
     """Return the mean and the shrunk covariance of a cloud, in float64.
 
     The covariance is shrunk towards a multiple of the identity by the closed form of Ledoit and Wolf (2004,
@@ -182,12 +182,12 @@ class GroupMoments(NamedTuple):
         return _regularised(one[2], one[3], one[5], size)
 
 
-def rows_of(x: Cloud, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
+def rows_of(x: CellCloud, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
     """Return some cells of a cloud, or all, in memory: a mask, a slice or positions in any order."""
     return dense(taken(x, rows)) if isinstance(x, Stored) else x[rows]
 
 
-def mean_of(x: Cloud, weights: np.ndarray | None) -> np.ndarray:
+def mean_of(x: CellCloud, weights: np.ndarray | None) -> np.ndarray:
     """Return the mean of a cloud, in float64."""
     if isinstance(x, Stored):
         shares = np.full(len(x), 1 / len(x)) if weights is None else shares_of(weights)

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.spatial.distance import cdist
 
 from .._states import NOT_NEGATIVE, Field, Numbers, StateReading, read_fields
-from ._moments import Cloud, rows_of
+from ._moments import CellCloud, rows_of
 from ._unseen import LEAST, leaves
 
 MOST_CELLS, MOST_CENTROIDS, N_QUANTILES = 5000, 512, 201
@@ -56,7 +56,7 @@ class Support:
     }
 
     @classmethod
-    def around(cls, x: Cloud, contexts: np.ndarray | None = None) -> Self:
+    def around(cls, x: CellCloud, contexts: np.ndarray | None = None) -> Self:
         """Return where cells lie, and how far those of one context are from the others.
 
         Parameters

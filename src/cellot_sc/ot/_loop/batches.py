@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._moments import Cloud, rows_of
+from .._moments import CellCloud, rows_of
 from .._problem import Problem
 from . import criteria
 from .weighted_draws import alias_table
@@ -182,7 +182,7 @@ def valid_weights(problem: Problem, seed: int) -> tuple[np.ndarray | None, np.nd
     return of(problem.source_valid_weights), of(problem.target_valid_weights)
 
 
-def sample(cells: Cloud, seed: int) -> np.ndarray:
+def sample(cells: CellCloud, seed: int) -> np.ndarray:
     """Return all cells, or :data:`MAX_VALID` of them at random: the same of whatever there is one of for each cell."""
     if len(cells) <= MAX_VALID:
         return rows_of(cells)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._moments import Cloud, moments, rows_of, shares_of
+from .._moments import CellCloud, moments, rows_of, shares_of
 
 type Points = np.ndarray | jax.Array
 
@@ -87,7 +87,7 @@ NARROWNESS = (4.0, 16.0, 64.0)
 _SAMPLE = 1000
 
 
-def view_of(cells: Cloud) -> View:
+def view_of(cells: CellCloud) -> View:
     """Return the leading dimensions of a cloud of cells, shape ``(n_cells, n_dims)``, and the kernel widths there."""
     n_dims = cells.shape[1]
     vectors = np.linalg.eigh(moments(cells).covariance)[1]

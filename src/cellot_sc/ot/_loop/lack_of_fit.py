@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .._maps.base import TransportMap
-from .._moments import Cloud, rows_of
+from .._moments import CellCloud, rows_of
 
 MAX_CELLS = 2000
 """Cells of either cloud that are compared, at most."""
@@ -19,8 +19,8 @@ MIN_CELLS = 20
 
 def explains(
     transport: TransportMap,
-    source: Cloud,
-    target: Cloud,
+    source: CellCloud,
+    target: CellCloud,
     source_weights: np.ndarray | None = None,
     target_weights: np.ndarray | None = None,
 ) -> bool:
@@ -58,7 +58,7 @@ def explains(
     return all(_excess(moved[n:] @ view, y[m:] @ view) <= THRESHOLD for view in _contrasts(x[:n], y[:m]))
 
 
-def _alike(cells: Cloud, weights: np.ndarray | None, rng: np.random.Generator) -> Cloud:
+def _alike(cells: CellCloud, weights: np.ndarray | None, rng: np.random.Generator) -> CellCloud:
     """Return cells that count alike: each is kept with a chance in proportion to its weight."""
     return cells if weights is None else cells[rng.random(len(cells)) < weights / weights.max()]
 

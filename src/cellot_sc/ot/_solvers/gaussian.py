@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .._maps.affine import AffineMap
-from .._moments import Cloud, Moments, effective_size, moments
+from .._moments import CellCloud, Moments, effective_size, moments
 from .solver import NoOptions, Solver, closed_form
 
 
@@ -25,8 +25,8 @@ def bures_matrix(source: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def gaussian_map(
-    source: Cloud,
-    target: Cloud,
+    source: CellCloud,
+    target: CellCloud,
     source_weights: np.ndarray | None = None,
     target_weights: np.ndarray | None = None,
 ) -> AffineMap:
@@ -36,8 +36,8 @@ def gaussian_map(
 
 
 def cautious_gaussian_map(
-    source: Cloud,
-    target: Cloud,
+    source: CellCloud,
+    target: CellCloud,
     source_weights: np.ndarray | None = None,
     target_weights: np.ndarray | None = None,
 ) -> AffineMap:
