@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import anndata
 import numpy as np
@@ -17,7 +17,7 @@ import cellot_sc as cs
 pytestmark = pytest.mark.slow
 PATIENT, TARGET, REP = "1015", "stimulated", "X_cellot"
 # that files are read alike does not need the best of maps
-QUICK = {"n_steps": 300, "penalties": (10.0,)}
+QUICK: dict[str, Any] = {"n_steps": 300, "penalties": (10.0,)}
 
 
 class NextFile(NamedTuple):

@@ -36,11 +36,11 @@ def welch(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return welch_of_moments(*((len(cells), cells.mean(axis=0), cells.var(axis=0, ddof=1)) for cells in (x, y)))
 
 
-type Moments = tuple[int, np.ndarray, np.ndarray]
+type SampleMoments = tuple[int, np.ndarray, np.ndarray]
 """Number of cells, and the mean and unbiased variance of every feature."""
 
 
-def welch_of_moments(x: Moments, y: Moments) -> tuple[np.ndarray, np.ndarray]:
+def welch_of_moments(x: SampleMoments, y: SampleMoments) -> tuple[np.ndarray, np.ndarray]:
     """Return what :func:`welch` does, of the moments of two clouds."""
     (m, x_mean, x_variance), (n, y_mean, y_variance) = x, y
     x_error, y_error = x_variance / m, y_variance / n

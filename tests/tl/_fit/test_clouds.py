@@ -13,7 +13,7 @@ from anndata.io import write_elem
 
 import cellot_sc as cs
 from cellot_sc import _chunks
-from cellot_sc.ot._loop.pools import SHARE
+from cellot_sc.ot._loop.pool_size import SHARE
 
 QUICK: dict[str, Any] = {
     "match_abundance": False,

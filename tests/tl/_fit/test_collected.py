@@ -75,9 +75,9 @@ def test_memory_is_that_of_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     tracemalloc.start()
     try:
         collected = collect(Stored(x, np.arange(n_cells), "X"), codes, 2**22, 0)
-        source, target = (Stored(collected, np.flatnonzero(collected.codes == code), "X") for code in range(2))
-        [fit] = ot.fit([ot.Problem(source, target)], "gaussian")
-        collected.drawn(source.rows, 1000, np.random.default_rng(0))
+        clouds: Any = [Stored(collected, np.flatnonzero(collected.codes == code), "X") for code in range(2)]
+        [fit] = ot.fit([ot.Problem(*clouds)], "gaussian")
+        collected.drawn(clouds[0].rows, 1000, np.random.default_rng(0))
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -13,10 +13,7 @@ from .._moments import rows_of
 from .._problem import Problem
 from .batches import Clouds, TrainCells, gather, judged, laid_out
 from .config import LoopConfig
-
-SHARE = 64
-"""A pool of a cloud is one part of so many of the cells that may be in memory. Of at most 9 clouds of a block there are
-two pools at once, as the next ones are read while steps are made, and once more on the device."""
+from .pool_size import pool_size
 
 
 def gathered(
@@ -95,11 +92,3 @@ class Pools:
             return self._whole[id(cells)], weights
         places, drawn = cells.source.drawn(cells.rows, size, rng)
         return drawn, None if weights is None else weights[places]
-
-
-def pool_size(budget: int, n_dims: int) -> int:
-    """Return how many cells a pool of a cloud has, given the bytes of cells that may be in memory.
-
-    It is the same whatever is fitted beside it.
-    """
-    return max(1, budget // (4 * SHARE * n_dims))

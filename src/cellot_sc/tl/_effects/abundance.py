@@ -113,11 +113,13 @@ def abundance_shift(
     members = (states[:, None] == np.array(groups, dtype=object)).astype(np.float64)
     x = fit.scaled(moves.space.read(used=compared))
 
-    def item(i: int) -> _Item:
+    def item(i: int) -> _ShiftItem:
         name = moves.names[i]
         either = np.concatenate([control, np.flatnonzero(labels == name)])
         units_of = None if units is None else units[either]
-        return _Item(moves.only(name), x, members, either, states[either] != "", units_of, n_neighbors, n_boot, seed)
+        return _ShiftItem(
+            moves.only(name), x, members, either, states[either] != "", units_of, n_neighbors, n_boot, seed
+        )
 
     _check(moves, labels, units, unit)
     found = dict(_workers.mapped(_shifts, _workers.Made(item, len(moves.names)), what="perturbations"))
@@ -130,7 +132,7 @@ def abundance_shift(
     return pd.concat(tables, ignore_index=True)
 
 
-class _Item(NamedTuple):
+class _ShiftItem(NamedTuple):
     """One perturbation, with all that its shifts are made of in whatever process.
 
     ``x`` and ``members`` are the scaled points and the groups of all cells, ``rows`` the positions of the control cells
@@ -166,7 +168,7 @@ def _both(control: np.ndarray, treated: np.ndarray) -> list[str]:
     return sorted((set(control) & set(treated)) - {""})
 
 
-def _shifts(item: _Item) -> dict[str, tuple[Shift, int]]:
+def _shifts(item: _ShiftItem) -> dict[str, tuple[Shift, int]]:
     """Return the shift of observed and of predicted cells, and how many these are."""
     moves, members, n_control = item.moves, item.members[item.rows], len(item.moves.rows)
     x = item.x[item.rows]

@@ -162,7 +162,7 @@ def group_effects(
     control = labels == repeated.control
     control_samples = {group: sample(cells[members[group] & control]) for group in groups}
 
-    def item(i: int) -> _Item:
+    def item(i: int) -> _EffectItem:
         name = moves.names[i]
         treated, n_units = labels == name, None
         observed = {group: compare(control_samples[group], sample(cells[members[group] & treated])) for group in groups}
@@ -173,7 +173,7 @@ def group_effects(
                 found = units(answering[rows], treated[rows], least=MIN_CELLS)
                 observed[group] = compare_units(found, taken(cells, rows), observed[group])
                 n_units[group] = found.n_units if found.df else n_units[group]
-        return _Item(moves.only(name), refits.only(name), groups, noise, plans.get(name), observed, n_units)
+        return _EffectItem(moves.only(name), refits.only(name), groups, noise, plans.get(name), observed, n_units)
 
     found = dict(_workers.mapped(_table, _workers.Made(item, len(moves.names)), what="perturbations"))
     return pd.concat([found[i] for i in range(len(moves.names))], ignore_index=True)
@@ -191,7 +191,7 @@ def _noise(null_maps: Null, moves: Displacements, groups: Mapping[str, np.ndarra
     return _Noise(null_maps, *spread(null_maps, moves, groups, slice(None)))
 
 
-class _Item(NamedTuple):
+class _EffectItem(NamedTuple):
     """One perturbation, with all that its effects are tested by in whatever process: a null, or what makes one."""
 
     moves: Displacements
@@ -203,7 +203,7 @@ class _Item(NamedTuple):
     n_units: dict[str, int] | None
 
 
-def _table(item: _Item) -> pd.DataFrame:
+def _table(item: _EffectItem) -> pd.DataFrame:
     """Return the rows of one perturbation."""
     noise = item.noise if item.plan is None else _noise(item.plan.run().null, item.refits, item.groups)
     assert noise is not None

@@ -127,14 +127,14 @@ def transport_cost(
         drawn = {name: rng.integers(len(plans[name].flips), size=n_boot) for name in moves.names}
     sides = {group: (groups[group], counts[group], members[group]) for group in groups}
 
-    def item(i: int) -> _Item:
+    def item(i: int) -> _CostItem:
         name = moves.names[i]
         own = moves.only(name)
         without = own if refits is moves else refits.only(name)
         beside = None if compared is None else compared.only(name)
         plan = plans.get(name)
         of = {group: (a, b, c if beside is None else c[beside.rows]) for group, (a, b, c) in sides.items()}
-        return _Item(name, own, without, rest, plan, drawn[name], of, beside, seed)
+        return _CostItem(name, own, without, rest, plan, drawn[name], of, beside, seed)
 
     found = dict(_workers.mapped(_costs, _workers.Made(item, len(moves.names)), what="perturbations"))
     rows = [row for i in range(len(moves.names)) for row in found[i]]
@@ -198,7 +198,7 @@ class _Compared(NamedTuple):
         return self._replace(rows=rows, labels=self.labels[rows], contexts=contexts, units=self.units[rows])
 
 
-class _Item(NamedTuple):
+class _CostItem(NamedTuple):
     """One perturbation, with all that its costs are made of in whatever process.
 
     ``refits`` are the moves without the units as contexts, and the moves themselves where they are none. By group,
@@ -217,7 +217,7 @@ class _Item(NamedTuple):
     seed: int
 
 
-def _costs(item: _Item) -> list[tuple[object, ...]]:
+def _costs(item: _CostItem) -> list[tuple[object, ...]]:
     """Return the rows of one perturbation."""
     name, moves, refits, rest = item.name, item.moves, item.refits, item.rest
     exchanges = None if item.plan is None else item.plan.run()

@@ -21,7 +21,7 @@ from ...ot._loop.checkpoints import cells_digest, options_text
 from ...ot._problem import Progress, Solution
 from ...ot._solvers import registry
 from ...ot._solvers.states import fit_in_worker, solution_of, state_of
-from .described import Reading, is_described
+from .described import CellReader, is_described
 
 SIZE = 8
 """Most problems of a block. On a CPU, 33 take as long in blocks of 4, 8, 12 or 16 as in one (32 to 37 s), with the same
@@ -93,7 +93,7 @@ def fit(
     config: Any,
     seed: int,
     progress: Progress | None = None,
-    reading: Reading | None = None,
+    reading: CellReader | None = None,
     *,
     folder: Folder | None = None,
     only: Sequence[int] | None = None,
@@ -160,7 +160,7 @@ def _fitted(
     seed: int,
     left: Sequence[Block],
     progress: Progress | None,
-    reading: Reading | None,
+    reading: CellReader | None,
     kept: _Kept | None,
     *,
     alone: bool,
@@ -220,7 +220,7 @@ class _Kept:
     solver: Solver
     config: Any
     seed: int
-    reading: Reading | None = None
+    reading: CellReader | None = None
 
     def path(self, block: Block) -> Path:
         return self.folder.path / f"{block.name}.h5"

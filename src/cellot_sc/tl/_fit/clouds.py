@@ -13,7 +13,7 @@ from ... import _keys, ot
 from ..._arrays import dense
 from ..._chunks import Stored
 from ..._settings import logger, settings
-from ...ot._loop.pools import pool_size
+from ...ot._loop.pool_size import pool_size
 from ...ot._solvers import registry
 from ...pp import Space
 from . import described

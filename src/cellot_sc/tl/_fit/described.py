@@ -33,7 +33,7 @@ class Described(Stored):
 
 
 @dataclasses.dataclass(frozen=True)
-class Reading:
+class CellReader:
     """Reads the cells of described problems, as those of a fit are that are in memory.
 
     Parameters

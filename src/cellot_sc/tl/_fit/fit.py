@@ -309,7 +309,7 @@ class Fit:
         streams
             Whether cells that are on disk may stay there, if they are too many for memory.
         describes
-            Whether they may be described, to be read and weighed by who fits them; see :class:`.Reading`.
+            Whether they may be described, to be read and weighed by who fits them; see :class:`.CellReader`.
 
         Raises
         ------

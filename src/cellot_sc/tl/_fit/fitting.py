@@ -13,7 +13,7 @@ from ..._settings import logger
 from ...ot import Problem, Solution, Solver
 from . import blocks, displaced, store
 from .contexts import describe
-from .described import Reading
+from .described import CellReader
 from .fit import Fit, chained
 from .prepared import Prepared
 from .residuals import residuals
@@ -65,7 +65,7 @@ def fit_and_keep(
 
     out = _validate.writable(adata, copy=copy)
     added = cells.write(out)
-    [first] = Reading(fit)(fit.targets[:1], problems[:1])
+    [first] = CellReader(fit)(fit.targets[:1], problems[:1])
     support = fit.support(first)
     history = store.history_table(dict(histories))
     beyond = residuals(fit, out, by_target, problems)
@@ -92,7 +92,7 @@ def fit_blocks(
     Cells of problems that are not in memory are read by who fits them.
     """
     problems = fit.problems(cells.cells, tell=True, streams=True, describes=True)
-    reading = Reading(replace(fit, origin=None, cells=()))
+    reading = CellReader(replace(fit, origin=None, cells=()))
     if fit.context:
         describe(fit, dict(zip(fit.targets, problems, strict=True)))
     with _progress.meter(solver.name, "fitting") as progress:

@@ -11,7 +11,7 @@ from scipy import sparse
 from ..._arrays import dense
 from ..._chunks import Stored, chunks
 from ...metrics import deg_scores
-from ...metrics._stats import Moments, welch_of_moments
+from ...metrics._stats import SampleMoments, welch_of_moments
 
 GENES_AT_ONCE = 500
 
@@ -52,7 +52,7 @@ def _scores(treated: Any, control: Any) -> np.ndarray:
     return np.concatenate([deg_scores(*map(dense, pair)) for pair in parts])
 
 
-def _moments(x: Stored, clouds: Mapping[str, np.ndarray]) -> dict[str, Moments]:
+def _moments(x: Stored, clouds: Mapping[str, np.ndarray]) -> dict[str, SampleMoments]:
     """Return the moments of clouds, which are read once, all together, in chunks."""
     codes = np.full(x.shape[0], -1)
     for i, mask in enumerate(clouds.values()):
@@ -65,7 +65,7 @@ def _moments(x: Stored, clouds: Mapping[str, np.ndarray]) -> dict[str, Moments]:
         members = sparse.csr_array((np.ones(len(of)), (of, np.arange(len(of)))), shape=(shape[0], len(of)))
         sums += dense(members @ cells)
         squares += dense(members @ (cells.multiply(cells) if sparse.issparse(cells) else cells**2))
-    found: dict[str, Moments] = {}
+    found: dict[str, SampleMoments] = {}
     for i, name in enumerate(clouds):
         mean = sums[i] / sizes[i]
         found[name] = int(sizes[i]), mean, np.maximum(squares[i] - sizes[i] * mean**2, 0) / (sizes[i] - 1)
