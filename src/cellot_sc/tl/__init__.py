@@ -10,6 +10,7 @@ from ._effects.abundance import abundance_shift
 from ._effects.dose_judge import judge_doses
 from ._effects.dose_predict import predict_dose
 from ._effects.dose_response import dose_response
+from ._effects.dose_table import dose_curves
 from ._effects.effect_clusters import effect_clusters
 from ._effects.responders import responders
 from ._effects.signature import signature
@@ -36,6 +37,7 @@ __all__ = [
     "cellot",
     "clonal_agreement",
     "combine",
+    "dose_curves",
     "dose_response",
     "effect_clusters",
     "evaluate",

@@ -38,6 +38,8 @@ class Family:
         Mean fraction of the displacement at the highest dose, shape ``(n_doses, 1)``.
     means
         Means of the features, shape ``(n_doses, n_features)``.
+    names
+        Names of the features.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Family:
     fitted: store.FittedMaps
     fraction: Scatter
     means: Scatter
+    names: list[str]
 
     @property
     def labels(self) -> list[str]:
@@ -104,8 +107,10 @@ class Family:
 
     def state(self) -> dict[str, Any]:
         """Return what is kept: texts, arrays and dicts of them."""
-        scatters = {name: part._asdict() for name, part in self._scatters.items()}
-        return {"name": self.name, "doses": self.doses, "fit": store.state_of(self.fitted), **scatters}
+        scatters = {"fraction": self.fraction._asdict(), "means": self.means._asdict()}
+        return {"name": self.name, "doses": self.doses, "fit": store.state_of(self.fitted), **scatters} | {
+            "names": np.array(self.names, dtype=object)
+        }
 
     @classmethod
     def read(cls, state: Mapping[str, Any]) -> Self:
@@ -115,14 +120,14 @@ class Family:
             for name in ("fraction", "means")
         }
         doses = np.asarray(state["doses"], dtype=np.float64)
-        family = cls(str(state["name"]), doses, store.read_state(state["fit"]), **scatters)
+        family = cls(
+            str(state["name"]), doses, store.read_state(state["fit"]), **scatters, names=[*map(str, state["names"])]
+        )
+        if len(family.names) != family.means.mean.shape[1]:
+            raise ValueError(f"there are {len(family.names)} features, and {family.means.mean.shape[1]} means")
         if not len(doses) == len(family.labels) == len(family.means.mean) == len(family.fraction.mean):
             raise ValueError(f"there are {len(doses)} doses, and {len(family.labels)} conditions")
         return family
-
-    @property
-    def _scatters(self) -> dict[str, Scatter]:
-        return {"fraction": self.fraction, "means": self.means}
 
     def _at(self, x: np.ndarray, contexts: np.ndarray | None, dose: int) -> np.ndarray:
         return x if not dose else self._map(dose).transport(x, contexts)

@@ -79,7 +79,7 @@ def judge_doses(
     --------
     >>> import cellot_sc as cs
     >>> adata = cs.datasets.simulate_doses()
-    >>> table = cs.tl.dose_response(adata, solver="gaussian", use_rep="X")
+    >>> cs.tl.dose_response(adata, solver="gaussian", use_rep="X")
     >>> scores = cs.tl.judge_doses(adata, "drug_a").groupby("model")["value"].mean()
     >>> bool(scores["dose_response"] < scores["nearest_dose"])
     True

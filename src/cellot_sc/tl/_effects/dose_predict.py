@@ -86,7 +86,7 @@ def predict_dose(
     --------
     >>> import cellot_sc as cs
     >>> adata = cs.datasets.simulate_doses()
-    >>> table = cs.tl.dose_response(adata, solver="mean_shift", use_rep="X")
+    >>> cs.tl.dose_response(adata, solver="mean_shift", use_rep="X")
     >>> cs.tl.predict_dose(adata, 2.0, "drug_a").obs["dose"].unique().tolist()
     [2.0]
     """
@@ -117,17 +117,17 @@ def predict_dose(
         if len(names) > 1:
             part.obs_names = part.obs_names + f"-{name}"
         parts.append(part)
-        means.append(_means(family, value, space.features))
+        means.append(_means(family, value))
     predicted = parts[0] if len(parts) == 1 else concat(parts, merge="same", uns_merge="same")
     predicted.uns[MEANS] = pd.concat(means, ignore_index=True)
     logger.info("predicted %d cells of %s at dose %g", predicted.n_obs, ", ".join(names), value)
     return predicted
 
 
-def _means(family: Family, dose: float, features: Sequence[str]) -> pd.DataFrame:
+def _means(family: Family, dose: float) -> pd.DataFrame:
     """Return the intervals of the means of one perturbation at a dose."""
     ends = zip(family.progress.interval(dose), family.features.interval(dose), strict=True)
     low, high = (np.concatenate(end) for end in ends)
     return pd.DataFrame(
-        {"perturbation": family.name, "feature": [DISPLACEMENT, *features], "ci_low": low, "ci_high": high}
+        {"perturbation": family.name, "feature": [DISPLACEMENT, *family.names], "ci_low": low, "ci_high": high}
     )

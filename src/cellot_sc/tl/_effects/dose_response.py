@@ -50,8 +50,9 @@ def dose_response(
     split_key: str = _keys.SPLIT,
     seed: int = 0,
     key_added: str = _keys.DOSES,
+    copy: bool = False,
     **options: Any,
-) -> pd.DataFrame:
+) -> AnnData | None:
     """Learn a map to every dose of each perturbation, and the curves along which cells and features respond.
 
     Parameters
@@ -78,31 +79,15 @@ def dose_response(
         As in :func:`cellot`.
     key_added
         Where in ``uns`` the maps and curves are written.
+    copy
+        Whether to return a copy instead of writing to ``adata``.
     **options
         Options of the solver.
 
     Returns
     -------
-    Tidy table with a row per perturbation, context (``"all"`` and, with ``context``, every category) and feature, made
-    of train cells:
-
-    - ``feature``: a gene or dimension, of which the mean is followed; or ``"displacement"``: t(d), the fraction of the
-      displacement at the highest dose, by the projection of mean shifts on that at the highest dose.
-    - ``curve``: ``"hill"``; ``"isotonic"``, a monotone cubic through a monotone sequence, where Hill curves are more
-      than twice as far off when doses are left out, or there are fewer than five doses; or ``"flat"`` where there is
-      no trend.
-    - ``ec50``, ``ec50_low``, ``ec50_high``: the dose at which the curve is half-way, and its 90 % interval.
-    - ``bound``: empty; ``"at least"`` or ``"at most"`` where the top or the bottom was not reached, so that ``ec50`` is
-      the end of an open interval; ``"unknown"`` where it is open at both ends.
-    - ``slope``: that of the Hill curve.
-    - ``bottom``: of the curve at the lowest dose; ``top``: what it gains or loses until the highest dose, 0 of a flat
-      one; ``plateau``: what the Hill curve would at even higher ones, where half of that was reached.
-    - ``pvalue``: of no trend along the logarithm of dose, two-sided (for the displacement, of none in any dimension;
-      Simes 1986); ``pvalue_adj``: adjusted for the features (Benjamini and Hochberg). Flat is what has .05 or more.
-    - ``sd``, ``df``: how far the mean at a dose scatters around the curve, and the degrees of freedom of that.
-    - ``n_doses``: number of doses, the lowest included.
-
-    ``uns[key_added]`` holds the maps, for :func:`predict_dose` and :func:`judge_doses`, and
+    ``None``, or with ``copy=True`` an AnnData, in which ``uns[key_added]`` holds the maps and curves, for
+    :func:`dose_curves`, :func:`predict_dose`, :func:`judge_doses` and :func:`cellot_sc.pl.dose_response`, and
     ``obs[f"{key_added}_condition"]`` the perturbation and dose of each cell. A split and a representation are added
     where there were none.
 
@@ -118,17 +103,16 @@ def dose_response(
 
     Notes
     -----
-    Events of one file are no replicates: intervals come from how far the means of doses are from their curve and, with
-    ``replicate``, how far replicates are from each other. The two are one estimate where they agree (p of at least
-    .25), and only the first counts otherwise. The interval of an EC50 is where the sum of squares, at its least for all
-    else, is no more than F of 1 and df degrees of freedom allows. Dose 0 stands at a tenth of the lowest other dose on
-    the axis of log doses; a Hill curve is at its bottom there.
+    Cells of one dose are taken to be further along the way of cells of the highest dose: t(d), the fraction of the
+    displacement at the highest dose, is the projection of the mean shift on that at the highest dose. All that is
+    fitted and measured is so by train cells.
 
     Examples
     --------
     >>> import cellot_sc as cs
     >>> adata = cs.datasets.simulate_doses()
-    >>> table = cs.tl.dose_response(adata, solver="mean_shift", use_rep="X")
+    >>> cs.tl.dose_response(adata, replicate="replicate", solver="mean_shift", use_rep="X")
+    >>> table = cs.tl.dose_curves(adata)
     >>> table.loc[table["feature"] == "displacement", ["perturbation", "curve"]].values.tolist()
     [['drug_a', 'hill'], ['inert', 'flat']]
     """
@@ -168,14 +152,14 @@ def dose_response(
         families[name] = measured.family(name, _fitted(fit, solver, cells, config))
         tables += measured.tables(name)
     table = pd.concat(tables, ignore_index=True)
-    out = _validate.writable(adata, copy=False)
+    out = _validate.writable(adata, copy=copy)
     added = cells.write(out)
     kept = Families(perturbation_key, dose_key, conditions.unit, column, families, table)
     out.uns[key] = kept.state()
     n_maps = sum(len(family.doses) - 1 for family in families.values())
     added.append(f"uns[{key!r}] with {n_maps} {solver.name} maps to doses of {len(families)} perturbations")
     logger.info("added %s", ", ".join(added))
-    return table
+    return out if copy else None
 
 
 def _doses(conditions: Conditions, cells: Prepared, split_key: str, name: str) -> dict[float, str]:
@@ -210,7 +194,7 @@ class _Measured:
     def family(self, name: str, fitted: FittedMaps) -> Family:
         """Return the maps with what is known of the means."""
         fraction = self._fraction(self._codes, whole=True)
-        return Family(name, self.doses, fitted, fraction, self._means(self._codes, whole=True))
+        return Family(name, self.doses, fitted, fraction, self._means(self._codes, whole=True), self._space.features)
 
     def tables(self, name: str) -> list[pd.DataFrame]:
         """Return the rows of all cells, and of every category of the last context."""

@@ -33,6 +33,10 @@ class Scatter(NamedTuple):
         n_doses = len(self.mean)
         return Scatter(np.delete(self.mean, dose, axis=0), self.variance, self.df * (n_doses - 1) // n_doses)
 
+    def of(self, feature: int) -> Scatter:
+        """Return the same of one feature."""
+        return Scatter(self.mean[:, [feature]], self.variance[[feature]], self.df)
+
     def around(self, residual: np.ndarray, df: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the variance of a mean and its degrees of freedom, by how far means are from a curve, and replicates.
 

@@ -6,14 +6,76 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from anndata import AnnData
 from scipy import stats
 
+from ... import _keys, _validate
+from . import dose_family
 from .dose_curves import FLAT, HILL, ISOTONIC, Curves
 
 ALPHA = 0.05
 """Adjusted p-value below which a feature has a curve that is not flat."""
 DISPLACEMENT = "displacement"
 """What stands for all dimensions in the column of features."""
+
+
+@_validate.takes_adata
+def dose_curves(adata: AnnData, key: str = _keys.DOSES) -> pd.DataFrame:
+    """Return the curves along dose of every perturbation: of its displacement and of each feature.
+
+    Parameters
+    ----------
+    adata
+        Annotated data with maps fitted by :func:`dose_response`.
+    key
+        Where in ``uns`` they are.
+
+    Returns
+    -------
+    Tidy table with a row per perturbation, context (``"all"`` and, with ``context``, every category) and feature, made
+    of train cells:
+
+    - ``feature``: a gene or dimension, of which the mean is followed; or ``"displacement"``: t(d), the fraction of the
+      displacement at the highest dose, by the projection of mean shifts on that at the highest dose.
+    - ``curve``: ``"hill"``; ``"isotonic"``, a monotone cubic through a monotone sequence, where Hill curves are more
+      than twice as far off when doses are left out, or there are fewer than five doses; or ``"flat"`` where there is
+      no trend.
+    - ``ec50``, ``ec50_low``, ``ec50_high``: the dose at which the curve is half-way, and its 90 % interval.
+    - ``bound``: empty; ``"at least"`` or ``"at most"`` where the top or the bottom was not reached, so that ``ec50`` is
+      the end of an open interval; ``"unknown"`` where it is open at both ends.
+    - ``slope``: that of the Hill curve.
+    - ``bottom``: of the curve at the lowest dose; ``top``: what it gains or loses until the highest dose, 0 of a flat
+      one; ``plateau``: what the Hill curve would at even higher ones, where half of that was reached.
+    - ``pvalue``: of no trend along the logarithm of dose, two-sided (for the displacement, of none in any dimension;
+      Simes 1986); ``pvalue_adj``: adjusted for the features (Benjamini and Hochberg). Flat is what has .05 or more.
+    - ``sd``, ``df``: how far the mean at a dose scatters around the curve, and the degrees of freedom of that.
+    - ``n_doses``: number of doses, the lowest included.
+
+    Raises
+    ------
+    KeyError
+        If there are no maps to doses.
+    ValueError
+        If they cannot be read.
+
+    Notes
+    -----
+    Events of one file are no replicates: intervals come from how far the means of doses are from their curve and, with
+    ``replicate``, how far replicates are from each other. The two are one estimate where they agree (p of at least
+    .25), and only the first counts otherwise. The interval of an EC50 is where the sum of squares, at its least for all
+    else, is no more than F of 1 and df degrees of freedom allows. Dose 0 stands at a tenth of the lowest other dose on
+    the axis of log doses; a Hill curve is at its bottom there.
+
+    Examples
+    --------
+    >>> import cellot_sc as cs
+    >>> adata = cs.datasets.simulate_doses()
+    >>> cs.tl.dose_response(adata, replicate="replicate", solver="mean_shift", use_rep="X")
+    >>> table = cs.tl.dose_curves(adata).query("curve == 'hill'")
+    >>> table.loc[table["feature"] != "displacement", "feature"].tolist()
+    ['marker_0', 'marker_2', 'marker_3']
+    """
+    return dose_family.load(adata, key).curves.copy()
 
 
 def rows(
