@@ -109,6 +109,10 @@ def _curve(ax: Axes, family: Family, row: pd.Series, color: str) -> None:
     whole = row["feature"] == DISPLACEMENT
     scatter = family.fraction if whole else family.means.of(family.names.index(row["feature"]))
     one = Curves(family.doses, scatter)
+    if whole and row["curve"] == FLAT:
+        # a fraction of nothing
+        ax.axhline(0, color=color, linestyle=":", linewidth=1.2)
+        return
     ax.plot(10.0**one.at, one.scatter.mean[:, 0], "o", color=color, markersize=3.5, clip_on=False, zorder=3)
     if row["curve"] == FLAT:
         ax.axhline(row["bottom"], color=color, linestyle=":", linewidth=1.2)
@@ -123,6 +127,11 @@ def _log_axis(ax: Axes, doses: Sequence[np.ndarray]) -> None:
     """Make the axis of doses logarithmic, with 0 at a tenth of the lowest other one."""
     every = np.unique(np.concatenate(doses))
     lowest, highest = every[every > 0][[0, -1]]
+    has_zero = every[0] == 0
     ax.set_xscale("log")
-    start = lowest / 10 if every[0] == 0 else lowest
-    ax.set_xlim(start / 1.5, highest * 1.5)
+    ax.set_xlim((lowest / 10 if has_zero else lowest) / 1.5, highest * 1.5)
+    first, last = np.ceil(np.log10(lowest)), np.floor(np.log10(highest))
+    ticks = {10.0**power: f"{10.0**power:g}" for power in np.arange(first, last + 1)}
+    ticks = ({lowest / 10: "0"} if has_zero else {}) | (ticks or {lowest: f"{lowest:g}", highest: f"{highest:g}"})
+    ax.minorticks_off()
+    _draw.name_ticks(ax, "x", [*ticks], [*ticks.values()])

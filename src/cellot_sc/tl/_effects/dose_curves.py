@@ -12,6 +12,7 @@ from scipy import stats
 from .dose_hill import N_PARAMETERS, Hill, positions
 from .dose_isotonic import isotonic, monotone
 from .dose_scatter import Scatter
+from .dose_trend import can_tell, displacement_pvalue, trend_pvalues
 
 HILL, ISOTONIC, FLAT = "hill", "isotonic", "flat"
 """Kinds of curves."""
@@ -31,6 +32,11 @@ class Halfway(NamedTuple):
     low: np.ndarray
     high: np.ndarray
     bound: np.ndarray
+
+    def unknown(self) -> Halfway:
+        """Return the same where nothing says how far means scatter."""
+        n = len(self.value)
+        return Halfway(np.full(n, np.nan), np.full(n, -np.inf), np.full(n, np.inf), np.full(n, UNKNOWN))
 
 
 @dataclass(frozen=True)
@@ -69,18 +75,27 @@ class Curves:
         n_doses = len(self.doses)
         if n_doses - N_PARAMETERS >= 2:
             return self.scatter.around(self.hill.residual, n_doses - N_PARAMETERS)
-        # of fewer doses, what is left by a curve with four numbers says too little
-        mean, trend = self.scatter.mean, self._trend
-        line = np.square(mean - mean.mean(axis=0)).sum(axis=0) - trend**2
-        return self.scatter.around(np.maximum(line, 0), n_doses - 2)
+        # of fewer doses, what is left by a curve with four numbers says little, unless replicates say the same
+        mean, df = self.scatter.mean, n_doses - N_PARAMETERS
+        contrast = (self.at - self.at.mean()) / np.linalg.norm(self.at - self.at.mean())
+        line = np.square(mean - mean.mean(axis=0)).sum(axis=0) - np.square(contrast @ mean)
+        by_line = self.scatter.around(np.maximum(line, 0), n_doses - 2)
+        by_hill = self.scatter.around(self.hill.residual, df)
+        both = (by_hill[1] > df) & (df > 0)
+        return np.where(both, by_hill[0], by_line[0]), np.where(both, by_hill[1], by_line[1])
 
     def pvalues(self) -> np.ndarray:
-        """Return the p-values of no trend along the logarithm of dose, two-sided, shape ``(n_features,)``."""
-        variance, df = self.noise
-        with np.errstate(divide="ignore", invalid="ignore"):
-            pvalue = 2 * stats.t.sf(np.abs(self._trend) / np.sqrt(variance), df)
-        # a feature that is the same at all doses
-        return np.where(np.isnan(pvalue), 1.0, pvalue)
+        """Return the p-values of no trend, against one that never turns, two-sided, shape ``(n_features,)``.
+
+        NaN where there are too few doses, and no replicates, to tell.
+        """
+        nothing = np.full(self.scatter.mean.shape[1], np.nan)
+        return trend_pvalues(self.scatter, self.steps) if can_tell(self.scatter) else nothing
+
+    def together(self) -> np.ndarray:
+        """Return the p-value of no trend in any of the features, likewise, shape ``(1,)``."""
+        nothing = np.full(1, np.nan)
+        return displacement_pvalue(self.scatter, self.steps, self.at) if can_tell(self.scatter) else nothing
 
     @cached_property
     def is_hill(self) -> np.ndarray:
@@ -106,6 +121,10 @@ class Curves:
         low = np.where(value < lowest, -np.inf, low)
         high = np.where(value > highest, np.inf, high)
         open_below, open_above = np.isinf(low), np.isinf(high)
+        # a bound that all doses keep says nothing
+        open_below |= open_above & (low < lowest)
+        open_above |= open_below & (high > highest)
+        low, high = np.where(open_below, -np.inf, low), np.where(open_above, np.inf, high)
         bound = np.select(
             [open_below & open_above, open_above, open_below], [UNKNOWN, AT_LEAST, AT_MOST], EXACT
         )  # fmt: skip
@@ -170,13 +189,6 @@ class Curves:
     def without(self, dose: int) -> Curves:
         """Return the curves without one of the doses."""
         return Curves(np.delete(self.doses, dose), self.scatter.without(dose))
-
-    @cached_property
-    def _trend(self) -> np.ndarray:
-        """The contrast of means with the logarithm of dose, of length 1."""
-        contrast = self.at - self.at.mean()
-        trend: np.ndarray = contrast @ self.scatter.mean / np.linalg.norm(contrast)
-        return trend
 
     def _monotone_halfway(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return where monotone curves are half-way, and the nearest doses at which they surely are not yet, or past.

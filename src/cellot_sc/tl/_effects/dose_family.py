@@ -107,9 +107,13 @@ class Family:
 
     def state(self) -> dict[str, Any]:
         """Return what is kept: texts, arrays and dicts of them."""
-        scatters = {"fraction": self.fraction._asdict(), "means": self.means._asdict()}
-        return {"name": self.name, "doses": self.doses, "fit": store.state_of(self.fitted), **scatters} | {
-            "names": np.array(self.names, dtype=object)
+        return {
+            "name": self.name,
+            "doses": self.doses,
+            "fit": store.state_of(self.fitted),
+            "fraction": self.fraction._asdict(),
+            "means": self.means._asdict(),
+            "names": np.array(self.names, dtype=object),
         }
 
     @classmethod

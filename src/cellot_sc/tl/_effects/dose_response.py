@@ -27,7 +27,8 @@ from .dose_curves import Curves
 from .dose_family import Families, Family
 from .dose_means import composition, dose_scatter
 from .dose_scatter import Scatter
-from .dose_table import DISPLACEMENT, rows, simes
+from .dose_table import DISPLACEMENT, rows
+from .dose_trend import can_tell
 
 CONDITION = "condition"
 """What the column ends in that names the perturbation and the dose of a cell."""
@@ -262,12 +263,16 @@ class _Measured:
         dimensions = Curves(doses, self._scatter(self._points, codes, whole=whole))
         progress = Curves(doses, self._fraction(codes, whole=whole))
         means = self._means(codes, whole=whole)
+        if not can_tell(means):
+            logger.warning(
+                "%d doses of %r and no replicates cannot tell a trend: no p-value is given", len(doses), name
+            )
         there = np.isfinite(means.mean).all(axis=0)
         known = Scatter(means.mean[:, there], means.variance[there], means.df)
         features = [feature for feature, is_there in zip(self._space.features, there, strict=True) if is_there]
         return pd.concat(
             [
-                rows(name, context, [DISPLACEMENT], progress, simes(dimensions.pvalues())),
+                rows(name, context, [DISPLACEMENT], progress, dimensions.together()),
                 rows(name, context, features, Curves(doses, known)),
             ],
             ignore_index=True,

@@ -53,12 +53,23 @@ class Scatter(NamedTuple):
         none = np.zeros(len(residual), dtype=np.int64)
         if df < 1:
             return (self.variance, none + self.df) if self.df else (np.full(len(residual), np.inf), none + 1)
-        if not self.df:
-            return residual / df, none + df
-        with np.errstate(divide="ignore", invalid="ignore"):
-            alike = ~(stats.f.sf(residual / df / self.variance, df, self.df) < POOLED)
+        alike = self.alike(residual, none + df)
         pooled = (residual + self.df * self.variance) / (df + self.df)
         return np.where(alike, pooled, residual / df), np.where(alike, df + self.df, df)
+
+    def alike(self, residual: np.ndarray, df: np.ndarray) -> np.ndarray:
+        """Return where means are no further from a curve than their replicates let expect; nowhere without replicates.
+
+        Parameters
+        ----------
+        residual, df
+            Sum of squared residuals of the means, and the degrees of freedom that these have.
+        """
+        if not self.df:
+            return np.zeros(len(residual), dtype=bool)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            pvalue = stats.f.sf(residual / df / self.variance, np.maximum(df, 1), self.df)
+        return ~(pvalue < POOLED) | (df < 1)
 
 
 def scatter(wells: np.ndarray, doses: np.ndarray, replicates: np.ndarray) -> Scatter:

@@ -46,8 +46,9 @@ def dose_curves(adata: AnnData, key: str = _keys.DOSES) -> pd.DataFrame:
     - ``slope``: that of the Hill curve.
     - ``bottom``: of the curve at the lowest dose; ``top``: what it gains or loses until the highest dose, 0 of a flat
       one; ``plateau``: what the Hill curve would at even higher ones, where half of that was reached.
-    - ``pvalue``: of no trend along the logarithm of dose, two-sided (for the displacement, of none in any dimension;
-      Simes 1986); ``pvalue_adj``: adjusted for the features (Benjamini and Hochberg). Flat is what has .05 or more.
+    - ``pvalue``: of means that are the same at all doses, against any that never turn (Bartholomew 1961), two-sided;
+      for the displacement, of none in any dimension. ``pvalue_adj``: adjusted for the features (Benjamini and
+      Hochberg). Flat is what has .05 or more. NaN of up to four doses without replicates, which cannot tell.
     - ``sd``, ``df``: how far the mean at a dose scatters around the curve, and the degrees of freedom of that.
     - ``n_doses``: number of doses, the lowest included.
 
@@ -97,8 +98,11 @@ def rows(
         That of no trend, if it is not the one of each feature.
     """
     pvalue = curves.pvalues() if pvalue is None else pvalue
-    adjusted = stats.false_discovery_control(pvalue)
+    adjusted = pvalue if np.isnan(pvalue).any() else stats.false_discovery_control(pvalue)
+    # what cannot be told is not called flat
     flat, halfway = adjusted >= ALPHA, curves.halfway()
+    if np.isnan(pvalue).any():
+        halfway = halfway.unknown()
     bottom, end = curves.ends()
     variance, df = curves.noise
     is_hill = curves.is_hill & ~flat
@@ -115,7 +119,10 @@ def rows(
             **doses,
             "bound": np.where(flat, "", halfway.bound),
             "slope": np.where(is_hill, curves.hill.slope, np.nan),
-            "bottom": np.where(flat, curves.scatter.mean.mean(axis=0), bottom),
+            # a flat displacement is a fraction of nothing
+            "bottom": np.where(
+                flat, np.nan if features[0] == DISPLACEMENT else curves.scatter.mean.mean(axis=0), bottom
+            ),
             "top": np.where(flat, 0.0, end - bottom),
             "plateau": np.where(is_hill & (halfway.bound == ""), curves.hill.lines[1], np.nan),
             "pvalue": pvalue,
@@ -125,8 +132,3 @@ def rows(
             "n_doses": len(curves.doses),
         }
     )
-
-
-def simes(pvalues: np.ndarray) -> np.ndarray:
-    """Return one p-value of no trend in any of several dimensions (Simes 1986), shape ``(1,)``."""
-    return np.array([stats.false_discovery_control(pvalues).min()])
