@@ -78,7 +78,7 @@ def curves(
     """
     rng = np.random.default_rng([seed, n_doses, shared])
     doses = np.concatenate([[0], 10 ** (0.5 * np.arange(n_doses))])
-    halfway, slope = rng.uniform(*np.log10(doses[[2, -2]]), n_curves), rng.uniform(0.7, 2.5, n_curves)
+    halfway, slope = rng.uniform(np.log10(doses[2]), np.log10(doses[-2]), n_curves), rng.uniform(0.7, 2.5, n_curves)
     with np.errstate(divide="ignore"):
         truth = top / (1 + (10**halfway / doses[:, None]) ** slope)
     shape = (len(doses), 1 if shared else N_REPLICATES, n_curves)
@@ -103,9 +103,17 @@ def _known_curves(n_times: int) -> pd.DataFrame:
                 called.append(stats.false_discovery_control(pvalues) < MOST_CALLED)
             error, coverage = float(np.nanmedian(errors)), float(np.mean(covered))
             holds = error <= MOST_ERROR and COVERAGE[0] <= coverage <= COVERAGE[1] and np.mean(called) <= MOST_CALLED
-            row = {"doses": n_doses, "scatter": "of doses" if shared else "of wells", "curves": n_times * N_CURVES}
-            row |= {"median error": error, "coverage": coverage, "bounds": float(np.mean(bounds))}
-            rows.append(row | {"inert, not flat": float(np.mean(called)), "holds": "yes" if holds else "no"})
+            row = {
+                "doses": n_doses,
+                "scatter": "of doses" if shared else "of wells",
+                "curves": n_times * N_CURVES,
+                "median error": error,
+                "coverage": coverage,
+                "bounds": float(np.mean(bounds)),
+                "inert, not flat": float(np.mean(called)),
+                "holds": "yes" if holds else "no",
+            }
+            rows.append(row)
     return pd.DataFrame(rows)
 
 
@@ -128,7 +136,7 @@ def _dapg(file: Path, n_seeds: int, solver: str) -> tuple[pd.DataFrame, pd.DataF
     adata, scores, rows = anndata.read_h5ad(file), [], []
     adata.obs["perturbation"] = "dapg"
     for seed in range(n_seeds):
-        cs.pp.split(adata, "dose", control=adata.obs["dose"].iloc[0], test_fraction=0.4, seed=seed)
+        cs.pp.split(adata, "dose", control="0", seed=seed)
         cs.tl.dose_response(adata, control=None, solver=solver, use_rep="X", seed=seed)
         found = cs.tl.judge_doses(adata, seed=seed)
         scores.append(found.assign(cells="dapg", seed=seed))
@@ -146,13 +154,13 @@ def known_of_dapg(adata: AnnData) -> dict[str, float | str]:
         covered += low <= x["FL1"][doses == family.doses[i]].mean() <= high
         widths.append(high - low)
     table = cs.tl.dose_curves(adata).set_index("feature")
-    low, high = table.loc["FL1", ["ec50_low", "ec50_high"]]
-    top = abs(table.loc["FL3", "top"]) / x["FL3"][doses == 0].std()
+    ec50, low, high = (float(table[name]["FL1"]) for name in ("ec50", "ec50_low", "ec50_high"))
+    top = abs(float(table["top"]["FL3"])) / x["FL3"][doses == 0].std()
     holds = covered >= 7 and np.mean(widths) <= 0.5 and 3 <= low <= 29 and 8 <= high <= 80 and top <= 0.2
     return {
         "FL1 means covered": f"{covered} of {len(widths)}",
         "width": float(np.mean(widths)),
-        "FL1 EC50": table.loc["FL1", "ec50"],
+        "FL1 EC50": ec50,
         "low": low,
         "high": high,
         "FL3 top, SD": top,

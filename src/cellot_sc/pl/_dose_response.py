@@ -34,7 +34,7 @@ def dose_response(
     show: bool | None = None,
     save: str | Path | None = None,
 ) -> dict[str, Axes]:
-    """Draw curves along dose, a panel per feature: dots are means of train cells, bars the intervals of half-way doses.
+    """Draw curves along dose, a panel per feature: dots are the means behind them, bars intervals of EC50s.
 
     Dose 0 stands at a tenth of the lowest other dose. Of a response that is flat, the mean is a dotted line; a bar that
     ends at the edge of the panel is an interval without end.

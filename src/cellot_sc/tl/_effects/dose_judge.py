@@ -62,7 +62,8 @@ def judge_doses(
       ``"nearest_dose"``: moved to the nearest other dose, in logarithms; ``"identity"``: not moved; ``"observed"``:
       the ceiling, train cells of this dose, where it has any.
     - ``metric``, ``value``: the energy distance to the observed cells, in the space of the maps.
-    - ``covered``: share of features whose observed mean lies in the 90 % interval of :func:`predict_dose`, and
+    - ``covered``: share of features whose mean over all cells of the dose, none of which was used, lies in the 90 %
+      interval of :func:`predict_dose`, and
       ``width``: how wide that is, in standard deviations of cells of the source, the mean over features; of the first
       model only.
     - ``n_cells``: number of cells judged by.
@@ -160,7 +161,7 @@ class _Cells:
             clouds[_keys.OBSERVED] = space.read(learnt)
         observed = fit.scaled(space.read(judged))
         row = {"perturbation": family.name, "dose": dose, "metric": "energy_distance", "n_cells": len(judged)}
-        covered, width = self._coverage(family, dose, here & (self.parts == self.split), space.observed())
+        covered, width = self._coverage(family, dose, here, space.observed())
         return [
             row
             | {

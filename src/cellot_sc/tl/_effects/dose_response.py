@@ -105,8 +105,8 @@ def dose_response(
     Notes
     -----
     Cells of one dose are taken to be further along the way of cells of the highest dose: t(d), the fraction of the
-    displacement at the highest dose, is the projection of the mean shift on that at the highest dose. All that is
-    fitted and measured is so by train cells.
+    displacement at the highest dose, is the projection of the mean shift on that at the highest dose. Means are those
+    of train and validation cells.
 
     Examples
     --------
@@ -185,7 +185,7 @@ def _fitted(fit: Fit, solver: Solver, cells: Prepared, config: Any) -> FittedMap
 
 @dataclass(frozen=True)
 class _Measured:
-    """Train cells of one perturbation and of what it starts from."""
+    """Train and validation cells of one perturbation and of what it starts from."""
 
     fit: Fit
     cells: Prepared
@@ -216,12 +216,12 @@ class _Measured:
 
     @cached_property
     def _codes(self) -> np.ndarray:
-        """The dose of every train cell as a code from 0, -1 of other cells."""
+        """The dose of every train and validation cell as a code from 0, -1 of other cells."""
         labels = self.fit.labels(self.cells.cells)
-        train = self.fit.parts(self.cells.cells) == _keys.TRAIN
+        used = np.isin(self.fit.parts(self.cells.cells).astype(str), (_keys.TRAIN, _keys.VALID))
         codes = np.full(len(labels), -1)
         for i, label in enumerate((self.fit.control, *self.fit.targets)):
-            codes[train & (labels == label)] = i
+            codes[used & (labels == label)] = i
         return codes
 
     @cached_property

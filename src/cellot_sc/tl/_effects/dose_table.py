@@ -33,7 +33,7 @@ def dose_curves(adata: AnnData, key: str = _keys.DOSES) -> pd.DataFrame:
     Returns
     -------
     Tidy table with a row per perturbation, context (``"all"`` and, with ``context``, every category) and feature, made
-    of train cells:
+    of train and validation cells:
 
     - ``feature``: a gene or dimension, of which the mean is followed; or ``"displacement"``: t(d), the fraction of the
       displacement at the highest dose, by the projection of mean shifts on that at the highest dose.
