@@ -75,14 +75,14 @@ class Curves:
         n_doses = len(self.doses)
         if n_doses - N_PARAMETERS >= 2:
             return self.scatter.around(self.hill.residual, n_doses - N_PARAMETERS)
-        # of fewer doses, what is left by a curve with four numbers says little, unless replicates say the same
-        mean, df = self.scatter.mean, n_doses - N_PARAMETERS
-        contrast = (self.at - self.at.mean()) / np.linalg.norm(self.at - self.at.mean())
-        line = np.square(mean - mean.mean(axis=0)).sum(axis=0) - np.square(contrast @ mean)
-        by_line = self.scatter.around(np.maximum(line, 0), n_doses - 2)
-        by_hill = self.scatter.around(self.hill.residual, df)
-        both = (by_hill[1] > df) & (df > 0)
-        return np.where(both, by_hill[0], by_line[0]), np.where(both, by_hill[1], by_line[1])
+        # of fewer doses, a curve with four numbers leaves little: replicates tell, if they agree with a monotone one
+        mean, contrast = self.scatter.mean, self.at - self.at.mean()
+        along = contrast @ mean / np.linalg.norm(contrast)
+        line = np.square(mean - mean.mean(axis=0)).sum(axis=0) - np.square(along)
+        variance, df = self.scatter.around(np.maximum(line, 0), n_doses - 2)
+        n_levels = 1 + (np.diff(self.steps, axis=0) != 0).sum(axis=0)
+        alike = self.scatter.alike(np.square(mean - self.steps).sum(axis=0), n_doses - n_levels)
+        return np.where(alike, self.scatter.variance, variance), np.where(alike, self.scatter.df, df)
 
     def pvalues(self) -> np.ndarray:
         """Return the p-values of no trend, against one that never turns, two-sided, shape ``(n_features,)``.
@@ -112,8 +112,7 @@ class Curves:
 
     def halfway(self) -> Halfway:
         """Return where the curves are half-way: as bounds where the top or the bottom was not reached."""
-        n_doses = len(self.doses)
-        variance, df = self.scatter.around(self.hill.residual, n_doses - N_PARAMETERS)
+        variance, df = self.noise
         low, high = self.hill.within(self.hill.residual + variance * stats.f.ppf(LEVEL, 1, df))
         found = [self.hill.ec50, low, high]
         value, low, high = np.where(self.is_hill, found, self._monotone_halfway())
