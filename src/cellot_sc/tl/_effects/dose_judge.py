@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from ... import _keys, _validate
+from ... import _defaults, _keys, _validate
 from ...metrics import energy_distance
 from . import dose_family
 from .dose_family import Families, Family
 from .observed import sample
 
 MODEL = "dose_response"
-NO_EFFECT, NEAREST, LOG_LINEAR, MIXTURE = "identity", "nearest_dose", "log_linear", "mixture"
+NEAREST, LOG_LINEAR, MIXTURE = "nearest_dose", "log_linear", "mixture"
 """What predictions are compared with."""
 
 
@@ -85,10 +85,10 @@ def judge_doses(
     >>> bool(scores["dose_response"] < scores["nearest_dose"])
     True
     """
-    kept = dose_family.load(adata, key)
-    names = _validate.some_of(targets, kept.families, what="target")
     n_cells = _validate.whole(n_cells, 1, what="n_cells")
     rng = np.random.default_rng(_validate.seed(seed))
+    kept = dose_family.load(adata, key)
+    names = _validate.some_of(targets, kept.families, what="target")
     found: list[dict[str, Any]] = []
     for name in names:
         cells = _Cells.of(adata, kept, kept.families[name].adapted(adata), split, n_cells, rng)
@@ -156,11 +156,15 @@ class _Cells:
         here, space = self.doses == dose, fit.space(self.adata)
         judged, rows = self._drawn(here & (self.parts == self.split)), self._sources()
         x, contexts = space.read(rows), fit.contexts(self.adata, rows)
-        clouds = {MODEL: family.move(x, contexts, dose), NO_EFFECT: x, **self._controls(family, x, contexts, dose)}
+        clouds = {
+            MODEL: family.move(x, contexts, dose),
+            _defaults.IDENTITY: x,
+            **self._controls(family, x, contexts, dose),
+        }
         if len(learnt := self._drawn(here & (self.parts == _keys.TRAIN))):
             clouds[_keys.OBSERVED] = space.read(learnt)
         observed = fit.scaled(space.read(judged))
-        row = {"perturbation": family.name, "dose": dose, "metric": "energy_distance", "n_cells": len(judged)}
+        row = {"perturbation": family.name, "dose": dose, "metric": energy_distance.__name__, "n_cells": len(judged)}
         covered, width = self._coverage(family, dose, here, space.observed())
         return [
             row

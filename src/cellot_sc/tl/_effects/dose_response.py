@@ -149,7 +149,7 @@ def dose_response(
             context=_validate.context_columns(adata, context, conditions.labels, labels[0], labels[1:], taken=taken),
         )
         fit = replace(fit, match_abundance=matches(None, solver, fit.context)).tied(cells.cells)
-        measured = _Measured(fit, cells, answering, np.array(sorted(doses)))
+        measured = _DoseCells(fit, cells, answering, np.array(sorted(doses)))
         families[name] = measured.family(name, _fitted(fit, solver, cells, config))
         tables += measured.tables(name)
     table = pd.concat(tables, ignore_index=True)
@@ -184,7 +184,7 @@ def _fitted(fit: Fit, solver: Solver, cells: Prepared, config: Any) -> FittedMap
 
 
 @dataclass(frozen=True)
-class _Measured:
+class _DoseCells:
     """Train and validation cells of one perturbation and of what it starts from."""
 
     fit: Fit
