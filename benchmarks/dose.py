@@ -85,7 +85,7 @@ def curves(
     wells = truth[:, None] + rng.normal(0, SCATTER, shape)
     wells = wells + rng.normal(0, SPREAD / np.sqrt(N_CELLS), (len(doses), N_REPLICATES, n_curves))
     codes = np.repeat(np.arange(len(doses)), N_REPLICATES), np.tile(np.arange(N_REPLICATES), len(doses))
-    return halfway, Curves(doses, scatter(wells.reshape(-1, n_curves), *codes))
+    return halfway, Curves(doses, scatter(wells.reshape(-1, n_curves), *codes), 1.0)
 
 
 def _known_curves(n_times: int) -> pd.DataFrame:

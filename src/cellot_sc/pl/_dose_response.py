@@ -108,7 +108,7 @@ def _curve(ax: Axes, family: Family, row: pd.Series, color: str) -> None:
     """Draw one curve of one perturbation, the means that it is of, and the interval of where it is half-way."""
     whole = row["feature"] == DISPLACEMENT
     scatter = family.fraction if whole else family.means.of(family.names.index(row["feature"]))
-    one = Curves(family.doses, scatter)
+    one = Curves(family.doses, scatter, family.lowest)
     if whole and row["curve"] == FLAT:
         # a fraction of nothing
         ax.axhline(0, color=color, linestyle=":", linewidth=1.2)

@@ -20,7 +20,7 @@ def simulated(n_doses: int, *, shared: bool = False, top: float = 1.0) -> tuple[
     wells = truth[:, None] + rng.normal(0, 0.05, (len(doses), 1 if shared else N_REPLICATES, 200))
     wells = wells + rng.normal(0, 0.5 / np.sqrt(500), (len(doses), N_REPLICATES, 200))
     codes = np.repeat(np.arange(len(doses)), N_REPLICATES), np.tile(np.arange(N_REPLICATES), len(doses))
-    return halfway, Curves(doses, scatter(wells.reshape(-1, 200), *codes))
+    return halfway, Curves(doses, scatter(wells.reshape(-1, 200), *codes), 1.0)
 
 
 @pytest.mark.parametrize("shared", [False, True])
@@ -41,7 +41,9 @@ def test_inert_features_are_flat() -> None:
 
 
 def of(mean: list[float], doses: list[float]) -> Curves:
-    return Curves(np.array(doses), Scatter(np.array(mean)[:, None], np.zeros(1), 0))
+    return Curves(
+        np.array(doses), Scatter(np.array(mean)[:, None], np.zeros(1), 0), min(dose for dose in doses if dose)
+    )
 
 
 def test_a_top_that_was_not_reached_makes_a_bound() -> None:
@@ -53,7 +55,7 @@ def test_a_top_that_was_not_reached_makes_a_bound() -> None:
 
 def test_few_doses_have_a_monotone_curve() -> None:
     mean = np.array([[0], [0.1], [0.9], [1]])
-    curves = Curves(np.array([1, 10, 100, 1000]), Scatter(mean, np.full(1, 1e-3), 4))
+    curves = Curves(np.array([1, 10, 100, 1000]), Scatter(mean, np.full(1, 1e-3), 4), 1.0)
     assert not curves.is_hill[0]
     assert 1 < curves.halfway().value[0] < 2
     np.testing.assert_allclose(curves.values(np.array([1.0, 100.0, 1e4]))[:, 0], [0, 0.9, 1])
@@ -73,12 +75,20 @@ def test_the_part_of_the_way_is_better_than_that_of_a_straight_line() -> None:
     assert np.less(*np.mean(errors, axis=0))
 
 
+def test_dose_0_stays_where_it_is_if_the_lowest_other_is_left_out() -> None:
+    curves = of([0, 0.5, 1, 1.5], [0, 1, 10, 100])
+    left = curves.without(1)
+    assert left.at.tolist() == curves.at[[0, 2, 3]].tolist() == [-1, 1, 2]
+    before, after, part = left.parts(1.0)
+    assert (before, after) == (0, 1) and part[0] == pytest.approx(0.5, abs=0.05)
+
+
 def test_intervals_of_means_hold_at_doses_left_out() -> None:
     rng, doses, held = np.random.default_rng(0), np.concatenate([[0], 10 ** (0.5 * np.arange(8))]), []
     with np.errstate(divide="ignore"):
         truth = 1 / (1 + (30 / doses[:, None]) ** rng.uniform(0.8, 2, 100))
     mean = truth + rng.normal(0, 0.05, truth.shape)
-    curves = Curves(doses, Scatter(mean, np.zeros(100), 0))
+    curves = Curves(doses, Scatter(mean, np.zeros(100), 0), 1.0)
     for i in range(1, 8):
         low, high = curves.without(i).interval(doses[i])
         held.append((low <= mean[i]) & (mean[i] <= high))

@@ -42,4 +42,4 @@ def test_the_interval_is_open_where_the_top_was_not_reached() -> None:
 
 
 def test_dose_0_stands_at_a_tenth_of_the_lowest_other() -> None:
-    np.testing.assert_allclose(positions(np.array([0, 2.0, 20.0])), np.log10([0.2, 2, 20]))
+    np.testing.assert_allclose(positions(np.array([0, 2.0, 20.0]), 2.0), np.log10([0.2, 2, 20]))

@@ -49,15 +49,18 @@ class Curves:
         Increasing, of which the first may be 0, shape ``(n_doses,)``.
     scatter
         Means at these, and what replicates say of them.
+    lowest
+        The lowest dose above 0 that there is, be it left out here.
     """
 
     doses: np.ndarray
     scatter: Scatter
+    lowest: float
 
     @cached_property
     def at(self) -> np.ndarray:
         """The doses in decades."""
-        return positions(self.doses)
+        return positions(self.doses, self.lowest)
 
     @cached_property
     def hill(self) -> Hill:
@@ -187,7 +190,7 @@ class Curves:
 
     def without(self, dose: int) -> Curves:
         """Return the curves without one of the doses."""
-        return Curves(np.delete(self.doses, dose), self.scatter.without(dose))
+        return Curves(np.delete(self.doses, dose), self.scatter.without(dose), self.lowest)
 
     def _monotone_halfway(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return where monotone curves are half-way, and the nearest doses at which they surely are not yet, or past.

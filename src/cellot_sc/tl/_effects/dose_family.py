@@ -40,6 +40,8 @@ class Family:
         Means of the features, shape ``(n_doses, n_features)``.
     names
         Names of the features.
+    lowest
+        The lowest dose above 0 that there is, be it left out here.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Family:
     fraction: Scatter
     means: Scatter
     names: list[str]
+    lowest: float
 
     @property
     def labels(self) -> list[str]:
@@ -57,12 +60,12 @@ class Family:
     @cached_property
     def progress(self) -> Curves:
         """The curve of the fraction of the displacement."""
-        return Curves(self.doses, self.fraction)
+        return Curves(self.doses, self.fraction, self.lowest)
 
     @cached_property
     def features(self) -> Curves:
         """The curves of the features."""
-        return Curves(self.doses, self.means)
+        return Curves(self.doses, self.means, self.lowest)
 
     def move(self, x: np.ndarray, contexts: np.ndarray | None, dose: float) -> np.ndarray:
         """Return where cells of the source are at a dose.
@@ -110,6 +113,7 @@ class Family:
         return {
             "name": self.name,
             "doses": self.doses,
+            "lowest": self.lowest,
             "fit": store.state_of(self.fitted),
             "fraction": self.fraction._asdict(),
             "means": self.means._asdict(),
@@ -125,7 +129,12 @@ class Family:
         }
         doses = np.asarray(state["doses"], dtype=np.float64)
         family = cls(
-            str(state["name"]), doses, store.read_state(state["fit"]), **scatters, names=[*map(str, state["names"])]
+            str(state["name"]),
+            doses,
+            store.read_state(state["fit"]),
+            **scatters,
+            names=[str(name) for name in state["names"]],
+            lowest=float(state["lowest"]),
         )
         if len(family.names) != family.means.mean.shape[1]:
             raise ValueError(f"there are {len(family.names)} features, and {family.means.mean.shape[1]} means")

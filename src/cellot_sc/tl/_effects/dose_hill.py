@@ -16,9 +16,8 @@ BLOCK = 256
 """Features that are fitted at once: what is kept for each is as large as the grid."""
 
 
-def positions(doses: np.ndarray) -> np.ndarray:
+def positions(doses: np.ndarray, lowest: float) -> np.ndarray:
     """Return doses as decades, of which 0 stands at a tenth of the lowest other one."""
-    lowest = doses[doses > 0].min()
     return np.log10(np.where(doses > 0, doses, lowest / 10))
 
 

@@ -35,7 +35,8 @@ def predict_dose(
 
     A cell is moved by the maps to the two doses around, and lies on the straight way between: at the part of it at
     which the curve of the displacement is expected (the mean of that of the Hill curve, the monotone cubic and a
-    straight line in log dose), with dose 0 at a tenth of the lowest other dose. At a measured dose it is moved by its
+    straight line in log dose), with dose 0 at a tenth of the lowest other dose of the
+    perturbation. At a measured dose it is moved by its
     map.
 
     Parameters

@@ -149,7 +149,8 @@ def dose_response(
             context=_validate.context_columns(adata, context, conditions.labels, labels[0], labels[1:], taken=taken),
         )
         fit = replace(fit, match_abundance=matches(None, solver, fit.context)).tied(cells.cells)
-        measured = _DoseCells(fit, cells, answering, np.array(sorted(doses)))
+        lowest = min(dose for dose in conditions.doses(name) if dose)
+        measured = _DoseCells(fit, cells, answering, np.array(sorted(doses)), lowest)
         families[name] = measured.family(name, _fitted(fit, solver, cells, config))
         tables += measured.tables(name)
     table = pd.concat(tables, ignore_index=True)
@@ -191,11 +192,14 @@ class _DoseCells:
     cells: Prepared
     replicates: np.ndarray | None
     doses: np.ndarray
+    lowest: float
 
     def family(self, name: str, fitted: FittedMaps) -> Family:
         """Return the maps with what is known of the means."""
         fraction = self._fraction(self._codes, whole=True)
-        return Family(name, self.doses, fitted, fraction, self._means(self._codes, whole=True), self._space.features)
+        return Family(
+            name, self.doses, fitted, fraction, self._means(self._codes, whole=True), self._space.features, self.lowest
+        )
 
     def tables(self, name: str) -> list[pd.DataFrame]:
         """Return the rows of all cells, and of every category of the last context."""
@@ -260,8 +264,8 @@ class _DoseCells:
 
     def _table(self, name: str, context: str, codes: np.ndarray, doses: np.ndarray, *, whole: bool) -> pd.DataFrame:
         """Return the rows of one group of cells."""
-        dimensions = Curves(doses, self._scatter(self._points, codes, whole=whole))
-        progress = Curves(doses, self._fraction(codes, whole=whole))
+        dimensions = Curves(doses, self._scatter(self._points, codes, whole=whole), self.lowest)
+        progress = Curves(doses, self._fraction(codes, whole=whole), self.lowest)
         means = self._means(codes, whole=whole)
         if not can_tell(means):
             logger.warning(
@@ -273,7 +277,7 @@ class _DoseCells:
         return pd.concat(
             [
                 rows(name, context, [DISPLACEMENT], progress, dimensions.together()),
-                rows(name, context, features, Curves(doses, known)),
+                rows(name, context, features, Curves(doses, known, self.lowest)),
             ],
             ignore_index=True,
         )
