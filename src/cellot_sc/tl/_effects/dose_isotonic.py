@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.interpolate import PchipInterpolator
-from sklearn.isotonic import isotonic_regression
+from scipy.optimize import isotonic_regression
 
 
 def isotonic(mean: np.ndarray) -> np.ndarray:
@@ -13,7 +13,7 @@ def isotonic(mean: np.ndarray) -> np.ndarray:
     Those that rise or those that fall, whichever are nearer.
     """
     fits = [
-        np.stack([isotonic_regression(of, increasing=up) for of in mean.T.astype(np.float64)], axis=1)
+        np.stack([isotonic_regression(of, increasing=up).x for of in mean.T.astype(np.float64)], axis=1)
         for up in (True, False)
     ]
     squares = [np.square(fit - mean).sum(axis=0) for fit in fits]
