@@ -78,6 +78,11 @@ def draw(folder: Path) -> None:
     cs.tl.cellot(screen, solver="gaussian")
     cs.pl.perturbation_similarity(cs.tl.perturbation_similarity(screen), save=folder / "perturbation_similarity.png")
 
+    # -- dose_response
+    doses = cs.datasets.simulate_doses()
+    cs.tl.dose_response(doses, replicate="replicate", solver="gaussian", use_rep="X")
+    cs.pl.dose_response(doses, save=folder / "dose_response.png")
+
     # -- trajectory
     course = cs.datasets.simulate_branching(1500, 50)
     cs.tl.trajectory(course, solver="gaussian")

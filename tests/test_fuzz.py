@@ -57,6 +57,11 @@ FINE = {
     "pl.transport_cost.palette.{3: 4}": "colours of what is not drawn",
     "pp.split.stratify_by.empty": "no strata",
     "tl.predict.cells.3": "one cell",
+    "tl.predict_dose.cells.3": "one cell",
+    "tl.predict_dose.dose.3": "a dose",
+    "tl.predict_dose.dose.text": "a number as text",
+    "tl.dose_curves.adata.no cells": "curves are kept apart from cells",
+    "pl.dose_response.adata.no cells": "only what the fit kept is drawn",
     "tl.interpolate.cells.3": "one cell",
     "pp.Space.adata.no cells": "a space may have no cells",
     "pp.decode.adata.no cells": "the cells that are decoded are given",
@@ -126,6 +131,9 @@ class Material:
         self.effects = cs.tl.subpopulation_effects(cells, "cell_type")
         self.signature = cs.tl.signature(cells)
         self.similarity = cs.tl.perturbation_similarity(cells)
+        self.doses = cs.datasets.simulate_doses(30, 4, doses=(1, 10, 100), n_replicates=2)
+        cs.pp.split(self.doses)
+        cs.tl.dose_response(self.doses, replicate="replicate", solver="mean_shift", use_rep="X")
         self.agreement = cs.tl.clonal_agreement(course, baselines=["prior"], n_boot=3)
 
     def state(self) -> str:
@@ -169,6 +177,7 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Material:
 def calls_that_work(m: Material) -> dict[str, dict[str, Any]]:
     """Return arguments with which every public function works, and soon."""
     cells, course, few = {"adata": m.cells}, {"adata": m.course}, {"n_boot": 3}
+    doses = {"adata": m.doses}
     clouds = {"x": m.x, "y": m.y}
     three = clouds | {"control": m.control}
     hidden = {"show": False, "save": m.folder / "figure.png"}
@@ -186,16 +195,20 @@ def calls_that_work(m: Material) -> dict[str, dict[str, Any]]:
         "tl.cellot": cells | {"solver": "mean_shift", "key_added": "new", "copy": True},
         "tl.clonal_agreement": course | few | {"baselines": ["prior"]},
         "tl.combine": cells | {"predicted": m.predicted, "umap": False},
+        "tl.dose_curves": doses,
+        "tl.dose_response": doses | {"solver": "mean_shift", "use_rep": "X", "key_added": "new", "copy": True},
         "tl.effect_clusters": cells | {"key_added": "new", "copy": True},
         "tl.evaluate": cells | few | {"metrics": "r_means", "baselines": "mean_shift"},
         "tl.export_cell_eval": cells | {"folder": m.folder / "cell-eval"},
         "tl.fate": course | {"key_added": "new", "copy": True},
         "tl.from_moscot": {"problem": object(), "adata": m.course},
         "tl.interpolate": course | {"t": 0.5},
+        "tl.judge_doses": doses,
         "tl.maps": cells,
         "tl.mmd": cells | few,
         "tl.perturbation_similarity": cells,
         "tl.predict": cells,
+        "tl.predict_dose": doses | {"dose": 2.0},
         "tl.responders": cells | {"features": "gene_00"},
         "tl.signature": cells,
         "tl.subpopulation_effects": cells | {"groupby": "cell_type"},
@@ -205,6 +218,7 @@ def calls_that_work(m: Material) -> dict[str, dict[str, Any]]:
         "tl.transport_cost": cells | few,
         "pl.clonal_agreement": {"table": m.agreement},
         "pl.displacement": cells | {"basis": "pca"},
+        "pl.dose_response": doses,
         "pl.effect_clusters": cells | {"basis": "pca"},
         "pl.effect_heatmap": {"table": m.effects},
         "pl.embedding": cells | {"basis": "pca"},
@@ -230,6 +244,7 @@ def calls_that_work(m: Material) -> dict[str, dict[str, Any]]:
         "datasets.cellot_archive": {"path": m.folder},
         "datasets.simulate": {"n_cells": 60, "n_genes": 10},
         "datasets.simulate_branching": {"n_cells": 60, "n_genes": 10},
+        "datasets.simulate_doses": {"n_cells": 10, "n_features": 3},
         "report.compose": cells | few,
     }
     for name, function in PUBLIC.items():

@@ -255,3 +255,16 @@ def course(_course: AnnData) -> AnnData:
 def agreement(_course: AnnData) -> pd.DataFrame:
     """How well two models agree with the clones."""
     return cs.tl.clonal_agreement(_course, baselines=["prior", "identity"], n_boot=30)
+
+
+@pytest.fixture(scope="session")
+def _doses() -> AnnData:
+    adata = cs.datasets.simulate_doses(40, 4, doses=(1, 10, 100), n_replicates=2)
+    cs.tl.dose_response(adata, replicate="replicate", solver="mean_shift", use_rep="X")
+    return adata
+
+
+@pytest.fixture
+def doses(_doses: AnnData) -> AnnData:
+    """Cells with maps to three doses, to change as you like."""
+    return _doses.copy()

@@ -42,7 +42,7 @@ def draw(name: str, adata: AnnData, **kwargs: Any) -> dict[Any, Axes]:
         drawn = function(with_places, **{"targets": "drug_a", "features": "gene_00"} | kwargs)
     elif name in ("displacement", "embedding"):
         drawn = function(adata, **{"targets": "drug_a", "basis": "pca"} | kwargs)
-    elif name == "history":
+    elif name in ("dose_response", "history"):
         drawn = function(adata, **kwargs)
     elif name == "clonal_agreement":
         drawn = function(cs.tl.clonal_agreement(adata, baselines=["prior", "identity"], n_boot=5), **kwargs)
@@ -57,19 +57,21 @@ def draw(name: str, adata: AnnData, **kwargs: Any) -> dict[Any, Axes]:
 
 OF_COURSES = ("clonal_agreement", "fate", "trajectory")
 FIGURES = [
-    "displacement", "effect_clusters", "effect_heatmap", "embedding", "evaluation", "history", "marginals",
+    "displacement", "dose_response", "effect_clusters", "effect_heatmap", "embedding", "evaluation", "history",
+    "marginals",
     "perturbation_similarity", "responses", "spatial_effects", "subpopulation_effects", "transport_cost", *OF_COURSES,
 ]  # fmt: skip
 WITH_LEGEND = [
-    "displacement", "embedding", "evaluation", "fate", "history", "marginals", "subpopulation_effects", "trajectory",
-    "transport_cost",
+    "displacement", "dose_response", "embedding", "evaluation", "fate", "history", "marginals", "subpopulation_effects",
+    "trajectory", "transport_cost",
 ]  # fmt: skip
 
 
 @pytest.fixture
 def subject(name: str, request: pytest.FixtureRequest) -> AnnData:
     """The cells of a figure."""
-    adata: AnnData = request.getfixturevalue("course" if name in OF_COURSES else "iterated")
+    of_figure = {"dose_response": "doses", **dict.fromkeys(OF_COURSES, "course")}
+    adata: AnnData = request.getfixturevalue(of_figure.get(name, "iterated"))
     return adata
 
 
@@ -177,12 +179,16 @@ def _hostile() -> dict[str, AnnData]:
     course.obs.loc[course.obs_names[::5], "fate"] = None
     cs.tl.trajectory(course, solver="gaussian")
     cs.tl.fate(course)
-    return {"cells": cells, "course": course}
+    doses = cs.datasets.simulate_doses(40, 4, doses=(1, 10, 100))
+    doses.obs["perturbation"] = doses.obs["perturbation"].cat.rename_categories({"drug_a": "_5$", "inert": LONG})
+    doses.var_names = [f"$g_{i}$" for i in range(4)]
+    cs.tl.dose_response(doses, replicate="replicate", solver="mean_shift", use_rep="X")
+    return {"cells": cells, "course": course, "doses": doses}
 
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_names_are_text_and_cover_no_other(name: str, _hostile: dict[str, AnnData]) -> None:
-    adata = _hostile["course" if name in OF_COURSES else "cells"]
+    adata = _hostile["course" if name in OF_COURSES else "doses" if name == "dose_response" else "cells"]
     target = HOSTILE["drug_a"]
     of_figure: dict[str, dict[str, Any]] = {
         "displacement": {"targets": None, "color": "cell_type"},

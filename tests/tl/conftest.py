@@ -30,3 +30,16 @@ def lacking(fitted: AnnData) -> AnnData:
     adata = fitted[:, ~fitted.var_names.isin(["gene_03", "gene_40"])].copy()
     adata.uns["X_cellot"] = {**adata.uns["X_cellot"], "filled": np.array(["gene_03", "gene_40"], dtype=object)}
     return adata
+
+
+@pytest.fixture(scope="session")
+def _dosed() -> AnnData:
+    adata = cs.datasets.simulate_doses()
+    cs.tl.dose_response(adata, replicate="replicate", solver="mean_shift", use_rep="X")
+    return adata
+
+
+@pytest.fixture
+def dosed(_dosed: AnnData) -> AnnData:
+    """Cells with maps to six doses of a drug and of an inert one, to change as you like."""
+    return _dosed.copy()

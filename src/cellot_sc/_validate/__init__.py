@@ -26,12 +26,13 @@ from ._columns import (
     targets,
 )
 from ._contexts import context_columns, context_labels
+from ._doses import cells_to_move, dose_value, dose_values, kept_doses, measured_doses, several_doses, within_doses
 from ._extras import installed
 from ._files import figure_file
 from ._fits import broken_fit, has_fit, kept_fit, kept_fits
 from ._genes import gene_columns, names_of_genes, other_names, places_of
-from ._keys import CLUSTERS, DECODER, FATES, key, new_column, new_columns, new_key
-from ._labels import group_labels, learnable, obs_key, relabelled, texts
+from ._keys import CLUSTERS, DECODER, DOSES, FATES, key, new_column, new_columns, new_key
+from ._labels import complete, group_labels, learnable, obs_key, relabelled, texts
 from ._matrices import (
     coordinates,
     decoder,
@@ -104,10 +105,9 @@ from ._times import (
 )
 
 __all__ = [
-    "context_columns",
-    "context_labels",
     "CLUSTERS",
     "DECODER",
+    "DOSES",
     "FATES",
     "MIN_TRAIN_CELLS",
     "after_first",
@@ -120,12 +120,18 @@ __all__ = [
     "cell_positions",
     "cell_weights",
     "cells_to_judge",
+    "cells_to_move",
     "clonal_cells",
     "clones",
+    "complete",
+    "context_columns",
+    "context_labels",
     "coordinates",
     "copyable",
     "corners",
     "decoder",
+    "dose_value",
+    "dose_values",
     "enough_cells",
     "expression",
     "expression_name",
@@ -136,11 +142,11 @@ __all__ = [
     "finite",
     "fraction",
     "free_uns_key",
-    "gene_columns",
-    "given",
-    "genes_compared",
     "full_rank_solution",
+    "gene_columns",
     "gene_names",
+    "genes_compared",
+    "given",
     "group_codes",
     "group_labels",
     "growth_genes",
@@ -149,7 +155,9 @@ __all__ = [
     "has_fit",
     "has_history",
     "held_out",
+    "in_course",
     "installed",
+    "kept_doses",
     "kept_fit",
     "kept_fits",
     "key",
@@ -157,6 +165,7 @@ __all__ = [
     "learnable",
     "log_expression",
     "matrix",
+    "measured_doses",
     "moscot_problem",
     "name_and_value",
     "names_of_genes",
@@ -171,11 +180,10 @@ __all__ = [
     "not_read",
     "not_summary",
     "obs_key",
-    "in_course",
     "one_key",
     "one_of",
-    "only_with",
     "one_score_each",
+    "only_with",
     "other_names",
     "pairs_of_one_kind",
     "panels",
@@ -186,23 +194,24 @@ __all__ = [
     "points",
     "populations",
     "positive",
+    "positive_weights",
     "predicted_labels",
     "prediction",
-    "positive_weights",
     "relabelled",
     "representation_key",
     "resamples",
     "sampled_cells",
     "seed",
     "several",
+    "several_doses",
     "side_by_side",
-    "some_groups",
     "solved_elsewhere",
+    "some_groups",
     "some_in_course",
     "some_of",
     "split_labels",
-    "squared_euclidean",
     "square_table",
+    "squared_euclidean",
     "table_columns",
     "table_numbers",
     "table_rows",
@@ -219,5 +228,6 @@ __all__ = [
     "whole",
     "whole_effects",
     "whole_numbers",
+    "within_doses",
     "writable",
 ]

@@ -23,6 +23,8 @@ MAX_BYTES = 200
 
 DECODER, FATES, CLUSTERS = "the decoder of a representation", "the fates of cells", "clusters of cells"
 """What the functions of this package keep under a key of ``uns`` besides fitted maps."""
+DOSES = "maps to doses"
+"""What :func:`cellot_sc.tl.dose_response` keeps."""
 FITTED = "the fitted maps"
 FOREIGN = "what another function or package wrote"
 
@@ -66,7 +68,7 @@ def new_key(adata: AnnData, name: object, kind: str, *, what: str = "key_added")
     checked = key(name, what=what)
     kept = _kind(adata, checked)
     if kept is not None and kept != kind:
-        owner = kept if kept in (DECODER, FATES, CLUSTERS, FOREIGN) else FITTED
+        owner = kept if kept in (DECODER, FATES, CLUSTERS, DOSES, FOREIGN) else FITTED
         raise ValueError(
             f"{what} {checked!r} would overwrite {owner} in adata.uns[{checked!r}]: choose another name, or delete "
             "that."
@@ -148,6 +150,8 @@ def _kind(adata: AnnData, name: str) -> str | None:
         return str(found.get("kind", FITTED))
     if has_decoder(adata, name):
         return DECODER
+    if isinstance(found, Mapping) and {"families", "curves"} <= set(found):
+        return DOSES
     if isinstance(found, Mapping) and {"groupby", "fates", "n_neighbors"} <= set(found):
         return FATES
     if isinstance(found, pd.DataFrame) and {"cluster", "markers"} <= set(found.columns):

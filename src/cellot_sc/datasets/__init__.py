@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ._archive import cellot_archive
 from ._branching import simulate_branching
+from ._doses import simulate_doses
 from ._loaders import hagai, kang, moon_embryoid, sciplex3, weinreb, zhao_glioblastoma
 from ._simulate import simulate
 from ._task import Task
@@ -18,6 +19,7 @@ __all__ = [
     "sciplex3",
     "simulate",
     "simulate_branching",
+    "simulate_doses",
     "tasks",
     "weinreb",
     "zhao_glioblastoma",

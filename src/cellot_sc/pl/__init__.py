@@ -2,6 +2,7 @@
 
 from ._clonal import clonal_agreement
 from ._displacement import displacement
+from ._dose_response import dose_response
 from ._effect_clusters import effect_clusters
 from ._effect_heatmap import effect_heatmap
 from ._embedding import embedding
@@ -19,6 +20,7 @@ from ._transport_cost import transport_cost
 __all__ = [
     "clonal_agreement",
     "displacement",
+    "dose_response",
     "effect_clusters",
     "effect_heatmap",
     "embedding",

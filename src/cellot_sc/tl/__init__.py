@@ -7,6 +7,10 @@ from ._courses.interpolate import interpolate
 from ._courses.trajectory import trajectory
 from ._courses.transfer import transfer
 from ._effects.abundance import abundance_shift
+from ._effects.dose_judge import judge_doses
+from ._effects.dose_predict import predict_dose
+from ._effects.dose_response import dose_response
+from ._effects.dose_table import dose_curves
 from ._effects.effect_clusters import effect_clusters
 from ._effects.responders import responders
 from ._effects.signature import signature
@@ -33,16 +37,20 @@ __all__ = [
     "cellot",
     "clonal_agreement",
     "combine",
+    "dose_curves",
+    "dose_response",
     "effect_clusters",
     "evaluate",
     "export_cell_eval",
     "fate",
     "from_moscot",
     "interpolate",
+    "judge_doses",
     "maps",
     "mmd",
     "perturbation_similarity",
     "predict",
+    "predict_dose",
     "responders",
     "signature",
     "spatial_effects",

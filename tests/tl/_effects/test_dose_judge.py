@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import anndata
+import numpy as np
+import pytest
+from anndata import AnnData
+
+import cellot_sc as cs
+from cellot_sc.tl._effects import dose_family
+
+
+def test_a_dose_left_out_is_better_predicted_than_by_simple_rules() -> None:
+    scores: dict[str, list[float]] = {}
+    for seed in range(3):
+        adata = cs.datasets.simulate_doses(150, 4, perturbations=("drug",), slope=2, seed=seed)
+        cs.tl.dose_response(adata, replicate="replicate", solver="gaussian", use_rep="X")
+        for model, value in cs.tl.judge_doses(adata).groupby("model")["value"].mean().items():
+            scores.setdefault(str(model), []).append(value)
+    mean = {model: np.mean(values) for model, values in scores.items()}
+    assert mean["observed"] < mean["dose_response"] < mean["log_linear"] < mean["nearest_dose"] < mean["identity"]
+
+
+def test_tidy_table(dosed: AnnData) -> None:
+    table = cs.tl.judge_doses(dosed, "drug_a", n_cells=50)
+    assert sorted(table["model"].unique()) == [
+        "dose_response", "identity", "log_linear", "mixture", "nearest_dose", "observed"
+    ]  # fmt: skip
+    assert table["dose"].unique().tolist() == [0.1, 0.3, 1.0, 3.0, 10.0]
+    ours = table["model"] == "dose_response"
+    assert table.loc[ours, "covered"].between(0, 1).all() and table.loc[~ours, "covered"].isna().all()
+    assert (table["n_cells"] <= 50).all()
+
+
+def test_a_dose_that_was_held_out_is_never_seen(dosed: AnnData) -> None:
+    plain = dosed.copy()
+    for adata in (plain, dosed):
+        del adata.obs["split"], adata.uns["dose_response"]
+        cs.pp.split(adata, holdout={"dose": 3.0})
+    dosed.X[(dosed.obs["dose"] == 3).to_numpy()] += 100
+    for adata in (plain, dosed):
+        cs.tl.dose_response(adata, solver="mean_shift", use_rep="X")
+    first, second = (cs.tl.predict_dose(adata, 3.0) for adata in (plain, dosed))
+    np.testing.assert_array_equal(first.X, second.X)
+    table = cs.tl.judge_doses(plain, split="ood")
+    assert table["dose"].unique().tolist() == [3.0] and "observed" not in set(table["model"])
+
+
+def test_no_dose_to_judge(dosed: AnnData) -> None:
+    with pytest.raises(ValueError, match="no dose of drug_a, inert can be judged"):
+        cs.tl.judge_doses(dosed, split="ood")
+    with pytest.raises(ValueError, match="split 'tset' is unknown"):
+        cs.tl.judge_doses(dosed, split="tset")
+
+
+def test_doses_of_an_inducer_are_predicted(test_data: Path) -> None:
+    adata = anndata.read_h5ad(test_data / "dapg_dose.h5ad")
+    adata.obs["perturbation"] = "dapg"
+    cs.tl.dose_response(adata, control=None, solver="gaussian", use_rep="X")
+    scores = cs.tl.judge_doses(adata).groupby("model")["value"].mean()
+    assert scores["dose_response"] <= scores["log_linear"] < scores["nearest_dose"]
+    [family] = dose_family.load(adata, "dose_response").families.values()
+    x, doses = adata.to_df()["FL1"], adata.obs["dose"].to_numpy()
+    ends = [family.without(i).features.interval(family.doses[i]) for i in range(1, 9)]
+    means = [x[doses == dose].mean() for dose in family.doses[1:-1]]
+    assert sum(low[2] <= mean <= high[2] for (low, high), mean in zip(ends, means, strict=True)) >= 7
+    assert np.mean([high[2] - low[2] for low, high in ends]) <= 0.5
+    table = cs.tl.dose_curves(adata).set_index("feature")
+    assert 3 < table.loc["FL1", "ec50_low"] < 29 and 8 < table.loc["FL1", "ec50_high"] < 80
+    assert abs(table.loc["FL3", "top"]) <= 0.2 * adata.to_df()["FL3"][doses == 0].std()
