@@ -15,7 +15,7 @@ def test_a_panel_per_feature_with_dots_curves_and_intervals(doses: AnnData) -> N
     dots = [line for line in ax.lines if line.get_marker() == "o"]
     # the inert drug has no displacement of which there could be a fraction
     assert len(dots) == 1
-    x, y = dots[0].get_data()
+    x, y = map(np.asarray, dots[0].get_data())
     np.testing.assert_allclose(x, [0.1, 1, 10, 100])
     assert y[0] == pytest.approx(0, abs=1e-6) and y[-1] == pytest.approx(1, abs=1e-6)
     assert [label.get_text() for label in ax.get_xticklabels()] == ["0", "1", "10", "100"]

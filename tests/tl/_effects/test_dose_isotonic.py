@@ -7,7 +7,7 @@ from cellot_sc.tl._effects.dose_isotonic import isotonic, monotone
 
 def test_sequences_rise_or_fall_whichever_is_nearer() -> None:
     mean = np.array([[0, 5], [2, 4], [1, 4.5], [3, 0]], dtype=float)
-    np.testing.assert_allclose(isotonic(mean), [[0, 5], [1.5, 4.25], [1.5, 4.25], [3, 0]])
+    np.testing.assert_allclose(isotonic(mean), np.array([[0, 5], [1.5, 4.25], [1.5, 4.25], [3, 0]]))
 
 
 def test_curves_between_never_turn() -> None:
