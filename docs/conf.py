@@ -42,6 +42,7 @@ nitpick_ignore_regex = [
     # aliases of types, a cache, records that the package alone makes and reads, and what Python says of the methods of
     # every mapping
     ("py:(type|class)", r"cellot_sc\..+\.(Params|Run|PairBootstrap|Origin|Field|Support|Null|Reference)"),
+    ("py:class", r"Stored|CellReader"),
     ("py:class", r"D\[k\].*|an? .*object providing a view.*"),
 ]
 

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -153,3 +154,12 @@ cs.tl.evaluate(adata, metrics="l2_means", n_boot=0)
 assert not {"distributed", "ray", "annbatch"} & {*sys.modules}
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_errors_that_cannot_be_sent_keep_their_words() -> None:
+    error = KeyError("broken")
+    error.held = threading.Lock()  # type: ignore[attr-defined]
+    sent = _workers._sendable(error)
+    assert type(sent) is RuntimeError
+    assert str(sent) == "KeyError: 'broken'"
+    assert isinstance(_workers._sendable(ValueError("wrong")), ValueError)

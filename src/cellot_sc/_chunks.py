@@ -144,10 +144,8 @@ def stored(x: Any, *, what: str, finite: bool = True) -> Any:
     >>> stored(np.eye(2), what="adata.X").shape
     (2, 2)
     """
-    in_file = hasattr(x, "to_memory") and hasattr(x, "format") and hasattr(x, "group")
-    # tables and arrays with labels have chunks, too, and more than rows
-    in_chunks = hasattr(x, "chunks") and hasattr(x, "dtype") and not hasattr(x, "coords")
-    if not (in_file or in_chunks):
+    in_file = _in_file(x)
+    if not is_stored(x):
         return matrix(x, what=what)
     if len(x.shape) != 2 or np.isnan(x.shape).any() or x.shape[1] == 0:
         raise ValueError(f"{what} has shape {x.shape}; (n_cells, n_dims) is needed, and known before it is read.")
@@ -168,6 +166,16 @@ def stored(x: Any, *, what: str, finite: bool = True) -> Any:
             "ones as CSR and not CSC, in chunks of some thousand cells and all genes."
         )
     return Stored(x, np.arange(x.shape[0]), what, finite=finite)
+
+
+def is_stored(x: Any) -> bool:
+    """Return whether to read a matrix is work, however small it is."""
+    # tables and arrays with labels have chunks, too, and more than rows
+    return _in_file(x) or (hasattr(x, "chunks") and hasattr(x, "dtype") and not hasattr(x, "coords"))
+
+
+def _in_file(x: Any) -> bool:
+    return hasattr(x, "to_memory") and hasattr(x, "format") and hasattr(x, "group")
 
 
 def chunks(x: Any, n_rows: int | None = None) -> Iterator[tuple[slice, Any]]:

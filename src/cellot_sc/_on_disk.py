@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from . import _files
+from . import _files, _keys
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -54,6 +55,21 @@ def opened(path: Path) -> AnnData:
         return anndata.AnnData(_left(group["X"]) if "X" in group else None, **read)
 
 
+def check_not_read(path: Path, adata: AnnData) -> None:
+    """Raise :class:`ValueError` if cells on disk may be read from a file that is to be replaced."""
+    from . import _chunks
+
+    matrices = [adata.X, *adata.layers.values(), *adata.obsm.values()]
+    if not path.exists() or not any(_chunks.is_stored(x) for x in matrices):
+        return
+    with _files.as_cells(path):
+        is_prediction = _keys.PREDICTION in _group(path).get("uns", {})
+    if not is_prediction or _keys.PREDICTION in adata.uns:
+        raise ValueError(
+            f"{path} may be the file that adata is read from: give out= another name, or remove it before."
+        )
+
+
 class GrowingFile:
     """An AnnData that is written to a file block by block of cells, which are in memory one at a time.
 
@@ -71,8 +87,10 @@ class GrowingFile:
 
     def add(self, block: AnnData) -> None:
         """Write the ``X``, ``layers`` and ``obsm`` of the next cells; those of the first say what there is."""
-        stop = self._at + block.n_obs
-        for place, values in _arrays(block).items():
+        stop, arrays = self._at + block.n_obs, _arrays(block)
+        if self._at == 0:
+            self._reserve(sum(self._n_obs * values[0].nbytes for values in arrays.values()))
+        for place, values in arrays.items():
             if self._at == 0:
                 self._make(place, values)
             self._group[place][self._at : stop] = values
@@ -92,6 +110,12 @@ class GrowingFile:
         """Close the file, if it is one."""
         if hasattr(self._group, "close"):
             self._group.close()
+
+    def _reserve(self, n_bytes: int) -> None:
+        """Raise :class:`OSError` if there is no room for so much: HDF5 ends the process where a disk is full."""
+        if hasattr(self._group, "filename") and hasattr(os, "posix_fallocate"):
+            with open(self._group.filename, "r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, n_bytes)
 
     def _make(self, place: str, values: np.ndarray) -> None:
         shape = (self._n_obs, *values.shape[1:])

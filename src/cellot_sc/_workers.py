@@ -263,7 +263,19 @@ def _done(there: Caller, function: Callable[..., Any], i: int, packed: bytes, *a
     # for good: who works for others shows nothing
     logger.handlers = [_LISTENER]
     _LISTENER.told.lines = []
-    return i, function(_unpacked(packed, arrays)), _LISTENER.told.lines
+    try:
+        return i, function(_unpacked(packed, arrays)), _LISTENER.told.lines
+    except Exception as error:  # noqa: BLE001
+        raise _sendable(error) from None
+
+
+def _sendable(error: Exception) -> Exception:
+    """Return an error that comes back from another process: what cannot be made again there would look like a death."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:  # noqa: BLE001
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
 
 
 class _Listener(logging.Handler):

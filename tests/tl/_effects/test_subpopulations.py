@@ -269,3 +269,12 @@ def test_workers_make_the_table_of_one_process(fitted: AnnData, unit: str | None
     with joblib.parallel_config("threading", n_jobs=2):
         shared = cs.tl.subpopulation_effects(fitted, "cell_type", unit=unit)
     pd.testing.assert_frame_equal(shared, alone, check_exact=True)
+
+
+def test_what_never_changes_does_not_respond():
+    adata = cs.datasets.simulate(600, 50)
+    adata.X = adata.X.toarray()
+    adata.X[:, 3] = 0
+    cs.tl.cellot(adata, solver="gaussian")
+    table = cs.tl.subpopulation_effects(adata, "cell_type")
+    assert (table.loc[table["feature"] == adata.var_names[3], "frac_responding"] == 0).all()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -427,6 +428,29 @@ class TestOut:
             assert one.uns["cellot_prediction"]["digest"] == expected.uns["cellot_prediction"]["digest"]
         some = found[found.obs["perturbation"] == "drug_b"].to_memory()
         assert some.n_obs == 200
+
+    def test_cells_are_not_replaced_by_their_predictions(self, fitted: AnnData, tmp_path: Path) -> None:
+        path, other = tmp_path / "cells.h5ad", tmp_path / "predicted.h5ad"
+        fitted.write_h5ad(path)
+        cells = read_h5ad(path, backed="r")
+        with pytest.raises(ValueError, match="may be the file that adata is read from"):
+            cs.tl.predict(cells, out=path, overwrite=True)
+        assert read_h5ad(path).shape == fitted.shape
+        for _ in range(2):
+            cs.tl.predict(cells, "drug_b", out=other, overwrite=True)
+        cells.file.close()
+
+    @pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="no system call tells whether there is room")
+    def test_a_file_for_which_there_is_no_room_is_not_begun(
+        self, fitted: AnnData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(*_: object) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        monkeypatch.setattr(os, "posix_fallocate", full)
+        with pytest.raises(OSError, match="No space left"):
+            cs.tl.predict(fitted, out=tmp_path / "predicted.h5ad")
+        assert list(tmp_path.iterdir()) == []
 
     def test_layers_of_what_is_not_decoded_and_of_uncertainty(self, prepared: AnnData, tmp_path: Path) -> None:
         adata = prepared.copy()

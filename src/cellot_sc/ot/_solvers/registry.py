@@ -96,7 +96,7 @@ def check_streams(solver: Solver, n_cells: int, n_dims: int, *, contexts: bool) 
     needs = f"solver {solver.name!r}" + " with contexts" * contexts
     able = ", ".join(repr(name) for name, other in SOLVERS.items() if other.streams)
     raise ValueError(
-        f"{needs} needs its {n_cells:,} cells of {n_dims:,} dimensions in memory, {n_cells * n_dims / 2**28:,.1f} GiB, "
+        f"{needs} needs its {n_cells:,} cells of {n_dims:,} dimensions in memory, {n_cells * n_dims / 2**28:,.3g} GiB, "
         f"which is more than cs.settings.cells_in_memory: raise that, represent cells by fewer dimensions, or let one "
         f"of {able} read them from disk, without contexts."
     )

@@ -22,6 +22,9 @@ from .groups import masks
 from .null import null, responding, spread
 from .observed import MIN_CELLS, Observed, compare, compare_units, sample, squared_errors
 
+ROUNDING = 1e-5
+"""Share of the largest change of any feature up to which a change is rounding."""
+
 
 @_validate.takes_adata
 def subpopulation_effects(
@@ -224,6 +227,8 @@ def _tested(
     responds = responding(standardised(change, scale * noise.cells), null_maps)
     effects = {group: change[mask].mean(axis=0, dtype=np.float64) for group, mask in groups.items()}
     errors = squared_errors(effects, observed)
+    # what is nothing but rounding of what moves most is no response
+    moves_at_all = np.abs(change) > ROUNDING * np.abs(change).max(initial=0)
     blocks, untested = [], []
     few_units = n_units is not None and null_maps.df < LEAST_DF
     for group, mask in groups.items():
@@ -251,7 +256,7 @@ def _tested(
             "se": se,
             "pvalue": pvalue,
             "pvalue_adj": np.nan,
-            "frac_responding": (responds & (np.sign(change) == np.sign(effect)))[mask].mean(axis=0),
+            "frac_responding": (responds & moves_at_all & (np.sign(change) == np.sign(effect)))[mask].mean(axis=0),
             "effect_observed": observed[group].effect,
             "n_cells": int(mask.sum()),
         }

@@ -12,7 +12,7 @@ import pandas as pd
 from anndata import AnnData
 
 from ... import _files, _keys, _validate
-from ..._on_disk import opened
+from ..._on_disk import check_not_read, opened
 from ..._settings import logger
 from ...ot import ContextMap, TransportMap
 from ...pp import Space
@@ -167,6 +167,7 @@ def predict(
     if out is not None:
         _files.check_suffix(Path(out), _files.ANNDATA)
         _files.check_replaced(Path(out), overwrite=overwrite, remedy=REPLACE)
+        check_not_read(Path(out), adata)
     if model is None:
         of_cells = {
             "perturbation_key": perturbation_key,
