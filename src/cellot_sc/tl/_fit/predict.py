@@ -90,7 +90,7 @@ def predict(
         File to write the predictions to, ``.zarr`` or ``.h5ad``, some cells at a time, so that they may be larger than
         memory, as may ``adata`` that is in a file. It is there whole or not at all.
     overwrite
-        Whether to replace that file if it is there.
+        Whether to replace that file if it is there. Cells on disk are never replaced by their own predictions.
 
     Returns
     -------
