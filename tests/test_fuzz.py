@@ -204,6 +204,7 @@ def calls_that_work(m: Material) -> dict[str, dict[str, Any]]:
         "tl.from_moscot": {"problem": object(), "adata": m.course},
         "tl.interpolate": course | {"t": 0.5},
         "tl.judge_doses": doses,
+        "tl.judge_times": course | few,
         "tl.maps": cells,
         "tl.mmd": cells | few,
         "tl.perturbation_similarity": cells,

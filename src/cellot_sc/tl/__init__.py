@@ -4,6 +4,7 @@ from ._courses.clones import clonal_agreement
 from ._courses.fate import fate
 from ._courses.from_moscot import from_moscot
 from ._courses.interpolate import interpolate
+from ._courses.judge_times import judge_times
 from ._courses.trajectory import trajectory
 from ._courses.transfer import transfer
 from ._effects.abundance import abundance_shift
@@ -46,6 +47,7 @@ __all__ = [
     "from_moscot",
     "interpolate",
     "judge_doses",
+    "judge_times",
     "maps",
     "mmd",
     "perturbation_similarity",
