@@ -24,6 +24,9 @@ NEAREST, MIXTURE = "nearest_time", "mixture"
 """What moved cells are compared with."""
 CANDIDATES = (IN_STEP, 0.25, 0.5, 0.75, 1.0)
 """How far cells may be out of step."""
+GAIN = 0.05
+"""By what share of the distance a value between the two ends has to be better: gaps left out are longer than that asked
+about, and what is best in them is not quite what is best there."""
 N_CELLS = 2000
 COLUMNS = ["time", "model", "out_of_step", "metric", "value", "ci_low", "ci_high", "n_cells"]
 
@@ -110,7 +113,10 @@ def judge_times(
 
 
 def chosen(adata: AnnData, course: Course, *, path: str, seed: int) -> float:
-    """Return how far cells are out of step, by the mean energy distance to times left out, with a line in the log."""
+    """Return how far cells are out of step, by the mean energy distance to times left out, with a line in the log.
+
+    It is the better of the two ends, or what is nearest to that of all that are as good as the best, if the end is not.
+    """
     if len(course.labels) < 3:
         logger.info("out_of_step is 0: a course of two times has none between to leave out, by which to choose")
         return IN_STEP
@@ -119,14 +125,16 @@ def chosen(adata: AnnData, course: Course, *, path: str, seed: int) -> float:
         spread: float(np.mean([energy_distance(gap.moved(spread, path), gap.observed) for gap in gaps]))
         for spread in CANDIDATES
     }
-    best = min(means, key=means.__getitem__)
+    best, end = min(means.values()), min((CANDIDATES[0], CANDIDATES[-1]), key=means.__getitem__)
+    good = [spread for spread, mean in means.items() if mean <= best + GAIN * abs(best)]
+    taken = min(good, key=lambda spread: abs(spread - end))
     logger.info(
         "out_of_step=%g was chosen: energy distance with %s left out: %s",
-        best,
+        taken,
         ", ".join(gap.label for gap in gaps),
         ", ".join(f"{mean:.3g} for {spread:g}" for spread, mean in means.items()),
     )
-    return best
+    return taken
 
 
 @dataclass(frozen=True)
