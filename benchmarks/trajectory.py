@@ -95,7 +95,9 @@ def _known(records: list[dict[str, Any]], key: str, name: str) -> float:
 
 def _record(adata: AnnData, day: int, seed: int, given: argparse.Namespace) -> dict[str, Any]:
     """Return what was measured with a day left out; taken from the folder of results if it is there already."""
-    file = None if given.out is None else given.out / f"trajectory_eb_day_{day}_seed_{seed}.json"
+    # a record of some models is none of all
+    models = "" if set(given.models) >= {*SOLVERS, MOSCOT} else f"_{'_'.join(sorted(given.models))}"
+    file = None if given.out is None else given.out / f"trajectory_eb{models}_day_{day}_seed_{seed}.json"
     if file is not None and file.exists():
         return json.loads(file.read_text(encoding="utf-8"))
     cells, scaling = _without(adata, day, seed)
