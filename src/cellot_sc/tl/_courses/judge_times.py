@@ -46,7 +46,8 @@ def judge_times(
     Each time between the first and the last is left out in turn: a map is fitted over the gap, by the solver of the
     course and with its options, and cells of both sides are moved to the time left out, as :func:`interpolate` does.
     Train and validation cells are moved and judged by. All these maps are fitted together, which takes about as long as
-    the course did. A representation that was made of cells of all times has seen those left out.
+    the course did. With growth, cells weigh over a gap what they weigh until the next time. A representation that was
+    made of cells of all times has seen those left out.
 
     Parameters
     ----------
