@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cellot_sc.ot import IdentityMap
-from cellot_sc.tl._judge.clouds import Data, GroupClouds, gather, groups
+from cellot_sc.tl._judge.clouds import Data, GroupClouds, Members, gather, groups
 from cellot_sc.tl._judge.resamples import Resamples
 
 N = 40
@@ -21,7 +21,7 @@ def data(split: str, kinds: np.ndarray | None = None) -> Data:
 def clouds(cells: Data, members: np.ndarray | None = None) -> GroupClouds:
     members = np.ones(len(cells.x), dtype=bool) if members is None else members
     resamples = Resamples(5, None, members, np.random.default_rng(0))
-    return gather(cells, "drug", members, {"identity": IdentityMap(3)}, resamples, np.random.default_rng(0))
+    return gather(cells, "drug", Members(members, {}), {"identity": IdentityMap(3)}, resamples, np.random.default_rng(0))
 
 
 def test_train_cells_stand_in_on_the_test_split() -> None:

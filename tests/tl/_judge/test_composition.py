@@ -28,9 +28,9 @@ def data(control: dict[str, int], treated: dict[str, int], split: str = "test", 
 
 def chosen(cells: Data, label: str, part: str = "test") -> dict[str, int]:
     """Return the number of chosen cells of each kind."""
-    mask = equal_composition(cells, "drug", np.random.default_rng(0))
-    assert mask is not None and cells.kinds is not None
-    counts: Any = pd.Series(cells.kinds[mask & (cells.labels == label) & (cells.parts == part)]).value_counts()
+    found = equal_composition(cells, "drug", np.random.default_rng(0))
+    assert found is not None and cells.kinds is not None
+    counts: Any = pd.Series(cells.kinds[found.cells & (cells.labels == label) & (cells.parts == part)]).value_counts()
     return dict(sorted(counts.to_dict().items()))
 
 
