@@ -161,8 +161,8 @@ def has_points(adata: AnnData, name: str, n_dims: int) -> None:
     if adata.X is None or adata.n_vars != n_dims:
         raise KeyError(
             f"the maps are on {name!r}, which cs.pp.represent did not make, so that no expression can be put there: "
-            f"adata.obsm[{name!r}] with {n_dims} dimensions is needed, or they as adata.X, which has {adata.n_vars} "
-            f"features.{nearest(name, adata.obsm)}"
+            f"points in adata.obsm[{name!r}], of {n_dims} dimensions, are needed, or in adata.X, which has "
+            f"{adata.n_vars} features.{nearest(name, adata.obsm) if len(adata.obsm) else ''}"
         )
 
 
