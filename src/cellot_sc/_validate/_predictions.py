@@ -75,13 +75,13 @@ def predicted_labels(adata: AnnData, made: Mapping[str, Any], *, what: str) -> n
 
 
 @contextmanager
-def of_prediction(model: str) -> Iterator[None]:
-    """Let what is wrong with the prediction of a model name it."""
+def of_prediction(what: str) -> Iterator[None]:
+    """Let what is wrong with a prediction begin with what it is called."""
     try:
         yield
     except (KeyError, TypeError, ValueError, OSError) as error:
         if len(error.args) == 1:
-            error.args = (f"predictions[{model!r}]: {error.args[0]}",)
+            error.args = (f"{what}: {error.args[0]}",)
         raise
 
 

@@ -77,7 +77,7 @@ def prediction_files(given: list[str]) -> dict[str, Path]:
         if name in files:
             raise ValueError(f"--prediction {name} is given twice: give each model another name.")
         files[name] = Path(file)
-        with _validate.of_prediction(name):
+        with _validate.of_prediction(f"--prediction {name}"):
             _files.check_input(files[name])
     return files
 

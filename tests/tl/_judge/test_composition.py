@@ -78,7 +78,8 @@ def test_given_cells_have_them_as_well() -> None:
     tools = {"alike": given(a=20, b=60), "skewed": given(a=50, b=30), "few": given(a=30), "unknown": unknown}
     found = equal_composition(replace(cells, given=tools), "drug", np.random.default_rng(0))
     assert found is not None
-    sizes = {model: pd.Series(tools[model].kinds[rows]).value_counts().to_dict() for model, rows in found.given.items()}
+    kinds: dict[str, Any] = {model: tools[model].kinds for model in found.given}
+    sizes = {model: pd.Series(kinds[model][rows]).value_counts().to_dict() for model, rows in found.given.items()}
     assert sizes == {"alike": {"a": 20, "b": 60}, "skewed": {"a": 10, "b": 30}, "few": {}}
 
 

@@ -90,7 +90,7 @@ class Matching:
         """Return what is predicted, by the name of the model; see :func:`.evaluate` for what is read and refused."""
         found = {}
         for model, source in predictions.items():
-            with _validate.of_prediction(model):
+            with _validate.of_prediction(f"predictions[{model!r}]"):
                 found[model] = self._read(model, _opened(source))
             self._tell_of_copies(model, found[model])
         return found
