@@ -66,7 +66,7 @@ def test_names_of_predictions() -> None:
     with pytest.raises(TypeError, match=r"predictions\['a'\] is of type int"):
         _validate.named_predictions({"a": 3}, [])
     for name in ("c", " c", "observed"):
-        with pytest.raises(ValueError, match=f"model '{name}', which names something else"):
+        with pytest.raises(ValueError, match=rf"\['{name}'\]: the name stands for something else"):
             _validate.named_predictions({name: cells}, ["c"])
 
 

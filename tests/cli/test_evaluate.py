@@ -70,4 +70,6 @@ class TestEvaluate:
         assert "--prediction 'tool' is not of the form NAME=VALUE" in run.badly(*line, "--prediction", "tool")
         said = run.badly(*line, "--prediction", f"new={tmp_path / 'other=tol.h5ad'}")
         assert said.startswith("--prediction new: ") and "Did you mean" in said
-        assert run.badly(*line[:-2], f"observed={file}", "--overwrite").startswith("predictions has a model 'observed'")
+        assert run.badly(*line[:-2], f"observed={file}", "--overwrite").startswith(
+            "--prediction observed: the name stands"
+        )

@@ -119,7 +119,7 @@ def named_predictions(given: Mapping[Any, Any], taken: Iterable[str]) -> dict[st
             raise TypeError(f"predictions has the name {model!r}: the name of a model, as text, is needed.")
         if model.strip() in reserved:
             raise ValueError(
-                f"predictions has a model {model!r}, which names something else in the table: choose another name."
+                f"predictions[{model!r}]: the name stands for something else in the table of scores: choose another."
             )
         if not isinstance(source, AnnData | str | Path):
             raise TypeError(

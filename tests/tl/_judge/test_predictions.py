@@ -338,7 +338,7 @@ def test_genes_under_other_names(fitted: AnnData, predicted: AnnData) -> None:
 
 @pytest.mark.parametrize("name", ["gaussian", "mean_shift", "identity", "observed", "mean", ""])
 def test_names_that_mean_something_else(fitted: AnnData, predicted: AnnData, name: str) -> None:
-    with pytest.raises(ValueError, match=f"predictions has a model '{name}', which names something else"):
+    with pytest.raises(ValueError, match=rf"predictions\['{name}'\]: the name stands for something else"):
         judged(fitted, {name: predicted}, baselines="mean_shift")
 
 
