@@ -72,12 +72,14 @@ def test_names_of_predictions() -> None:
 
 @pytest.mark.parametrize(("low", "high", "message"), [
     (-0.02, 2.0, None),
-    (0.5, 3.0, None),
+    (1.5, 3.0, None),
     (-1.0, 1.1, "values down to -1, about as much below 0 as above"),
     (30.0, 40.0, "adata.X is 35 in the mean, and that of measured cells 1: it is on another scale"),
     (0.0, 0.1, "it is on another scale"),
 ])  # fmt: skip
-def test_predicted_expression_is_on_the_scale_of_the_measured(low: float, high: float, message: str | None) -> None:
+def test_predicted_expression_is_on_the_scale_of_the_measured(
+    low: float, high: float, message: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
     measured, x = np.linspace(0, 2, 99).reshape(9, 11), np.linspace(low, high, 99).reshape(9, 11)
     for one in (x, sparse.csr_matrix(x)):
         if message is None:
@@ -85,6 +87,7 @@ def test_predicted_expression_is_on_the_scale_of_the_measured(low: float, high: 
             continue
         with pytest.raises(ValueError, match=message):
             _validate.predicted_scale(one, measured, what="adata.X")
+    assert ("see whether both were normalised" in caplog.text) == (high == 3.0)
     # of centred values, smooth ones are small
     _validate.predicted_scale(x / 100, measured - 1, what="adata.X")
     with pytest.raises(ValueError, match="adata.X holds whole numbers only, as counts do"):

@@ -26,6 +26,8 @@ NEEDED = ("label_key", "control", "targets", "split_key", "use_rep", "decoder", 
 MOST_TIMES = 5.0
 """How often predicted and measured expression may go into each other, in the mean. Logarithms of counts per million and
 per ten thousand differ by 3 to 4 times, logarithms and what they were taken of by more."""
+TOLD_TIMES = 2.0
+"""From how often on that is told."""
 
 
 def prediction(adata: AnnData, *, what: str) -> Mapping[str, Any]:
@@ -233,4 +235,13 @@ def predicted_scale(x: Any, measured: Any, *, what: str) -> None:
         raise ValueError(
             f"{what} is {sizes[0]:.3g} in the mean, and that of measured cells {sizes[1]:.3g}: it is on another scale. "
             "Give predictions on the scale of the measured cells."
+        )
+    if not signed and not 1 / TOLD_TIMES < times < TOLD_TIMES:
+        # settings load what the shell does without until it fits
+        from .._settings import logger
+
+        logger.warning(
+            "%s of a prediction is %.3g in the mean, and that of measured cells %.3g: see whether both were normalised "
+            "to one sum, and by one logarithm",
+            *(what, *sizes),
         )
