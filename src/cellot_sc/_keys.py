@@ -51,7 +51,7 @@ OBSERVED: Final = "observed"
 """Cells that were measured; as a model, the ceiling: others of the same population stand in for a prediction."""
 GAP_CLOSED: Final = "_frac_gap_closed"
 """What the name of a fraction of the gap ends in, after that of its distance."""
-SCORE_TEXTS: Final = ("model", "metric", "perturbation", "group", "split")
+SCORE_TEXTS: Final = ("model", "metric", "perturbation", "group", "split", "compared")
 SCORE_NUMBERS: Final = ("seed", "n_features", "n_cells", "value", "ci_low", "ci_high")
 SCORE_TESTS: Final = ("pvalue", "n_units", "p_min")
 """Columns of a table of scores: texts, numbers, and numbers that are there where units were exchanged."""

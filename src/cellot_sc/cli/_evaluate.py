@@ -9,7 +9,7 @@ import typer
 
 from .. import _files, _keys
 from ._app import Input, Key, Overwrite, Seed, summary
-from ._evaluating import Evaluating, evaluate_shard
+from ._evaluating import Evaluating, evaluate_shard, prediction_files
 from ._plan import absolute, shard_of
 
 TABLES = (".csv",)
@@ -40,6 +40,12 @@ def evaluate(
     baseline: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="Solver to compare with; repeatable. [mean_shift, gaussian]"),
+    ] = None,
+    prediction: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=FILE", help="Cells that another tool predicts, .h5ad or .zarr, to judge beside; repeatable."
+        ),
     ] = None,
     n_markers: Annotated[
         list[int] | None,
@@ -78,6 +84,7 @@ def evaluate(
     _validate.not_both({"--shard": shard, "--overwrite": overwrite})
     numbers = None if shard is None else shard_of(shard)
     _files.check_input(path)
+    files = prediction_files(prediction or [])
     asked = Evaluating(
         path=str(path) if shard is None else absolute(path),
         target=target or [],
@@ -86,6 +93,7 @@ def evaluate(
         metric=metric or [],
         space=space,
         baseline=baseline or [],
+        prediction=[f"{name}={file if shard is None else absolute(file)}" for name, file in files.items()],
         n_markers=n_markers or [],
         n_cells=n_cells or [],
         unit=unit,

@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .. import _files
 from ._plan import Asked, ShardPlan, blocks_of, has, nothing, versions
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class Evaluating(Asked):
     metric: list[str]
     space: str
     baseline: list[str]
+    prediction: list[str]
     n_markers: list[int]
     n_cells: list[int]
     unit: str | None
@@ -41,6 +43,7 @@ class Evaluating(Asked):
         from .. import _defaults
 
         return {
+            "predictions": prediction_files(self.prediction),
             "targets": self.target or None,
             "key": self.key,
             "split": self.split,
@@ -54,6 +57,29 @@ class Evaluating(Asked):
             "n_boot": self.n_boot,
             "seed": self.seed,
         }
+
+
+def prediction_files(given: list[str]) -> dict[str, Path]:
+    """Return files of predicted cells by the name of their model.
+
+    Raises
+    ------
+    OSError
+        If one is not there.
+    ValueError
+        If one is not given as ``NAME=FILE``, a name is given twice, or its file cannot hold cells.
+    """
+    from .. import _validate
+
+    files: dict[str, Path] = {}
+    for text in given:
+        name, file = _validate.name_and_value(text, what="--prediction")
+        if name in files:
+            raise ValueError(f"--prediction {name} is given twice: give each model another name.")
+        files[name] = Path(file)
+        with _validate.of_prediction(f"--prediction {name}"):
+            _files.check_input(files[name])
+    return files
 
 
 def evaluate_shard(asked: Evaluating, folder: Path, shard: int, n_shards: int) -> str:

@@ -49,7 +49,7 @@ def one(scores: pd.DataFrame, **where: str) -> pd.Series:
 
 def test_table_is_tidy(fitted: AnnData, scores: pd.DataFrame):
     assert list(scores.columns) == [
-        *("model", "metric", "perturbation", "group", "split", "seed"),
+        *("model", "metric", "perturbation", "group", "split", "compared", "seed"),
         *("n_features", "n_cells", "value", "ci_low", "ci_high"),
     ]
     assert not scores.duplicated(["model", "metric", "perturbation", "group"]).any()

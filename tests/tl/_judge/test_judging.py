@@ -28,9 +28,9 @@ def screen() -> AnnData:
     return adata
 
 
-def judging(adata: AnnData) -> Judging:
+def judging(adata: AnnData, **predictions: AnnData) -> Judging:
     return prepare(
-        adata, targets=None, key="cellot", split="test", groupby="type", metrics=METRICS,
+        adata, predictions=predictions, targets=None, key="cellot", split="test", groupby="type", metrics=METRICS,
         space="genes", baselines=[*_defaults.BASELINES], n_markers=None, n_cells=None, unit=None, n_boot=4, seed=1,
     )  # fmt: skip
 
@@ -57,3 +57,12 @@ def test_digests_are_those_of_the_maps_and_the_cells(screen: AnnData) -> None:
     other = screen.copy()
     other.obs["type"] = other.obs["type"].to_numpy()[::-1]
     assert judging(other).digests["cells"] != known["cells"]
+
+
+def test_given_predictions_are_known_by_their_cells(screen: AnnData) -> None:
+    predicted = cs.tl.predict(screen)
+    known = judging(screen, tool=predicted).digests
+    assert known.keys() - judging(screen).digests.keys() == {"prediction tool"}
+    assert judging(screen, tool=predicted.copy()).digests == known
+    predicted.X[:, 0] += np.float32(1e-3)
+    assert judging(screen, tool=predicted).digests != known

@@ -12,7 +12,7 @@ from cellot_sc.tl._judge.judge import Judgement, Setting
 from cellot_sc.tl._judge.scores import Score, UnitTest
 from cellot_sc.tl._judge.tabulation import Tabulation
 
-ASKED = Tabulation(METRICS.select(["l2_means", "discrimination_l2"]), "ood", 3, 2, "patient", False, 2, 5)
+ASKED = Tabulation(METRICS.select(["l2_means", "discrimination_l2"]), "ood", 3, 2, "patient", False, 2, 5, "latent")
 
 
 def judgement(shift: float) -> Judgement:

@@ -131,13 +131,15 @@ def discriminate(judgements: dict[str, Judgement], metrics: list[Metric], n_boot
     """Add to the scores of every perturbation how well it is told from the others, among those that have the group."""
     for group in dict.fromkeys(group for judgement in judgements.values() for group in judgement.effects):
         having = [judgement for judgement in judgements.values() if group in judgement.effects]
-        for model in having[0].effects[group]:
+        for model in dict.fromkeys(model for judgement in having for model in judgement.effects[group]):
+            # what another tool predicts is told from what else it predicts
+            told = [judgement for judgement in having if model in judgement.effects[group]]
             # several samples may stand in for one: as many as all perturbations have
-            samples = zip(*(judgement.effects[group][model] for judgement in having), strict=False)
-            changes = [tuple(map(np.stack, zip(*pairs, strict=True))) for pairs in samples] if len(having) > 1 else []
+            samples = zip(*(judgement.effects[group][model] for judgement in told), strict=False)
+            changes = [tuple(map(np.stack, zip(*pairs, strict=True))) for pairs in samples] if len(told) > 1 else []
             for metric in (metric for metric in metrics if metric.across_perturbations):
-                values = np.mean([metric.function(*pair) for pair in changes] or [[np.nan] * len(having)], axis=0)
-                for value, judgement in zip(values, having, strict=True):
+                values = np.mean([metric.function(*pair) for pair in changes] or [[np.nan] * len(told)], axis=0)
+                for value, judgement in zip(values, told, strict=True):
                     score = Score.unknown(n_boot, judgement.n_cells[group])._replace(value=float(value))
                     for group_scores in judgement.scores.values():
                         group_scores[group][model, metric.name] = score
@@ -145,7 +147,7 @@ def discriminate(judgements: dict[str, Judgement], metrics: list[Metric], n_boot
 
 def _scores(metrics: list[Metric], clouds: GroupClouds, gammas: np.ndarray) -> Scores:
     """Score every prediction, and what stands in for a perfect one, with every metric on cells."""
-    metrics = [metric for metric in metrics if not metric.across_perturbations]
+    every, metrics = metrics, [metric for metric in metrics if not metric.across_perturbations]
 
     def scored(models: Mapping[str, Cloud], observed: Cloud) -> Scores:
         cells = ObservedCells(
@@ -154,10 +156,12 @@ def _scores(metrics: list[Metric], clouds: GroupClouds, gammas: np.ndarray) -> S
             gammas=gammas,
             observed_counts=observed.counts,
             control_counts=clouds.control.counts,
-            whole_units=clouds.units is not None,
+            whole_units=clouds.control.units is not None,
         )
         return {
-            (model, metric.name): Score(*metric.resampling.score(metric, cells, *predicted), len(observed.cells))
+            (model, metric.name): Score(
+                *metric.resampling.score(metric, cells, predicted.cells, predicted.counts), len(observed.cells)
+            )
             for model, predicted in models.items()
             for metric in metrics
         }
@@ -168,7 +172,8 @@ def _scores(metrics: list[Metric], clouds: GroupClouds, gammas: np.ndarray) -> S
         if key not in scores:
             ceilings = [half[key] for half in halves] or [Score.unknown(clouds.control.counts.shape[1], 0)]
             scores[key] = mean_score(ceilings)._replace(n_cells=len(clouds.observed.cells))
-    return scores
+    unknown = Score.unknown(clouds.observed.counts.shape[1], len(clouds.observed.cells))
+    return scores | {(model, metric.name): unknown for model in clouds.lacking for metric in every}
 
 
 def _test(scores: Scores, clouds: GroupClouds, seed: int) -> None:

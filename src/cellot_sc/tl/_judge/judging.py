@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -23,9 +24,17 @@ from .._fit.fit import Fit
 from .clouds import MAX_CELLS, Data
 from .judge import EvaluationPlan, Judgement, judge
 from .markers import in_order
+from .predictions import Matching
 from .tabulation import Tabulation
 
 SPACES = ("latent", "genes")
+LATENT, DECODED, MEASURED = "latent", "decoded", "measured"
+COMPARED = {
+    LATENT: "points of {!r}",
+    DECODED: "cells that are decoded from {!r}, measured ones as well,",
+    MEASURED: "measured and predicted cells as they are in {!r}",
+}
+"""What is compared, in words that name the space of the maps."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +72,8 @@ class Judging:
         data = self.data
         known = [labels for labels in (data.labels, data.parts, data.groups, data.units) if labels is not None]
         points = hashlib.blake2b(np.ascontiguousarray(data.x), digest_size=8).hexdigest()
-        return {"maps": self.fitted.digest, "cells": digest_of_cells(self.adata.obs_names, *known) + points}
+        found = {"maps": self.fitted.digest, "cells": digest_of_cells(self.adata.obs_names, *known) + points}
+        return found | {f"prediction {model}": given.digest for model, given in data.given.items()}
 
     def judgements(self, names: Sequence[str]) -> dict[str, Judgement]:
         """Fit the others to some perturbations, and judge what all predict of these: alike, whichever come with them.
@@ -104,6 +114,7 @@ class Judging:
 def prepare(
     adata: AnnData,
     *,
+    predictions: Mapping[str, AnnData | str | Path] | None = None,
     targets: str | Sequence[str] | None,
     key: str,
     split: str,
@@ -118,6 +129,8 @@ def prepare(
     seed: int,
 ) -> Judging:
     """Check all that is asked of :func:`.evaluate`, and return what is judged; parameters and errors are its own."""
+    if predictions:
+        _validate.judged_beside(adata, key)
     fitted = store.maps(adata, key).adapted(adata)
     fit = fitted.fit
     control, cells = fit.control, fit.space(adata)
@@ -131,6 +144,7 @@ def prepare(
         baselines = [*fitted.baselines] if fitted.is_standalone else known
     solvers = SOLVERS.select([_defaults.IDENTITY, *([baselines] if isinstance(baselines, str | Solver) else baselines)])
     others = [solver for solver in solvers if solver.name != fit.solver]
+    given = _validate.named_predictions(predictions or {}, [fit.solver, *(solver.name for solver in others)])
     if fitted.is_standalone:
         _check_kept(fitted, [solver.name for solver in others], n_markers)
     n_boot = _validate.resamples(n_boot)
@@ -170,25 +184,32 @@ def prepare(
         warn_of_composition(train, control, groupby)
     # treated train cells stand in for predictions
     stands_in = (parts == _keys.TRAIN) & np.isin(labels, judgeable) & (split == _keys.TEST)
-    compared = np.flatnonzero((judged & np.isin(labels, [control, *judgeable])) | stands_in)
-    x = cells.read(compared)
+    rows = np.flatnonzero((judged & np.isin(labels, [control, *judgeable])) | stands_in)
+    x = cells.read(rows)
     told = replace(fit, context=context)
     view = alone(cells).view_measured if decoded or cells.is_expression else np.asarray
     cells.warn_of_filling()
     contexts = told.contexts(adata)
     # in time, kinds turn into each other: their shares are part of what is predicted
     kinds = None if not context else groups if groups is not None else _validate.group_labels(adata, context[0])
-    data = Data(x, labels, parts, control, split, groups, kinds, contexts, units, view, compared)
+    compared = DECODED if decoded else MEASURED if cells.is_expression else LATENT
+    data = Data(x, labels, parts, control, split, groups, kinds, contexts, units, view, rows)
+    if given:
+        kind = context[0] if context else None
+        matching = Matching(adata, data, fit, cells, judgeable, groupby, unit, kind)
+        data = replace(data, given=matching.read(given))
+        logger.info("%s are compared, for all models alike", COMPARED[compared].format(cells.name))
     plan = EvaluationPlan(chosen, marker_sizes, cell_sizes, n_boot, seed)
     of_table = Tabulation(
         metrics=chosen,
         split=split,
         fit_seed=fit.seed,
-        n_models=len(others) + 2,
+        n_models=len(others) + len(given) + 2,
         unit=None if units is None else unit,
         over_perturbations=over_perturbations,
         n_boot=n_boot,
         seed=seed,
+        compared=compared,
     )
     return Judging(adata, fitted, judgeable, others, told, data, plan, of_table)
 

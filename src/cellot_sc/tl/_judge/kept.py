@@ -16,7 +16,7 @@ from .scores import Score, Scores, UnitTest
 from .tabulation import Tabulation
 
 KIND = "scores block"
-VERSION = 1
+VERSION = 2
 
 
 def write(path: Path, judgements: dict[str, Judgement], tabulation: Tabulation) -> None:

@@ -16,7 +16,7 @@ from .scores import Scores, UnitTest, summarise
 from .summarize import summarize_scores
 
 COLUMNS = [
-    *("model", "metric", "perturbation", "group", "split", "seed"),
+    *("model", "metric", "perturbation", "group", "split", "compared", "seed"),
     *("n_features", "n_cells", "value", "ci_low", "ci_high"),
 ]
 OF_UNITS = UnitTest._fields
@@ -42,6 +42,8 @@ class Tabulation:
         Whether there are rows with means over perturbations.
     n_boot, seed
         Number and seed of resamples.
+    compared
+        What kind of cells was compared.
     """
 
     metrics: list[Metric]
@@ -52,12 +54,14 @@ class Tabulation:
     over_perturbations: bool
     n_boot: int
     seed: int
+    compared: str
 
     def table(self, judgements: dict[str, Judgement]) -> pd.DataFrame:
         """Return the scores of all perturbations, and what compares or sums them up; see :func:`.evaluate`."""
         discriminate(judgements, self.metrics, self.n_boot)
         columns = COLUMNS if self.unit is None else [*COLUMNS, *OF_UNITS]
-        table = _scored(judgements, self.metrics).assign(split=self.split, seed=self.fit_seed)[columns]
+        table = _scored(judgements, self.metrics)
+        table = table.assign(split=self.split, compared=self.compared, seed=self.fit_seed)[columns]
         if self.unit is not None:
             _tell_untestable(table, self.unit)
         logger.info("evaluated %d perturbations on split %r: %d models", len(judgements), self.split, self.n_models)
