@@ -25,6 +25,7 @@ from ._columns import (
     table_rows,
     targets,
 )
+from ._combinations import combinations_of, fitted_targets, joined, pairs_to_simulate, some_combinations, two_singles
 from ._contexts import context_columns, context_labels
 from ._doses import cells_to_move, dose_value, dose_values, kept_doses, measured_doses, several_doses, within_doses
 from ._extras import installed
@@ -123,6 +124,7 @@ __all__ = [
     "cells_to_move",
     "clonal_cells",
     "clones",
+    "combinations_of",
     "complete",
     "context_columns",
     "context_labels",
@@ -140,6 +142,7 @@ __all__ = [
     "feature_names",
     "figure_file",
     "finite",
+    "fitted_targets",
     "fraction",
     "free_uns_key",
     "full_rank_solution",
@@ -157,6 +160,7 @@ __all__ = [
     "held_out",
     "in_course",
     "installed",
+    "joined",
     "kept_doses",
     "kept_fit",
     "kept_fits",
@@ -186,6 +190,7 @@ __all__ = [
     "only_with",
     "other_names",
     "pairs_of_one_kind",
+    "pairs_to_simulate",
     "panels",
     "perturbation_labels",
     "places_of",
@@ -206,6 +211,7 @@ __all__ = [
     "several_doses",
     "side_by_side",
     "solved_elsewhere",
+    "some_combinations",
     "some_groups",
     "some_in_course",
     "some_of",
@@ -223,6 +229,7 @@ __all__ = [
     "time_labels",
     "time_order",
     "time_value",
+    "two_singles",
     "unique_obs_names",
     "unique_var_names",
     "whole",
