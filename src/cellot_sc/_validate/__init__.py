@@ -25,7 +25,15 @@ from ._columns import (
     table_rows,
     targets,
 )
-from ._combinations import combinations_of, fitted_targets, joined, pairs_to_simulate, some_combinations, two_singles
+from ._combinations import (
+    combinations_of,
+    fitted_targets,
+    joined,
+    no_course,
+    pairs_to_simulate,
+    some_combinations,
+    two_singles,
+)
 from ._contexts import context_columns, context_labels
 from ._doses import cells_to_move, dose_value, dose_values, kept_doses, measured_doses, several_doses, within_doses
 from ._extras import installed
@@ -178,6 +186,7 @@ __all__ = [
     "new_columns",
     "new_key",
     "new_names",
+    "no_course",
     "no_unknown",
     "not_both",
     "not_counts",

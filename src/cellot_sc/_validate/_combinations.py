@@ -118,3 +118,12 @@ def pairs_to_simulate(pairs: Any, names: Sequence[str]) -> dict[str, tuple[str, 
     if taken := sorted(set(found) & set(names)):
         raise ValueError(f"perturbations has {taken[0]!r}, which names a combination.{nearest(taken[0], names)}")
     return found
+
+
+def no_course(times: Sequence[float] | None) -> None:
+    """Raise :class:`ValueError` if maps are those of a time course."""
+    if times is not None:
+        raise ValueError(
+            "the maps lead from time to time, and two times are no combination: give maps of perturbations, as "
+            "cs.tl.cellot fits them."
+        )

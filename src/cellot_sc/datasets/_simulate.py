@@ -179,7 +179,7 @@ def simulate(
             [at_rest, *effects], population, noise=patient_noise, slope=patient_slope, stream=patient_stream
         )
     both = _effects.combined(pairs, at_rest, effects, population, interaction=interaction, stream=effect_stream)
-    every = [*effects, *both]
+    every: list[_effects.Effect | _effects.CombinedEffect] = [*effects, *both]
     mixes = _design.mixes({} if abundance is None else abundance, conditions, population, nested=nested_patients)
 
     share, rest = divmod(n_cells, len(conditions))
@@ -191,14 +191,7 @@ def simulate(
     control = drawn[0]
     seen = [cells.express(effect.of(cells)) for cells, effect in zip(drawn, [at_rest, *every], strict=True)]
 
-    adata = AnnData(
-        sp.csr_matrix(np.concatenate([x for x, _ in seen])),
-        obs=_labels(drawn, conditions, population),
-        var=pd.DataFrame(index=population.genes),
-    )
-    counts = [c for _, c in seen if c is not None]
-    if counts:
-        adata.layers["counts"] = sp.csr_matrix(np.concatenate(counts))
+    adata = _put_together(seen, _labels(drawn, conditions, population), population.genes)
     _add_counterfactuals(adata, control, every)
     roles = {effect.perturbation: effect.role for effect in effects}
     truth = {"seed": seed, "roles": roles, **_effects.truth(effects, population)}
@@ -210,6 +203,15 @@ def simulate(
         truth["interactions"] = _effects.interactions(both, population)
     adata.uns[_keys.SIMULATION] = truth
     logger.info("simulated %d cells x %d genes: %s", *adata.shape, ", ".join(conditions))
+    return adata
+
+
+def _put_together(seen: Sequence[tuple[np.ndarray, np.ndarray | None]], obs: pd.DataFrame, genes: list[str]) -> AnnData:
+    """Return the cells of all conditions, with their counts if there are any."""
+    adata = AnnData(sp.csr_matrix(np.concatenate([x for x, _ in seen])), obs=obs, var=pd.DataFrame(index=genes))
+    counts = [c for _, c in seen if c is not None]
+    if counts:
+        adata.layers["counts"] = sp.csr_matrix(np.concatenate(counts))
     return adata
 
 

@@ -7,6 +7,8 @@ from ._courses.interpolate import interpolate
 from ._courses.trajectory import trajectory
 from ._courses.transfer import transfer
 from ._effects.abundance import abundance_shift
+from ._effects.combination_judge import judge_combinations
+from ._effects.combination_predict import predict_combination
 from ._effects.dose_judge import judge_doses
 from ._effects.dose_predict import predict_dose
 from ._effects.dose_response import dose_response
@@ -45,11 +47,13 @@ __all__ = [
     "fate",
     "from_moscot",
     "interpolate",
+    "judge_combinations",
     "judge_doses",
     "maps",
     "mmd",
     "perturbation_similarity",
     "predict",
+    "predict_combination",
     "predict_dose",
     "responders",
     "signature",
