@@ -7,6 +7,7 @@ from ._courses.interpolate import interpolate
 from ._courses.trajectory import trajectory
 from ._courses.transfer import transfer
 from ._effects.abundance import abundance_shift
+from ._effects.combination_interactions import interactions
 from ._effects.combination_judge import judge_combinations
 from ._effects.combination_predict import predict_combination
 from ._effects.dose_judge import judge_doses
@@ -46,6 +47,7 @@ __all__ = [
     "export_cell_eval",
     "fate",
     "from_moscot",
+    "interactions",
     "interpolate",
     "judge_combinations",
     "judge_doses",

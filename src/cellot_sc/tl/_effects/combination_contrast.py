@@ -31,12 +31,20 @@ class Estimate(NamedTuple):
 class Means(ABC):
     """Means of :data:`CONDITIONS`, and how certain they are."""
 
-    mean: Mapping[str, np.ndarray]
-    """Mean of each, shape ``(n_features,)``."""
-    n_units: int
-    """Number of units behind them, 0 where cells speak for themselves."""
-    why_untested: str
-    """Why there are no tests, empty if there are."""
+    @property
+    @abstractmethod
+    def mean(self) -> Mapping[str, np.ndarray]:
+        """Mean of each, shape ``(n_features,)``."""
+
+    @property
+    @abstractmethod
+    def n_units(self) -> int:
+        """Number of units behind them, 0 where cells speak for themselves."""
+
+    @property
+    @abstractmethod
+    def why_untested(self) -> str:
+        """Why there are no tests, empty if there are."""
 
     @abstractmethod
     def spread(self, weights: Mapping[str, float]) -> tuple[np.ndarray, np.ndarray]:
@@ -61,14 +69,20 @@ class CellMeans(Means):
     """
 
     samples: Mapping[str, Sample]
-    n_units = 0
 
     @property
-    def mean(self) -> Mapping[str, np.ndarray]:  # type: ignore[override]
+    def n_units(self) -> int:
+        """None is asked for."""
+        return 0
+
+    @property
+    def mean(self) -> Mapping[str, np.ndarray]:
+        """Mean over the cells of each condition."""
         return {name: of.mean for name, of in self.samples.items()}
 
     @property
-    def why_untested(self) -> str:  # type: ignore[override]
+    def why_untested(self) -> str:
+        """Which condition has too few cells."""
         few = [f"{of.n_cells} {name}" for name, of in self.samples.items() if of.n_cells < MIN_CELLS]
         return f"{', '.join(few)} cells, {MIN_CELLS} are needed" if few else ""
 
@@ -91,25 +105,32 @@ class UnitMeans(Means):
         By condition, the mean over the cells of every unit that counts, shape ``(n_units, n_features)``.
     paired
         Whether rows of all conditions are the same units.
-    why_untested
+    reason
         Why there are no tests, empty if there are.
     """
 
     means: Mapping[str, np.ndarray]
     paired: bool
-    why_untested: str
+    reason: str
 
     @property
-    def mean(self) -> Mapping[str, np.ndarray]:  # type: ignore[override]
+    def why_untested(self) -> str:
+        """The reason."""
+        return self.reason
+
+    @property
+    def mean(self) -> Mapping[str, np.ndarray]:
+        """Mean over the units of each condition."""
         return {name: of.mean(axis=0) for name, of in self.means.items()}
 
     @property
-    def n_units(self) -> int:  # type: ignore[override]
+    def n_units(self) -> int:
+        """Those of all conditions, paired ones once."""
         sizes = [len(of) for of in self.means.values()]
         return sizes[0] if self.paired else sum(sizes)
 
     def spread(self, weights: Mapping[str, float]) -> tuple[np.ndarray, np.ndarray]:
-        """Of units with all conditions, the scatter of their own sums; else that within conditions, pooled over them."""
+        """Of units with all conditions, the scatter of their own sums; else that within conditions, pooled."""
         if self.paired:
             own = np.sum([weight * self.means[name] for name, weight in weights.items()], axis=0)
             variance, df = own.var(axis=0, ddof=1) / len(own), len(own) - 1
@@ -129,9 +150,9 @@ def cell_means(cells: Mapping[str, Any]) -> CellMeans:
 def unit_means(cells: Mapping[str, Any], labels: Mapping[str, np.ndarray]) -> UnitMeans:
     """Return the means of units.
 
-    A unit counts in a condition where it has :data:`.MIN_CELLS` cells of it. If any counts in all four, these are paired,
-    and others do not count. If each counts in one only, as animals do, they are compared as they are. What is between,
-    such as units with two of four, would be neither, and is not tested.
+    A unit counts in a condition where it has :data:`.MIN_CELLS` cells of it. If any counts in all four, these are
+    paired, and others do not count. If each counts in one only, as animals do, they are compared as they are. What is
+    between, such as units with two of four, would be neither, and is not tested.
 
     Parameters
     ----------

@@ -168,7 +168,8 @@ class _Judging:
         fit = self.fitted.fit
         space = fit.space(self.adata)
         x, contexts = space.read(sources), fit.contexts(self.adata, sources)
-        pair = Pair(fit, *(self.fitted.maps[part] for part in parts), x, contexts)
+        first, second = (self.fitted.maps[part] for part in parts)
+        pair = Pair(fit, first, second, x, contexts)
         how = pair.way(choice.for_pair(parts).rule)
         clouds = {way: pair.moved(way) for way in WAYS}
         clouds = {CHOSEN: clouds[how], **clouds, **self._controls(pair, parts)}
@@ -193,10 +194,8 @@ class _Judging:
             scores = {"metric": METRIC.name, "value": value, "ci_low": low, "ci_high": high}
             way = how if model == CHOSEN else model if model in WAYS else ""
             found.append({"model": model, "how": way, **scores})
-        table = pd.DataFrame(found)
-        for place, (column, value) in enumerate(zip(("perturbation", "first", "second"), (name, *parts), strict=True)):
-            table.insert(place, column, value)
-        return table.assign(n_cells=len(observed))
+        names = {"perturbation": name, "first": parts[0], "second": parts[1]}
+        return pd.DataFrame([names | row | {"n_cells": len(observed)} for row in found])
 
     def _controls(self, pair: Pair, parts: tuple[str, str]) -> dict[str, np.ndarray]:
         """Return where simple rules move the cells."""
