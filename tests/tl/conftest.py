@@ -55,11 +55,10 @@ def _doubled() -> AnnData:
         "b": lambda x: x * (1, 1.4, 1.3) + (0, 0, 0.5),
         "c": lambda x: x * (0.6, 0.6, 1) - (2, 0, 0),
     }
-    pairs = {"b+a": "ab", "a+c": "ac", "b+c": "bc"}
+    orders = {"b+a": ("a", "b"), "a+c": ("c", "a"), "b+c": ("c", "b")}
     # the one that moves cells further acts first: c before a before b
     moved = {"control": start[:600]} | {name: maps[name](start[600 + 400 * i :][:400]) for i, name in enumerate(maps)}
-    for i, (label, (last, first)) in enumerate(pairs.items()):
-        first, last = (last, first) if label == "b+a" else (first, last)
+    for i, (label, (first, last)) in enumerate(orders.items()):
         moved[label] = maps[last](maps[first](start[1800 + 400 * i :][:400]))
     x = np.concatenate([*moved.values()]).astype(np.float32)
     labels = np.repeat([*moved], [len(cells) for cells in moved.values()])

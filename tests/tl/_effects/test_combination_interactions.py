@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -46,7 +48,7 @@ def cells_that_add_up(
         {"n_cells": 15, "n_units": 4, "nested": True},
     ],
 )
-def test_what_adds_up_is_no_interaction(design: dict[str, int]) -> None:
+def test_what_adds_up_is_no_interaction(design: dict[str, Any]) -> None:
     table = cs.tl.interactions(cells_that_add_up(0, **design), unit="well" if "n_units" in design else None)
     assert len(table) == N_GENES
     called = (table["pvalue"] < 0.05).mean()
@@ -68,7 +70,7 @@ def test_cells_of_a_well_are_no_replicates() -> None:
         ({"n_cells": 30, "n_units": 5, "nested": True}, 0.9),
     ],
 )
-def test_what_does_not_add_up_is_found(design: dict[str, int], power: float) -> None:
+def test_what_does_not_add_up_is_found(design: dict[str, Any], power: float) -> None:
     adata = cells_that_add_up(1, added=1.5, **design)
     table = cs.tl.interactions(adata, unit="well" if "n_units" in design else None)
     real = np.arange(N_GENES) % 10 == 0
@@ -122,7 +124,7 @@ def test_kinds(both: float, effects: tuple[float, float], kind: str) -> None:
     assert (constant["kind"], constant["interaction"], constant["pvalue"]) == ("none", 0, 1)
 
 
-def test_by_type_and_name(simulated: AnnData, caplog: pytest.LogCaptureFixture) -> None:
+def test_by_type_and_name() -> None:
     drugs = ("drug_a", "drug_b", "drug_c", "inert")
     adata = cs.datasets.simulate(
         1500, 30, perturbations=drugs, combinations=[("drug_a", "drug_b"), ("inert", "drug_c")], interaction=1.5

@@ -26,8 +26,8 @@ def test_each_way() -> None:
 
 @pytest.mark.parametrize("turned", [False, True])
 def test_which_comes_first_does_not_depend_on_which_is_named_first(turned: bool) -> None:
-    both = (SHIFTED, DOUBLED) if turned else (DOUBLED, SHIFTED)
-    pair = Pair(FIT, *both, X, None)
+    first, second = (SHIFTED, DOUBLED) if turned else (DOUBLED, SHIFTED)
+    pair = Pair(FIT, first, second, X, None)
     assert pair.further == ("b" if turned else "a")
     moved = {rule: pair.moved(pair.way(rule)) for rule in RULES}
     np.testing.assert_allclose(moved["larger_first"], 2 * X + (1, 0))
