@@ -38,3 +38,9 @@ def test_the_sum_where_nothing_is_known(doubled: AnnData) -> None:
     assert Choice.of(doubled, cs.tl.maps(doubled), PARTS).for_pair(("a", "b")).n_others == 0
     del doubled.obs["split"]
     assert not len(Choice.of(doubled, cs.tl.maps(doubled), PARTS).scores)
+
+
+def test_the_sum_where_ways_are_alike(doubled: AnnData) -> None:
+    cs.tl.cellot(doubled, targets=["a", "b", "c"], solver="mean_shift", use_rep="X")
+    choice = Choice.of(doubled, cs.tl.maps(doubled), PARTS)
+    assert {choice.for_pair(parts).rule for parts in PARTS.values()} == {"sum"}

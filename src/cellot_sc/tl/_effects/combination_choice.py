@@ -17,6 +17,8 @@ from .combination_ways import RULES, SUM, Pair
 
 N_CELLS = 2000
 """Of more cells of a condition than this, a random sample is compared."""
+TIE = 1e-3
+"""Share of the largest mean distance up to which means are alike: the first of :data:`.RULES` is taken then, the sum."""
 
 
 class Chosen(NamedTuple):
@@ -87,4 +89,5 @@ class Choice:
         if not others:
             return Chosen(SUM, {}, 0)
         scores = self.scores.loc[others].mean()
-        return Chosen(str(scores.idxmin()), {str(name): float(value) for name, value in scores.items()}, len(others))
+        best = scores.index[scores <= scores.min() + TIE * scores.abs().max()][0]
+        return Chosen(str(best), {str(name): float(value) for name, value in scores.items()}, len(others))

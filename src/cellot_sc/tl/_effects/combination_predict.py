@@ -93,8 +93,9 @@ def predict_combination(
     fitted = store.maps(adata, key)
     _validate.no_course(fitted.fit.times)
     a, b = _validate.two_singles(targets, fitted.maps, what="targets")
-    fit, space = fitted.fit, fitted.fit.space(adata)
+    fit = fitted.fit
     rows = fit.controls(adata) if cells is None else _validate.cell_positions(adata, cells)
+    space = fit.space(adata)
     x, contexts = space.read(rows), fit.contexts(adata, rows)
     tell_of_strangers((fitted.maps[name] for name in (a, b)), contexts, fit.context)
     fitted = fitted.adapted(adata)
