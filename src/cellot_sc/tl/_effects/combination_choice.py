@@ -18,7 +18,7 @@ from .combination_ways import RULES, SUM, Pair
 N_CELLS = 2000
 """Of more cells of a condition than this, a random sample is compared."""
 TIE = 1e-3
-"""Share of the largest mean distance up to which means are alike: the first of :data:`.RULES` is taken then, the sum."""
+"""Share of the largest mean distance up to which means are alike; the sum, the first of the rules, is taken then."""
 
 
 class Chosen(NamedTuple):
