@@ -217,7 +217,7 @@ def calls_that_work(m: Material) -> dict[str, dict[str, Any]]:
         "tl.mmd": cells | few,
         "tl.perturbation_similarity": cells,
         "tl.predict": cells,
-        "tl.predict_combination": both | {"targets": ["a", "b"]},
+        "tl.predict_combination": both | {"pair": ["a", "b"]},
         "tl.predict_dose": doses | {"dose": 2.0},
         "tl.responders": cells | {"features": "gene_00"},
         "tl.signature": cells,

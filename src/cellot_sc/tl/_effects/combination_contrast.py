@@ -17,7 +17,7 @@ CONDITIONS = ("control", "a", "b", "both")
 """Cells with neither of two perturbations, with one, and with both."""
 
 
-class Estimate(NamedTuple):
+class WeighedSum(NamedTuple):
     """A weighted sum of means, its squared standard error and the degrees of freedom of that, ``(n_features,)``.
 
     The last two are NaN where nothing tells them.
@@ -50,12 +50,12 @@ class Means(ABC):
     def spread(self, weights: Mapping[str, float]) -> tuple[np.ndarray, np.ndarray]:
         """Return the squared standard error of a weighted sum of means, and its degrees of freedom."""
 
-    def estimate(self, weights: Mapping[str, float]) -> Estimate:
+    def estimate(self, weights: Mapping[str, float]) -> WeighedSum:
         """Return a weighted sum of means."""
         effect = np.sum([weight * self.mean[name] for name, weight in weights.items()], axis=0)
         if self.why_untested:
-            return Estimate(effect, *[np.full_like(effect, np.nan)] * 2)
-        return Estimate(effect, *self.spread(weights))
+            return WeighedSum(effect, *[np.full_like(effect, np.nan)] * 2)
+        return WeighedSum(effect, *self.spread(weights))
 
 
 @dataclass(frozen=True)

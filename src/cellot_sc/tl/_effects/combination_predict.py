@@ -20,7 +20,7 @@ from .combination_ways import WAYS, Pair
 @_validate.takes_adata
 def predict_combination(
     adata: AnnData,
-    targets: Sequence[str],
+    pair: Sequence[str],
     *,
     how: str | None = None,
     combinations: Mapping[str, tuple[str, str]] | None = None,
@@ -34,7 +34,7 @@ def predict_combination(
     ----------
     adata
         Annotated data with maps of both, fitted by :func:`cellot` or of a model (:func:`attach`).
-    targets
+    pair
         The two perturbations, a and b.
     how
         - ``"sum"``: a cell is moved by the sum of both displacements.
@@ -67,7 +67,7 @@ def predict_combination(
     TypeError
         If ``cells`` is neither a mask nor names nor positions.
     ValueError
-        If the targets are not two that were fitted, ``how`` is unknown, ``combinations`` are not such, maps are of a
+        If the pair is not two that were fitted, ``how`` is unknown, ``combinations`` are not such, maps are of a
         time course, cell names are not unique, a mask is not of these cells, no cell is chosen, or one twice, or the
         space of the maps has changed since they were fitted.
 
@@ -92,20 +92,20 @@ def predict_combination(
         _validate.one_of(how, WAYS, what="how")
     fitted = store.maps(adata, key)
     _validate.no_course(fitted.fit.times)
-    a, b = _validate.two_singles(targets, fitted.maps, what="targets")
+    a, b = _validate.two_singles(pair, fitted.maps, what="pair")
     fit = fitted.fit
     rows = fit.controls(adata) if cells is None else _validate.cell_positions(adata, cells)
     space = fit.space(adata)
     x, contexts = space.read(rows), fit.contexts(adata, rows)
     tell_of_strangers((fitted.maps[name] for name in (a, b)), contexts, fit.context)
     fitted = fitted.adapted(adata)
-    pair = Pair(fit, fitted.maps[a], fitted.maps[b], x, contexts)
+    both = Pair(fit, fitted.maps[a], fitted.maps[b], x, contexts)
     labels = fit.labels(adata) if fit.label_key in adata.obs else np.array([])
     known = _validate.combinations_of(combinations, labels, list(fitted.maps))
     label = next((name for name, parts in known.items() if {*parts} == {a, b}), _validate.joined(a, b))
     if how is None:
         chosen = Choice.of(adata, fitted, known).for_pair((a, b))
-        how = pair.way(chosen.rule)
+        how = both.way(chosen.rule)
         logger.info("%s is predicted by %r: %s", label, how, chosen.why)
     obs = adata.obs.iloc[rows].copy()
     if fitted.support is not None:
@@ -113,7 +113,7 @@ def predict_combination(
     obs[fit.label_key] = _validate.relabelled(adata.obs.get(fit.label_key), label, len(obs))
     sources = Sources(fit, space, x, decode=decode)
     sources.tell_of_lost()
-    predicted = sources.moved(pair.moved(how), obs)
+    predicted = sources.moved(both.moved(how), obs)
     made = {"combination": np.array([a, b], dtype=object), "how": how}
     predicted.uns[_keys.PREDICTION] = provenance(fitted, sources, [label], key) | made
     logger.info("predicted %d cells of %s%s", predicted.n_obs, label, sources.advice)
