@@ -142,6 +142,8 @@ def test_by_type_and_name() -> None:
     assert (np.sign(found["interaction"]) == np.sign(signs)).all() and (found["pvalue_adj"] < 0.05).mean() > 0.9
     adata.obs["perturbation"] = adata.obs["perturbation"].cat.rename_categories({"drug_a+drug_b": "mix"})
     named = cs.tl.interactions(adata, "mix", combinations={"mix": ("drug_b", "drug_a")}, groupby="cell_type")
+    rows = cs.pl.effect_heatmap(table, value="interaction", show=False).get_yticklabels()
+    assert len(rows) == 8
     first = table.query("perturbation == 'drug_a+drug_b'")
     np.testing.assert_allclose(named["pvalue"], first["pvalue"])
     np.testing.assert_allclose(named["effect_second"], first["effect_first"])

@@ -84,3 +84,14 @@ def test_nothing_to_judge(doubled: AnnData) -> None:
     singles = doubled[doubled.obs["perturbation"].isin(["control", "a", "b", "c"])].copy()
     with pytest.raises(ValueError, match="joins two single perturbations by '\\+'"):
         cs.tl.judge_combinations(singles)
+
+
+def test_by_a_model_to_which_all_cells_are_new(doubled: AnnData) -> None:
+    model = cs.Model.of(doubled)
+    del doubled.uns["cellot"]
+    cs.tl.attach(doubled, model)
+    table = cs.tl.judge_combinations(doubled, n_boot=0)
+    assert "observed" not in set(table["model"]) and table["n_cells"].eq(400).all()
+    assert table.query("model == 'chosen'")["how"].eq("sum").all()
+    mean = table.groupby("model")["value"].mean()
+    assert mean["b_then_a"] < mean["sum"] == pytest.approx(mean["sum_of_gaussians"])
