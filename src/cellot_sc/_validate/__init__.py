@@ -25,6 +25,15 @@ from ._columns import (
     table_rows,
     targets,
 )
+from ._combinations import (
+    combinations_of,
+    fitted_targets,
+    joined,
+    no_course,
+    pairs_to_simulate,
+    some_combinations,
+    two_singles,
+)
 from ._contexts import context_columns, context_labels
 from ._doses import cells_to_move, dose_value, dose_values, kept_doses, measured_doses, several_doses, within_doses
 from ._extras import installed
@@ -141,6 +150,7 @@ __all__ = [
     "cells_to_move",
     "clonal_cells",
     "clones",
+    "combinations_of",
     "complete",
     "context_columns",
     "context_labels",
@@ -159,6 +169,7 @@ __all__ = [
     "figure_file",
     "finite",
     "fitted_here",
+    "fitted_targets",
     "fraction",
     "free_uns_key",
     "full_rank_solution",
@@ -179,6 +190,7 @@ __all__ = [
     "in_split",
     "installed",
     "judged_beside",
+    "joined",
     "kept_doses",
     "kept_fit",
     "kept_fits",
@@ -197,6 +209,7 @@ __all__ = [
     "new_columns",
     "new_key",
     "new_names",
+    "no_course",
     "no_unknown",
     "not_both",
     "not_counts",
@@ -212,6 +225,7 @@ __all__ = [
     "other_names",
     "out_of_step",
     "pairs_of_one_kind",
+    "pairs_to_simulate",
     "panels",
     "perturbation_labels",
     "places_of",
@@ -234,6 +248,7 @@ __all__ = [
     "several_doses",
     "side_by_side",
     "solved_elsewhere",
+    "some_combinations",
     "some_groups",
     "some_in_course",
     "some_of",
@@ -252,6 +267,7 @@ __all__ = [
     "time_labels",
     "time_order",
     "time_value",
+    "two_singles",
     "unique_obs_names",
     "unique_var_names",
     "whole",
