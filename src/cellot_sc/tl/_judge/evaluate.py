@@ -28,6 +28,7 @@ def evaluate(
     n_markers: int | Sequence[int] | None = None,
     n_cells: int | Sequence[int] | None = None,
     unit: str | None = None,
+    floor: str | None = None,
     n_boot: int = 200,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -84,6 +85,12 @@ def evaluate(
         other patients, and exchanged as wholes, for p-values of the energy distance. With the column of the
         perturbations, rows with the mean over perturbations are added, whose interval is over resampled perturbations.
         With ``None``, single cells are resampled.
+    floor
+        Name of the control at which calibrated scores are 0: ``"identity"``, or one of ``mean_shift``, ``gaussian``,
+        ``group_shift`` and ``group_gaussian`` that is among the baselines. With ``None``, each metric has the one of
+        them that scores best on validation cells, by the mean over perturbations, so that no judged cell chooses what
+        predictions are measured by; the maps that are judged are never it. Without validation cells, or where these
+        are judged, it is ``identity``, and a line in the log says so.
     n_boot
         Number of resamples behind the intervals, 100,000 at most; 0 for none. All models share their resamples.
     seed
@@ -94,9 +101,11 @@ def evaluate(
     Tidy table with a row per model, metric, perturbation and group:
 
     - ``model``: the solver of the fit, a baseline or ``observed``.
-    - ``metric``: as named above. For distances there is also ``<metric>_frac_gap_closed``, (identity - model) /
-      (identity - observed): 0 is no better than no effect, 1 is as good as the data allow; NaN where ``observed`` is
-      no better than ``identity``. Its ``mean`` is the fraction of mean distances, its ``worst`` the least fraction.
+    - ``metric``: as named above, and ``<metric>_calibrated``: how far from a control to a replicate a model gets,
+      (value - floor) / (observed - floor) of how far values are from the best one. 0 is no better than that control, 1
+      as good as the data allow. NaN where nothing can be told: where ``observed`` is no better than the floor, or the
+      interval of what lies between them includes 0. Its ``mean`` is the ratio of means, its ``worst`` the least.
+    - ``floor``: of calibrated scores, the control; ``"-"`` for all others.
     - ``perturbation``, ``split``: what was predicted, and on which cells.
     - ``group``: ``all`` cells, a category of ``groupby``, ``mean`` or ``worst``. Where there is ``groupby``, or the fit
       has contexts, also ``equal``: all cells once more, but with treated cells drawn so that every category (of
@@ -170,6 +179,7 @@ def evaluate(
         n_markers=n_markers,
         n_cells=n_cells,
         unit=unit,
+        floor=floor,
         n_boot=n_boot,
         seed=seed,
     )
@@ -211,8 +221,8 @@ def mmd(
 
     Returns
     -------
-    The table of :func:`evaluate` with the metrics ``mmd``, ``legacy_mmd`` and ``legacy_mmd_training``, and for each the
-    fraction of the gap closed.
+    The table of :func:`evaluate` with the metrics ``mmd``, ``legacy_mmd`` and ``legacy_mmd_training``, each of them also
+    calibrated.
 
     Raises
     ------

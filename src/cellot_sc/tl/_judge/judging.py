@@ -20,6 +20,7 @@ from .._fit import store
 from .._fit.alone import alone
 from .._fit.contexts import warn_of_composition
 from .._fit.fit import Fit
+from . import floors
 from .clouds import MAX_CELLS, Data
 from .judge import EvaluationPlan, Judgement, judge
 from .markers import in_order
@@ -114,6 +115,7 @@ def prepare(
     n_markers: int | Sequence[int] | None,
     n_cells: int | Sequence[int] | None,
     unit: str | None,
+    floor: str | None,
     n_boot: int,
     seed: int,
 ) -> Judging:
@@ -171,6 +173,10 @@ def prepare(
     # treated train cells stand in for predictions
     stands_in = (parts == _keys.TRAIN) & np.isin(labels, judgeable) & (split == _keys.TEST)
     compared = np.flatnonzero((judged & np.isin(labels, [control, *judgeable])) | stands_in)
+    floor = _floor(fitted, floor, others, labels, parts, split, [control, *judgeable])
+    if floor is None:
+        chosen_on = (parts == _keys.VALID) & np.isin(labels, [control, *judgeable])
+        compared = np.union1d(compared, np.flatnonzero(chosen_on))
     x = cells.read(compared)
     told = replace(fit, context=context)
     view = alone(cells).view_measured if decoded or cells.is_expression else np.asarray
@@ -179,7 +185,8 @@ def prepare(
     # in time, kinds turn into each other: their shares are part of what is predicted
     kinds = None if not context else groups if groups is not None else _validate.group_labels(adata, context[0])
     data = Data(x, labels, parts, control, split, groups, kinds, contexts, units, view, compared)
-    plan = EvaluationPlan(chosen, marker_sizes, cell_sizes, n_boot, seed)
+    controls = () if floor is not None else floors.among([solver.name for solver in others])
+    plan = EvaluationPlan(chosen, marker_sizes, cell_sizes, n_boot, seed, controls)
     of_table = Tabulation(
         metrics=chosen,
         split=split,
@@ -189,6 +196,7 @@ def prepare(
         over_perturbations=over_perturbations,
         n_boot=n_boot,
         seed=seed,
+        floor=floor,
     )
     return Judging(adata, fitted, judgeable, others, told, data, plan, of_table)
 
@@ -196,7 +204,25 @@ def prepare(
 def _judge(plan: EvaluationPlan, item: tuple[Data, str, dict[str, TransportMap], np.ndarray | None]) -> Judgement:
     """Judge one perturbation, in whatever process."""
     data, name, maps, markers = item
-    return judge(data, plan, name, maps, markers)
+    judgement = judge(data, plan, name, maps, markers)
+    if not plan.controls:
+        return judgement
+    return judgement._replace(validation=floors.on_validation(data, plan, name, maps, markers))
+
+
+def _floor(
+    fitted: store.FittedMaps,
+    floor: str | None,
+    others: Sequence[Solver],
+    labels: np.ndarray,
+    parts: np.ndarray,
+    split: str,
+    names: Sequence[str],
+) -> str | None:
+    """Return what calibrated scores are 0 at, ``None`` if that is chosen; see :func:`.floors.asked`."""
+    valid = labels[parts == _keys.VALID]
+    counts = None if fitted.is_standalone else [int((valid == name).sum()) for name in names]
+    return floors.asked(floor, [solver.name for solver in others], split=split, counts=counts)
 
 
 def _check_kept(fitted: store.FittedMaps, baselines: Sequence[str], n_markers: object) -> None:
