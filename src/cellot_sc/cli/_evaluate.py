@@ -58,7 +58,7 @@ def evaluate(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Control at which calibrated scores are 0, such as identity. [by metric, the best on validation cells]",
+            help="Control at which calibrated scores are 0, as identity. [by metric, the best on validation cells]",
         ),
     ] = None,
     n_boot: Annotated[int, typer.Option(metavar="N", help="Resamples behind the intervals.")] = 200,

@@ -6,7 +6,7 @@ import math
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -26,7 +26,7 @@ WIDTH, HEIGHT = 1.05, 0.42
 """Size of a cell in inches."""
 LETTERS = 15
 """Of a line above a cell."""
-LINES = 4
+LINES = 5
 """Of the name of a metric, or of that of a floor."""
 LINE = 0.14
 """Height of a line of small letters, in inches."""
@@ -101,7 +101,11 @@ def scorecard(
     rows = rows[[column in columns for column in zip(rows["metric"], rows[_keys.FLOOR], strict=True)]]
     _validate.one_score_each(rows, ["model", "metric", _keys.FLOOR])
     cells: dict[tuple[str, Column], tuple[float, float, float]] = {
-        (str(row["model"]), Column(str(row["metric"]), str(row[_keys.FLOOR]))): (row["value"], row["ci_low"], row["ci_high"])
+        (str(row["model"]), Column(str(row["metric"]), str(row[_keys.FLOOR]))): (
+            row["value"],
+            row["ci_low"],
+            row["ci_high"],
+        )
         for _, row in rows.iterrows()
     }
     models = _ranked(cells, list(dict.fromkeys(rows["model"])), columns)
@@ -109,7 +113,7 @@ def scorecard(
     heads = [_head(column, rows, metrics) for column in columns]
     names = [model_name(model) for model in models]
     width = _canvas.room(names) + WIDTH * len(columns) + 0.3
-    note = textwrap.wrap(_note(of, group), max(20, int(width / 0.065)))
+    note = textwrap.wrap(_note(of, group), max(34, int(WIDTH * len(columns) / 0.062)))
     above = LINE * max(head.count("\n") + 1 for head in heads)
     canvas, panel = _canvas.single(ax, (width, HEIGHT * len(models) + above + LINE * len(note) + 0.3))
     for i, model in enumerate(models):
@@ -160,7 +164,12 @@ def _columns(rows: pd.DataFrame, metrics: str | Metric | Sequence[str | Metric] 
     names = [name.removesuffix(_keys.CALIBRATED) if isinstance(name, str) else name for name in names]
     names = _validate.some_of(names, known, what="metric")
     pairs = dict.fromkeys(zip(rows["metric"], rows[_keys.FLOOR], strict=True))
-    return [Column(str(metric), str(floor)) for name in names for metric, floor in pairs if metric == name + _keys.CALIBRATED]
+    return [
+        Column(str(metric), str(floor))
+        for name in names
+        for metric, floor in pairs
+        if metric == name + _keys.CALIBRATED
+    ]
 
 
 def _ranked(
@@ -203,22 +212,32 @@ def _cell(
 ) -> None:
     """Draw one score: its colour, number and interval, or that there is none."""
     value, low, high = (0.0, math.nan, math.nan) if is_floor else score or (math.nan,) * 3
-    options = {"edgecolor": "white", "linewidth": 1.0}
     letters, note = _number(value), ""
-    if math.isnan(value) or not tells:
-        face, hatch = "white", "////"
-        options["edgecolor"] = _colors.FAINT
+    is_missing = math.isnan(value) or not tells
+    face: Any = "white"
+    if is_missing:
         letters = "unknown" if tells else "no gap"
     else:
-        face, hatch = plt.get_cmap("RdBu")(Normalize(-END, END, clip=True)(value)), ""
+        face = plt.get_cmap("RdBu")(Normalize(-END, END, clip=True)(value))
         note = "floor" if is_floor else "" if math.isnan(low) else f"{_number(low)} to {_number(high)}"
-    ax.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor=face, hatch=hatch, **options))
+    ax.add_patch(
+        Rectangle(
+            (column - 0.5, row - 0.5),
+            1,
+            1,
+            facecolor=face,
+            edgecolor=_colors.FAINT if is_missing else "white",
+            hatch="////" if is_missing else "",
+        )
+    )
     is_dark = float(np.dot(to_rgb(face), (0.299, 0.587, 0.114))) < DARK
     color = "white" if is_dark else "black"
-    box = {"facecolor": "white", "edgecolor": "none", "pad": 1.5} if hatch else None
-    shade = "dimgrey" if hatch else color
-    size = "x-small" if hatch else "small"
-    ax.text(column, row - (0.17 if note else 0), letters, ha="center", va="center", fontsize=size, color=shade, bbox=box)
+    box = {"facecolor": "white", "edgecolor": "none", "pad": 1.5} if is_missing else None
+    shade = "dimgrey" if is_missing else color
+    size = "x-small" if is_missing else "small"
+    ax.text(
+        column, row - (0.17 if note else 0), letters, ha="center", va="center", fontsize=size, color=shade, bbox=box
+    )
     ax.text(column, row + 0.24, note, ha="center", va="center", fontsize="xx-small", color=color)
 
 

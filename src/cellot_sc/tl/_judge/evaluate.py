@@ -221,7 +221,7 @@ def mmd(
 
     Returns
     -------
-    The table of :func:`evaluate` with the metrics ``mmd``, ``legacy_mmd`` and ``legacy_mmd_training``, each of them also
+    The table of :func:`evaluate` with the metrics ``mmd``, ``legacy_mmd`` and ``legacy_mmd_training``, each also
     calibrated.
 
     Raises

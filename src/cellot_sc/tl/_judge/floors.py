@@ -81,9 +81,10 @@ def on_validation(
     clouds = gather(data, name, everything, controls, Resamples(0, None, of_split, rng), rng)._replace(halves=[])
     observed = clouds.observed.cells
     scores = score(plan.metrics, clouds, median_gammas(clouds.control.cells, observed))
+    effects = effects_of(clouds)
     return Judgement(
-        {Setting(observed.shape[1], None): {_keys.ALL: scores}},
-        {_keys.ALL: effects_of(clouds)},
+        {Setting(observed.shape[1], None): {_keys.ALL: {key: scores[key] for key in scores if key[0] in controls}}},
+        {_keys.ALL: {model: effects[model] for model in controls}},
         {_keys.ALL: len(observed)},
     )
 

@@ -125,8 +125,10 @@ def summarise(scores: dict[str, Scores], metrics: list[Metric], floors: Mapping[
         for model, name in scores[group]:
             if model in (floors[name], _keys.OBSERVED):
                 continue
-            three = ([one[which, name] for one in of_group] for which in (model, floors[name], _keys.OBSERVED))
-            added[model, name + _keys.CALIBRATED] = calibrated(*three, records[name])
+            one, floor, ceiling = (
+                [scored[which, name] for scored in of_group] for which in (model, floors[name], _keys.OBSERVED)
+            )
+            added[model, name + _keys.CALIBRATED] = calibrated(one, floor, ceiling, records[name])
         scores[group] |= added
     if groups:
         scores[_keys.WORST] = {

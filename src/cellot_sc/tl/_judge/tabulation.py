@@ -98,20 +98,36 @@ def _scored(judgements: dict[str, Judgement], metrics: list[Metric], at: dict[st
     return pd.concat(tables, ignore_index=True)
 
 
-def _table(
-    scores: dict[str, Scores], setting: Setting, metrics: list[Metric], at: dict[str, str]
-) -> pd.DataFrame:
+def _table(scores: dict[str, Scores], setting: Setting, metrics: list[Metric], at: dict[str, str]) -> pd.DataFrame:
     """Return the scores of one perturbation and setting as rows, calibrated ones with their floor."""
     summarise(scores, metrics, at)
     floor_of = {name + _keys.CALIBRATED: control for name, control in at.items()}
     return pd.DataFrame(
         [
             (
-                *(model, name, floor_of.get(name, _keys.NO_FLOOR), group, setting.n_features, setting.n_sampled or score.n_cells),
+                *(
+                    model,
+                    name,
+                    floor_of.get(name, _keys.NO_FLOOR),
+                    group,
+                    setting.n_features,
+                    setting.n_sampled or score.n_cells,
+                ),
                 *(score.value, *interval(score.resamples), *score.test),
             )
             for group, group_scores in scores.items()
             for (model, name), score in group_scores.items()
         ],
-        columns=["model", "metric", _keys.FLOOR, "group", "n_features", "n_cells", "value", "ci_low", "ci_high", *OF_UNITS],
+        columns=[
+            "model",
+            "metric",
+            _keys.FLOOR,
+            "group",
+            "n_features",
+            "n_cells",
+            "value",
+            "ci_low",
+            "ci_high",
+            *OF_UNITS,
+        ],
     )
