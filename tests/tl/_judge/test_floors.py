@@ -113,10 +113,10 @@ def test_without_validation_cells_it_is_no_effect(screen: AnnData, caplog: pytes
 
 
 def test_a_model_in_other_cells_has_no_validation_cells(screen: AnnData, caplog: pytest.LogCaptureFixture) -> None:
-    model = cs.tl.Model.of(screen)
+    model = cs.Model.of(screen)
     other = screen.copy()
     del other.uns["cellot"]
-    cs.tl.attach(model, other)
+    cs.tl.attach(other, model)
     with caplog.at_level(logging.INFO):
         table = cs.tl.evaluate(other, metrics=E, n_boot=0)
     assert floors_of(table) == {E: "identity"}
