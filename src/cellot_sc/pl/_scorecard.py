@@ -49,7 +49,8 @@ def scorecard(
     """Draw calibrated scores on one card: a row per model, a column per metric, 0 a named control, 1 a replicate.
 
     A cell has the score, as a number and as its colour, and below it the interval. Above each column is the control at
-    which it is 0. Hatched cells have no score, since that control cannot be told from a replicate by this metric.
+    which it is 0. Hatched cells have no score: this metric cannot tell that control from a replicate, or
+    has no value of the control.
     Models are in the order of the mean of their ranks over the metrics that tell, the best on top.
 
     Of several perturbations, the scores are the means that the table has of them (``unit=`` the perturbation), or else
@@ -203,7 +204,7 @@ def _note(of: str, group: str) -> str:
     )
     return (
         f"Calibrated scores of {_labels.short(of)}, {cells}: 0 = the control named above, 1 = a replicate. "
-        "Hatched: these cannot be told apart. Models by the mean of their ranks."
+        "Hatched: nothing lies between these. Models by the mean of their ranks."
     )
 
 

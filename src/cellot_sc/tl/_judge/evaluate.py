@@ -104,7 +104,8 @@ def evaluate(
     - ``metric``: as named above, and ``<metric>_calibrated``: how far from a control to a replicate a model gets,
       (value - floor) / (observed - floor) of how far values are from the best one. 0 is no better than that control, 1
       as good as the data allow. NaN where nothing can be told: where ``observed`` is no better than the floor, or the
-      interval of what lies between them includes 0. Its ``mean`` is the ratio of means, its ``worst`` the least.
+      interval of what lies between them includes 0, or the floor has no score, as no effect has no correlation. Its
+      ``mean`` is the ratio of means, its ``worst`` the least.
     - ``floor``: of calibrated scores, the control; ``"-"`` for all others.
     - ``perturbation``, ``split``: what was predicted, and on which cells.
     - ``group``: ``all`` cells, a category of ``groupby``, ``mean`` or ``worst``. Where there is ``groupby``, or the fit
