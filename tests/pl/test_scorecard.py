@@ -91,7 +91,7 @@ def test_metrics_are_chosen_and_ordered_and_those_with_two_floors_have_two_colum
 
 
 def test_over_perturbations_it_is_what_the_summary_says(fitted: Any) -> None:
-    options = {"metrics": ["energy_distance", "variance_ratio"], "floor": "mean_shift", "n_boot": 20}
+    options: dict[str, Any] = {"metrics": ["energy_distance", "variance_ratio"], "floor": "mean_shift", "n_boot": 20}
     table = cs.tl.evaluate(fitted, **options)
     means: Any = cs.tl.summarize_scores(table).set_index(["metric", "model"])["value"]
     ax = cs.pl.scorecard(table, metrics="variance_ratio", show=False)

@@ -311,12 +311,11 @@ def test_units_are_resampled(fitted: AnnData, scores: pd.DataFrame):
     of_units = ["pvalue", "n_units", "p_min"]
     assert list(table.columns) == [*scores.columns, *of_units]
     # whether a calibrated score is missing depends on what is resampled
-    pd.testing.assert_frame_equal(
-        *(
-            one[one["floor"] == "-"].drop(columns=["ci_low", "ci_high", *of_units], errors="ignore")
-            for one in (table, scores)
-        )
+    one, two = (
+        frame[frame["floor"] == "-"].drop(columns=["ci_low", "ci_high", *of_units], errors="ignore")
+        for frame in (table, scores)
     )
+    pd.testing.assert_frame_equal(one, two)
     rows = table[table["metric"].isin(METRICS) & (table["group"] == "all")]
     assert rows[["ci_low", "ci_high"]].notna().all(axis=None)
     assert (rows["ci_low"] < rows["ci_high"]).all()
