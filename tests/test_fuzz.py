@@ -239,6 +239,7 @@ def calls_that_work(m: Material) -> dict[str, dict[str, Any]]:
         "pl.marginals": cells,
         "pl.perturbation_similarity": {"table": m.similarity},
         "pl.responses": {"table": m.signature},
+        "pl.scorecard": {"table": m.scores},
         "pl.spatial_effects": cells,
         "pl.subpopulation_effects": {"table": m.effects},
         "pl.trajectory": course | {"n_paths": 5},

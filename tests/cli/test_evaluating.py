@@ -26,7 +26,7 @@ class TestScores:
         [
             # what goes across perturbations: discrimination, and means of them
             "--metric discrimination_l2 --metric l2_means --groupby patient --n-boot 5 --unit perturbation",
-            "--metric energy_distance --unit patient --n-boot 5 --seed 3 --baseline gaussian",
+            "--metric energy_distance --unit patient --n-boot 5 --seed 3 --baseline gaussian --floor gaussian",
             "--metric l2_means --space genes --n-markers 2 --n-markers 4 --n-cells 2 --n-cells 3 --split train",
         ],
     )

@@ -60,6 +60,13 @@ def evaluate(
             metavar="COLUMN", help="Column of obs, such as the patient, to resample and test as wholes. [cells]"
         ),
     ] = None,
+    floor: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Control at which calibrated scores are 0, as identity. [by metric, the best on validation cells]",
+        ),
+    ] = None,
     n_boot: Annotated[int, typer.Option(metavar="N", help="Resamples behind the intervals.")] = 200,
     shard: Annotated[
         str | None,
@@ -97,6 +104,7 @@ def evaluate(
         n_markers=n_markers or [],
         n_cells=n_cells or [],
         unit=unit,
+        floor=floor,
         n_boot=n_boot,
         seed=seed,
         key=key,

@@ -33,6 +33,7 @@ class Evaluating(Asked):
     n_markers: list[int]
     n_cells: list[int]
     unit: str | None
+    floor: str | None
     n_boot: int
     seed: int
     key: str
@@ -54,6 +55,7 @@ class Evaluating(Asked):
             "n_markers": self.n_markers or None,
             "n_cells": self.n_cells or None,
             "unit": self.unit,
+            "floor": self.floor,
             "n_boot": self.n_boot,
             "seed": self.seed,
         }

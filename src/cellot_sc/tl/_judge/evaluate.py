@@ -30,6 +30,7 @@ def evaluate(
     n_markers: int | Sequence[int] | None = None,
     n_cells: int | Sequence[int] | None = None,
     unit: str | None = None,
+    floor: str | None = None,
     n_boot: int = 200,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -89,6 +90,12 @@ def evaluate(
         other patients, and exchanged as wholes, for p-values of the energy distance. With the column of the
         perturbations, rows with the mean over perturbations are added, whose interval is over resampled perturbations.
         With ``None``, single cells are resampled.
+    floor
+        Name of the control at which calibrated scores are 0: ``"identity"``, or one of ``mean_shift``, ``gaussian``,
+        ``group_shift`` and ``group_gaussian`` that is among the baselines. With ``None``, each metric has the one of
+        them that scores best on validation cells, by the mean over perturbations, so that no judged cell chooses what
+        predictions are measured by; the maps that are judged are never it. Without validation cells, or where these
+        are judged, it is ``identity``, and a line in the log says so.
     n_boot
         Number of resamples behind the intervals, 100,000 at most; 0 for none. All models share their resamples.
     seed
@@ -99,9 +106,12 @@ def evaluate(
     Tidy table with a row per model, metric, perturbation and group:
 
     - ``model``: the solver of the fit, a baseline, ``observed``, or the name of a prediction.
-    - ``metric``: as named above. For distances there is also ``<metric>_frac_gap_closed``, (identity - model) /
-      (identity - observed): 0 is no better than no effect, 1 is as good as the data allow; NaN where ``observed`` is
-      no better than ``identity``. Its ``mean`` is the fraction of mean distances, its ``worst`` the least fraction.
+    - ``metric``: as named above, and ``<metric>_calibrated``: how far from a control to a replicate a model gets,
+      (value - floor) / (observed - floor) of how far values are from the best one. 0 is no better than that control, 1
+      as good as the data allow. NaN where nothing can be told: where ``observed`` is no better than the floor, or the
+      interval of what lies between them includes 0, or the floor has no score, as no effect has no correlation. Its
+      ``mean`` is the ratio of means, its ``worst`` the least.
+    - ``floor``: of calibrated scores, the control; ``"-"`` for all others.
     - ``perturbation``, ``split``: what was predicted, and on which cells.
     - ``compared``: what kind of cells was compared, of every model alike: points of the space (``latent``), ``decoded``
       ones, control and observed cells included, or, of maps that act on expression itself, ``measured`` ones.
@@ -204,6 +214,7 @@ def evaluate(
         n_markers=n_markers,
         n_cells=n_cells,
         unit=unit,
+        floor=floor,
         n_boot=n_boot,
         seed=seed,
     )
@@ -245,8 +256,8 @@ def mmd(
 
     Returns
     -------
-    The table of :func:`evaluate` with the metrics ``mmd``, ``legacy_mmd`` and ``legacy_mmd_training``, and for each the
-    fraction of the gap closed.
+    The table of :func:`evaluate` with the metrics ``mmd``, ``legacy_mmd`` and ``legacy_mmd_training``, each also
+    calibrated.
 
     Raises
     ------

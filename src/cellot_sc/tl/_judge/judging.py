@@ -21,6 +21,7 @@ from .._fit import store
 from .._fit.alone import alone
 from .._fit.contexts import warn_of_composition
 from .._fit.fit import Fit
+from . import floors
 from .clouds import MAX_CELLS, Data
 from .judge import EvaluationPlan, Judgement, judge
 from .markers import in_order
@@ -125,6 +126,7 @@ def prepare(
     n_markers: int | Sequence[int] | None,
     n_cells: int | Sequence[int] | None,
     unit: str | None,
+    floor: str | None,
     n_boot: int,
     seed: int,
 ) -> Judging:
@@ -185,6 +187,10 @@ def prepare(
     # treated train cells stand in for predictions
     stands_in = (parts == _keys.TRAIN) & np.isin(labels, judgeable) & (split == _keys.TEST)
     rows = np.flatnonzero((judged & np.isin(labels, [control, *judgeable])) | stands_in)
+    floor = _floor(fitted, floor, others, labels, parts, split, [control, *judgeable])
+    if floor is None:
+        chosen_on = (parts == _keys.VALID) & np.isin(labels, [control, *judgeable])
+        rows = np.union1d(rows, np.flatnonzero(chosen_on))
     x = cells.read(rows)
     told = replace(fit, context=context)
     view = alone(cells).view_measured if decoded or cells.is_expression else np.asarray
@@ -199,7 +205,8 @@ def prepare(
         matching = Matching(adata, data, fit, cells, judgeable, groupby, unit, kind)
         data = replace(data, given=matching.read(given))
         logger.info("%s are compared, for all models alike", COMPARED[compared].format(cells.name))
-    plan = EvaluationPlan(chosen, marker_sizes, cell_sizes, n_boot, seed)
+    controls = () if floor is not None else floors.among([solver.name for solver in others])
+    plan = EvaluationPlan(chosen, marker_sizes, cell_sizes, n_boot, seed, controls)
     of_table = Tabulation(
         metrics=chosen,
         split=split,
@@ -210,6 +217,7 @@ def prepare(
         n_boot=n_boot,
         seed=seed,
         compared=compared,
+        floor=floor,
     )
     return Judging(adata, fitted, judgeable, others, told, data, plan, of_table)
 
@@ -217,7 +225,25 @@ def prepare(
 def _judge(plan: EvaluationPlan, item: tuple[Data, str, dict[str, TransportMap], np.ndarray | None]) -> Judgement:
     """Judge one perturbation, in whatever process."""
     data, name, maps, markers = item
-    return judge(data, plan, name, maps, markers)
+    judgement = judge(data, plan, name, maps, markers)
+    if not plan.controls:
+        return judgement
+    return judgement._replace(validation=floors.on_validation(data, plan, name, maps, markers))
+
+
+def _floor(
+    fitted: store.FittedMaps,
+    floor: str | None,
+    others: Sequence[Solver],
+    labels: np.ndarray,
+    parts: np.ndarray,
+    split: str,
+    names: Sequence[str],
+) -> str | None:
+    """Return what calibrated scores are 0 at, ``None`` if that is chosen; see :func:`.floors.asked`."""
+    valid = labels[parts == _keys.VALID]
+    counts = None if fitted.is_standalone else [int((valid == name).sum()) for name in names]
+    return floors.asked(floor, [solver.name for solver in others], split=split, counts=counts)
 
 
 def _check_kept(fitted: store.FittedMaps, baselines: Sequence[str], n_markers: object) -> None:
