@@ -21,8 +21,6 @@ from .._fit import store
 from .._fit.predict import predict
 
 CELL_EVAL, VCC2026 = "cell-eval", "vcc2026"
-FEW = {"pearson_edistance": 2, "clustering_agreement": 3}
-"""Metrics of cell-eval that end its run where there are fewer perturbations."""
 
 
 class CellEvalFiles(NamedTuple):
@@ -47,7 +45,7 @@ def export_cell_eval(
     adata: AnnData,
     folder: str | Path,
     *,
-    preset: Literal["cell-eval", "vcc2026"] = CELL_EVAL,
+    preset: Literal["cell-eval", "vcc2026"] = "cell-eval",
     targets: str | Sequence[str] | None = None,
     key: str = _keys.MODEL,
     split: str = _keys.TEST,
@@ -75,9 +73,9 @@ def export_cell_eval(
         against observed control cells. Control and observed cells have the counts that were measured, predicted ones
         have those that :func:`cellot_sc.pp.to_counts` draws: compared with observed ones, their noise has to be alike.
     targets
-        Perturbation or perturbations, all fitted ones with ``None``. Both packages tell perturbations apart: of one
-        alone, some of their metrics say nothing. Labels should be genes of the data, which the preset ``"vcc2026"``
-        leaves out of what it judges by; where none is, the command has an option that says so.
+        Perturbation or perturbations, all fitted ones with ``None``. Some metrics of both packages tell perturbations
+        apart, and say nothing of one or two. For ``"vcc2026"``, labels should be genes of the data, which it leaves out
+        of what it judges by; where none is, the command has an option that says so.
     key
         Where in ``uns`` the maps are.
     split
@@ -144,7 +142,7 @@ def export_cell_eval(
         with _files.replacing(file) as new:
             _files.write(_labelled(x, list(rows), sizes, fit.label_key, cells.features), new)
     command = _command(preset, files, fit.label_key, fit.control, judgeable, cells.features)
-    logger.info("wrote %d perturbations of split %r; judge them by: %s", len(judgeable), split, command)
+    logger.info("wrote %d perturbations of split %r, which are judged by: %s", len(judgeable), split, command)
     return files
 
 
@@ -184,9 +182,7 @@ def _command(
     given = ["run", "-ap", str(files.predicted), "-ar", str(files.real), "--pert-col", label_key]
     results = ["-o", str(files.real.parent / preset)]
     if preset == CELL_EVAL:
-        few = [metric for metric, least in FEW.items() if len(names) < least]
-        options = ["--skip-metrics", ",".join(few)] if few else []
-        return shlex.join(["cell-eval", *given, "--control-pert", control, *results, *options])
+        return shlex.join(["cell-eval", *given, "--control-pert", control, *results])
     options = []
     if not set(names) & set(features):
         logger.warning(
@@ -200,7 +196,9 @@ def _command(
     return shlex.join(["cell-eval2", *given, "--control", control, "--preset", VCC2026, *results, *options])
 
 
-def _labelled(x: Any, names: Sequence[str], sizes: Sequence[int], perturbation_key: str, features: list[str]) -> AnnData:
+def _labelled(
+    x: Any, names: Sequence[str], sizes: Sequence[int], perturbation_key: str, features: list[str]
+) -> AnnData:
     """Return cells with nothing but their perturbation."""
     labels = pd.Categorical(np.repeat(np.array(names, dtype=object), sizes), categories=list(names))
     obs = pd.DataFrame({perturbation_key: labels}, index=[f"cell_{i}" for i in range(x.shape[0])])
