@@ -97,7 +97,7 @@ def export_cell_eval(
         If the folder cannot be made, such as where a file has its name.
     ValueError
         If the preset is unknown, a target was not fitted, or the split is unknown or has no control or no treated
-        cells; where counts are needed, what :func:`cellot_sc.pp.to_counts` raises.
+        cells; where counts are needed, if a gene was not measured, and what :func:`cellot_sc.pp.to_counts` raises.
 
     References
     ----------
@@ -162,8 +162,12 @@ def _counted(
     """Return whole counts: those that were measured, and for predicted cells such as could have been."""
     control, *names = rows
     counts = _validate.expression(adata, counts_layer)
+    if filled := space.filled:
+        raise ValueError(
+            f"preset {VCC2026!r} needs counts of all genes that were represented, and {len(filled)} were not measured "
+            f"in these cells, such as {filled[0]!r}: preset {CELL_EVAL!r} does without them."
+        )
     predicted = predict(adata, names, key=key, cells=rows[control])
-    predicted = predicted[:, ~predicted.var_names.isin(space.filled)].copy()
     to_counts(predicted, adata, counts_layer=counts_layer, seed=seed)
     genes = adata.var_names.get_indexer(predicted.var_names)
     measured = {name: sparse.csr_matrix(taken(counts, part)[:, genes]) for name, part in rows.items()}
