@@ -32,7 +32,7 @@ class CellEvalFiles(NamedTuple):
     """Control cells and observed treated cells."""
 
 
-class _Cells(NamedTuple):
+class _Judged(NamedTuple):
     """Cells of both files: control cells, then those of every perturbation."""
 
     predicted: Any
@@ -146,19 +146,19 @@ def export_cell_eval(
     return files
 
 
-def _decoded(adata: AnnData, fitted: store.FittedMaps, space: Space, rows: Mapping[str, np.ndarray]) -> _Cells:
+def _decoded(adata: AnnData, fitted: store.FittedMaps, space: Space, rows: Mapping[str, np.ndarray]) -> _Judged:
     """Return expression, of which predicted cells and the control cells beside them are decoded."""
     control, *names = rows
     x, contexts = space.read(rows[control]), fitted.fit.contexts(adata, rows[control])
     moved = [space.view(points) for points in (x, *(fitted.maps[name].transport(x, contexts) for name in names))]
     real = taken(space.observed(filled=False), np.concatenate(list(rows.values())))
     features = [name for name, there in zip(space.features, space.is_measured, strict=True) if there]
-    return _Cells(np.concatenate(moved)[:, space.is_measured], dense(real), features)
+    return _Judged(np.concatenate(moved)[:, space.is_measured], dense(real), features)
 
 
 def _counted(
     adata: AnnData, space: Space, rows: Mapping[str, np.ndarray], *, key: str, counts_layer: str, seed: int
-) -> _Cells:
+) -> _Judged:
     """Return whole counts: those that were measured, and for predicted cells such as could have been."""
     control, *names = rows
     counts = _validate.expression(adata, counts_layer)
@@ -172,7 +172,7 @@ def _counted(
     genes = adata.var_names.get_indexer(predicted.var_names)
     measured = {name: sparse.csr_matrix(taken(counts, part)[:, genes]) for name, part in rows.items()}
     drawn = predicted.layers[counts_layer]
-    return _Cells(
+    return _Judged(
         sparse.vstack([measured[control], drawn], format="csr"),
         sparse.vstack(list(measured.values()), format="csr"),
         predicted.var_names.astype(str).tolist(),
