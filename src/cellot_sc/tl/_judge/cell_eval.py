@@ -114,6 +114,7 @@ def export_cell_eval(
     ['predicted.h5ad', 'real.h5ad']
     """
     _validate.one_of(preset, (CELL_EVAL, VCC2026), what="preset")
+    seed = _validate.seed(seed)
     fitted = store.maps(adata, key).adapted(adata)
     fit = fitted.fit
     chosen = _validate.some_of(targets, fitted.maps, what="target")
