@@ -206,7 +206,7 @@ def calls_that_work(m: Material) -> dict[str, dict[str, Any]]:
         "tl.dose_response": doses | {"solver": "mean_shift", "use_rep": "X", "key_added": "new", "copy": True},
         "tl.effect_clusters": cells | {"key_added": "new", "copy": True},
         "tl.evaluate": cells | few | {"metrics": "r_means", "baselines": "mean_shift"},
-        "tl.export_cell_eval": cells | {"folder": m.folder / "cell-eval"},
+        "tl.export_cell_eval": cells | {"folder": m.folder / "cell-eval", "preset": "vcc2026"},
         "tl.fate": course | {"key_added": "new", "copy": True},
         "tl.from_moscot": {"problem": object(), "adata": m.course},
         "tl.interpolate": course | {"t": 0.5},
