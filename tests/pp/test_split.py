@@ -158,6 +158,22 @@ def test_cell_without_a_group_is_not_held_out() -> None:
     assert (adata.obs.loc[adata.obs["patient"].isna(), "split"] != "ood").all()
 
 
+def test_held_out_perturbation_is_ood_as_a_whole(simulated: AnnData, caplog: pytest.LogCaptureFixture) -> None:
+    adata, plain = simulated.copy(), simulated.copy()
+    with caplog.at_level("WARNING"):
+        cs.pp.split(adata, holdout={"perturbation": "drug_a"})
+    assert not caplog.text
+    held_out = adata.obs["perturbation"] == "drug_a"
+    np.testing.assert_array_equal(adata.obs["split"] == "ood", held_out)
+    # the others are split as ever
+    cs.pp.split(plain)
+    pd.testing.assert_series_equal(adata.obs.loc[~held_out, "split"], plain.obs.loc[~held_out, "split"])
+    # and one of few cells is held out rather than left out
+    few = cells({"control": 40, "a": 40, "b": 5, "a+b": 5})
+    cs.pp.split(few, holdout={"perturbation": "a+b"})
+    assert counts(few).loc["a+b", "ood"] == 5 and few.obs.loc[few.obs["perturbation"] == "b", "split"].isna().all()
+
+
 class TestValidGroups:
     def test_cells_of_named_groups_are_all_valid_and_no_others(self, simulated: AnnData) -> None:
         adata = simulated.copy()
@@ -318,7 +334,8 @@ def test_log_says_what_was_added(simulated: AnnData, caplog: pytest.LogCaptureFi
             ValueError,
             "control 'control' .* has 8 train cells",
         ),
-        ({"holdout": {"perturbation": "drug_a"}}, ValueError, "holdout names 'perturbation', the column of the pert"),
+        ({"holdout": {"perturbation": ["drug_a", "control"]}}, ValueError, "holdout names 'control' of 'perturbation'"),
+        ({"valid_groups": {"perturbation": "drug_a"}}, ValueError, "names 'perturbation', the column of the pert"),
         ({"valid_groups": "patent"}, KeyError, "valid_groups 'patent' is not in adata.obs. Did you mean 'patient'"),
         ({"valid_groups": {"patent": "patient_1"}}, KeyError, "valid_groups column 'patent'.*Did you mean 'patient'"),
         ({"valid_groups": {"patient": "patient9"}}, ValueError, "valid_groups value .* 'patient9' is unknown. Did"),

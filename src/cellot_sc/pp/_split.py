@@ -6,6 +6,7 @@ import contextlib
 import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, Literal
 
 import numpy as np
@@ -50,7 +51,10 @@ def split(
     With ``valid_groups``, fits are selected on whole groups, such as patients, that they do not learn from: by how well
     a map does on other patients, which cells of the patients that it has seen cannot tell.
 
-    Cells of a perturbation that keeps fewer than 10 train cells are left out: they have no part in the split.
+    A perturbation may be held out as a whole, such as two drugs at once: no map is fitted to it, and predictions from
+    maps of others are judged by its cells (:func:`cellot_sc.tl.judge_combinations`).
+
+    Cells of any other perturbation that keeps fewer than 10 train cells are left out: they have no part in the split.
 
     The split depends on the names and labels of the cells and on the seed: not on expression, nor on the order of
     the cells (if their names are unique), nor on which other perturbations there are.
@@ -72,8 +76,8 @@ def split(
         name of a column only. In that case ``valid_fraction`` of its groups, but at least one, are drawn at random from
         those that have control and treated cells which are not held out.
     holdout
-        Groups to hold out: column of ``obs`` to a value, or several values. A cell that is in any of the groups is
-        held out.
+        Groups to hold out: column of ``obs`` to a value, or several values, such as ``{"patient": "p1"}``, or
+        ``{"perturbation": "drug_a+drug_b"}``. A cell that is in any of the groups is held out.
     twin
         One of two splits that are judged by the same half of the held-out cells, and so can be compared: with
         ``"ood"``, the other half is used for nothing; with ``"iid"``, it is learnt from like the cells of any other
@@ -101,10 +105,10 @@ def split(
     TypeError
         If ``holdout`` or ``valid_groups`` is not of its kind, ``control`` is no single label, or a key is no text.
     ValueError
-        If ``control`` or a value of a group is no category, a fraction is not in [0, 1) or they leave nothing to train
-        on, there are fewer than two groups to draw from, ``twin`` is unknown or nothing is held out for it, the control
-        or every other perturbation keeps fewer than 10 train cells, or no file can hold ``key_added`` or it is a column
-        that is read or holds anything but splits.
+        If ``control`` or a value of a group is no category, the control is held out, a fraction is not in [0, 1) or
+        they leave nothing to train on, there are fewer than two groups to draw from, ``twin`` is unknown or nothing is
+        held out for it, the control or every other perturbation keeps fewer than 10 train cells, or no file can hold
+        ``key_added`` or it is a column that is read or holds anything but splits.
 
     References
     ----------
@@ -134,12 +138,18 @@ def split(
         if not holdout:
             raise ValueError("twin needs holdout: two splits that hold nothing out do not differ.")
     ood = _validate.held_out(adata, holdout)
-    for what, groups in (("holdout", holdout), ("valid_groups", valid_groups)):
-        if isinstance(groups, Mapping) and perturbation_key in groups:
-            raise ValueError(
-                f"{what} names {perturbation_key!r}, the column of the perturbations: nothing is learnt of one that is "
-                "put out of training as a whole. Give groups of cells, such as patients."
-            )
+    if isinstance(valid_groups, Mapping) and perturbation_key in valid_groups:
+        raise ValueError(
+            f"valid_groups names {perturbation_key!r}, the column of the perturbations: nothing is learnt of one that "
+            "is put out of training as a whole. Give groups of cells, such as patients."
+        )
+    whole = {key: value for key, value in (holdout or {}).items() if key == perturbation_key}
+    held_out = {*labels[_validate.held_out(adata, whole)]}
+    if control in held_out:
+        raise ValueError(
+            f"holdout names {control!r} of {perturbation_key!r}, the control: every map starts from it. Give groups of "
+            "cells, such as patients, or a perturbation."
+        )
     strata_keys = [] if stratify_by is None else _validate.several(stratify_by)
     strata = _strata(adata, strata_keys)
     valid_keys = [valid_groups] if isinstance(valid_groups, str) else valid_groups or ()
@@ -166,7 +176,7 @@ def split(
         # numbers of their own, so that the other cells are split alike with and without a twin
         splits[held] = _split_held(strata[held], twin, valid_fraction, np.random.default_rng([*stream, 1]))
         splits[members[valid[members]]] = _keys.VALID
-    _leave_out(splits, labels, control, perturbation_key)
+    _leave_out(splits, labels, held_out, control, perturbation_key)
 
     out = _validate.writable(adata, copy=copy)
     out.obs[key_added] = pd.Categorical(splits, categories=list(_keys.SPLITS))
@@ -214,11 +224,14 @@ def _drawn_groups(
     return drawn
 
 
-def _leave_out(splits: np.ndarray, labels: np.ndarray, control: str, key: str) -> None:
-    """Take the cells of conditions that keep too few train cells out of the split; control has to have enough."""
+def _leave_out(splits: np.ndarray, labels: np.ndarray, held_out: AbstractSet[str], control: str, key: str) -> None:
+    """Take the cells of conditions that keep too few train cells, but are not held out, out of the split.
+
+    The control has to have enough.
+    """
     train, where, least = splits == _keys.TRAIN, f"adata.obs[{key!r}]", _validate.MIN_TRAIN_CELLS
     among_train = Counter(labels[train])
-    counts = {name: among_train[name] for name in sorted(set(labels))}
+    counts = {name: among_train[name] for name in sorted({*labels} - held_out)}
     _validate.enough_cells(counts.pop(control), what=f"control {control!r} of {where}")
     if not counts:
         return

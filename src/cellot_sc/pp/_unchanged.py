@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MIN_KNOWN = 0.05
 """Share of the cells that has to have names of cells that maps were fitted to, lest that be by chance."""
+MAX_BELOW = 0.05
+"""Share of values below 0 that there may be where all were above 0 when maps were fitted."""
 N_PROJECTED = 32
 """Cells that are represented anew to see whether a representation is of these cells."""
 
@@ -67,7 +69,8 @@ def check_origin(space: Space, origin: Origin) -> None:
         raise ValueError(f"use_rep {space.name!r} has {x.shape[1]} dimensions; the maps have {origin.n_dims}.")
     if isinstance(x, Stored):
         _, x = next(chunks(x))
-    if space.is_expression and origin.low >= 0 and x.min() < 0:
+    # of markers that lie above 0 throughout, a cell may lie below by chance
+    if space.is_expression and origin.low >= 0 and x.shape[0] and (x < 0).mean() > MAX_BELOW * (origin.low > 0):
         raise ValueError(
             f"adata.X has values down to {x.min():.3g}, and none below 0 when the maps were fitted: it was scaled "
             "or centred since. Restore it, or fit again."

@@ -10,7 +10,7 @@ import cellot_sc as cs
 from cellot_sc.metrics import energy_distance
 
 MODELS = [
-    "chosen", "a_then_b", "b_then_a", "sum", "identity", "a_alone", "b_alone", "max", "mean", "sum_of_shifts",
+    "chosen", "a_then_b", "b_then_a", "sum", "max", "identity", "a_alone", "b_alone", "mean", "sum_of_shifts",
     "sum_of_gaussians", "observed",
 ]  # fmt: skip
 
@@ -48,10 +48,11 @@ def test_rows_are_what_they_are_called(doubled: AnnData) -> None:
         assert table.loc[model, "value"] == pytest.approx(energy_distance(cloud, observed), abs=1e-4)
     assert (table["ci_low"] < table["value"]).all() and (table["value"] < table["ci_high"]).all()
     assert table.loc["identity", "ci_low"] > table.loc["sum", "ci_high"]
-    assert (table["n_cells"] == len(observed)).all() and table["how"].tolist()[1:5] == [
+    assert (table["n_cells"] == len(observed)).all() and table["how"].tolist()[1:6] == [
         "a_then_b",
         "b_then_a",
         "sum",
+        "max",
         "",
     ]
 
@@ -61,7 +62,10 @@ def test_a_combination_held_out_and_maps_of_one_that_was_fitted(doubled: AnnData
     cs.tl.cellot(doubled, solver="gaussian", use_rep="X")
     after = cs.tl.judge_combinations(doubled, n_boot=0)
     np.testing.assert_allclose(after["value"], before["value"], atol=1e-5)
-    doubled.obs.loc[doubled.obs["perturbation"] == "a+c", "split"] = "ood"
+    # nor is one fitted that is held out
+    cs.pp.split(doubled, holdout={"perturbation": "a+c"})
+    cs.tl.cellot(doubled, solver="gaussian", use_rep="X")
+    assert "a+c" not in cs.tl.maps(doubled)
     table = cs.tl.judge_combinations(doubled, split="ood", n_boot=0)
     assert table["perturbation"].unique().tolist() == ["a+c"] and "observed" not in set(table["model"])
 

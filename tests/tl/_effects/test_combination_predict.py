@@ -83,11 +83,12 @@ def test_what_cannot_be_predicted_is_refused(doubled: AnnData) -> None:
         (["a"], "two different perturbations are needed"),
         (["a", "a"], "names one twice"),
         (["a", "d"], "'d' is unknown"),
-        ("a", "two different perturbations are needed"),
         (["a", "b", "c"], "two different perturbations are needed"),
     ):
         with pytest.raises(ValueError, match=words):
             cs.tl.predict_combination(doubled, targets)
+    with pytest.raises(TypeError, match="pair is 'a'; a sequence of text is needed"):
+        cs.tl.predict_combination(doubled, "a")
     with pytest.raises(ValueError, match="how 'sums' is unknown. Did you mean 'sum'"):
         cs.tl.predict_combination(doubled, ["a", "b"], how="sums")
     with pytest.raises(ValueError, match=r"predict_combination\(adata, \['b', 'a'\]\)"):

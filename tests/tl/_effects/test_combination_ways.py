@@ -20,6 +20,9 @@ def test_each_way() -> None:
     np.testing.assert_allclose(pair.moved("a_then_b"), 2 * X + (1, 0))
     np.testing.assert_allclose(pair.moved("b_then_a"), 2 * (X + (1, 0)))
     np.testing.assert_allclose(pair.moved("sum"), 2 * X + (1, 0))
+    np.testing.assert_allclose(pair.moved("max"), 2 * X)
+    # squares of displacements add up to 15 and to 2
+    assert pair.balance == pytest.approx(2 / 15)
     assert pair.moved("sum").dtype == np.float32
     np.testing.assert_allclose(added(X, X + 1, X - 2), X - 1)
 

@@ -13,7 +13,7 @@ from anndata import AnnData
 from ... import _keys
 from ...metrics import energy_distance
 from .._fit.store import FittedMaps
-from .combination_ways import RULES, SUM, Pair
+from .combination_ways import MAX, RULES, SUM, Pair
 
 N_CELLS = 2000
 """Of more cells of a condition than this, a random sample is compared."""
@@ -44,12 +44,15 @@ class Choice:
     Parameters
     ----------
     scores
-        Energy distances, a row for each combination, a column for each of :data:`.RULES`.
+        Energy distances, a row for each combination, a column for each of :data:`.RULES` and the larger alone.
+    balance
+        The :attr:`.Pair.balance` of each.
     parts
         The two perturbations of each.
     """
 
     scores: pd.DataFrame
+    balance: pd.Series
     parts: Mapping[str, tuple[str, str]]
 
     @classmethod
@@ -73,21 +76,37 @@ class Choice:
                 found = np.flatnonzero(learnt & (labels == name))
                 rows[name] = found if len(found) <= N_CELLS else np.sort(rng.choice(found, N_CELLS, replace=False))
         judged = [name for name in combinations if len(rows.get(name, ())) > 1 and len(rows[fit.control]) > 1]
-        table = pd.DataFrame(index=judged, columns=[*RULES], dtype=float)
+        table = pd.DataFrame(index=judged, columns=[*RULES, MAX], dtype=float)
+        balance = pd.Series(index=judged, dtype=float)
         if judged:
             space = fit.space(adata)
             x, contexts = space.read(rows[fit.control]), fit.contexts(adata, rows[fit.control])
         for name in judged:
             first, second = (fitted.maps[part] for part in combinations[name])
             pair, observed = Pair(fit, first, second, x, contexts), fit.scaled(space.read(rows[name]))
-            table.loc[name] = [energy_distance(fit.scaled(pair.moved(pair.way(rule))), observed) for rule in RULES]
-        return cls(table, combinations)
+            table.loc[name] = [
+                energy_distance(fit.scaled(pair.moved(pair.way(rule))), observed) for rule in (*RULES, MAX)
+            ]
+            balance[name] = pair.balance
+        return cls(table, balance, combinations)
 
-    def for_pair(self, parts: tuple[str, str]) -> Chosen:
-        """Return what is best in the mean over combinations of any but these two: the sum where there are none."""
+    def for_pair(self, parts: tuple[str, str], balance: float) -> Chosen:
+        """Return what is best in the mean over combinations of any but these two: the sum where there are none.
+
+        That the larger alone is best says nothing of pairs in which the smaller does more: it is taken only if it is
+        best where both are of at least this balance.
+        """
         others = [name for name in self.scores.index if set(self.parts[name]) != set(parts)]
         if not others:
             return Chosen(SUM, {}, 0)
-        scores = self.scores.loc[others].mean()
-        best = scores.index[scores <= scores.min() + TIE * scores.abs().max()][0]
-        return Chosen(str(best), {str(name): float(value) for name, value in scores.items()}, len(others))
+        alike = [name for name in others if self.balance[name] >= balance]
+        if alike and (chosen := _best(self.scores.loc[alike])).rule == MAX:
+            return chosen
+        return _best(self.scores.loc[others, [*RULES]])
+
+
+def _best(scores: pd.DataFrame) -> Chosen:
+    """Return the column that is lowest in the mean, the first of those that are alike."""
+    mean = scores.mean()
+    best = mean.index[mean <= mean.min() + TIE * mean.abs().max()][0]
+    return Chosen(str(best), {str(name): float(value) for name, value in mean.items()}, len(scores))

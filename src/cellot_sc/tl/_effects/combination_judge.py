@@ -20,7 +20,7 @@ from .combination_choice import Choice
 from .combination_ways import WAYS, Pair, added
 
 CHOSEN = "chosen"
-MAX, MEAN, A_ALONE, B_ALONE = "max", "mean", "a_alone", "b_alone"
+MEAN, A_ALONE, B_ALONE = "mean", "a_alone", "b_alone"
 SHIFTS, GAUSSIANS = "sum_of_shifts", "sum_of_gaussians"
 """What predictions are compared with."""
 METRIC = METRICS[_defaults.SUMMARY_METRIC]
@@ -69,12 +69,12 @@ def judge_combinations(
     Tidy table with a row per combination and model:
 
     - ``perturbation``, ``first``, ``second``: its label, and its two perturbations, a and b.
-    - ``model``: ``"sum"``, ``"a_then_b"`` and ``"b_then_a"``, as :func:`predict_combination` has them;
+    - ``model``: ``"sum"``, ``"a_then_b"``, ``"b_then_a"`` and ``"max"``, as :func:`predict_combination` has them;
       ``"chosen"``: that of them, in ``how``, which it takes by itself, because of *other* combinations; and for
-      comparison ``"identity"``: cells not moved; ``"a_alone"``, ``"b_alone"``: by one map only; ``"max"``: by the one
-      that moves them further in the mean; ``"mean"``: by the mean of both displacements; ``"sum_of_shifts"``,
-      ``"sum_of_gaussians"``: by the sum of shifts, or affine maps, fitted to the same cells (by context where the maps
-      know any); ``"observed"``: the ceiling, train cells of this combination, where it has any.
+      comparison ``"identity"``: cells not moved; ``"a_alone"``, ``"b_alone"``: by one map only; ``"mean"``: by the mean
+      of both displacements; ``"sum_of_shifts"``, ``"sum_of_gaussians"``: by the sum of shifts, or affine maps, fitted
+      to the same cells (by context where the maps know any); ``"observed"``: the ceiling, train cells of this
+      combination, where it has any.
     - ``metric``, ``value``, ``ci_low``, ``ci_high``: the energy distance to the observed cells, in the space of the
       maps, and its 95 % interval over cells, which knows nothing of patients or replicates.
     - ``n_cells``: number of cells judged by.
@@ -170,7 +170,7 @@ class _Judging:
         x, contexts = space.read(sources), fit.contexts(self.adata, sources)
         first, second = (self.fitted.maps[part] for part in parts)
         pair = Pair(fit, first, second, x, contexts)
-        how = pair.way(choice.for_pair(parts).rule)
+        how = pair.way(choice.for_pair(parts, pair.balance).rule)
         clouds = {way: pair.moved(way) for way in WAYS}
         clouds = {CHOSEN: clouds[how], **clouds, **self._controls(pair, parts)}
         if len(learnt := self.drawn(name, _keys.TRAIN)) > 1:
@@ -207,7 +207,6 @@ class _Judging:
             _defaults.IDENTITY: pair.x,
             A_ALONE: pair.a,
             B_ALONE: pair.b,
-            MAX: pair.a if pair.further == "a" else pair.b,
             MEAN: (pair.a + pair.b) / 2,
             **sums,
         }

@@ -14,8 +14,9 @@ from .._fit.fit import Fit
 A_THEN_B: Final = "a_then_b"
 B_THEN_A: Final = "b_then_a"
 SUM: Final = "sum"
-WAYS = (A_THEN_B, B_THEN_A, SUM)
-"""One map after the other, or the sum of both displacements."""
+MAX: Final = "max"
+WAYS = (A_THEN_B, B_THEN_A, SUM, MAX)
+"""One map after the other, the sum of both displacements, or only the map that moves cells further."""
 LARGER_FIRST, SMALLER_FIRST = "larger_first", "smaller_first"
 RULES = (SUM, LARGER_FIRST, SMALLER_FIRST)
 """The same without the names of the two, so that what is best elsewhere can be said of any: which map comes first is
@@ -55,10 +56,20 @@ class Pair:
         return self.second.transport(self.x, self.contexts)
 
     @cached_property
+    def costs(self) -> tuple[float, float]:
+        """The sum of squared displacements by each."""
+        a, b = (float(np.square(self.fit.scaled(to - self.x), dtype=np.float64).sum()) for to in (self.a, self.b))
+        return a, b
+
+    @property
     def further(self) -> str:
         """Which of the two moves the cells further in the mean, ``"a"`` or ``"b"``."""
-        costs = [np.square(self.fit.scaled(moved - self.x), dtype=np.float64).sum() for moved in (self.a, self.b)]
-        return "a" if costs[0] >= costs[1] else "b"
+        return "a" if self.costs[0] >= self.costs[1] else "b"
+
+    @property
+    def balance(self) -> float:
+        """The smaller of both costs as a part of the larger: 1 if both move cells as far, 0 if one does nothing."""
+        return min(self.costs) / max(*self.costs, np.finfo(float).tiny)
 
     def moved(self, way: str) -> np.ndarray:
         """Return where both take the cells, in one of :data:`WAYS`, shape ``(n_cells, n_dims)``."""
@@ -66,12 +77,14 @@ class Pair:
             return self.second.transport(self.a, self.contexts)
         if way == B_THEN_A:
             return self.first.transport(self.b, self.contexts)
+        if way == MAX:
+            return self.a if self.further == "a" else self.b
         return added(self.x, self.a, self.b)
 
     def way(self, rule: str) -> str:
         """Return which of :data:`WAYS` one of :data:`RULES` comes to here."""
-        if rule == SUM:
-            return SUM
+        if rule in WAYS:
+            return rule
         return A_THEN_B if (self.further == "a") == (rule == LARGER_FIRST) else B_THEN_A
 
 
