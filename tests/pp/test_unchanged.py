@@ -83,6 +83,19 @@ class TestIsWhatItWas:
         assert list(out.var_names) == list(represented.var_names[::-1])
         np.testing.assert_array_equal(out[:, represented.var_names].X, expected.view(points))
 
+    def test_markers_below_0_by_chance(self) -> None:
+        adata = cs.datasets.simulate_doses(seed=5)
+        adata.X[:] = np.abs(adata.X) + 0.1
+        cs.pp.split(adata)
+        cs.tl.cellot(adata, solver="mean_shift", use_rep="X")
+        adata.X[3, 2] = -0.3
+        assert cs.tl.maps(adata)["drug_a"]
+        assert cs.tl.predict(adata, "drug_a").n_obs
+        scaled_since = adata.copy()
+        scaled_since.X -= scaled_since.X.mean(axis=0)
+        with pytest.raises(ValueError, match="none below 0 when the maps were fitted: it was scaled"):
+            cs.tl.predict(scaled_since, "drug_a")
+
     def test_scaled_since(self, represented: AnnData) -> None:
         adata = represented.copy()
         origin = Space(adata, "X").origin_of(np.ones(adata.n_obs, dtype=bool))
