@@ -68,6 +68,7 @@ from ._moscot import (
 )
 from ._names import (
     as_named,
+    as_number,
     feature_names,
     given,
     name_and_value,
@@ -139,6 +140,7 @@ __all__ = [
     "all_genes",
     "annotated",
     "as_named",
+    "as_number",
     "at_least",
     "before_last",
     "broken_fit",

@@ -95,3 +95,5 @@ def test_intervals_of_means_hold_at_doses_left_out() -> None:
     assert 0.87 < np.mean(held) < 0.99
     low, high = curves.interval(1e9)
     assert np.isnan(low).all() and np.isnan(high).all()
+    low, high = of([0.0, 1.0], [1, 10]).interval(3)
+    assert np.isneginf(low).all() and np.isposinf(high).all()
