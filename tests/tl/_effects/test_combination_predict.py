@@ -57,6 +57,15 @@ def test_a_map_of_the_combination_is_not_used(doubled: AnnData) -> None:
     np.testing.assert_allclose(cs.tl.predict_combination(doubled, ["a", "b"], how="sum").X, plain.X, atol=1e-5)
 
 
+def test_nor_is_it_by_way_of_three_at_once(doubled: AnnData, caplog: pytest.LogCaptureFixture) -> None:
+    # the map of a and b would tell how near a and b and c come
+    doubled.obs["perturbation"] = doubled.obs["perturbation"].replace({"b+c": "b+a+c", "a+c": "other"})
+    cs.tl.cellot(doubled, solver="gaussian", use_rep="X")
+    with caplog.at_level("INFO"):
+        cs.tl.predict_combination(doubled, ["a", "b"])
+    assert "b+a is predicted by 'sum': no other combination was observed to choose by" in caplog.text
+
+
 def test_genes_types_and_models(tmp_path: Path) -> None:
     adata = cs.datasets.simulate(900, 40, perturbations=("drug_a", "drug_b", "inert"))
     cs.pp.split(adata)
@@ -83,11 +92,12 @@ def test_what_cannot_be_predicted_is_refused(doubled: AnnData) -> None:
         (["a"], "two different perturbations are needed"),
         (["a", "a"], "names one twice"),
         (["a", "d"], "'d' is unknown"),
-        ("a", "two different perturbations are needed"),
         (["a", "b", "c"], "two different perturbations are needed"),
     ):
         with pytest.raises(ValueError, match=words):
             cs.tl.predict_combination(doubled, targets)
+    with pytest.raises(TypeError, match="a sequence of text is needed"):
+        cs.tl.predict_combination(doubled, "a")
     with pytest.raises(ValueError, match="how 'sums' is unknown. Did you mean 'sum'"):
         cs.tl.predict_combination(doubled, ["a", "b"], how="sums")
     with pytest.raises(ValueError, match=r"predict_combination\(adata, \['b', 'a'\]\)"):
