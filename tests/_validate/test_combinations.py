@@ -40,8 +40,16 @@ def test_some_of_them() -> None:
     known = {"a+b": ("a", "b"), "x": ("a", "c")}
     assert _validate.some_combinations(None, known, "perturbation") == ["a+b", "x"]
     assert _validate.some_combinations("x", known, "perturbation") == ["x"]
+    assert _validate.some_combinations(["b+a", "x"], known, "perturbation") == ["a+b", "x"]
+    with pytest.raises(ValueError, match="target 'b' is unknown"):
+        _validate.some_combinations("b", known, "perturbation")
     with pytest.raises(ValueError, match=r"combinations=\{'a_and_b': \('a', 'b'\)\}"):
         _validate.some_combinations(None, {}, "perturbation")
+
+
+def test_those_of_singles() -> None:
+    known = {"a+b": ("a", "b"), "a+b+c": ("a+b", "c"), "x": ("a", "c")}
+    assert [*_validate.of_singles(known)] == ["a+b", "x"]
 
 
 def test_a_target_that_two_others_would_predict() -> None:

@@ -23,6 +23,8 @@ def cells(doses: list[object]) -> AnnData:
         (["0", "1", "1e1"], ""),
         ([None, "1 uM", "10uM"], "uM"),
         (["NA", "1.0 µM", "10 μM"], "µM"),
+        (["", "1 ng/ml", "10ng/ml"], "ng/ml"),
+        ([0, 1, 10 * (1 + 1e-15)], ""),
     ],
 )
 def test_doses_and_their_unit(doses: list[object], unit: str) -> None:
@@ -39,6 +41,8 @@ def test_doses_and_their_unit(doses: list[object], unit: str) -> None:
         ([0, -1, 1], "not negative"),
         ([0, np.inf, 1], "finite"),
         (["0", "high", "1"], "'high'"),
+        (["0", "0,3 uM", "1 uM"], "'0,3 uM'.* Decimals are written with a point"),
+        (["0", "1/10", "1"], "'1/10'"),
         ([5, 1, 10], "is 5 for cells of control"),
     ],
 )

@@ -30,6 +30,7 @@ from ._combinations import (
     fitted_targets,
     joined,
     no_course,
+    of_singles,
     pairs_to_simulate,
     some_combinations,
     two_singles,
@@ -68,6 +69,7 @@ from ._moscot import (
 )
 from ._names import (
     as_named,
+    as_number,
     feature_names,
     given,
     name_and_value,
@@ -139,6 +141,7 @@ __all__ = [
     "all_genes",
     "annotated",
     "as_named",
+    "as_number",
     "at_least",
     "before_last",
     "broken_fit",
@@ -216,6 +219,7 @@ __all__ = [
     "not_read",
     "not_summary",
     "obs_key",
+    "of_singles",
     "of_prediction",
     "once",
     "one_key",

@@ -16,8 +16,12 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 
-def perturbation_labels(adata: AnnData, perturbation_key: str, control: Any) -> tuple[np.ndarray, str]:
+def perturbation_labels(
+    adata: AnnData, perturbation_key: str, control: Any, *, otherwise: str = ""
+) -> tuple[np.ndarray, str]:
     """Return the label of every cell as an array of ``str``, and the text of ``control``, which is one of them.
+
+    ``otherwise`` says in the last of the errors what else could be given.
 
     Raises
     ------
@@ -34,6 +38,7 @@ def perturbation_labels(adata: AnnData, perturbation_key: str, control: Any) -> 
     if (name := same_label(control, known)) not in known:
         raise ValueError(
             f"control {control!r} is not a category of adata.obs[{perturbation_key!r}].{nearest(control, known)}"
+            f"{otherwise}"
         )
     return labels, name
 

@@ -70,7 +70,7 @@ def combinations_of(given: Any, labels: Iterable[str], singles: Sequence[str]) -
 
 
 def some_combinations(targets: Any, known: Mapping[str, tuple[str, str]], label_key: str) -> list[str]:
-    """Return the combinations in question, all with ``None``.
+    """Return the combinations in question, all with ``None``; their parts may be named in either order.
 
     Raises
     ------
@@ -82,7 +82,16 @@ def some_combinations(targets: Any, known: Mapping[str, tuple[str, str]], label_
             f"no label of adata.obs[{label_key!r}] joins two single perturbations by {SEPARATOR!r}: name them, as in "
             "combinations={'a_and_b': ('a', 'b')}."
         )
-    return some_of(targets, known, what="target")
+    if targets is None:
+        return some_of(None, known, what="target")
+    labels = {joined(*reversed(parts)): name for name, parts in known.items()} | {name: name for name in known}
+    given = [labels.get(name, name) if isinstance(name, str) else name for name in several(targets)]
+    return some_of(given, known, what="target")
+
+
+def of_singles(known: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
+    """Return the combinations of which neither part is one itself, as ``a+b`` is in ``a+b+c``."""
+    return {name: parts for name, parts in known.items() if not set(parts) & set(known)}
 
 
 def fitted_targets(targets: Any, maps: Mapping[str, Any]) -> list[str]:

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 
-NUMBER = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*?)\s*")
+NUMBER = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*((?:[^\W\d_]|%|\u00b0).*?)?\s*")
+"""A unit begins with a letter, so that no decimal comma, fraction or range does."""
+DIGITS = 12
+"""Significant digits of a dose: what differs less is the same one."""
 
 
 def dose_values(adata: AnnData, dose_key: str, untreated: np.ndarray) -> tuple[np.ndarray, str]:
@@ -143,7 +146,8 @@ def kept_doses(adata: AnnData, key: str, version: int) -> Mapping[str, Any]:
 def _parsed(label: str, where: str) -> tuple[float, str]:
     """Return the number and the unit of a text."""
     found = NUMBER.fullmatch(label)
-    value = float(found[1]) if found else float("nan")
+    value = float(f"{float(found[1]):.{DIGITS}g}") if found else float("nan")
     if not found or not np.isfinite(value) or value < 0:
-        raise ValueError(f"{where} has {label!r}; a finite number that is not negative is needed as a dose.")
-    return value, found[2].replace("\u03bc", "\u00b5")
+        comma = " Decimals are written with a point, and thousands without a comma." if "," in label else ""
+        raise ValueError(f"{where} has {label!r}; a finite number that is not negative is needed as a dose.{comma}")
+    return value, (found[2] or "").replace("\u03bc", "\u00b5")

@@ -57,6 +57,15 @@ def test_a_map_of_the_combination_is_not_used(doubled: AnnData) -> None:
     np.testing.assert_allclose(cs.tl.predict_combination(doubled, ["a", "b"], how="sum").X, plain.X, atol=1e-5)
 
 
+def test_nor_is_it_by_way_of_three_at_once(doubled: AnnData, caplog: pytest.LogCaptureFixture) -> None:
+    # the map of a and b would tell how near a and b and c come
+    doubled.obs["perturbation"] = doubled.obs["perturbation"].replace({"b+c": "b+a+c", "a+c": "other"})
+    cs.tl.cellot(doubled, solver="gaussian", use_rep="X")
+    with caplog.at_level("INFO"):
+        cs.tl.predict_combination(doubled, ["a", "b"])
+    assert "b+a is predicted by 'sum': no other combination was observed to choose by" in caplog.text
+
+
 def test_genes_types_and_models(tmp_path: Path) -> None:
     adata = cs.datasets.simulate(900, 40, perturbations=("drug_a", "drug_b", "inert"))
     cs.pp.split(adata)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 from anndata import AnnData
 
 from cellot_sc.tl._effects.dose_conditions import Conditions
@@ -24,3 +25,8 @@ def test_without_untreated_cells_the_lowest_dose_is_the_first() -> None:
     found = Conditions.of(cells(["a", "a", "b"], ["1 uM", "10 uM", "3 uM"]), "drug", "dose", None, None)
     assert found.unit == "uM" and found.targets == ["a", "b"]
     assert found.doses("a") == {1.0: "a 1 uM", 10.0: "a 10 uM"}
+
+
+def test_how_to_do_without_untreated_cells_is_said() -> None:
+    with pytest.raises(ValueError, match="'control' is not a category .* control=None starts from the lowest dose"):
+        Conditions.of(cells(["a", "a"], [1, 10]), "drug", "dose", "control", None)

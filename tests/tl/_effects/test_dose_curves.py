@@ -34,6 +34,18 @@ def test_ec50s_of_hill_curves_are_found_with_intervals_that_hold(n_doses: int, s
     assert curves.is_hill.mean() > 0.8
 
 
+@pytest.mark.parametrize("off", [0.005, 0.01])
+def test_they_hold_however_little_means_scatter(off: float) -> None:
+    rng, doses = np.random.default_rng(1), np.array([0, 0.1, 0.3, 1, 3])
+    halfway, slope = rng.uniform(-0.7, 0.2, 400), rng.uniform(1, 3, 400)
+    with np.errstate(divide="ignore"):
+        truth = 1 / (1 + (10**halfway / doses[:, None]) ** slope)
+    codes = np.repeat(np.arange(5), 2), np.tile(np.arange(2), 5)
+    wells = truth[codes[0]] + rng.normal(0, off, (10, 400))
+    _, low, high, _ = Curves(doses, scatter(wells, *codes), 0.1).halfway()
+    assert 0.85 <= np.mean((low <= halfway) & (halfway <= high)) <= 0.95
+
+
 def test_inert_features_are_flat() -> None:
     _, curves = simulated(6, top=0)
     assert np.mean(curves.pvalues() < 0.05) < 0.08
@@ -95,3 +107,5 @@ def test_intervals_of_means_hold_at_doses_left_out() -> None:
     assert 0.87 < np.mean(held) < 0.99
     low, high = curves.interval(1e9)
     assert np.isnan(low).all() and np.isnan(high).all()
+    low, high = of([0.0, 1.0], [1, 10]).interval(3)
+    assert np.isneginf(low).all() and np.isposinf(high).all()

@@ -47,6 +47,25 @@ def test_a_dose_that_was_held_out_is_never_seen(dosed: AnnData) -> None:
     assert table["dose"].unique().tolist() == [3.0] and "observed" not in set(table["model"])
 
 
+def test_names_that_begin_alike(dosed: AnnData) -> None:
+    alone = cs.tl.judge_doses(dosed, "drug_a")
+    dosed.obs["perturbation"] = dosed.obs["perturbation"].cat.rename_categories({"drug_a": "inert 2"})
+    cs.tl.dose_response(dosed, replicate="replicate", solver="gaussian", use_rep="X")
+    table = cs.tl.judge_doses(dosed)
+    assert table.groupby("perturbation")["dose"].nunique().tolist() == [5, 5]
+    again = table[(table["perturbation"] == "inert 2") & (table["model"] == "observed")]
+    np.testing.assert_allclose(again["value"].mean(), alone.loc[alone["model"] == "observed", "value"].mean(), rtol=0.2)
+
+
+def test_two_doses_that_are_left_tell_no_interval(dosed: AnnData) -> None:
+    few = dosed[dosed.obs["dose"].isin([0.1, 1.0, 30.0])].copy()
+    few.obs = few.obs[["perturbation", "dose"]].copy()
+    cs.tl.dose_response(few, control=None, solver="mean_shift", use_rep="X")
+    table = cs.tl.judge_doses(few, "drug_a")
+    assert table["dose"].unique().tolist() == [1.0] and np.isfinite(table["value"]).all()
+    assert table[["covered", "width"]].isna().all(axis=None)
+
+
 def test_no_dose_to_judge(dosed: AnnData) -> None:
     with pytest.raises(ValueError, match="no dose of drug_a, inert can be judged"):
         cs.tl.judge_doses(dosed, split="ood")

@@ -108,7 +108,7 @@ def judge_combinations(
     known = _validate.combinations_of(combinations, fit.labels(adata), list(fitted.maps))
     names = _validate.some_combinations(targets, known, fit.label_key)
     singles = list(dict.fromkeys(part for name in names for part in known[name]))
-    choice = Choice.of(adata, fitted, known)
+    choice = Choice.of(adata, fitted, _validate.of_singles(known))
     judging = _Judging(adata, fitted, _simple(adata, fitted, singles), split, n_cells, n_boot, rng)
     rows = judging.sources()
     cells = {name: judging.drawn(name, split) for name in names}

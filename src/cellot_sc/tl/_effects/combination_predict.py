@@ -41,10 +41,10 @@ def predict_combination(
         - ``"a_then_b"``, ``"b_then_a"``: by one map, and on by the other.
         - ``"max"``: by the map that moves cells further, in the mean, as if the other did nothing.
         - ``None``: by what comes nearest to the train and validation cells of *other* combinations of fitted
-          perturbations, in the mean of their energy distances; which map comes first is then told by which moves cells
-          further. ``"max"`` only because of such in which the smaller moves cells as far as here, compared with the
-          larger: that a drug adds nothing says little of one that does more. Without any, by the sum. A line in the log
-          says which, and why.
+          perturbations, none of them a combination itself, in the mean of their energy distances; which map comes first
+          is then told by which moves cells further. ``"max"`` only because of such in which the smaller moves cells as
+          far as here, compared with the larger: that a drug adds nothing says little of one that does more. Without any,
+          by the sum. A line in the log says which, and why.
     combinations
         The two perturbations of every combination that was observed, by its label. With ``None``, labels that join two
         fitted ones by ``+`` are such.
@@ -107,7 +107,7 @@ def predict_combination(
     known = _validate.combinations_of(combinations, labels, list(fitted.maps))
     label = next((name for name, parts in known.items() if {*parts} == {a, b}), _validate.joined(a, b))
     if how is None:
-        chosen = Choice.of(adata, fitted, known).for_pair((a, b), both.balance)
+        chosen = Choice.of(adata, fitted, _validate.of_singles(known)).for_pair((a, b), both.balance)
         how = both.way(chosen.rule)
         logger.info("%s is predicted by %r: %s", label, how, chosen.why)
     obs = adata.obs.iloc[rows].copy()

@@ -55,7 +55,8 @@ class Conditions:
             labels = _validate.complete(adata, perturbation_key, what="perturbation_key")
             names = _validate.some_of(targets, sorted(set(labels)), what="target")
         else:
-            labels, control = _validate.perturbation_labels(adata, perturbation_key, control)
+            otherwise = " Where no cell is untreated, control=None starts from the lowest dose of each perturbation."
+            labels, control = _validate.perturbation_labels(adata, perturbation_key, control, otherwise=otherwise)
             names = _validate.targets(labels, control, targets)
         values, unit = _validate.dose_values(adata, dose_key, labels == control)
         return cls(perturbation_key, dose_key, control, labels, values, unit, names)

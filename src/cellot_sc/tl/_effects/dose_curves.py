@@ -174,12 +174,15 @@ class Curves:
         """Return between which values a mean at a dose lies, were it measured there: a 90 % interval.
 
         Between two doses, every part of the way is as likely as any other, and what is found there scatters as the
-        means of the other doses do around their curves. NaN beyond the doses.
+        means of the other doses do around their curves. NaN beyond the doses, infinite where nothing tells.
         """
         if not self.doses[0] <= dose <= self.doses[-1]:
             nothing = np.full(self.scatter.mean.shape[1], np.nan)
             return nothing, nothing
         variance, df = self.noise
+        if np.isinf(variance).any():
+            # of two doses without replicates, nothing says how far means scatter
+            return -variance, variance
         if dose in self.doses:
             here = self.scatter.mean[np.searchsorted(self.doses, dose)]
             return _spread(here, here, np.sqrt(2 * variance), df)

@@ -137,7 +137,9 @@ class _Cells:
         doses[labels == fit.control] = family.doses[0]
         for label in set(labels):
             if label.startswith(f"{family.name} ") and label != fit.control:
-                doses[labels == label] = _validate.dose_value(label.removeprefix(f"{family.name} "), kept.unit)
+                # no number is left of a perturbation whose name only begins like this one
+                text = label.removeprefix(f"{family.name} ").removesuffix(f" {kept.unit}")
+                doses[labels == label] = _validate.as_number(text)
         return cls(adata, family, doses, fit.parts(adata), split, n_cells, rng)
 
     @property
@@ -211,4 +213,6 @@ class _Cells:
         spread = np.sqrt(sample(x[self.doses == family.doses[0]]).variance)
         known = np.isfinite(low) & np.isfinite(mean) & (spread > 0)
         covered = (low <= mean) & (mean <= high)
+        if not known.any():
+            return np.nan, np.nan
         return float(covered[known].mean()), float(((high - low)[known] / spread[known]).mean())

@@ -63,7 +63,8 @@ def predict_dose(
     A new AnnData with a row per cell and perturbation, as :func:`predict` returns it, with the perturbation and the
     dose in ``obs``. ``uns["dose_means"]`` is a table with ``ci_low`` and ``ci_high`` for each perturbation and
     ``feature``: a 90 % interval of the mean that all cells would be measured to have at this dose, and of the fraction
-    of the displacement at the highest dose (``"displacement"``). NaN beyond the doses that were measured.
+    of the displacement at the highest dose (``"displacement"``). NaN beyond the doses that were measured, and infinite
+    where two doses without replicates say nothing of how means scatter.
 
     Raises
     ------
