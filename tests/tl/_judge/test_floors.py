@@ -58,6 +58,22 @@ def test_it_is_the_best_control_on_validation_cells_and_not_on_those_that_are_ju
     assert floors_of(cs.tl.evaluate(right, metrics=metrics, n_boot=0)) == floors_of(table)
 
 
+def test_a_change_of_abundance_is_no_response() -> None:
+    """A shift that moves the mean of all cells, and none of the types, is no better than no effect within types."""
+    rng = np.random.default_rng(1)
+    names = np.repeat(["control", "p0"], 600)
+    split = np.tile(np.repeat(["train", "valid", "test"], [300, 150, 150]), 2)
+    few = rng.random(1200) < np.where(names == "control", 0.8, 0.3)
+    x = np.where(few, 0.0, 6.0)[:, None] + rng.normal(size=(1200, 2))
+    kinds = np.where(few, "a", "b")
+    obs = pd.DataFrame({"perturbation": names, "split": split, "kind": kinds}, index=[f"c{i}" for i in range(1200)])
+    adata = AnnData(x.astype(np.float32), obs=obs)
+    cs.tl.cellot(adata, solver="gaussian", use_rep="X")
+    asked: dict[str, Any] = {"metrics": E, "n_boot": 0, "baselines": ["mean_shift"]}
+    assert floors_of(cs.tl.evaluate(adata, **asked)) == {E: "mean_shift"}
+    assert floors_of(cs.tl.evaluate(adata, groupby="kind", **asked)) == {E: "identity"}
+
+
 def test_what_is_judged_does_not_depend_on_it(screen: AnnData) -> None:
     tables = [cs.tl.evaluate(screen, metrics=E, floor=floor, n_boot=5) for floor in (None, "mean_shift")]
     one, two = (table[table["metric"] == E].reset_index(drop=True) for table in tables)

@@ -43,8 +43,8 @@ def predict_combination(
         - ``None``: by what comes nearest to the train and validation cells of *other* combinations of fitted
           perturbations, none of them a combination itself, in the mean of their energy distances; which map comes first
           is then told by which moves cells further. ``"max"`` only because of such in which the smaller moves cells as
-          far as here, compared with the larger: that a drug adds nothing says little of one that does more. Without any,
-          by the sum. A line in the log says which, and why.
+          far as here, compared with the larger: that a drug adds nothing says little of one that does more. Without
+          any, by the sum. A line in the log says which, and why.
     combinations
         The two perturbations of every combination that was observed, by its label. With ``None``, labels that join two
         fitted ones by ``+`` are such.

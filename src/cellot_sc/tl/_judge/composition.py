@@ -12,7 +12,7 @@ SLACK = 0.01
 """Share of the treated cells that groups may lack together, lest one rare group decides how few of the others count."""
 
 
-def equal_composition(data: Data, name: str, rng: np.random.Generator) -> Members | None:
+def equal_composition(data: Data, name: str, rng: np.random.Generator, *, tell: bool = True) -> Members | None:
     """Return cells of which every group has the share of treated cells that it has of judged control cells.
 
     Groups with fewer than 10 control or treated judged cells are left out on both sides, and so are cells of none. Of
@@ -28,6 +28,8 @@ def equal_composition(data: Data, name: str, rng: np.random.Generator) -> Member
         The perturbation.
     rng
         Where cells are drawn from.
+    tell
+        Whether the log says how many cells are left.
 
     Returns
     -------
@@ -48,11 +50,12 @@ def equal_composition(data: Data, name: str, rng: np.random.Generator) -> Member
     if data.has_stand_ins:
         stand_in = (data.labels == name) & (data.parts == _keys.TRAIN)
         chosen |= _drawn(data.kinds, stand_in, kinds, shares, rng)
-    n_kinds = len({*counts[0], *counts[1]})
-    logger.info(
-        "%s: with equal composition, %d of %d treated cells are judged; of %d categories, %d are left out",
-        *(name, (chosen & sides[1]).sum(), sides[1].sum(), n_kinds, n_kinds - len(kinds)),
-    )
+    if tell:
+        n_kinds = len({*counts[0], *counts[1]})
+        logger.info(
+            "%s: with equal composition, %d of %d treated cells are judged; of %d categories, %d are left out",
+            *(name, (chosen & sides[1]).sum(), sides[1].sum(), n_kinds, n_kinds - len(kinds)),
+        )
     given = {}
     for (model, cells), own in zip(data.given.items(), rng.spawn(len(data.given)), strict=True):
         if cells.kinds is not None and (among := cells.labels == name).any():

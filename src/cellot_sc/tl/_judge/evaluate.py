@@ -93,9 +93,10 @@ def evaluate(
     floor
         Name of the control at which calibrated scores are 0: ``"identity"``, or one of ``mean_shift``, ``gaussian``,
         ``group_shift`` and ``group_gaussian`` that is among the baselines. With ``None``, each metric has the one of
-        them that scores best on validation cells, by the mean over perturbations, so that no judged cell chooses what
-        predictions are measured by; the maps that are judged are never it. Without validation cells, or where these
-        are judged, it is ``identity``, and a line in the log says so.
+        them that scores best on validation cells (of equal composition, where ``equal`` is), by the mean over
+        perturbations, so that no judged cell chooses what predictions are measured by; the maps that are judged are
+        never it. Without validation cells, or where these are judged, it is ``identity``, and a line in the log says
+        so.
     n_boot
         Number of resamples behind the intervals, 100,000 at most; 0 for none. All models share their resamples.
     seed

@@ -13,6 +13,7 @@ from ..._settings import logger
 from ...metrics import Metric, median_gammas
 from ...ot import TransportMap
 from .clouds import Data, Members, gather
+from .composition import equal_composition
 from .judge import EvaluationPlan, Judgement, Setting, discriminate, effects_of, score, viewed
 from .resamples import Resamples
 from .scores import Scores
@@ -67,18 +68,20 @@ def on_validation(
 ) -> Judgement | None:
     """Score what controls predict of the validation cells of a perturbation, of which there may be too few.
 
-    All cells are compared, by all features or by as many markers as there are at most; nothing is resampled.
+    Cells are compared with equal composition where kinds are known and there are enough of them, lest a control that
+    takes a change of abundance for a response be the best; by all features or by as many markers as there are at most.
+    Nothing is resampled.
     """
-    data = replace(data, split=_keys.VALID, groups=None, kinds=None, units=None, given={})
+    data = replace(data, split=_keys.VALID, groups=None, units=None, given={})
     if plan.n_markers is not None and markers is not None:
         data = viewed(data, markers[: max(plan.n_markers)])
     of_split = data.parts == _keys.VALID
     if min((of_split & (data.labels == label)).sum() for label in (data.control, name)) < 2:
         return None
     rng = np.random.default_rng([plan.seed, zlib.crc32(name.encode()), zlib.crc32(_keys.VALID.encode())])
-    everything = Members(np.ones(len(data.labels), dtype=bool), {})
+    members = equal_composition(data, name, rng, tell=False) or Members(np.ones(len(data.labels), dtype=bool), {})
     controls = {model: maps[model] for model in plan.controls}
-    clouds = gather(data, name, everything, controls, Resamples(0, None, of_split, rng), rng)._replace(halves=[])
+    clouds = gather(data, name, members, controls, Resamples(0, None, of_split, rng), rng)._replace(halves=[])
     observed = clouds.observed.cells
     scores = score(plan.metrics, clouds, median_gammas(clouds.control.cells, observed))
     effects = effects_of(clouds)
