@@ -336,6 +336,13 @@ def test_genes_under_other_names(fitted: AnnData, predicted: AnnData) -> None:
         judged(fitted, {"tool": other})
 
 
+def test_genes_in_another_case(fitted: AnnData, predicted: AnnData) -> None:
+    other = changed(predicted)
+    other.var_names = [*other.var_names[:-2], "another", "GENE_39"]
+    with pytest.raises(ValueError, match=r"lack 2 of the 40 genes .* such as 'gene_39'. There is 'GENE_39': genes"):
+        judged(fitted, {"tool": other})
+
+
 @pytest.mark.parametrize("name", ["gaussian", "mean_shift", "identity", "observed", "mean", ""])
 def test_names_that_mean_something_else(fitted: AnnData, predicted: AnnData, name: str) -> None:
     with pytest.raises(ValueError, match=rf"predictions\['{name}'\]: the name stands for something else"):
