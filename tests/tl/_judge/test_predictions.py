@@ -194,8 +194,10 @@ class TestWhatIsRead:
             fitted, {"one": of_one, "few": few}, groupby="cell_type", metrics=["energy_distance", "discrimination_l2"]
         )
         assert set(scores(table, "one").index.get_level_values("perturbation")) == {"drug_b"}
-        # alone, a perturbation cannot be told from any
-        assert scores(table, "one", metric="discrimination_l2")["value"].isna().all()
+        # it is told from all that were observed, as if the other one were predicted
+        told = table[(table["metric"] == "discrimination_l2") & (table["perturbation"] == "drug_b")]
+        told = told[told["group"] == "all"].set_index("model")["value"]
+        assert told["one"] == told["few"] == told["gaussian"]
         assert "one predicts fewer than 2 cells of 'drug_a': it has no scores there" in caplog.text
         values = scores(table, "few")["value"].unstack("group")
         assert values.loc[["energy_distance", "discrimination_l2"], ["type_1", "mean"]].isna().all(axis=None)
