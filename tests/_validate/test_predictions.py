@@ -94,6 +94,16 @@ def test_predicted_expression_is_on_the_scale_of_the_measured(
         _validate.predicted_scale(np.round(x), measured, what="adata.X")
 
 
+def test_a_shift_of_sparse_cells_is_neither_scaled_nor_centred() -> None:
+    rng = np.random.default_rng(0)
+    measured = np.where(rng.random((200, 30)) < 0.2, 2.0 + rng.random((200, 30)), 0)
+    _validate.predicted_scale(measured + np.linspace(-1.6, 1.6, 30), measured, what="adata.X")
+    scaled = (measured - measured.mean(axis=0) + 0.1) / measured.std(axis=0)
+    for x in (scaled, np.clip(scaled, -10, 10)):
+        with pytest.raises(ValueError, match="it was scaled or centred"):
+            _validate.predicted_scale(x, measured, what="adata.X")
+
+
 def test_maps_are_needed() -> None:
     with pytest.raises(KeyError, match=r"cs.tl.cellot\(adata, solver='gaussian'\) makes some in milliseconds"):
         _validate.judged_beside(AnnData(np.zeros((1, 1), dtype=np.float32)), "cellot")

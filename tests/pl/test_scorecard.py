@@ -51,15 +51,20 @@ def hatched(ax: Axes) -> set[tuple[int, int]]:
 
 def test_a_cell_per_model_and_metric() -> None:
     ax = cs.pl.scorecard(rows({"mmd": [0.25, 1.0, -30], "r_means": [0.5, np.nan, 0.75]}), show=False)
-    # by the mean of ranks: 1 of the only metric, then (2 + 2) / 2, (3 + 1) / 2
-    assert names(ax) == ["b", "a", "c"]
+    # by the mean of ranks, (2 + 2) / 2, (1 + 3) / 2 and (3 + 1) / 2: as they come
+    assert names(ax) == ["a", "b", "c"]
     cells = shown(ax)
-    assert cells[0, 0] == ["1.00", "0.90 to 1.10"] and cells[1, 0] == ["0.25", "0.15 to 0.35"]
+    assert cells[1, 0] == ["1.00", "0.90 to 1.10"] and cells[0, 0] == ["0.25", "0.15 to 0.35"]
     assert cells[2, 0] == ["\N{MINUS SIGN}30", "\N{MINUS SIGN}30 to \N{MINUS SIGN}30"]
-    assert cells[0, 1] == ["unknown"]
+    assert cells[1, 1] == ["unknown"]
     heads = [label.get_text().replace("\n", " ") for label in ax.get_xticklabels()]
     assert heads == ["unbiased squared maximum mean discrepancy 0 = identity", "correlation of means 0 = identity"]
     assert "Calibrated scores of drug, all cells" in ax.get_xlabel().replace("\n", " ")
+
+
+def test_leaving_out_metrics_does_not_pay() -> None:
+    values = {"mmd": [0.9, 0.8, 0.1], "r_means": [np.nan, 0.7, 0.2], "l2_means": [np.nan, 0.6, 0.3]}
+    assert names(cs.pl.scorecard(rows(values), show=False)) == ["b", "a", "c"]
 
 
 def test_a_metric_that_tells_nothing_is_hatched_and_ranks_nobody() -> None:

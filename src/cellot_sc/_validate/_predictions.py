@@ -185,16 +185,20 @@ def all_genes(adata: AnnData, genes: Sequence[str], columns: np.ndarray, name: s
     absent = [gene for gene, at in zip(genes, columns, strict=True) if at < 0]
     if not absent:
         return
+    spelt = {str(name).casefold(): str(name) for name in adata.var_names}
+    cased = [gene for gene in absent if gene.casefold() in spelt]
     found = {column: len({*genes} & {*map(str, adata.var[column])}) for column in adata.var.columns}
     better = max(found, key=lambda column: found[column], default="")
     if found.get(better, 0) > len(genes) - len(absent):
         remedy = f" adata.var[{better!r}] has {found[better]:,}: make these adata.var_names."
+    elif cased:
+        remedy = f" There is {spelt[cased[0].casefold()]!r}: genes are matched with upper and lower case as they are."
     else:
         points = "" if name == _keys.EXPRESSION else f", or put points of the space into adata.obsm[{name!r}]"
         remedy = f"{nearest(absent[0], adata.var_names)} Predict all of them{points}."
     raise ValueError(
         f"adata.var_names lack {len(absent):,} of the {len(genes):,} genes that the maps were fitted on, such as "
-        f"{absent[0]!r}.{remedy}"
+        f"{(cased or absent)[0]!r}.{remedy}"
     )
 
 
@@ -224,8 +228,9 @@ def predicted_scale(x: Any, measured: Any, *, what: str) -> None:
         raise ValueError(f"{what} {COUNTS}, as that of the measured cells was.")
     sizes = [float(abs(one).mean(dtype=np.float64)) for one in (x, measured)]
     signed = float(measured.min()) < 0
-    # of values of both signs around 0, the sum is far less than that of the sizes
-    if not signed and sizes[0] > 0 and float(x.mean(dtype=np.float64)) < sizes[0] / 2:
+    # of values of both signs around 0, the sum is far less than that of the sizes; a shift may take many below, too
+    mean = float(x.mean(dtype=np.float64))
+    if not signed and sizes[0] > 0 and mean < min(sizes) / 2:
         raise ValueError(
             f"{what} has values down to {float(x.min()):.3g}, about as much below 0 as above, and measured cells have "
             "none below: it was scaled or centred. Give predictions on the scale of the measured cells."

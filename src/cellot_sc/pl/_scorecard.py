@@ -51,7 +51,8 @@ def scorecard(
     A cell has the score, as a number and as its colour, and below it the interval. Above each column is the control at
     which it is 0. Hatched cells have no score: this metric cannot tell that control from a replicate, or
     has no value of the control.
-    Models are in the order of the mean of their ranks over the metrics that tell, the best on top.
+    Models are in the order of the mean of their ranks over the metrics that tell, the best on top; one without a score
+    is last by that metric.
 
     Of several perturbations, the scores are the means that the table has of them (``unit=`` the perturbation), or else
     those of :func:`cellot_sc.tl.summarize_scores`, with intervals over perturbations.
@@ -176,7 +177,7 @@ def _columns(rows: pd.DataFrame, metrics: str | Metric | Sequence[str | Metric] 
 def _ranked(
     cells: dict[tuple[str, Column], tuple[float, float, float]], models: list[str], columns: list[Column]
 ) -> list[str]:
-    """Return the models by the mean of their ranks, the best first; what is 0 by definition has a rank, too."""
+    """Return the models by the mean of their ranks, the best first, of which what is 0 by definition has one, too."""
 
     def value(model: str, column: Column) -> float:
         return 0.0 if model == column.floor else cells.get((model, column), (math.nan,))[0]
@@ -184,7 +185,8 @@ def _ranked(
     frame = pd.DataFrame([[value(model, column) for column in columns] for model in models], index=models)
     # where only the floor has a score, nothing is told
     frame = frame.loc[:, frame.notna().sum() > 1]
-    means = frame.rank(ascending=False).mean(axis=1)
+    # who has no score is last there, lest leaving out what is hard pay
+    means = frame.rank(ascending=False, na_option="bottom").mean(axis=1)
     return [str(model) for model in means.sort_values(kind="stable", na_position="last").index]
 
 
@@ -204,7 +206,7 @@ def _note(of: str, group: str) -> str:
     )
     return (
         f"Calibrated scores of {_labels.short(of)}, {cells}: 0 = the control named above, 1 = a replicate. "
-        "Hatched: nothing lies between these. Models by the mean of their ranks."
+        "Hatched: no score. Models by the mean of their ranks."
     )
 
 

@@ -194,8 +194,10 @@ class TestWhatIsRead:
             fitted, {"one": of_one, "few": few}, groupby="cell_type", metrics=["energy_distance", "discrimination_l2"]
         )
         assert set(scores(table, "one").index.get_level_values("perturbation")) == {"drug_b"}
-        # alone, a perturbation cannot be told from any
-        assert scores(table, "one", metric="discrimination_l2")["value"].isna().all()
+        # it is told from all that were observed, as if the other one were predicted
+        told = table[(table["metric"] == "discrimination_l2") & (table["perturbation"] == "drug_b")]
+        told = told[told["group"] == "all"].set_index("model")["value"]
+        assert told["one"] == told["few"] == told["gaussian"]
         assert "one predicts fewer than 2 cells of 'drug_a': it has no scores there" in caplog.text
         values = scores(table, "few")["value"].unstack("group")
         assert values.loc[["energy_distance", "discrimination_l2"], ["type_1", "mean"]].isna().all(axis=None)
@@ -333,6 +335,13 @@ def test_genes_under_other_names(fitted: AnnData, predicted: AnnData) -> None:
         judged(fitted, {"tool": other})
     other.var_names = [*other.var["symbol"][:-1], "gene_00"]
     with pytest.raises(ValueError, match="has 1 of the genes more than once, such as 'gene_00'"):
+        judged(fitted, {"tool": other})
+
+
+def test_genes_in_another_case(fitted: AnnData, predicted: AnnData) -> None:
+    other = changed(predicted)
+    other.var_names = [*other.var_names[:-2], "another", "GENE_39"]
+    with pytest.raises(ValueError, match=r"lack 2 of the 40 genes .* such as 'gene_39'. There is 'GENE_39': genes"):
         judged(fitted, {"tool": other})
 
 

@@ -127,3 +127,20 @@ def test_a_mean_over_groups_of_what_is_best_in_between_is_that_of_how_bad_they_a
     summarise(scores, [metric], {metric.name: "a"})
     assert scores["mean"]["b", metric.name].value == 1.25
     assert scores["mean"]["b", f"{metric.name}_calibrated"].value == pytest.approx(0.5)
+
+
+def test_who_leaves_out_a_group_has_no_worst_one():
+    metric = METRICS["energy_distance"]
+    name = f"{metric.name}_calibrated"
+    easy, hard = ({("identity", metric.name): score(8, 8, 8), ("all", metric.name): score(value, value, value),
+                   ("some", metric.name): score(value, value, value), ("observed", metric.name): score(0, 0, 0)}
+                  for value in (1, 6))  # fmt: skip
+    hard["some", metric.name] = Score.unknown(2, 7)
+    # the ceiling may have too few cells, and an inert group no gap
+    lone = {**easy, ("observed", metric.name): Score.unknown(2, 7)}
+    scores: dict[str, Scores] = {"all": dict(easy), "easy": easy, "hard": hard, "lone": lone}
+    summarise(scores, [metric], {metric.name: "identity"})
+    worst = {key: one.value for key, one in scores["worst"].items()}
+    assert worst["all", metric.name] == 6 and worst["all", name] == 0.25 and worst["observed", metric.name] == 0
+    assert np.isnan([worst["some", metric.name], worst["some", name]]).all()
+    assert np.isnan(scores["worst"]["some", metric.name].resamples).shape == (2,)

@@ -39,6 +39,15 @@ def test_mean_and_interval_over_units():
     assert "seed" not in row
 
 
+def test_who_leaves_out_units_is_told_of(caplog: pytest.LogCaptureFixture):
+    table = scores({("all", E, "all"): [1, 2, 9], ("easy", E, "all"): [1, 2, np.nan], ("none", E, "all"): [np.nan] * 3})
+    cs.tl.summarize_scores(table[table["model"] != "easy"], "fold")
+    assert not caplog.messages
+    cs.tl.summarize_scores(table, "fold")
+    [line] = caplog.messages
+    assert line.startswith("means of easy are over 2 units of 'fold', and those of others over up to 3: compare")
+
+
 def test_models_share_resamples():
     table = scores({("icnn", E, "all"): [1, 2, 9], ("gaussian", E, "all"): [2, 3, 10]})
     means: Any = cs.tl.summarize_scores(table, "fold").set_index("model")

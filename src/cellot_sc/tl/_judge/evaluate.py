@@ -187,9 +187,10 @@ def evaluate(
       of all cells only, its cells are resampled one by one, and it has no p-values.
 
     With ``equal`` composition, predicted cells are drawn as treated ones are. Scores within a group of which a model
-    has fewer than 10 cells are NaN, and so is then its mean over groups. How well perturbations are told apart
-    (``discrimination_*``) is among those that a model predicts. The legacy metrics depend on the number of cells, which
-    ``n_cells`` makes equal.
+    has fewer than 10 cells are NaN, and so are then its mean over groups and its worst one. How well perturbations are
+    told apart (``discrimination_*``) is among all that were observed, whether or not a model predicts them; its mean
+    over perturbations is over those that it predicts, and a line in the log says so. The legacy metrics depend on the
+    number of cells, which ``n_cells`` makes equal.
 
     Examples
     --------

@@ -137,21 +137,32 @@ def _viewed(view: Callable[[np.ndarray], np.ndarray], columns: np.ndarray, point
 
 
 def discriminate(judgements: dict[str, Judgement], metrics: list[Metric], n_boot: int) -> None:
-    """Add to the scores of every perturbation how well it is told from the others, among those that have the group."""
+    """Add to the scores of every perturbation how well it is told from the others, among those that have the group.
+
+    Those that a model does not predict are told from, too: among few, any prediction does better.
+    """
     for group in dict.fromkeys(group for judgement in judgements.values() for group in judgement.effects):
         having = [judgement for judgement in judgements.values() if group in judgement.effects]
         for model in dict.fromkeys(model for judgement in having for model in judgement.effects[group]):
-            # what another tool predicts is told from what else it predicts
-            told = [judgement for judgement in having if model in judgement.effects[group]]
+            is_told = np.array([model in judgement.effects[group] for judgement in having])
+            told = [judgement for judgement, there in zip(having, is_told, strict=True) if there]
             # several samples may stand in for one: as many as all perturbations have
-            samples = zip(*(judgement.effects[group][model] for judgement in told), strict=False)
-            changes = [tuple(map(np.stack, zip(*pairs, strict=True))) for pairs in samples] if len(told) > 1 else []
+            samples = zip(*(_changes(judgement.effects[group], model) for judgement in having), strict=False)
+            changes = [tuple(map(np.stack, zip(*pairs, strict=True))) for pairs in samples] if len(having) > 1 else []
             for metric in (metric for metric in metrics if metric.across_perturbations):
-                values = np.mean([metric.function(*pair) for pair in changes] or [[np.nan] * len(told)], axis=0)
-                for value, judgement in zip(values, told, strict=True):
+                values = np.mean([metric.function(*pair) for pair in changes] or [[np.nan] * len(having)], axis=0)
+                for value, judgement in zip(values[is_told], told, strict=True):
                     of_one = Score.unknown(n_boot, judgement.n_cells[group])._replace(value=float(value))
                     for group_scores in judgement.scores.values():
                         group_scores[group][model, metric.name] = of_one
+
+
+def _changes(effects: Effects, model: str) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return the predicted and observed changes; of a model that has none, no predicted one, which nobody scores."""
+    if model in effects:
+        return effects[model]
+    _, observed = next(iter(effects.values()))[0]
+    return [(np.zeros_like(observed), observed)]
 
 
 def score(metrics: list[Metric], clouds: GroupClouds, gammas: np.ndarray) -> Scores:

@@ -138,5 +138,16 @@ def summarise(scores: dict[str, Scores], metrics: list[Metric], floors: Mapping[
                 records[name].badness if name in records else operator.neg,
                 # the p-value of a group that was chosen for its score says nothing
             )._replace(test=UnitTest())
-            for model, name in scores[groups[0]]
+            if model == _keys.OBSERVED or not _lacks(scores, groups, model, name.removesuffix(_keys.CALIBRATED))
+            else Score.unknown(len(score.resamples), score.n_cells)
+            for (model, name), score in scores[groups[0]].items()
         }
+
+
+def _lacks(scores: Mapping[str, Scores], groups: list[str], model: str, name: str) -> bool:
+    """Return whether a model has no score of a group that others have: its worst one may be just that."""
+
+    def known(group: str) -> set[str]:
+        return {which for (which, of), one in scores[group].items() if of == name and not math.isnan(one.value)}
+
+    return any(found and model not in found for found in map(known, groups))

@@ -46,7 +46,8 @@ def summarize_scores(
     -------
     A row per model, metric and whatever else the table tells apart, with ``unit`` set to ``mean``, the ``value`` as the
     mean over units, its central 95 % interval over resampled units in ``ci_low`` and ``ci_high``, the number of units
-    in ``n_units`` and the sum of their cells in ``n_cells``. A unit whose score is unknown is left out.
+    in ``n_units`` and the sum of their cells in ``n_cells``. A unit whose score is unknown is left out; where
+    a model then has fewer units than others, a line in the log says so.
 
     Of a calibrated score, it is the ratio of means: how bad the floor is on average, less how bad the model is, over
     the same for ``observed``. Single units without a gap cannot upset it; it is NaN where the interval, over resampled
@@ -95,8 +96,20 @@ def summarize_scores(
         fixed: dict[str, Any] = dict(zip(keys, names, strict=True))
         parts.append(_summary(block, unit, fixed["group"], n_boot, seed).assign(**fixed))
     out = pd.concat(parts, ignore_index=True).assign(**{unit: _keys.MEAN})
+    _tell_of_fewer(out, keys, unit)
     columns = [name for name in given if name in out and name != "seed"]
     return out[[*columns, *(name for name in out.columns if name not in (*columns, _keys.FLOOR))]]
+
+
+def _tell_of_fewer(means: pd.DataFrame, keys: list[str], unit: str) -> None:
+    """Say in the log whose means are over fewer units than those of others, which may be the easy ones."""
+    raw = means[(means[_keys.FLOOR] == _keys.NO_FLOOR) & (means["n_units"] > 0)]
+    most = raw.groupby(["metric", *keys], observed=True, dropna=False)["n_units"].transform("max")
+    for model, few in raw[raw["n_units"] < most].groupby("model", sort=False, observed=True):
+        logger.warning(
+            "means of %s are over %d units of %r, and those of others over up to %d: compare them on the same",
+            *(model, few["n_units"].min(), unit, most[few.index].max()),
+        )
 
 
 def _summary(block: pd.DataFrame, unit: str, group: object, n_boot: int, seed: int) -> pd.DataFrame:
