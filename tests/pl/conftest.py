@@ -133,9 +133,11 @@ class Tables:
                             (
                                 model,
                                 metric,
+                                "-",
                                 name,
                                 "all",
                                 "test",
+                                "latent",
                                 0,
                                 size,
                                 80,
@@ -144,7 +146,7 @@ class Tables:
                                 of_metric + 0.1,
                             )
                         )
-        columns = "model metric perturbation group split seed n_features n_cells value ci_low ci_high"
+        columns = "model metric floor perturbation group split compared seed n_features n_cells value ci_low ci_high"
         return pd.DataFrame(rows, columns=columns.split())
 
 

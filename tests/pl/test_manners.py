@@ -24,6 +24,8 @@ from .conftest import history
 def draw(name: str, adata: AnnData, **kwargs: Any) -> dict[Any, Axes]:
     """Draw one of the figures, small."""
     function = getattr(cs.pl, name)
+    if name == "scorecard":
+        return {"": function(cs.tl.evaluate(adata, metrics="energy_distance", floor="identity", n_boot=5), **kwargs)}
     if name == "evaluation":
         return function(cs.tl.evaluate(adata, metrics="energy_distance", n_boot=5), **kwargs)
     if name in ("responses", "effect_heatmap"):
@@ -59,7 +61,7 @@ OF_COURSES = ("clonal_agreement", "fate", "trajectory")
 FIGURES = [
     "displacement", "dose_response", "effect_clusters", "effect_heatmap", "embedding", "evaluation", "history",
     "marginals",
-    "perturbation_similarity", "responses", "spatial_effects", "subpopulation_effects", "transport_cost", *OF_COURSES,
+    "perturbation_similarity", "responses", "scorecard", "spatial_effects", "subpopulation_effects", "transport_cost", *OF_COURSES,
 ]  # fmt: skip
 WITH_LEGEND = [
     "displacement", "dose_response", "embedding", "evaluation", "fate", "history", "marginals", "subpopulation_effects",

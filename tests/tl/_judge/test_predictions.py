@@ -206,6 +206,16 @@ class TestWhatIsRead:
         cs.pl.evaluation(table, metrics="energy_distance", group="mean", show=False)
         assert "few" in set(cs.tl.summarize_scores(table)["model"])
 
+    def test_few_cells_have_no_score(
+        self, fitted: AnnData, predicted: AnnData, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        few = as_points(predicted)
+        first = few.obs.groupby("perturbation", observed=True).cumcount().to_numpy()
+        values = {n: scores(judged(fitted, {"few": few[first < n].copy()}), "few")["value"] for n in (9, 10)}
+        assert values[9].isna().all()
+        assert values[10].notna().all()
+        assert "drug_a, all: no scores of models with fewer than 10 cells: ['few']" in caplog.text
+
     def test_composition_is_made_equal(self, fitted: AnnData, predicted: AnnData) -> None:
         skewed = as_points(predicted)
         rare = (skewed.obs["cell_type"] == "type_1").to_numpy()

@@ -180,10 +180,12 @@ def groups(data: Data, name: str) -> Iterator[tuple[str, Members]]:
     """Yield all cells, and then every group in which a perturbation can be scored: its name and who is in it."""
     of_given = {model: np.flatnonzero(given.labels == name) for model, given in data.given.items()}
     of_given = {model: rows for model, rows in of_given.items() if len(rows)}
-    yield _keys.ALL, Members(np.ones(len(data.labels), dtype=bool), of_given)
+    judged = data.parts == data.split
+    # as many as there are control cells are as good as what these become
+    least = min(MIN_GROUP_CELLS, int((judged & (data.labels == data.control)).sum()))
+    yield _keys.ALL, Members(np.ones(len(data.labels), dtype=bool), enough(of_given, name, _keys.ALL, least))
     if data.groups is None:
         return
-    judged = data.parts == data.split
     source, treated = (data.groups[judged & (data.labels == label)] for label in (data.control, name))
     left_out = []
     for group in sorted({*source, *treated} - {""}):
@@ -201,11 +203,14 @@ def groups(data: Data, name: str) -> Iterator[tuple[str, Members]]:
         logger.info("groups with fewer than %d control or treated cells left out: %s", MIN_GROUP_CELLS, left_out)
 
 
-def enough(given: dict[str, np.ndarray], name: str, group: str) -> dict[str, np.ndarray]:
-    """Return positions of given cells of a group, none of a model that has too few, with a line in the log."""
-    few = [model for model, rows in given.items() if len(rows) < MIN_GROUP_CELLS]
+def enough(given: dict[str, np.ndarray], name: str, group: str, least: int = MIN_GROUP_CELLS) -> dict[str, np.ndarray]:
+    """Return positions of given cells of a group, none of a model that has too few, with a line in the log.
+
+    Distances of few cells are anything, also the best of all.
+    """
+    few = [model for model, rows in given.items() if len(rows) < least]
     if few:
-        logger.info("%s, %s: no scores of models with fewer than %d cells: %s", name, group, MIN_GROUP_CELLS, few)
+        logger.info("%s, %s: no scores of models with fewer than %d cells: %s", name, group, least, few)
     return given | dict.fromkeys(few, np.empty(0, dtype=int))
 
 
