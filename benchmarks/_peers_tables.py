@@ -214,11 +214,13 @@ def _notes(fits: pd.DataFrame) -> list[str]:
     return [
         "E: energy distance, MMD: unbiased, median bandwidths, both in the 50 principal components of train cells; "
         "E/type: mean over cell types with at least 10 test cells of either side; Pearson of changes: of the means of "
-        "decoded genes, everybody after the same round trip. Intervals of one problem are over cells, those of patients "
-        "over patients (central 95 %). `observed`: treated train cells, of unseen patients halves of their own cells.",
-        "CPU seconds of one core on a machine shared with others, the compiler's apart. Slow peers (ott, paper, CellFlow, "
-        "Scgen) get ten times the default's, and make the steps stated; CellFlow with its authors' 300,000 iterations is "
-        "not run. All learn from train cells alone; only icnn and paper see validation cells. CINEMA-OT is transductive: "
-        "it sees the test control cells. Scgen, group_shift, group_gaussian and icnn by type are told cell types.",
+        "decoded genes, everybody after the same round trip. Intervals of one problem are over cells, those of "
+        "patients over patients (central 95 %). `observed`: treated train cells, of unseen patients halves of their "
+        "own cells.",
+        "CPU seconds of one core on a machine shared with others, the compiler's apart. Slow peers (ott, paper, "
+        "CellFlow, Scgen) get ten times the default's, and make the steps stated; CellFlow with its authors' 300,000 "
+        "iterations is not run. All learn from train cells alone; only icnn and paper see validation cells. CINEMA-OT "
+        "is transductive: it sees the test control cells. Scgen, group_shift, group_gaussian and icnn by type are told "
+        "cell types.",
         f"{versions}.",
     ]

@@ -1,7 +1,7 @@
 """Other people's predictors, the controls and the default on the same cells, with the same time, judged alike.
 
-Fits are kept one by one in ``--out FOLDER/PROBLEM/PEER-SEED.h5ad``, so that a run that was cut off goes on where it was;
-``--judge`` reads what is there and writes the tables.
+Fits are kept one by one in ``--out FOLDER/PROBLEM/PEER-SEED.h5ad``, so that a run that was cut off goes on where it
+was; ``--judge`` reads what is there and writes the tables.
 
 Environments of their own, of which this benchmark takes the interpreters (a peer without one is left out)::
 
@@ -25,7 +25,6 @@ thirty times the size, is not run.
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import time
 import traceback
@@ -89,7 +88,8 @@ def _fit_all(of: PeerProblem, given: argparse.Namespace) -> None:
         try:
             budget = TIMES * _seconds(folder / f"{DEFAULT}-{seed}.h5ad")
             found = fit(name, adata, of, seed, budget, vars(given))
-        except Exception:  # a peer that fails is a result too
+        # a peer that fails is a result too
+        except (ArithmeticError, AssertionError, ImportError, LookupError, OSError, RuntimeError, ValueError):
             (folder / f"{name}-{seed}.failed.txt").write_text(traceback.format_exc(), encoding="utf-8")
             print(f"{of.place} {name} {seed}: failed", flush=True)
             continue
