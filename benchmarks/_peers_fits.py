@@ -134,7 +134,8 @@ def _moscot(adata: AnnData, of: PeerProblem, seed: int, budget: float) -> Predic
     train = adata[(adata.obs["split"] == "train").to_numpy()].copy()
     train.obs[of.key] = train.obs[of.key].astype("category")
     with running() as clock:
-        problem = SinkhornProblem(train).prepare(key=of.key, joint_attr=REP, policy="star", reference="control")
+        problem = SinkhornProblem(train)
+        problem = problem.prepare(of.key, joint_attr=REP, policy="explicit", subset=[("control", of.target)])
         problem = problem.solve(epsilon=0.05)
         maps = cs.tl.from_moscot(problem, adata, use_rep=REP, key_added="peer_moscot")
         cells = next(iter(maps.values())).transport(adata.obsm[REP][test_controls(adata, of)])
