@@ -34,7 +34,6 @@ N_TRIED = 100
 def fitted(given: dict[str, np.ndarray], n_steps: int) -> CellFlow:
     """Train on the latent of train cells; there is one condition."""
     adata = _annotated(given["latent"], given["labels"])
-    adata.uns["drugs"] = {"treated": np.ones(1, np.float32)}
     model = CellFlow(adata, solver="otfm")
     model.prepare_data(
         sample_rep="latent",
@@ -59,7 +58,8 @@ def predicted(given: dict[str, np.ndarray], model: CellFlow) -> np.ndarray:
 def _annotated(latent: np.ndarray, labels: np.ndarray) -> ad.AnnData:
     obs = pd.DataFrame({"label": pd.Categorical(labels), "is_control": labels == "control"})
     obs.index = obs.index.astype(str)
-    return ad.AnnData(obs=obs, obsm={"latent": np.asarray(latent, np.float32)})
+    embedding = {"treated": np.ones(1, np.float32)}
+    return ad.AnnData(obs=obs, obsm={"latent": np.asarray(latent, np.float32)}, uns={"drugs": embedding})
 
 
 def main(_: str, source: str, out: str) -> None:
@@ -69,7 +69,8 @@ def main(_: str, source: str, out: str) -> None:
         given = dict(arrays)
     n_steps = affordable(lambda n: fitted(given, n), float(given["budget"]), N_TRIED, most=300_000)
     with running() as clock:
-        cells = predicted(given, fitted(given, n_steps))
+        model = fitted(given, n_steps)
+    cells = predicted(given, model)
     version = f"cellflow-tools {importlib.metadata.version('cellflow-tools')}"
     steps = f"{n_steps:,} iterations of 300,000"
     np.savez(out, cells=cells, space="latent", cpu=clock.spent, compiling=clock.compiling, steps=steps, version=version)
