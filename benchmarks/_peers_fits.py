@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import logging
 import subprocess
@@ -106,7 +107,7 @@ def _paper(adata: AnnData, of: PeerProblem, seed: int, budget: float) -> Predict
     )
 
 
-def _ott(adata: AnnData, of: PeerProblem, seed: int, budget: float) -> Prediction:
+def _ott(adata: AnnData, of: PeerProblem, seed: int, budget: float, *, plain: bool = True) -> Prediction:
     """Run ott's own loop as long as there is time: last step."""
     n_steps = 100_000
     last: list[Any] = []
@@ -119,7 +120,7 @@ def _ott(adata: AnnData, of: PeerProblem, seed: int, budget: float) -> Predictio
                 raise _Over
 
         try:
-            last = [n_steps, _fits.stock(problem_of(adata, of), seed, n_steps=n_steps, plain=True, callback=meter)]
+            last = [n_steps, _fits.stock(problem_of(adata, of), seed, n_steps=n_steps, plain=plain, callback=meter)]
         except _Over:
             pass
         cells = last[1].transport(adata.obsm[REP][test_controls(adata, of)])
@@ -176,8 +177,9 @@ def _version(name: str) -> str:
 OWN_LOOPS: dict[str, Callable[[AnnData, PeerProblem, int, float], Prediction]] = {
     "moscot": _moscot,
     "ott": _ott,
+    "ott with conjugates": functools.partial(_ott, plain=False),
     "paper": _paper,
 }
 """Peers that run in this process, but not by the package's own verb."""
-PEERS = (*OURS, "moscot", "CINEMA-OT", "ott", "paper", "CellFlow", "Scgen")
+PEERS = (*OURS, "moscot", "CINEMA-OT", "ott", "paper", "CellFlow", "Scgen", "ott with conjugates")
 """All peers, those that cost least first; the default is the measure of what slow ones get."""

@@ -48,6 +48,7 @@ def run(argv: Sequence[str]) -> int:
     parser.add_argument("--judge", action="store_true", help="write the tables of the fits that are there")
     parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS), metavar="PEER", help=", ".join(PEERS))
     parser.add_argument("--problems", nargs="+", default=None, help="such as iid/split_0 patient/1015; all by default")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="of those that a problem has")
     for name in sorted({environment for environment, _ in FOREIGN.values()}):
         parser.add_argument(f"--{name}", metavar="PYTHON", help=f"interpreter of the environment of {name}")
     given = parser.parse_args(argv)
@@ -75,6 +76,7 @@ def _fit_all(of: PeerProblem, given: argparse.Namespace) -> None:
     wanted = [
         (name, seed)
         for seed in of.seeds
+        if seed in given.seeds
         for name in given.peers
         if (seed == 0 or name not in CERTAIN) and not (folder / f"{name}-{seed}.h5ad").exists()
     ]
