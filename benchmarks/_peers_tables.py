@@ -27,13 +27,18 @@ SHOWN = {
 }
 """Metric and group behind every column of the tables."""
 CEILING = "observed"
+FIRST = "1015"
+"""The patient that has intervals over cells: others are shown by their mean, with intervals over patients."""
+N_BOOT = 100
 
 
-def write(out: Path) -> None:
-    """Judge what is there, and write the tables of every family of problems."""
+def write(out: Path, problems: Sequence[str] | None = None) -> None:
+    """Judge what is there, or some problems of it, and write the tables of every family of problems."""
     found: dict[str, list[pd.DataFrame]] = {}
     facts: list[dict[str, Any]] = []
     for of in _problems():
+        if problems is not None and of.place not in problems:
+            continue
         if paths := sorted((out / of.place).glob("*-*.h5ad")):
             found.setdefault(of.family, []).append(_judged(of, out / of.place, paths))
             facts += [_facts(of, path) for path in paths]
@@ -78,6 +83,7 @@ def _judged(of: PeerProblem, folder: Path, paths: Sequence[Path]) -> pd.DataFram
                 metrics=metrics,
                 space=space,
                 baselines=[],
+                n_boot=0 if of.family == "patient" and of.name != FIRST else N_BOOT,
             )
             tables.append(table.drop(columns="seed"))
     scores = pd.concat(tables, ignore_index=True)
@@ -108,20 +114,20 @@ def _iid(scores: pd.DataFrame, fits: pd.DataFrame) -> dict[str, pd.DataFrame]:
     tables = {
         "Kang, split at random, first split": _one(first, fits[(fits["name"] == "split_0") & (fits["seed"] == 0)])
     }
-    others: dict[str, pd.DataFrame] = {
-        "seeds": scores[scores["name"] == "split_0"],
-        "splits": scores[scores["seed"] == 0],
-    }
+    others = {"seed": scores[scores["name"] == "split_0"], "name": scores[scores["seed"] == 0]}
     columns: dict[str, pd.Series] = {}
-    for what, part in others.items():
-        unit = "seed" if what == "seeds" else "name"
-        columns[what] = part.groupby("model")[unit].nunique()
-        for title in ("E", "E/type"):
-            values = _chosen(part, *SHOWN[title]).groupby("model")["value"]
-            columns[f"{title}, {what}"] = values.agg(_range)
-    if max(columns["seeds"].max(), columns["splits"].max()) > 1:
-        table = pd.DataFrame(columns)
-        tables["Kang, split at random, mean (least to most) over seeds and over splits"] = _ordered(table)
+    for unit, part in others.items():
+        what = {"seed": "seeds of the first split", "name": "splits"}[unit]
+        counts = part.groupby("model")[unit].nunique()
+        many = part[part["model"].isin(counts.index[counts > 1])]
+        if len(many):
+            columns[what] = counts[counts > 1].astype(str)
+            columns |= {
+                f"{title}, {what}": _chosen(many, *SHOWN[title]).groupby("model")["value"].agg(_range)
+                for title in ("E", "E/type")
+            }
+    if columns:
+        tables["Kang, split at random, mean (least to most)"] = _ordered(pd.DataFrame(columns))
     return tables
 
 
@@ -135,22 +141,30 @@ def _one(scores: pd.DataFrame, fits: pd.DataFrame) -> pd.DataFrame:
 
 
 def _patients(scores: pd.DataFrame, fits: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Return means over the patients left out, intervals over patients, and how often the default loses."""
-    # of those patients that all peers were fitted to, lest means be of other patients
-    by_model = scores.groupby("model")["name"].agg(set)
-    shared = set.intersection(*by_model)
-    scores = scores[scores["name"].isin(shared)]
+    """Return the first patient with intervals over cells, means over patients, and how often the default loses."""
+    first = scores["name"] == FIRST
+    tables = {f"Kang, patient {FIRST} left out": _one(scores[first], fits[fits["name"] == FIRST])}
+    # lest means be of other patients, a table for every set of patients that some peers have
+    of_model = scores.groupby("model")["name"].agg(frozenset)
+    for patients in sorted(set(of_model), key=len, reverse=True):
+        if len(patients) > 1:
+            models = of_model.index[[patients <= own for own in of_model]]
+            part = scores[scores["model"].isin(models) & scores["name"].isin(patients)]
+            title = f"Kang, {len(patients)} patients left out in turn ({', '.join(sorted(patients))}), means"
+            tables[title] = _means(part, fits[fits["name"].isin(patients)])
+    return tables
+
+
+def _means(scores: pd.DataFrame, fits: pd.DataFrame) -> pd.DataFrame:
     means = cs.tl.summarize_scores(scores.drop(columns="family"), unit="name")
-    columns = {}
-    for title, of in SHOWN.items():
-        columns[title] = _chosen(means, *of).set_index("model").apply(_with_interval, axis=1)
+    columns = {
+        title: _chosen(means, *of).set_index("model").apply(_with_interval, axis=1) for title, of in SHOWN.items()
+    }
     energy = _chosen(scores, *SHOWN["E/type"]).pivot_table(index="name", columns="model", values="value")
-    columns[f"E/type below {DEFAULT}'s"] = (
-        energy.lt(energy[DEFAULT], axis=0).sum().map(lambda count: f"{count} of {len(energy)}")
-    )
-    table = pd.DataFrame(columns).join(_costs(fits[fits["name"].isin(shared)]))
-    names = ", ".join(sorted(shared))
-    return {f"Kang, {len(shared)} patients left out in turn ({names}), means": _ordered(table)}
+    if DEFAULT in energy:
+        below = energy.lt(energy[DEFAULT], axis=0).sum()
+        columns[f"E/type below {DEFAULT}'s"] = below.map(lambda count: f"{count} of {len(energy)}")
+    return _ordered(pd.DataFrame(columns).join(_costs(fits)))
 
 
 def _simulated(scores: pd.DataFrame, fits: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -205,6 +219,8 @@ def _range(values: pd.Series) -> str:
 
 
 def _short(value: float) -> str:
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
     return f"{value:.3g}" if abs(value) >= 1 else f"{value:.3f}" if abs(value) >= 0.1 else f"{value:.4f}"
 
 

@@ -59,7 +59,7 @@ def run(argv: Sequence[str]) -> int:
     if given.judge:
         from . import _peers_tables
 
-        _peers_tables.write(given.out)
+        _peers_tables.write(given.out, given.problems)
         return 0
     if hasattr(os, "sched_setaffinity"):
         # one core, so that its seconds are those of one thread: before jax looks how many there are
