@@ -143,7 +143,9 @@ def _one(scores: pd.DataFrame, fits: pd.DataFrame) -> pd.DataFrame:
 def _patients(scores: pd.DataFrame, fits: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Return the first patient with intervals over cells, means over patients, and how often the default loses."""
     first = scores["name"] == FIRST
-    tables = {f"Kang, patient {FIRST} left out": _one(scores[first], fits[fits["name"] == FIRST])}
+    tables = {}
+    if first.any():
+        tables[f"Kang, patient {FIRST} left out"] = _one(scores[first], fits[fits["name"] == FIRST])
     # lest means be of other patients, a table for every set of patients that some peers have
     of_model = scores.groupby("model")["name"].agg(frozenset)
     for patients in sorted(set(of_model), key=len, reverse=True):
