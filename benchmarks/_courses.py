@@ -85,3 +85,10 @@ def _draw(shares: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def coupled(plan: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return for every row of a plan one of the cells ``y``, in proportion to the mass sent there."""
     return y[_draw(plan, rng)]
+
+
+def mixture(before: np.ndarray, after: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+    """Return cells of two times as they are, such a share of those of the later one, as many as there can be."""
+    n_cells = min(len(before) / (1 - share), len(after) / share)
+    parts = (before, n_cells * (1 - share)), (after, n_cells * share)
+    return np.concatenate([cloud[rng.permutation(len(cloud))[: round(size)]] for cloud, size in parts])

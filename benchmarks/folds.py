@@ -24,17 +24,16 @@ from cellot_sc.metrics import METRICS
 from . import _fits, _output, _problems
 
 N_GENES = 1000
-CLOSED = "_frac_gap_closed"
 LATENT = ("energy_distance", "mmd", "legacy_mmd", "l2_means", "variance_ratio")
 GENES = ("pearson_delta", "r2_delta", "r_means", "deg_overlap")
 """Metrics of the decoded genes; the others are of the space of the maps."""
 SHOWN = (
-    *("pearson_delta", "energy_distance", "mmd", "energy_distance_frac_gap_closed", "mmd_frac_gap_closed"),
+    *("pearson_delta", "energy_distance", "mmd", "energy_distance_calibrated", "mmd_calibrated"),
     *("l2_means", "r2_delta", "variance_ratio"),
 )
-WITHIN = ("energy_distance", "mmd", "energy_distance_frac_gap_closed")
+WITHIN = ("energy_distance", "mmd", "energy_distance_calibrated")
 """Metrics whose mean over the cell types of a fold is shown too."""
-JUDGED = ("pearson_delta", "energy_distance", "energy_distance_frac_gap_closed", "mmd", "mmd_frac_gap_closed")
+JUDGED = ("pearson_delta", "energy_distance", "energy_distance_calibrated", "mmd", "mmd_calibrated")
 """Metrics by which the default is compared with the best baseline."""
 BASELINES = ("mean_shift", "gaussian", "entropic", "scgen", "cae", "popalign")
 SLOW = ("paper", "expectile", "monge_gap", "neural_dual", "cae")
@@ -109,8 +108,9 @@ def run(argv: Sequence[str]) -> int:
         f"{N_GENES} variable genes of train cells and their 50 principal components, and is judged by all cells of the "
         "group. "
         f"Of the space of the maps: {', '.join(LATENT)}; of decoded genes, each control after the same round trip: "
-        f"{', '.join(GENES)}. Intervals are central 95 % ranges over resampled folds. Fractions of the gap closed are "
-        "of mean distances; observed are the halves of the group's own cells. MMD: unbiased, median bandwidths.",
+        f"{', '.join(GENES)}. Intervals are central 95 % ranges over resampled folds. Calibrated scores "
+        "are 0 at no effect and 1 at observed, ratios of means; observed are the halves of the group's own cells. MMD: "
+        "unbiased, median bandwidths.",
     ]
     _output.write("folds", given.out, tables, notes)
     if given.out is not None:
@@ -171,7 +171,7 @@ def _judged(
         warnings.simplefilter("ignore")
         cs.tl.cellot(fold, *keys.values(), solver=solver, split_key=split_key, use_rep="X_cellot", seed=seed, **kwargs)
     seconds = time.perf_counter() - start
-    common = {"split": "ood", "baselines": (), "groupby": within, "n_boot": 0, "seed": seed}
+    common = {"split": "ood", "baselines": (), "groupby": within, "floor": "identity", "n_boot": 0, "seed": seed}
     latent = cs.tl.evaluate(fold, metrics=LATENT, **common)
     genes = cs.tl.evaluate(fold, metrics=GENES, space="genes", **common)
     jax.clear_caches()
@@ -193,7 +193,7 @@ def _tables(scores: pd.DataFrame, task: str, given: argparse.Namespace) -> dict[
         tables[f"{title}: mean over the subpopulations of each"] = _wide(inside, WITHIN)
     if given.default in given.solvers:
         tables[f"{title}: {given.default} beside the best baseline"] = _verdicts(scores, given)
-    for metric in ("pearson_delta", "energy_distance", "energy_distance_frac_gap_closed"):
+    for metric in ("pearson_delta", "energy_distance", "energy_distance_calibrated"):
         rows = scores[(scores["group"] == "all") & (scores["metric"] == metric)]
         rows = rows.groupby(["fold", "model"], sort=False)["value"].mean().unstack("model")
         tables[f"{title}: {metric} by fold"] = rows.reset_index()

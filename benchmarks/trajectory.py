@@ -32,7 +32,9 @@ DAYS = (1, 2, 3)
 FATES = ["Baso", "Mast", "Monocyte", "Neutrophil"]
 """The cell types with at least 30 cells on the last day of the haematopoiesis, but for the undifferentiated."""
 STRAIGHT, BOTH = ", straight from the time before", ", from both sides"
+OUT_OF_STEP = ", out of step as chosen"
 PLAN = " plan, pairs of cells"
+MOSCOT = "moscot"
 
 type Scores = dict[str, dict[str, list[list[Quality]]]]
 """By way of moving cells and metric, for every time a quality per seed."""
@@ -42,9 +44,15 @@ def run(argv: Sequence[str]) -> int:
     """Fit, judge and write the tables."""
     parser = _output.parser("trajectory", __doc__)
     parser.add_argument("--data", nargs="+", default=list(PARTS), choices=list(PARTS), help="all by default")
+    models = [*SOLVERS, MOSCOT]
+    parser.add_argument(
+        "--models", nargs="+", default=models, choices=models, help="of embryoid bodies; all by default"
+    )
     parser.add_argument("--seeds", type=int, default=3, help="splits, or simulations, each with fits of its own")
     parser.add_argument("--boot", type=int, default=20, help="resamples of cells; 25 times as many of clones")
     given = parser.parse_args(argv)
+    if DEFAULT not in given.models:
+        parser.error(f"--models has to name {DEFAULT}, which the others are compared with")
     cs.settings.verbosity = "error"
     cs.settings.progress = False
     tables: dict[str, pd.DataFrame] = {}
@@ -87,7 +95,9 @@ def _known(records: list[dict[str, Any]], key: str, name: str) -> float:
 
 def _record(adata: AnnData, day: int, seed: int, given: argparse.Namespace) -> dict[str, Any]:
     """Return what was measured with a day left out; taken from the folder of results if it is there already."""
-    file = None if given.out is None else given.out / f"trajectory_eb_day_{day}_seed_{seed}.json"
+    # a record of some models is none of all
+    models = "" if set(given.models) >= {*SOLVERS, MOSCOT} else f"_{'_'.join(sorted(given.models))}"
+    file = None if given.out is None else given.out / f"trajectory_eb{models}_day_{day}_seed_{seed}.json"
     if file is not None and file.exists():
         return json.loads(file.read_text(encoding="utf-8"))
     cells, scaling = _without(adata, day, seed)
@@ -99,9 +109,9 @@ def _record(adata: AnnData, day: int, seed: int, given: argparse.Namespace) -> d
         record["scores"][name] = {metric: [q.estimate, *q.resamples.tolist()] for metric, q in found.items()}
 
     start = time.perf_counter()
-    for name, moved in _ways(cells, day, seed):
+    for name, moved in _ways(cells, day, seed, given.models):
         took = time.perf_counter() - start
-        if name.endswith((STRAIGHT, PLAN)) and not name.startswith(f"entropic{PLAN}"):
+        if name.endswith((STRAIGHT, PLAN, OUT_OF_STEP)) and not name.startswith(f"entropic{PLAN}"):
             record["seconds"][name] = took
         back = scaling.inverse_transform(moved)
         keep(name, judge(back))
@@ -127,13 +137,15 @@ EMBRYOID_NOTE = (
     "cells are scaled back: all distances are in the published components. W1: exact Wasserstein-1 distance, of "
     f"Euclidean distances, by optimal assignment of {_courses.N_CELLS:,} random cells of either cloud; of fewer cells "
     f"it is larger, of {MANY:,} it is given for one seed, as near to published values as can be had. E: energy "
-    "distance, of all cells. 'straight': cells of the time before, half the way along the map to the time after, "
-    "fitted between these two. 'from both sides': what interpolate does by default, also cells of the time after, and "
-    "along a curve through all times. 'pairs of cells': a cell of the time after is drawn for each from the plan, and "
+    "distance, of all cells. 'mixture': as many cells of the time before as of that after. 'straight': cells of the "
+    "time before, half the way along the map to the time after, fitted between these two. 'from both sides': what "
+    "interpolate does by default, also cells of the time after, and along a curve through all times. 'out of step as "
+    "chosen': each cell at a time of its own; how far these lie apart is chosen on the other times between the first "
+    "and the last, left out in turn. 'pairs of cells': a cell of the time after is drawn for each from the plan, and "
     "the middle taken; moscot has its defaults and, as it selects nothing, the validation cells too. The entropic "
     "solver and moscot: one seed. Intervals: central 95 % over resampled seeds and cells; those of W1 by samples of "
     "half as many cells, which vary by the root of two more. Seconds: compilation included, of a course of three "
-    "intervals; of the entropic solver and moscot, of one."
+    "intervals; of the choice, of two maps over longer ones; of the entropic solver and moscot, of one."
 )
 
 
@@ -148,27 +160,35 @@ def _without(adata: AnnData, day: int, seed: int) -> tuple[AnnData, StandardScal
     return cells, scaling
 
 
-def _ways(cells: AnnData, day: int, seed: int) -> Iterator[tuple[str, np.ndarray]]:
+def _ways(cells: AnnData, day: int, seed: int, models: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
     """Yield cells moved to a time in every way, with the name of it."""
     x, days = cells.obsm[SPACE], cells.obs["time"].to_numpy()
     before, after = x[days == day - 1], x[days == day + 1]
+    rng = np.random.default_rng(seed)
     yield "time before, as it is", before
     yield "time after, as it is", after
+    yield "mixture of both, as they are", _courses.mixture(before, after, 0.5, rng)
     for solver in (DEFAULT, "gaussian", "mean_shift"):
+        if solver not in models:
+            continue
         cs.tl.trajectory(cells, use_rep=SPACE, solver=solver, seed=seed)
         yield solver + STRAIGHT, cs.tl.interpolate(cells, day, source=day - 1, path="linear").obsm[SPACE]
         if solver == DEFAULT:
             yield solver + BOTH, cs.tl.interpolate(cells, day).obsm[SPACE]
+            chosen = cs.tl.interpolate(cells, day, out_of_step="chosen", seed=seed)
+            yield solver + BOTH + OUT_OF_STEP, chosen.obsm[SPACE]
     if seed > 0:
         return
     rng = np.random.default_rng(seed)
-    cs.tl.trajectory(cells, order=[day - 1, day + 1], use_rep=SPACE, solver="entropic", seed=seed)
-    yield f"entropic{STRAIGHT}", cs.tl.interpolate(cells, day, source=day - 1).obsm[SPACE]
-    [step] = time_course.load(cells, "trajectory").steps
-    assert isinstance(step, ot.EntropicMap)
-    yield f"entropic{PLAN}", (before + _courses.partners(before, step, rng)) / 2
-    plan = np.asarray(moscot.solve(before, after).transport_matrix)
-    yield f"moscot{PLAN}", (before + _courses.coupled(plan, after, rng)) / 2
+    if "entropic" in models:
+        cs.tl.trajectory(cells, order=[day - 1, day + 1], use_rep=SPACE, solver="entropic", seed=seed)
+        yield f"entropic{STRAIGHT}", cs.tl.interpolate(cells, day, source=day - 1).obsm[SPACE]
+        [step] = time_course.load(cells, "trajectory").steps
+        assert isinstance(step, ot.EntropicMap)
+        yield f"entropic{PLAN}", (before + _courses.partners(before, step, rng)) / 2
+    if MOSCOT in models:
+        plan = np.asarray(moscot.solve(before, after).transport_matrix)
+        yield f"{MOSCOT}{PLAN}", (before + _courses.coupled(plan, after, rng)) / 2
 
 
 def _means(scores: Scores, many: dict[str, float], seconds: dict[str, float]) -> pd.DataFrame:

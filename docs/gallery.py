@@ -50,6 +50,10 @@ def draw(folder: Path) -> None:
     of_drug_a = curves[curves["perturbation"] == "drug_a"]
     cs.pl.evaluation(of_drug_a, x="n_features", save=folder / "evaluation_curves.png")
 
+    # -- scorecard
+    within = cs.tl.evaluate(adata, metrics=["energy_distance", "mmd", "pearson_delta"], groupby="cell_type")
+    cs.pl.scorecard(within, group="mean", save=folder / "scorecard.png")
+
     # -- transport_cost
     cost = cs.tl.transport_cost(adata, groupby="cell_type")
     cs.pl.transport_cost(cost, save=folder / "transport_cost.png")

@@ -57,6 +57,7 @@ FINE = {
     "pl.transport_cost.palette.{3: 4}": "colours of what is not drawn",
     "pp.split.stratify_by.empty": "no strata",
     "tl.predict.cells.3": "one cell",
+    "tl.predict_combination.cells.3": "one cell",
     "tl.predict_dose.cells.3": "one cell",
     "tl.predict_dose.dose.3": "a dose",
     "tl.predict_dose.dose.text": "a number as text",
@@ -73,6 +74,9 @@ FINE = {
     "tl.maps.adata.no cells": "maps are kept apart from cells",
     "tl.transfer.split_key.absent": "a split is made",
     "tl.transfer.split_key.empty": "a split is made",
+    "datasets.simulate.combinations.empty": "no combinations",
+    "datasets.simulate.interaction.-1": "what is added may be negative",
+    "datasets.simulate.patient_slope.-1": "a slope may be negative",
     "ot.fit_autoencoder.center.-1": "a centre may be negative",
     "ot.fit_autoencoder.floor.-1": "a least value may be negative",
     "pp.decode.latent.huge": "what is decoded is cut off at the highest value that was observed",
@@ -134,6 +138,9 @@ class Material:
         self.doses = cs.datasets.simulate_doses(30, 4, doses=(1, 10, 100), n_replicates=2)
         cs.pp.split(self.doses)
         cs.tl.dose_response(self.doses, replicate="replicate", solver="mean_shift", use_rep="X")
+        self.both = cs.datasets.simulate(480, 12, perturbations=("a", "b", "c"), combinations=[("a", "b"), ("c", "a")])
+        cs.pp.split(self.both)
+        cs.tl.cellot(self.both, targets=["a", "b", "c"], solver="mean_shift", use_rep="X")
         self.agreement = cs.tl.clonal_agreement(course, baselines=["prior"], n_boot=3)
 
     def state(self) -> str:
@@ -177,7 +184,7 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Material:
 def calls_that_work(m: Material) -> dict[str, dict[str, Any]]:
     """Return arguments with which every public function works, and soon."""
     cells, course, few = {"adata": m.cells}, {"adata": m.course}, {"n_boot": 3}
-    doses = {"adata": m.doses}
+    doses, both = {"adata": m.doses}, {"adata": m.both}
     clouds = {"x": m.x, "y": m.y}
     three = clouds | {"control": m.control}
     hidden = {"show": False, "save": m.folder / "figure.png"}
@@ -199,15 +206,19 @@ def calls_that_work(m: Material) -> dict[str, dict[str, Any]]:
         "tl.dose_response": doses | {"solver": "mean_shift", "use_rep": "X", "key_added": "new", "copy": True},
         "tl.effect_clusters": cells | {"key_added": "new", "copy": True},
         "tl.evaluate": cells | few | {"metrics": "r_means", "baselines": "mean_shift"},
-        "tl.export_cell_eval": cells | {"folder": m.folder / "cell-eval"},
+        "tl.export_cell_eval": cells | {"folder": m.folder / "cell-eval", "preset": "vcc2026"},
         "tl.fate": course | {"key_added": "new", "copy": True},
         "tl.from_moscot": {"problem": object(), "adata": m.course},
         "tl.interpolate": course | {"t": 0.5},
+        "tl.interactions": both,
+        "tl.judge_combinations": both | few,
         "tl.judge_doses": doses,
+        "tl.judge_times": course | few,
         "tl.maps": cells,
         "tl.mmd": cells | few,
         "tl.perturbation_similarity": cells,
         "tl.predict": cells,
+        "tl.predict_combination": both | {"pair": ["a", "b"]},
         "tl.predict_dose": doses | {"dose": 2.0},
         "tl.responders": cells | {"features": "gene_00"},
         "tl.signature": cells,
@@ -228,6 +239,7 @@ def calls_that_work(m: Material) -> dict[str, dict[str, Any]]:
         "pl.marginals": cells,
         "pl.perturbation_similarity": {"table": m.similarity},
         "pl.responses": {"table": m.signature},
+        "pl.scorecard": {"table": m.scores},
         "pl.spatial_effects": cells,
         "pl.subpopulation_effects": {"table": m.effects},
         "pl.trajectory": course | {"n_paths": 5},

@@ -1,10 +1,9 @@
-"""What other packages of scverse do with our results, and we with theirs."""
+"""What scanpy does with our results. Other packages, in an environment of their own: tests/interop."""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import mudata as md
 import numpy as np
 import pytest
 import scanpy as sc
@@ -12,7 +11,7 @@ from anndata import AnnData
 
 import cellot_sc as cs
 
-# mudata and scanpy drop columns in a way that pandas 3.1 deprecates
+# scanpy drops columns in a way that pandas 3.1 deprecates
 pytestmark = pytest.mark.filterwarnings("ignore:The inplace keyword in DataFrame.drop:DeprecationWarning")
 
 
@@ -155,38 +154,3 @@ def test_of_blood_counts_are_like_observed_ones(blood: Blood):
     assert (naive == 0).mean() > (observed == 0).mean() + 0.01
     logs = [np.log1p(1e3 * x / np.maximum(x.sum(axis=1, keepdims=True), 1)) for x in (counts, observed)]
     assert called(*logs) < 15
-
-
-def test_latent_of_another_tool_is_a_representation(simulated: AnnData):
-    adata = simulated.copy()
-    adata.obsm["X_scVI"] = np.random.default_rng(0).normal(size=(adata.n_obs, 6)).astype(np.float32)
-    cs.tl.cellot(adata, use_rep="X_scVI", solver="gaussian")
-    predicted = cs.tl.predict(adata, "drug_a")
-    assert predicted.shape == (200, 6)
-    np.testing.assert_array_equal(predicted.X, predicted.obsm["X_scVI"])
-
-
-def test_modality_of_a_mudata(simulated: AnnData):
-    protein = AnnData(np.ones((simulated.n_obs, 2), dtype=np.float32), obs=simulated.obs[["patient"]].copy())
-    mdata = md.MuData({"rna": simulated.copy(), "protein": protein})
-    rna = mdata["rna"]
-    cs.tl.cellot(rna, solver="gaussian")
-    assert "cellot" in mdata["rna"].uns
-    assert cs.tl.predict(mdata["rna"], "drug_a").n_obs == 200
-
-
-def test_pertpy_judges_as_we_do(both: AnnData):
-    pt = pytest.importorskip("pertpy", reason="pertpy is not installed")
-    distance = pt.tools.Distance("edistance", obsm_key="X_cellot")
-    table = distance.pairwise(both, groupby="role", show_progressbar=False)
-    assert table.loc["predicted", "observed"] < 0.2 * table.loc["control", "observed"]
-    ours = {
-        name: cs.metrics.energy_distance(
-            both[both.obs["role"] == name].obsm["X_cellot"], both[both.obs["role"] == "observed"].obsm["X_cellot"]
-        )
-        for name in ("control", "predicted")
-    }
-    # pertpy takes squared distances: another number, the same order
-    assert (ours["predicted"] < ours["control"]) == (
-        table.loc["predicted", "observed"] < table.loc["control", "observed"]
-    )

@@ -51,7 +51,7 @@ def test_records_by_name(registry: Registry[Thing]) -> None:
     assert registry.register(three) is three
 
 
-@pytest.mark.parametrize("name", ["", "all", "mean", "observed", "prior", "mmd_frac_gap_closed"])
+@pytest.mark.parametrize("name", ["", "all", "mean", "observed", "prior", "mmd_calibrated"])
 def test_names_that_tables_use_are_refused(registry: Registry[Thing], name: str) -> None:
     for use in (registry.register, registry.resolve):
         with pytest.raises(ValueError, match=f"no thing can be called '{name}': tables use"):

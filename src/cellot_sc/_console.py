@@ -53,13 +53,17 @@ def typed(text: str, flags: Mapping[str, str]) -> str:
     >>> flags = {"space": "--space", "context_map": "--context-map", "n_boot": "--n-boot"}
     >>> typed("n_boot is -1; give space='genes', context_map={'T cell': 'CD4'}", flags)
     "--n-boot is -1; give --space genes, --context-map 'T cell=CD4'"
+    >>> typed("predictions['scGen']: there is no cell", {"predictions": "--prediction"})
+    '--prediction scGen: there is no cell'
     """
     names = [re.escape(name) for name in sorted(flags, key=len, reverse=True) if "=" not in name]
-    every, no_words = "|".join(names), "|".join(name for name in names if "_" in name or "." in name)
-    if not no_words:
+    every, no_words = "|".join(names), "|".join(name for name in names if "_" in name or "." in name) or "(?!)"
+    if not every:
         return text
-    pattern = rf"""(?<![\w'"./\-])(?:({every})=({VALUE})?|({no_words})(?![\w'"/\-=]|\.\w))"""
-    return re.sub(pattern, lambda found: _flag(found[1] or found[3], found[2], flags) or found[0], text)
+    pattern = rf"""(?<![\w'"./\-])(?:({every})=({VALUE})?|({no_words})(?![\w'"/\-=]|\.\w)|({every})\[({VALUE})\])"""
+    return re.sub(
+        pattern, lambda found: _flag(found[1] or found[3] or found[4], found[2] or found[5], flags) or found[0], text
+    )
 
 
 def _flag(name: str, value: str | None, flags: Mapping[str, str]) -> str:

@@ -49,9 +49,13 @@ WORST: Final = "worst"
 """The worst of the groups."""
 OBSERVED: Final = "observed"
 """Cells that were measured; as a model, the ceiling: others of the same population stand in for a prediction."""
-GAP_CLOSED: Final = "_frac_gap_closed"
-"""What the name of a fraction of the gap ends in, after that of its distance."""
-SCORE_TEXTS: Final = ("model", "metric", "perturbation", "group", "split")
+CALIBRATED: Final = "_calibrated"
+"""What the name of a calibrated score ends in, after that of its metric."""
+FLOOR: Final = "floor"
+"""Column of a table of scores with the control at which a calibrated one is 0."""
+NO_FLOOR: Final = "-"
+"""What stands there for scores that are not calibrated: a text that files do not take for a missing one."""
+SCORE_TEXTS: Final = ("model", "metric", FLOOR, "perturbation", "group", "split", "compared")
 SCORE_NUMBERS: Final = ("seed", "n_features", "n_cells", "value", "ci_low", "ci_high")
 SCORE_TESTS: Final = ("pvalue", "n_units", "p_min")
 """Columns of a table of scores: texts, numbers, and numbers that are there where units were exchanged."""

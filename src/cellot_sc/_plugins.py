@@ -194,7 +194,7 @@ class Registry[Record: Named](Mapping[str, Record]):
         return f"{type(self).__name__}({', '.join(self)})"
 
     def _checked(self, record: Record) -> Record:
-        if not isinstance(record.name, str) or record.name in RESERVED or record.name.endswith(_keys.GAP_CLOSED):
+        if not isinstance(record.name, str) or record.name in RESERVED or record.name.endswith(_keys.CALIBRATED):
             reserved = ", ".join(map(repr, RESERVED))
             raise ValueError(f"no {self._what} can be called {record.name!r}: tables use {reserved} for other things.")
         taken = (self[record.name] if record.name in self._records else record).origin

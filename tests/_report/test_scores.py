@@ -11,17 +11,17 @@ from anndata import AnnData
 import cellot_sc as cs
 from cellot_sc import _report
 from cellot_sc._report import _scores
-from cellot_sc._report._table import number
+from cellot_sc._report._table import MISSING, number
 from cellot_sc.tl._judge.scores import described
 
 
 def test_table_has_every_score_beside_the_baselines(page: Any, report: _report.Report) -> None:
-    head, *rows = page.table("gap closed")
+    head, *rows = page.table("calibrated")
     assert head == [
         "perturbation", "cells", "metric", "identity", "mean shift", "Gaussian map", "mean shift per context",
-        "Gaussian map per context", "observed", "gap closed",
+        "Gaussian map per context", "observed", "calibrated",
     ]  # fmt: skip
-    metrics = [name for name in report.scores["metric"].unique() if not name.endswith("gap_closed")]
+    metrics = [name for name in report.scores["metric"].unique() if not name.endswith("_calibrated")]
     names = ("drug <b>&amp;</b>", "drug_b")
     assert {tuple(row[:3]) for row in rows} == {
         (name, group, metric) for name in names for group in ("all", "equal", "mean", "worst") for metric in metrics
@@ -32,8 +32,14 @@ def test_table_has_every_score_beside_the_baselines(page: Any, report: _report.R
         for model, shown in zip(models, row[3:9], strict=True):
             value = table[row[0], row[1], row[2], model]
             assert shown == number(value)
-    closed = table["drug <b>&amp;</b>", "all", "energy_distance_frac_gap_closed", "gaussian"]
-    assert rows[0][9] == f"{100 * closed:.0f}\N{NO-BREAK SPACE}%"
+    reached = report.scores[report.scores["model"] == "gaussian"].set_index(["perturbation", "group", "metric"])
+    for row in rows:
+        value = reached.loc[(row[0], row[1], f"{row[2]}_calibrated"), "value"]
+        assert row[9] == (MISSING if np.isnan(value) else f"{100 * value:.0f}\N{NO-BREAK SPACE}%".replace("-", "−"))
+    [item] = [item for item in report.items if item.name == "scores"]
+    assert item.table is not None
+    for floor in set(report.scores["floor"]) - {"-"}:
+        assert f"<small>from {_scores._plain(floor)}</small>" in item.table
 
 
 def test_composition(fitted: AnnData) -> None:
@@ -78,35 +84,44 @@ def test_pvalues_over_units() -> None:
 
 class TestSummary:
     @staticmethod
-    def scores(identity: tuple[float, float], observed: float, closed: float) -> pd.DataFrame:
+    def scores(identity: tuple[float, float], observed: float, reached: float) -> pd.DataFrame:
         rows = [
-            ("mine", "energy_distance", 0.1, 0.0),
-            ("identity", "energy_distance", *identity),
-            ("observed", "energy_distance", observed, 0.0),
-            ("mine", "energy_distance_frac_gap_closed", closed, 0.5),
-            ("mean_shift", "energy_distance_frac_gap_closed", 0.4, 0.5),
+            ("mine", "energy_distance", "-", 0.1, 0.0),
+            ("identity", "energy_distance", "-", *identity),
+            ("observed", "energy_distance", "-", observed, 0.0),
+            ("mine", "energy_distance_calibrated", "gaussian", reached, 0.5),
+            ("mean_shift", "energy_distance_calibrated", "gaussian", 0.4, 0.5),
         ]
-        table = pd.DataFrame(rows, columns=["model", "metric", "value", "ci_low"])
+        table = pd.DataFrame(rows, columns=["model", "metric", "floor", "value", "ci_low"])
         return table.assign(perturbation="a", group="all", ci_high=9.0)
 
     def test_an_effect(self) -> None:
         text = _scores.summary(self.scores((2.0, 1.5), 0.1, 0.95), "mine")
-        assert "closes <strong>95\N{NO-BREAK SPACE}%</strong> of the distance" in text
+        share = "<strong>95\N{NO-BREAK SPACE}%</strong>"
+        assert f"the prediction goes {share} of the way from Gaussian map to a replicate" in text
         assert "(mean shift 40\N{NO-BREAK SPACE}%)" in text
 
     def test_no_effect(self) -> None:
         assert "there is no effect to predict" in _scores.summary(self.scores((0.1, -0.2), 0.0, 9.0), "mine")
 
-    def test_worse_than_nothing(self) -> None:
+    def test_worse_than_the_control(self) -> None:
         assert "less than 0" in _scores.summary(self.scores((2.0, 1.5), 0.1, -19.0), "mine")
 
+    def test_nothing_left_to_gain(self) -> None:
+        table = self.scores((2.0, 1.5), 0.1, np.nan)
+        text = _scores.summary(pd.concat([table, table.assign(group="equal"), table.assign(group="mean")]), "mine")
+        assert "a</strong>: Gaussian map cannot be told from a replicate, so that no prediction can be seen" in text
+        assert "with nothing to tell where groups have equal shares on both sides; within groups of cells there" in text
+
     def test_many(self) -> None:
-        tables = [self.scores((2.0, 1.5), 0.1, closed).assign(perturbation=f"p{closed}") for closed in (0.2, 0.5, 0.6)]
+        values = (0.2, 0.5, 0.6, np.nan)
+        tables = [self.scores((2.0, 1.5), 0.1, value).assign(perturbation=f"p{value}") for value in values]
         tables += [self.scores((0.1, -0.2), 0.0, 9.0).assign(perturbation=f"none{i}") for i in range(4)]
         text = _scores.summary(pd.concat(tables), "mine")
-        assert text.startswith("<p>3 of 7 perturbations have an effect")
-        assert "the median prediction closes <strong>50\N{NO-BREAK SPACE}%</strong>" in text
-        assert text.count("<li>") == 7 and text.index("<details>") < text.index("<li>")
+        assert text.startswith("<p>4 of 8 perturbations have an effect")
+        assert "For these, the median prediction goes <strong>50\N{NO-BREAK SPACE}%</strong> of the way" in text
+        assert "where these can be told apart (3 of 4)" in text
+        assert text.count("<li>") == 8 and text.index("<details>") < text.index("<li>")
 
     def test_equal_composition(self) -> None:
         pooled = self.scores((2.0, 1.5), 0.1, 0.95)

@@ -86,3 +86,23 @@ def test_labels_to_read_fates_from() -> None:
     _validate.labelled(1, "cell_type", "6")
     with pytest.raises(ValueError, match="No cell of time '6' has a label in adata.obs"):
         _validate.labelled(0, "cell_type", "6")
+
+
+def test_a_time_between_the_others() -> None:
+    _validate.time_between(LABELS)
+    with pytest.raises(ValueError, match="has the times 0, 2 only"):
+        _validate.time_between(LABELS[:2])
+
+
+def test_fitted_here() -> None:
+    _validate.fitted_here(True, "icnn")
+    with pytest.raises(ValueError, match="made by moscot, and cannot be fitted again"):
+        _validate.fitted_here(False, "moscot")
+
+
+def test_out_of_step() -> None:
+    assert _validate.out_of_step(1, "chosen") == 1
+    assert _validate.out_of_step("chosen", "chosen") is None
+    for wrong in (-0.1, 1.01, np.nan, True, "0.5", None, [0.5]):
+        with pytest.raises(ValueError, match=r"a number in \[0, 1\] or 'chosen' is needed"):
+            _validate.out_of_step(wrong, "chosen")

@@ -51,3 +51,25 @@ class TestEvaluate:
         run.well("evaluate", fitted_file, path, "--metric", "l2_means", "--unit", "patient", "--n-boot", "5")
         expected = cs.tl.evaluate(anndata.read_h5ad(fitted_file), metrics="l2_means", unit="patient", n_boot=5)
         pd.testing.assert_frame_equal(pd.read_csv(path), expected)
+
+    def test_predictions(self, run: Run, fitted_file: Path, tmp_path: Path) -> None:
+        path, file = tmp_path / "scores.csv", tmp_path / "other=tool.h5ad"
+        adata = anndata.read_h5ad(fitted_file)
+        cs.tl.predict(adata).write_h5ad(file)
+        line = ["evaluate", fitted_file, path, "--metric", "l2_means", "--n-boot", "0", "--prediction"]
+        out = run.well(*line, f"tool={file}")
+        expected = cs.tl.evaluate(adata, predictions={"tool": file}, metrics="l2_means", n_boot=0)
+        pd.testing.assert_frame_equal(pd.read_csv(path), expected)
+        assert "tool" in out.splitlines()[-5]
+        # what is wrong with it names what was typed
+        adata.obs["perturbation"] = "drug_c"
+        adata.write_h5ad(file)
+        line += [f"tool={file}", "--overwrite"]
+        assert run.badly(*line).startswith("--prediction tool: adata.obs['perturbation'] has 'drug_c'")
+        assert "--prediction tool is given twice" in run.badly(*line, "--prediction", f"tool={fitted_file}")
+        assert "--prediction 'tool' is not of the form NAME=VALUE" in run.badly(*line, "--prediction", "tool")
+        said = run.badly(*line, "--prediction", f"new={tmp_path / 'other=tol.h5ad'}")
+        assert said.startswith("--prediction new: ") and "Did you mean" in said
+        assert run.badly(*line[:-2], f"observed={file}", "--overwrite").startswith(
+            "--prediction observed: the name stands"
+        )

@@ -4,6 +4,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import anndata
 import numpy as np
 import pytest
 
@@ -25,7 +26,7 @@ class TestScores:
         [
             # what goes across perturbations: discrimination, and means of them
             "--metric discrimination_l2 --metric l2_means --groupby patient --n-boot 5 --unit perturbation",
-            "--metric energy_distance --unit patient --n-boot 5 --seed 3 --baseline gaussian",
+            "--metric energy_distance --unit patient --n-boot 5 --seed 3 --baseline gaussian --floor gaussian",
             "--metric l2_means --space genes --n-markers 2 --n-markers 4 --n-cells 2 --n-cells 3 --split train",
         ],
     )
@@ -42,6 +43,24 @@ class TestScores:
         alone = run.well("evaluate", fitted_many, tmp_path / "one.csv", *words)
         assert out.replace("merged.csv", "one.csv").splitlines()[-21:] == alone.splitlines()[-21:]
         assert (tmp_path / "merged.csv").read_bytes() == (tmp_path / "one.csv").read_bytes()
+
+    def test_of_predictions(self, run: Run, fitted_many: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        adata = anndata.read_h5ad(fitted_many)
+        predicted = cs.tl.predict(adata, ["drug_01", "drug_17"])
+        predicted.write_h5ad("tool.h5ad")
+        words = "--metric discrimination_l2 --metric energy_distance --groupby patient --n-boot 5".split()
+        line = ["evaluate", fitted_many, "scores", *words, "--prediction", "tool=tool.h5ad", "--shard"]
+        run.well(*line, "1/2")
+        # a file that is named from elsewhere is the same
+        monkeypatch.chdir(tmp_path.parent)
+        line[2], line[-2] = tmp_path / "scores", f"tool={tmp_path / 'tool.h5ad'}"
+        run.well(*line, "2/2")
+        run.well("merge", tmp_path / "scores", tmp_path / "merged.csv")
+        run.well("evaluate", fitted_many, tmp_path / "one.csv", *line[3:-1])
+        assert (tmp_path / "merged.csv").read_bytes() == (tmp_path / "one.csv").read_bytes()
+        predicted[::-1].copy().write_h5ad(tmp_path / "tool.h5ad")
+        assert "was made with other prediction tool: the file has changed" in run.badly(*line, "1/2")
 
     def test_a_block_that_is_broken(self, run: Run, fitted_many: Path, tmp_path: Path) -> None:
         line = ["evaluate", fitted_many, tmp_path / "scores", "--metric", "l2_means", "--n-boot", 0, "--shard", "1/1"]

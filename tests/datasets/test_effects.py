@@ -7,6 +7,9 @@ import pandas as pd
 import pytest
 
 import cellot_sc as cs
+from cellot_sc.datasets import _effects
+from cellot_sc.datasets._design import Mix
+from cellot_sc.datasets._populations import CountPopulation
 
 SMALL: dict[str, Any] = {"n_cells": 600, "n_genes": 60}
 
@@ -135,3 +138,23 @@ def test_counterfactuals_know_the_patient() -> None:
         start = np.asarray(adata.X[control & cells].mean(axis=0)).ravel()
         assert np.abs(truth - start).max() > 0.3
         assert np.abs(seen - truth).max() < 0.25
+
+
+def test_two_at_once_are_the_sum_in_every_cell() -> None:
+    population = CountPopulation.random(40, 2, 3, np.random.default_rng(0))
+    streams = np.random.SeedSequence(1).spawn(3)
+    effects = [
+        _effects.no_effect("control", population),
+        *_effects.draw_effects(["a", "b", "c"], population, streams[0]),
+    ]
+    at_rest, *alone = _effects.personal(effects, population, noise=0.2, slope=0.1, stream=streams[1])
+    cells = population.draw(12, Mix(np.ones(2), np.ones(3)), np.random.default_rng(2))
+    for size in (0.0, 0.8):
+        pairs = {"a+b": ("a", "b"), "a+c": ("a", "c")}
+        both = _effects.combined(pairs, at_rest, alone, population, interaction=size, stream=streams[2])
+        assert [effect.perturbation for effect in both] == ["a+b", "a+c"]
+        beyond = both[0].of(cells) - alone[0].of(cells) - alone[1].of(cells) + at_rest.of(cells)
+        np.testing.assert_allclose(beyond, both[0].interaction[cells.types], atol=1e-12)
+        table = _effects.interactions(both, population)
+        assert len(table) == (2 * 2 * 4 if size else 0)
+        assert set(table["log_fold_change"]) == ({size, -size} if size else set())

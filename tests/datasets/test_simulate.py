@@ -251,3 +251,72 @@ def test_any_size(n_cell_types: int, n_patients: int, n_genes: int, n_perturbati
 def test_bad_input(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         simulate(**arguments)
+
+
+DRUGS: dict[str, Any] = {"perturbations": ("drug_a", "drug_b", "drug_c", "inert")}
+
+
+def test_combinations_add_up_in_log_rates_but_for_what_is_said() -> None:
+    adata = simulate(
+        1200, 120, **DRUGS, combinations=[("drug_a", "drug_b"), ("inert", "drug_a")], interaction=1.0, seed=3
+    )
+    assert adata.obs["perturbation"].cat.categories[-2:].tolist() == ["drug_a+drug_b", "inert+drug_a"]
+    truth = adata.uns["simulation"]["interactions"]
+    assert truth.columns.tolist() == ["perturbation", "first", "second", "cell_type", "gene", "log_fold_change"]
+    assert truth.groupby(["perturbation", "cell_type"]).size().eq(12).all() and len(truth) == 2 * 4 * 12
+    assert set(truth["log_fold_change"]) == {1.0, -1.0}
+    # where counts are high, log1p is the logarithm, and the rest of what normalisation does is the same for all genes
+    control, kinds = of(adata, "control"), adata.obs["cell_type"]
+    one = kinds.iloc[np.flatnonzero(control)] == "type_1"
+    a, b, both = (change(adata, name)[one].mean(axis=0) for name in ("drug_a", "drug_b", "drug_a+drug_b"))
+    added = pd.Series(0.0, adata.var_names)
+    rows = truth.query("perturbation == 'drug_a+drug_b' and cell_type == 'type_1'")
+    added[rows["gene"]] = rows["log_fold_change"].to_numpy()
+    high = adata.layers["counts"].toarray().mean(axis=0) > 20
+    assert (added[high] != 0).sum() >= 2
+    beyond = (both - a - b)[high]
+    assert np.corrcoef(beyond, added[high])[0, 1] > 0.97
+    assert np.abs(beyond - added[high] - np.median(beyond - added[high])).max() < 0.4
+    # the inert one adds nothing but what is said
+    pd.testing.assert_frame_equal(
+        adata.uns["simulation"]["effects"], simulate(600, 120, **DRUGS, seed=3).uns["simulation"]["effects"]
+    )
+
+
+def test_combinations_add_up_in_every_patient() -> None:
+    adata = simulate(
+        900, 40, perturbations=("drug_a", "drug_b", "inert"), combinations=[("drug_b", "inert")], patient_noise=0.3
+    )
+    assert not len(adata.uns["simulation"]["interactions"])
+    pd.testing.assert_frame_equal(
+        adata.uns["simulation"]["effects"],
+        simulate(900, 40, perturbations=("drug_a", "drug_b", "inert"), patient_noise=0.3).uns["simulation"]["effects"],
+    )
+    high = adata.layers["counts"].toarray().mean(axis=0) > 20
+    control = of(adata, "control")
+    first = (adata.obs["patient"].iloc[np.flatnonzero(control)] == "patient_0").to_numpy()
+    b, inert, both = (change(adata, name)[first][:, high].mean(axis=0) for name in ("drug_b", "inert", "drug_b+inert"))
+    # the mean over patients of the inert one is 0, that of one patient is not
+    assert np.abs(inert).mean() > 0.1
+    assert np.corrcoef(both, b + inert)[0, 1] > 0.95
+
+
+@pytest.mark.parametrize("stored", ["counts", "baseline"])
+def test_the_same_cells_without_combinations(stored: str) -> None:
+    given = {"baseline": simulate(200, 20, seed=5)} if stored == "baseline" else {}
+    same(simulate(300, 20, **given, **DRUGS), simulate(300, 20, **given, **DRUGS, combinations=[], interaction=2.0))
+
+
+@pytest.mark.parametrize(
+    ("pairs", "words"),
+    [
+        ("drug_a+drug_b", "a list of pairs is needed"),
+        ([("drug_a", "drug_d")], "Did you mean 'drug_"),
+        ([("drug_a", "drug_a")], "names one twice"),
+        ([("drug_a", "drug_b"), ("drug_b", "drug_a")], "each pair is to be given once"),
+        ([("drug_a", "drug_b", "drug_c")], "two different perturbations are needed"),
+    ],
+)
+def test_what_is_no_combination_is_refused(pairs: Any, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        simulate(300, 20, **DRUGS, combinations=pairs)

@@ -19,7 +19,7 @@ def scores(perturbations: list[str]) -> pd.DataFrame:
     rows = []
     for i, name in enumerate(perturbations):
         for j, model in enumerate(MODELS):
-            for k, metric in enumerate(["energy_distance", "pearson_delta", "energy_distance_frac_gap_closed"]):
+            for k, metric in enumerate(["energy_distance", "pearson_delta", "energy_distance_calibrated"]):
                 for group in ("all", "mean"):
                     value = i + j / 10 + k / 100 + (group == "mean")
                     rows.append((model, metric, name, group, "test", 0, 50, value, value - 0.05, value + 0.05))
@@ -116,7 +116,7 @@ def test_a_table_of_evaluate(fitted: AnnData) -> None:
         ("pearson_delta", 1),
         ("variance_ratio", 1),
         ("knn_enrichment_50", 0.5),
-        ("mmd_frac_gap_closed", 1),
+        ("mmd_calibrated", 1),
         ("my_own", None),
     ],
 )
@@ -132,11 +132,11 @@ def test_best_value_is_marked_and_said(metric: str, best: float | None) -> None:
 
 
 def test_titles_are_labels_that_fit_above_their_panels() -> None:
-    name = "energy_distance_frac_gap_closed"
+    name = "energy_distance_calibrated"
     axes = cs.pl.evaluation(scores(["drug_a"]), metrics=["pearson_delta", name], show=False)
     titles = [ax.get_title(loc="left") for ax in axes.values()]
     assert titles == [
-        "correlation of predicted and observed\nchanges of the mean", "energy distance, gap closed",
+        "correlation of predicted and observed\nchanges of the mean", "energy distance, calibrated",
     ]  # fmt: skip
 
 

@@ -96,8 +96,9 @@ def draw(
             "equal composition (treated cells drawn so that each group has its share of the control cells), the mean "
             "over groups and the worst of them. The fitted model is shaded; bold is the best prediction.",
             table=_table(scores, metrics, solver),
-            note="“Gap closed” is how far the fitted model goes from no effect (0 %; less is worse than assuming "
-            "none) to what the data allow (100 %; more is chance).",
+            note="“Calibrated” is how far the fitted model gets from the control named below (0 %; less is worse than "
+            "that control, which validation cells chose where there are any) to what the data allow (100 %; more is "
+            "chance). A dash stands where that control cannot be told from a replicate.",
             more=_tests(scores, solver, unit)
             + f"<details><summary>What the metrics mean</summary><dl>{_meanings(metrics)}</dl></details>",
         ),
@@ -177,7 +178,7 @@ def _tests(scores: pd.DataFrame, solver: str, unit: str | None) -> str:
 
 
 def summary(scores: pd.DataFrame, solver: str) -> str:
-    """Return whether there are effects and how much of them was predicted, a sentence per perturbation.
+    """Return whether there are effects and how far predictions get beyond a control, a sentence per perturbation.
 
     Of many perturbations, the sentences are put away behind one on all of them.
     """
@@ -193,7 +194,7 @@ def summary(scores: pd.DataFrame, solver: str) -> str:
         least: float = nothing["value"] if pd.isna(nothing["ci_low"]) else nothing["ci_low"]
         if least > max(ceiling["value"], 0):
             with_effect.append(name)
-            text = _closing("the prediction closes", scores, [name], solver, grouped=grouped)
+            text = _reaching("", "prediction", scores, [name], solver, grouped=grouped)
         else:
             text = "treated cells cannot be told from control cells: there is no effect to predict"
         items.append(f"<li><strong>{html.escape(str(name))}</strong>: {text}.</li>")
@@ -202,42 +203,66 @@ def summary(scores: pd.DataFrame, solver: str) -> str:
         return sentences
     text = f"{len(with_effect)} of {len(items)} perturbations have an effect: treated cells differ from control cells."
     if with_effect:
-        text += _closing(" For these, the median prediction closes", scores, with_effect, solver, grouped=grouped) + "."
+        text += _reaching(" For these, ", "median prediction", scores, with_effect, solver, grouped=grouped) + "."
     return f"<p>{text}</p><details><summary>Each perturbation</summary>{sentences}</details>"
 
 
-def _closing(begin: str, scores: pd.DataFrame, names: Sequence[object], solver: str, *, grouped: bool) -> str:
-    """Return how much of the distance to treated cells predictions close, the median over several perturbations."""
-    own, others = _closed(scores, names, _keys.ALL, solver)
-    text = f"{begin} {own} of the distance between control and treated cells{others}"
+def _reaching(
+    begin: str, what: str, scores: pd.DataFrame, names: Sequence[object], solver: str, *, grouped: bool
+) -> str:
+    """Return how far predictions get from the floor to a replicate, the median over several perturbations."""
+    every = _calibrated(scores, names, _keys.ALL)
+    floor = html.escape(_plain(next(iter(every[_keys.FLOOR]), _defaults.IDENTITY)))
+    own, others = _reached(every, solver)
+    if own:
+        text = f"{begin}the {what} goes {own} of the way from {floor} to a replicate{others}"
+    else:
+        text = f"{begin}{floor} cannot be told from a replicate, so that no prediction can be seen to be better"
+    known = every[(every["model"] == solver) & every["value"].notna()]["perturbation"].nunique()
+    if own and known < len(names):
+        text += f", where these can be told apart ({known} of {len(names)})"
     if ((scores["group"] == _keys.EQUAL) & scores["perturbation"].isin(names)).any():
-        text += f", {_closed(scores, names, _keys.EQUAL, solver)[0]} where groups have equal shares on both sides"
+        equal, _ = _reached(_calibrated(scores, names, _keys.EQUAL), solver)
+        text += f", {equal or 'with nothing to tell'} where groups have equal shares on both sides"
     if grouped:
-        text += "; within groups of cells {}{}".format(*_closed(scores, names, _keys.MEAN, solver))
+        within = _reached(_calibrated(scores, names, _keys.MEAN), solver)
+        text += "; within groups of cells " + ("{}{}".format(*within) if within[0] else "there is nothing to tell")
     return text
 
 
-def _closed(scores: pd.DataFrame, names: Sequence[object], group: str, solver: str) -> tuple[str, str]:
-    """Return how much of the gap the solver closes and, in brackets, how much the baselines do."""
-    rows = scores[(scores["metric"] == _defaults.SUMMARY_METRIC + _keys.GAP_CLOSED) & (scores["group"] == group)]
-    rows = rows[rows["perturbation"].isin(names)]
-    closed: dict[Any, float] = rows.groupby("model")["value"].median().to_dict()
-    models = [model for model in in_order(list(rows["model"])) if model != solver]
-    others = [f"{model_name(model)} {_part(closed[model])}" for model in models]
+def _calibrated(scores: pd.DataFrame, names: Sequence[object], group: str) -> pd.DataFrame:
+    """Return the calibrated scores that sentences are made of."""
+    rows = scores[(scores["metric"] == _defaults.SUMMARY_METRIC + _keys.CALIBRATED) & (scores["group"] == group)]
+    return rows[rows["perturbation"].isin(names)]
+
+
+def _reached(rows: pd.DataFrame, solver: str) -> tuple[str, str]:
+    """Return how far the solver gets, nothing if that is missing, and in brackets how far the others do."""
+    reached: dict[Any, float] = rows.groupby("model")["value"].median().to_dict()
+    if math.isnan(reached.get(solver, math.nan)):
+        return "", ""
+    others = [f"{model_name(one)} {_part(reached[one])}" for one in in_order(list(rows["model"])) if one != solver]
     beside = f" ({html.escape(', '.join(others))})" if others else ""
-    return f"<strong>{_part(closed.get(solver, math.nan))}</strong>", beside
+    return f"<strong>{_part(reached[solver])}</strong>", beside
+
+
+def _plain(model: str) -> str:
+    """Return what a model is called, without what explains it."""
+    return model_name(model).partition(" (")[0]
 
 
 def _part(fraction: float) -> str:
-    # how much worse than nothing depends on how little there was to predict
+    # how much worse than the floor depends on how little there was to gain
     return percent(fraction) if math.isnan(fraction) or fraction >= 0 else f"less than {percent(0)}"
 
 
 def _table(scores: pd.DataFrame, metrics: Sequence[Metric], solver: str) -> str:
     """Return the scores as a table: a row per perturbation, group and metric, a column per model."""
-    values = scores[scores["group"].isin(GROUPS) & ~scores["metric"].str.endswith(_keys.GAP_CLOSED)]
+    values = scores[scores["group"].isin(GROUPS) & ~scores["metric"].str.endswith(_keys.CALIBRATED)]
     index = ["perturbation", "group", "metric"]
-    own: dict[Any, float] = scores[scores["model"] == solver].set_index(index)["value"].to_dict()
+    of_model = scores[scores["model"] == solver].set_index(index)
+    own: dict[Any, float] = of_model["value"].to_dict()
+    floors: dict[Any, str] = of_model[_keys.FLOOR].to_dict()
     models = in_order(list(values["model"]))
     records = {metric.name: metric for metric in metrics}
     rows = []
@@ -245,10 +270,12 @@ def _table(scores: pd.DataFrame, metrics: Sequence[Metric], solver: str) -> str:
         by_model: dict[str, pd.Series] = {str(row["model"]): row for _, row in group.iterrows()}
         best = _best_prediction(records[str(row_key[2])], {model: row["value"] for model, row in by_model.items()})
         cells = [_score(by_model.get(model), best=model in best, own=model == solver) for model in models]
-        fraction = own.get((*row_key[:2], f"{row_key[2]}{_keys.GAP_CLOSED}"), math.nan)
-        rows.append([*(Cell(str(name)) for name in row_key), *cells, Cell(percent(fraction), fraction)])
-    names = [model_name(model).partition(" (")[0] for model in models]
-    return render(["perturbation", "cells", "metric", *names, "gap closed"], rows)
+        key = (*row_key[:2], f"{row_key[2]}{_keys.CALIBRATED}")
+        reached, control = own.get(key, math.nan), floors.get(key)
+        at = "" if control is None else f"from {_plain(control)}"
+        rows.append([*(Cell(str(name)) for name in row_key), *cells, Cell(percent(reached), reached, at)])
+    names = [_plain(model) for model in models]
+    return render(["perturbation", "cells", "metric", *names, "calibrated"], rows)
 
 
 def _score(score: pd.Series | None, *, best: bool, own: bool) -> Cell:

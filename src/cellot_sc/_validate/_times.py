@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from .._numbers import is_real, shown
 from ._labels import complete
 from ._names import as_number, label_of, nearest, one_of, same_label, several
 
@@ -132,3 +133,36 @@ def before_last(time: str, labels: Sequence[str]) -> None:
         raise ValueError(
             f"source {time!r} is the last time: cells are followed from an earlier one ({', '.join(labels[:-1])})."
         )
+
+
+def time_between(labels: Sequence[str]) -> None:
+    """Raise :class:`ValueError` if a course has no time between the first and the last."""
+    if len(labels) < 3:
+        raise ValueError(
+            f"the course has the times {', '.join(labels)} only: one between the first and the last is needed, to be "
+            "left out."
+        )
+
+
+def fitted_here(fitted: bool, solver: str) -> None:
+    """Raise :class:`ValueError` if the maps of a course were not fitted by this package."""
+    if not fitted:
+        raise ValueError(
+            f"the maps of this course were made by {solver}, and cannot be fitted again without a time: call "
+            "cs.tl.trajectory, or give out_of_step as a number."
+        )
+
+
+def out_of_step(value: Any, chosen: str) -> float | None:
+    """Return how far cells are out of step, ``None`` if that is to be chosen.
+
+    Raises
+    ------
+    ValueError
+        If it is neither a number in [0, 1] nor the word for a choice.
+    """
+    if isinstance(value, str) and value == chosen:
+        return None
+    if not is_real(value) or not 0 <= value <= 1:
+        raise ValueError(f"out_of_step is {shown(value)}; a number in [0, 1] or {chosen!r} is needed.")
+    return float(value)

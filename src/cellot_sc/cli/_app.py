@@ -50,6 +50,7 @@ PYTHON = {
     "targets": "target",
     "metrics": "metric",
     "baselines": "baseline",
+    "predictions": "prediction",
     "key_added": "key",
     "perturbation_key": "control_key",
 }

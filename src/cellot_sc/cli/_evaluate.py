@@ -9,7 +9,7 @@ import typer
 
 from .. import _files, _keys
 from ._app import Input, Key, Overwrite, Seed, summary
-from ._evaluating import Evaluating, evaluate_shard
+from ._evaluating import Evaluating, evaluate_shard, prediction_files
 from ._plan import absolute, shard_of
 
 TABLES = (".csv",)
@@ -41,6 +41,12 @@ def evaluate(
         list[str] | None,
         typer.Option(metavar="NAME", help="Solver to compare with; repeatable. [mean_shift, gaussian]"),
     ] = None,
+    prediction: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=FILE", help="Cells that another tool predicts, .h5ad or .zarr, to judge beside; repeatable."
+        ),
+    ] = None,
     n_markers: Annotated[
         list[int] | None,
         typer.Option(metavar="N", help="Compare so many marker genes only; repeatable. Needs genes. [all features]"),
@@ -52,6 +58,13 @@ def evaluate(
         str | None,
         typer.Option(
             metavar="COLUMN", help="Column of obs, such as the patient, to resample and test as wholes. [cells]"
+        ),
+    ] = None,
+    floor: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Control at which calibrated scores are 0, as identity. [by metric, the best on validation cells]",
         ),
     ] = None,
     n_boot: Annotated[int, typer.Option(metavar="N", help="Resamples behind the intervals.")] = 200,
@@ -78,6 +91,7 @@ def evaluate(
     _validate.not_both({"--shard": shard, "--overwrite": overwrite})
     numbers = None if shard is None else shard_of(shard)
     _files.check_input(path)
+    files = prediction_files(prediction or [])
     asked = Evaluating(
         path=str(path) if shard is None else absolute(path),
         target=target or [],
@@ -86,9 +100,11 @@ def evaluate(
         metric=metric or [],
         space=space,
         baseline=baseline or [],
+        prediction=[f"{name}={file if shard is None else absolute(file)}" for name, file in files.items()],
         n_markers=n_markers or [],
         n_cells=n_cells or [],
         unit=unit,
+        floor=floor,
         n_boot=n_boot,
         seed=seed,
         key=key,

@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .. import _files
 from ._plan import Asked, ShardPlan, blocks_of, has, nothing, versions
 
 if TYPE_CHECKING:
@@ -28,9 +29,11 @@ class Evaluating(Asked):
     metric: list[str]
     space: str
     baseline: list[str]
+    prediction: list[str]
     n_markers: list[int]
     n_cells: list[int]
     unit: str | None
+    floor: str | None
     n_boot: int
     seed: int
     key: str
@@ -41,6 +44,7 @@ class Evaluating(Asked):
         from .. import _defaults
 
         return {
+            "predictions": prediction_files(self.prediction),
             "targets": self.target or None,
             "key": self.key,
             "split": self.split,
@@ -51,9 +55,33 @@ class Evaluating(Asked):
             "n_markers": self.n_markers or None,
             "n_cells": self.n_cells or None,
             "unit": self.unit,
+            "floor": self.floor,
             "n_boot": self.n_boot,
             "seed": self.seed,
         }
+
+
+def prediction_files(given: list[str]) -> dict[str, Path]:
+    """Return files of predicted cells by the name of their model.
+
+    Raises
+    ------
+    OSError
+        If one is not there.
+    ValueError
+        If one is not given as ``NAME=FILE``, a name is given twice, or its file cannot hold cells.
+    """
+    from .. import _validate
+
+    files: dict[str, Path] = {}
+    for text in given:
+        name, file = _validate.name_and_value(text, what="--prediction")
+        if name in files:
+            raise ValueError(f"--prediction {name} is given twice: give each model another name.")
+        files[name] = Path(file)
+        with _validate.of_prediction(f"--prediction {name}"):
+            _files.check_input(files[name])
+    return files
 
 
 def evaluate_shard(asked: Evaluating, folder: Path, shard: int, n_shards: int) -> str:

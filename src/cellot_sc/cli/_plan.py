@@ -18,7 +18,8 @@ FLAGS: dict[str, str | tuple[str, str | None]] = {
     **{"option": "--set", "use_rep": "--use-rep", "n_components": "--n-components", "split_key": "--split-key"},
     **{"holdout": "--holdout", "contexts": "--context", "match_abundance": ("--match-abundance", "--keep-abundance")},
     **{"split": "--split", "groupby": "--groupby", "metric": "--metric", "space": "--space", "baseline": "--baseline"},
-    **{"n_markers": "--n-markers", "n_cells": "--n-cells", "unit": "--unit", "n_boot": "--n-boot"},
+    "prediction": "--prediction",
+    **{"n_markers": "--n-markers", "n_cells": "--n-cells", "unit": "--unit", "floor": "--floor", "n_boot": "--n-boot"},
     **{"control_key": "--control-key", "gene_key": "--gene-key", "context_map": "--context-map"},
     **{"uncertainty": ("--uncertainty", None), "seed": "--seed", "key": "--key"},
 }

@@ -10,9 +10,12 @@ import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ._populations import Cells, Population
+
+INTERACTING = 0.1
+"""Share of all genes on which two perturbations at once do not add up, in each cell type, if any."""
 
 type Role = Literal["all_types", "one_type", "inert"]
 
@@ -43,6 +46,35 @@ class Effect:
         """Return the log fold changes of given cells, shape (n_cells, n_genes)."""
         common = self.log_fold_change[cells.types] * self.patient_strength[cells.patients, None]
         return common if self.deviation is None else common + self.deviation[cells.patients, cells.types]
+
+
+@dataclass(frozen=True)
+class CombinedEffect:
+    """The effect of two perturbations at once: the sum of theirs in log fold changes, and what is added to that.
+
+    Parameters
+    ----------
+    perturbation
+        What cells with both are called.
+    first, second
+        The two.
+    at_rest
+        That of the control, which is part of both.
+    interaction
+        What is added to the sum for each gene in each cell type, shape ``(n_cell_types, n_genes)``.
+    """
+
+    perturbation: str
+    first: Effect
+    second: Effect
+    at_rest: Effect
+    interaction: np.ndarray
+
+    def of(self, cells: Cells) -> np.ndarray:
+        """Return the log fold changes of given cells, shape (n_cells, n_genes)."""
+        # each of the two departs from the control's own
+        both = self.first.of(cells) + self.second.of(cells) - self.at_rest.of(cells)
+        return both + self.interaction[cells.types]
 
 
 def roles(perturbations: Sequence[str]) -> list[Role]:
@@ -86,6 +118,59 @@ def draw_effects(names: Sequence[str], population: Population, stream: np.random
         draw_effect(name, role, population, np.random.default_rng(own))
         for name, role, own in zip(names, roles(names), streams, strict=True)
     ]
+
+
+def combined(
+    pairs: Mapping[str, tuple[str, str]],
+    at_rest: Effect,
+    effects: Sequence[Effect],
+    population: Population,
+    *,
+    interaction: float,
+    stream: np.random.SeedSequence,
+) -> list[CombinedEffect]:
+    """Return the effects of two perturbations at once.
+
+    Parameters
+    ----------
+    pairs
+        The two by the label of cells with both.
+    at_rest, effects
+        The effect of the control, and of each perturbation alone.
+    population
+        The population.
+    interaction
+        What is added to the sum of log fold changes, up or down in turn, for :data:`INTERACTING` of the genes in each
+        cell type.
+    stream
+        Source of which genes these are.
+    """
+    alone = {effect.perturbation: effect for effect in effects}
+    made = []
+    for (label, (first, second)), own in zip(pairs.items(), stream.spawn(len(pairs)), strict=True):
+        rng, beyond = np.random.default_rng(own), np.zeros(population.mean_expression.shape)
+        for k, mean in enumerate(population.mean_expression):
+            genes = _expressed(mean, INTERACTING, rng)
+            beyond[k, genes] = interaction * _signs(genes.size)
+        made.append(CombinedEffect(label, alone[first], alone[second], at_rest, beyond))
+    return made
+
+
+def interactions(effects: Sequence[CombinedEffect], population: Population) -> pd.DataFrame:
+    """Return what is added to the sums of log fold changes, where it is not 0."""
+    tables = []
+    for effect in effects:
+        k, g = np.nonzero(effect.interaction)
+        columns = {
+            "perturbation": effect.perturbation,
+            "first": effect.first.perturbation,
+            "second": effect.second.perturbation,
+            "cell_type": pd.array(population.cell_types, dtype="str")[k],
+            "gene": pd.array(population.genes, dtype="str")[g],
+            "log_fold_change": effect.interaction[k, g],
+        }
+        tables.append(pd.DataFrame(columns))
+    return pd.concat(tables, ignore_index=True)
 
 
 def personal(

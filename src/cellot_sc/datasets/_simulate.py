@@ -19,7 +19,7 @@ from ._memory import check_fits
 from ._populations import Cells, CountPopulation, Population, SampledPopulation
 
 LARGEST = 10.0
-"""Beyond this, what patients add to log fold changes is more than counts can show."""
+"""Beyond this, what patients or combinations add to log fold changes is more than counts can show."""
 
 
 def simulate(
@@ -34,6 +34,8 @@ def simulate(
     nested_patients: bool = False,
     patient_noise: float = 0.0,
     patient_slope: float = 0.0,
+    combinations: Sequence[tuple[str, str]] = (),
+    interaction: float = 0.0,
     seed: int = 0,
 ) -> AnnData:
     """Simulate unpaired control and treated cells, and the response that each control cell would have shown.
@@ -105,7 +107,10 @@ def simulate(
         perturbation, cell type and gene, where it is not 0) and ``patients`` (factor on these, by patient). With
         ``abundance`` or ``nested_patients`` also ``composition``: the expected share of each cell type and patient in
         each condition. With ``patient_noise`` or ``patient_slope`` also ``deviations``: what is added to the product of
-        effect and factor in each patient, from control to counterfactual, where it is not 0.
+        effect and factor in each patient, from control to counterfactual, where it is not 0. With ``combinations`` also
+        ``interactions``: what is added to the sum of the ``first`` and the ``second`` log fold change by combination
+        (``perturbation``), cell type and gene, where it is not 0; other tables have no rows of combinations but
+        ``composition``.
 
     Raises
     ------
@@ -114,7 +119,8 @@ def simulate(
         ``baseline``: than conditions) or more than this machine has memory for, a name is repeated, empty, "control" or
         contains "/", the baseline does not hold log1p-normalised expression, ``abundance`` names what is not there or
         leaves a condition without cells, there are fewer nested patients than conditions, ``patient_noise`` is
-        negative, a number is too large, or ``patient_slope`` is wanted of a baseline without patients.
+        negative, a number is too large, ``patient_slope`` is wanted of a baseline without patients, or ``combinations``
+        are no pairs of perturbations, or one is there twice.
 
     Examples
     --------
@@ -132,15 +138,25 @@ def simulate(
     {'type_0': 8, 'type_1': 31, 'type_2': 31, 'type_3': 30}
     >>> sorted(adata.uns["simulation"])
     ['composition', 'deviations', 'effects', 'patients', 'responses', 'roles', 'seed']
+
+    Two drugs at once, of which the log fold changes do not quite add up:
+
+    >>> drugs = ("drug_a", "drug_b", "drug_c", "inert")
+    >>> adata = cs.datasets.simulate(600, 50, perturbations=drugs, combinations=[("drug_a", "drug_b")], interaction=1.0)
+    >>> adata.obs["perturbation"].cat.categories.tolist()
+    ['control', 'drug_a', 'drug_b', 'drug_c', 'inert', 'drug_a+drug_b']
+    >>> len(adata.uns["simulation"]["interactions"])
+    20
     """
     names = _validate.new_names(perturbations, reserved=_keys.CONTROL, what="perturbations")
     for name in names:
         # a layer is named after it
         _validate.key(name, what="perturbation")
     sizes_given = {"n_cells": n_cells, "n_genes": n_genes, "n_cell_types": n_cell_types, "n_patients": n_patients}
-    _check_numbers(sizes_given, patient_noise, patient_slope)
+    _check_numbers(sizes_given, patient_noise, {"patient_slope": patient_slope, "interaction": interaction})
     seed = _validate.seed(seed)
-    conditions = [_keys.CONTROL, *names]
+    pairs = _validate.pairs_to_simulate(combinations, names)
+    conditions = [_keys.CONTROL, *names, *pairs]
     if not isinstance(baseline, AnnData | None):
         raise ValueError(f"baseline is a {type(baseline).__name__}; an AnnData is needed.")
     drawn_types = {} if baseline is not None else {"cell types": n_cell_types, "patients": n_patients}
@@ -149,11 +165,11 @@ def simulate(
 
     # one stream for the population and one per purpose and condition, so that none depends on how much another draws
     population_stream, effect_stream, cell_stream, patient_stream = np.random.SeedSequence(seed).spawn(4)
-    population: Population
-    if baseline is None:
-        population = CountPopulation.random(n_genes, n_cell_types, n_patients, np.random.default_rng(population_stream))
-    else:
-        population = SampledPopulation.of(baseline, n_patients)
+    population: Population = (
+        CountPopulation.random(n_genes, n_cell_types, n_patients, np.random.default_rng(population_stream))
+        if baseline is None
+        else SampledPopulation.of(baseline, n_patients)
+    )
     at_rest, effects = (
         _effects.no_effect(_keys.CONTROL, population),
         _effects.draw_effects(names, population, effect_stream),
@@ -162,49 +178,61 @@ def simulate(
         at_rest, *effects = _effects.personal(
             [at_rest, *effects], population, noise=patient_noise, slope=patient_slope, stream=patient_stream
         )
+    both = _effects.combined(pairs, at_rest, effects, population, interaction=interaction, stream=effect_stream)
+    every: list[_effects.Effect | _effects.CombinedEffect] = [*effects, *both]
     mixes = _design.mixes({} if abundance is None else abundance, conditions, population, nested=nested_patients)
 
     share, rest = divmod(n_cells, len(conditions))
-    sizes = [share + rest, *[share] * len(names)]
+    sizes = [share + rest, *[share] * len(every)]
     drawn = [
         population.draw(size, mix, np.random.default_rng(stream))
         for size, mix, stream in zip(sizes, mixes, cell_stream.spawn(len(conditions)), strict=True)
     ]
     control = drawn[0]
-    seen = [cells.express(effect.of(cells)) for cells, effect in zip(drawn, [at_rest, *effects], strict=True)]
+    seen = [cells.express(effect.of(cells)) for cells, effect in zip(drawn, [at_rest, *every], strict=True)]
 
-    adata = AnnData(
-        sp.csr_matrix(np.concatenate([x for x, _ in seen])),
-        obs=_labels(drawn, conditions, population),
-        var=pd.DataFrame(index=population.genes),
-    )
-    counts = [c for _, c in seen if c is not None]
-    if counts:
-        adata.layers["counts"] = sp.csr_matrix(np.concatenate(counts))
-    for effect in effects:
-        layer = np.full(adata.shape, np.nan, dtype=np.float32)
-        layer[: sizes[0]] = control.express(effect.of(control))[0]
-        adata.layers[f"{_keys.COUNTERFACTUAL}_{effect.perturbation}"] = layer
+    adata = _put_together(seen, _labels(drawn, conditions, population), population.genes)
+    _add_counterfactuals(adata, control, every)
     roles = {effect.perturbation: effect.role for effect in effects}
     truth = {"seed": seed, "roles": roles, **_effects.truth(effects, population)}
     if abundance or nested_patients:
         truth["composition"] = _design.composition(mixes, conditions, population)
     if patient_noise or patient_slope:
         truth["deviations"] = _effects.deviations([at_rest, *effects], population)
+    if both:
+        truth["interactions"] = _effects.interactions(both, population)
     adata.uns[_keys.SIMULATION] = truth
     logger.info("simulated %d cells x %d genes: %s", *adata.shape, ", ".join(conditions))
     return adata
 
 
-def _check_numbers(sizes: Mapping[str, int], patient_noise: float, patient_slope: float) -> None:
+def _put_together(seen: Sequence[tuple[np.ndarray, np.ndarray | None]], obs: pd.DataFrame, genes: list[str]) -> AnnData:
+    """Return the cells of all conditions, with their counts if there are any."""
+    adata = AnnData(sp.csr_matrix(np.concatenate([x for x, _ in seen])), obs=obs, var=pd.DataFrame(index=genes))
+    counts = [c for _, c in seen if c is not None]
+    if counts:
+        adata.layers["counts"] = sp.csr_matrix(np.concatenate(counts))
+    return adata
+
+
+def _add_counterfactuals(
+    adata: AnnData, control: Cells, effects: Sequence[_effects.Effect | _effects.CombinedEffect]
+) -> None:
+    """Add what the control cells, which come first, would have been under each perturbation."""
+    for effect in effects:
+        layer = np.full(adata.shape, np.nan, dtype=np.float32)
+        layer[: len(control.types)] = control.express(effect.of(control))[0]
+        adata.layers[f"{_keys.COUNTERFACTUAL}_{effect.perturbation}"] = layer
+
+
+def _check_numbers(sizes: Mapping[str, int], patient_noise: float, signed: Mapping[str, float]) -> None:
     """Raise :class:`ValueError` if a number is none, or has a wrong sign."""
     for what, size in sizes.items():
         _validate.whole(size, 1, what=what)
     _validate.positive(patient_noise, what="patient_noise", or_zero=True, most=LARGEST)
-    if not is_real(patient_slope) or not abs(patient_slope) <= LARGEST:
-        raise ValueError(
-            f"patient_slope is {shown(patient_slope)}; a number from -{LARGEST:g} to {LARGEST:g} is needed."
-        )
+    for what, value in signed.items():
+        if not is_real(value) or not abs(value) <= LARGEST:
+            raise ValueError(f"{what} is {shown(value)}; a number from -{LARGEST:g} to {LARGEST:g} is needed.")
 
 
 def _check_size(n_cells: int, n_genes: int, groups: Mapping[str, int]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -93,15 +93,21 @@ class Metric:
         """Module and name of the function."""
         return origin(self.function)
 
-    def badness(self, value: float) -> float:
-        """Return a number that is the larger, the worse the value is."""
+    @overload
+    def badness(self, value: float) -> float: ...
+    @overload
+    def badness(self, value: np.ndarray) -> np.ndarray: ...
+    def badness(self, value: Any) -> Any:
+        """Return a number that is the larger, the worse the value is, or one for each of several values."""
         low, high = self.bounds
         if self.best == low:
             return value - self.best
         if self.best == high:
             return self.best - value
         if (low, high) == (0, math.inf):
-            return abs(math.log(value / self.best)) if value > 0 else math.inf
+            with np.errstate(divide="ignore"):
+                bad = np.abs(np.log(np.maximum(value, 0) / self.best))
+            return bad if isinstance(value, np.ndarray) else float(bad)
         return abs(value - self.best)
 
     @property

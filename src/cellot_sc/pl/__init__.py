@@ -12,6 +12,7 @@ from ._history import history
 from ._marginals import marginals
 from ._perturbation_similarity import perturbation_similarity
 from ._responses import responses
+from ._scorecard import scorecard
 from ._spatial_effects import spatial_effects
 from ._subpopulation_effects import subpopulation_effects
 from ._trajectory import trajectory
@@ -30,6 +31,7 @@ __all__ = [
     "marginals",
     "perturbation_similarity",
     "responses",
+    "scorecard",
     "spatial_effects",
     "subpopulation_effects",
     "trajectory",

@@ -49,7 +49,8 @@ def evaluation(
         Scores, as :func:`cellot_sc.tl.evaluate` returns them; those of several fits may be concatenated.
     metrics
         Metrics to show: their names, or the :class:`cellot_sc.metrics.Metric` itself of one that is not registered.
-        With ``None``, all but the fractions of the gap closed.
+        With ``None``, all but the calibrated scores, of which
+        :func:`scorecard` makes one figure.
     group
         Cells to show the scores of: ``"all"``, all with ``"equal"`` composition, a group, or ``"mean"`` or ``"worst"``
         of the groups.
@@ -88,7 +89,7 @@ def evaluation(
     _validate.table_columns(table, COLUMNS)
     known = list(dict.fromkeys(table["metric"]))
     if metrics is None:
-        metrics = [name for name in known if not name.endswith(_keys.GAP_CLOSED)]
+        metrics = [name for name in known if not name.endswith(_keys.CALIBRATED)]
     records = [described(metric) for metric in ([metrics] if isinstance(metrics, str | Metric) else metrics)]
     names = _validate.some_of([metric.name for metric in records], known, what="metric")
     _validate.one_of(group, list(dict.fromkeys(table["group"])), what="group")

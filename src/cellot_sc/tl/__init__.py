@@ -4,9 +4,13 @@ from ._courses.clones import clonal_agreement
 from ._courses.fate import fate
 from ._courses.from_moscot import from_moscot
 from ._courses.interpolate import interpolate
+from ._courses.judge_times import judge_times
 from ._courses.trajectory import trajectory
 from ._courses.transfer import transfer
 from ._effects.abundance import abundance_shift
+from ._effects.combination_interactions import interactions
+from ._effects.combination_judge import judge_combinations
+from ._effects.combination_predict import predict_combination
 from ._effects.dose_judge import judge_doses
 from ._effects.dose_predict import predict_dose
 from ._effects.dose_response import dose_response
@@ -44,12 +48,16 @@ __all__ = [
     "export_cell_eval",
     "fate",
     "from_moscot",
+    "interactions",
     "interpolate",
+    "judge_combinations",
     "judge_doses",
+    "judge_times",
     "maps",
     "mmd",
     "perturbation_similarity",
     "predict",
+    "predict_combination",
     "predict_dose",
     "responders",
     "signature",

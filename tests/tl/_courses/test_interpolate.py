@@ -86,6 +86,43 @@ def test_there_and_back(cells: AnnData) -> None:
     np.testing.assert_allclose(course.move(there, 2, 0.0, path="linear"), x, atol=1e-2)
 
 
+def test_ends_of_out_of_step(cells: AnnData) -> None:
+    x, step = of_time(cells, 0), time_course.load(cells, "trajectory").steps[0]
+    at_once = cs.tl.interpolate(cells, 0.25, source=0, out_of_step=0)
+    np.testing.assert_array_equal(at_once.X, cs.tl.interpolate(cells, 0.25, source=0).X)
+    hardly = cs.tl.interpolate(cells, 0.25, source=0, out_of_step=1e-5).obsm["X_cellot"]
+    np.testing.assert_allclose(hardly, at_once.obsm["X_cellot"], atol=1e-2)
+    mixed = cs.tl.interpolate(cells, 0.25, source=0, out_of_step=1).obsm["X_cellot"]
+    stay = np.isclose(mixed, x, atol=1e-4).all(axis=1)
+    gone = np.isclose(mixed, step.transport(x), atol=1e-4).all(axis=1)
+    assert (stay ^ gone).all()
+    assert gone.mean() == pytest.approx(0.25, abs=0.01)
+
+
+def test_a_mixture_of_both_sides_moves_as_few_cells_as_it_can(cells: AnnData) -> None:
+    half = cs.tl.interpolate(cells, 1.5, out_of_step=1)
+    x = cells[half.obs_names].obsm["X_cellot"]
+    np.testing.assert_allclose(half.obsm["X_cellot"], x, atol=1e-4)
+    late = cs.tl.interpolate(cells, 1.8, out_of_step=1)
+    moved = np.abs(late.obsm["X_cellot"] - x).max(axis=1) > 1e-3
+    assert set(late.obs["source_time"][moved]) == {1}
+    assert moved.mean() == pytest.approx(0.3, abs=0.01)
+
+
+def test_a_cell_is_where_it_is_whichever_others_are_asked_for(cells: AnnData) -> None:
+    every = cs.tl.interpolate(cells, 0.5, source=0, out_of_step=0.5)
+    some = cs.tl.interpolate(cells, 0.5, cells=every.obs_names[[3, 70]], out_of_step=0.5)
+    np.testing.assert_allclose(some.obsm["X_cellot"], every.obsm["X_cellot"][[3, 70]], atol=1e-5)
+    again = cs.tl.interpolate(cells, 0.5, source=0, out_of_step=0.5, seed=1)
+    assert not np.allclose(again.obsm["X_cellot"], every.obsm["X_cellot"])
+
+
+def test_at_times_of_the_course_cells_are_in_step(cells: AnnData) -> None:
+    for spread in (0.5, "chosen"):
+        moved = cs.tl.interpolate(cells, 1, out_of_step=spread)
+        np.testing.assert_array_equal(moved.X, cs.tl.interpolate(cells, 1).X)
+
+
 def test_decodes(cells: AnnData) -> None:
     assert cs.tl.interpolate(cells, 0.5).var_names.tolist() == cells.var_names.tolist()
     assert cs.tl.interpolate(cells, 0.5, decode=False).n_vars == 5
@@ -99,6 +136,8 @@ def test_decodes(cells: AnnData) -> None:
         ({"t": 1, "source": 7}, ValueError, "source 7 is unknown"),
         ({"t": 1, "source": 0, "cells": [0]}, ValueError, "source and cells exclude each other"),
         ({"t": 1, "path": "splin"}, ValueError, "path 'splin' is unknown. Did you mean 'spline'"),
+        ({"t": 0.5, "out_of_step": 1.5}, ValueError, r"out_of_step is 1.5; a number in \[0, 1\] or 'chosen'"),
+        ({"t": 0.5, "out_of_step": "auto"}, ValueError, "out_of_step is 'auto'"),
         ({"t": 1, "key": "trajectries"}, KeyError, "Did you mean 'trajectory'"),
     ],
 )

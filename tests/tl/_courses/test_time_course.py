@@ -48,3 +48,23 @@ def test_maps_of_later_times_are_chained(cells: AnnData) -> None:
     first, second = fit.chained(course.steps)
     assert first is course.steps[0]
     np.testing.assert_allclose(second.transport(x), course.steps[1].transport(first.transport(x)))
+
+
+@pytest.mark.parametrize("path", time_course.PATHS)
+def test_own_times(cells: AnnData, path: str) -> None:
+    course = time_course.load(cells, "trajectory")
+    x = cells.obsm["X_cellot"][:3]
+    own = course.move(x, 0, 1.5, path=path, own_times=np.array([1.0, 1.5, 1.7]))
+    for place, cell, t in zip(own, x, (1, 1.5, 1.7), strict=True):
+        np.testing.assert_allclose(place, course.move(cell[None], 0, t, path=path)[0], atol=1e-4)
+    np.testing.assert_array_equal(course.own_times(1.5, np.array([0.1, 0.9]), 1), [1, 2])
+    np.testing.assert_array_equal(course.own_times(1, np.array([0.1, 0.9]), 1), [1, 1])
+
+
+def test_without_a_time(cells: AnnData) -> None:
+    course = time_course.load(cells, "trajectory")
+    rest = course.without(1, course.steps[0])
+    assert rest.labels == ["0", "2"]
+    assert rest.values == [0, 2]
+    assert rest.steps == [course.steps[0]]
+    assert [course.around(t) for t in (0, 0.5, 1, 2)] == [[1], [0, 1], [0, 2], [1]]

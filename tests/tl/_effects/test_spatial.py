@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import sys
 
-import numpy as np
 import pytest
 from anndata import AnnData
 
@@ -13,63 +12,3 @@ def test_says_what_to_install(fitted: AnnData, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "squidpy", None)
     with pytest.raises(ImportError, match=r"cs.tl.spatial_effects needs squidpy.*pip install 'cellot-sc\[spatial\]'"):
         cs.tl.spatial_effects(fitted)
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")
-class TestTissue:
-    @pytest.fixture(scope="class", autouse=True)
-    def _squidpy(self) -> None:
-        pytest.importorskip("squidpy")
-
-    @pytest.fixture(scope="class")
-    def tissue(self) -> AnnData:
-        """A square of cells, of which those that respond lie in one corner."""
-        adata = cs.datasets.simulate(1200, 60)
-        cs.pp.split(adata)
-        cs.pp.represent(adata, n_components=10)
-        cs.tl.cellot(adata, solver="gaussian")
-        places = np.random.default_rng(0).random((adata.n_obs, 2))
-        places[(adata.obs["cell_type"] == "type_0").to_numpy()] /= 2
-        adata.obsm["spatial"] = places
-        return adata
-
-    @pytest.fixture(scope="class")
-    def genes(self, tissue: AnnData) -> list[str]:
-        """The genes that change most."""
-        changes = tissue.uns["simulation"]["effects"].set_index("gene")["log_fold_change"]
-        return changes.abs().nlargest(3).index.tolist()
-
-    def test_pattern_is_recovered(self, tissue: AnnData, genes: list[str]):
-        table = cs.tl.spatial_effects(tissue, genes, n_perms=100).set_index(["perturbation", "feature"])
-        acting, inert = table.loc["drug_a"], table.loc["drug_b"]
-        assert acting.index.tolist() == genes
-        assert (acting["moran_i"] > 0.2).all() and (acting["pvalue_adj"] < 1e-3).all()
-        assert (acting["enrichment"] > 3).all()
-        assert (inert["pvalue_adj"] > 0.05).all() and (inert["frac_responding"] < 0.05).all()
-
-    def test_scattered_cells_have_no_pattern(self, tissue: AnnData, genes: list[str]):
-        adata = tissue.copy()
-        adata.obsm["elsewhere"] = np.random.default_rng(1).random((adata.n_obs, 2))
-        table = cs.tl.spatial_effects(adata, genes, targets="drug_a", spatial_key="elsewhere", n_perms=100)
-        assert (table["moran_i"].abs() < 0.1).all() and (table["enrichment"].abs() < 3).all()
-
-    def test_samples_of_their_own(self, tissue: AnnData, genes: list[str]):
-        adata = tissue.copy()
-        adata.obs["slide"] = np.arange(adata.n_obs) % 2
-        table = cs.tl.spatial_effects(adata, genes, targets="drug_a", library_key="slide", n_perms=100)
-        assert (table["moran_i"] > 0.2).all()
-
-    def test_most_changed_features(self, tissue: AnnData):
-        table = cs.tl.spatial_effects(tissue, targets="drug_a", n_perms=20)
-        assert len(table) == 20
-        truth = set(tissue.uns["simulation"]["effects"]["gene"])
-        assert len(set(table["feature"][:8]) & truth) >= 6
-
-    def test_errors(self, tissue: AnnData):
-        with pytest.raises(KeyError, match="Did you mean 'spatial'"):
-            cs.tl.spatial_effects(tissue, spatial_key="spatail")
-        adata = tissue.copy()
-        adata.obsm["line"] = np.zeros((adata.n_obs, 1))
-        with pytest.raises(ValueError, match="two or three coordinates"):
-            cs.tl.spatial_effects(adata, spatial_key="line")

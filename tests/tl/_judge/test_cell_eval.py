@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import logging
+import shlex
 from pathlib import Path
 
 import anndata as ad
@@ -98,31 +100,69 @@ def test_a_folder_that_is_a_file(fitted: AnnData, tmp_path: Path):
     assert (tmp_path / "file").read_text() == "kept"
 
 
-@pytest.mark.slow
-# it uses what its own dependencies have deprecated
-@pytest.mark.filterwarnings("ignore")
-def test_the_package_takes_them(fitted: AnnData, tmp_path: Path):
-    cell_eval = pytest.importorskip("cell_eval")
-    files = cs.tl.export_cell_eval(fitted, tmp_path)
-    evaluator = cell_eval.MetricsEvaluator(
-        adata_pred=str(files.predicted),
-        adata_real=str(files.real),
-        control_pert="control",
-        pert_col="perturbation",
-        num_threads=1,
-        outdir=str(tmp_path / "out"),
-    )
-    # two perturbations are too few for it to cluster
-    skipped = ["clustering_agreement"]
-    per_perturbation, _ = evaluator.compute(profile="full", break_on_error=True, skip_metrics=skipped)
-    scores = per_perturbation.to_pandas().set_index("perturbation")
+def test_whole_counts_of_control_observed_and_predicted_cells(
+    fitted: AnnData, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    with caplog.at_level(logging.INFO, logger="cellot_sc"):
+        files = cs.tl.export_cell_eval(fitted, tmp_path, preset="vcc2026")
     predicted, real = (ad.read_h5ad(file) for file in files)
-    for name in ("drug_a", "drug_b"):
-        deltas = [
-            data[data.obs["perturbation"] == name].X.mean(0) - data[data.obs["perturbation"] == "control"].X.mean(0)
-            for data in (predicted, real)
-        ]
-        assert scores.loc[name, "pearson_delta"] == pytest.approx(np.corrcoef(*deltas)[0, 1], abs=1e-3)
+    names = ["control", "drug_a", "drug_b"]
+    for data in (predicted, real):
+        assert list(data.var_names) == list(fitted.var_names)
+        assert data.obs["perturbation"].unique().tolist() == names
+        assert (data.X.data % 1 == 0).all() and data.X.min() >= 0
+    counts = fitted.layers["counts"].toarray()
+    for name in names:
+        np.testing.assert_array_equal(real[real.obs["perturbation"] == name].X.toarray(), counts[cells(fitted, name)])
+    start = counts[cells(fitted, "control")]
+    np.testing.assert_array_equal(predicted[predicted.obs["perturbation"] == "control"].X.toarray(), start)
+    expected = cs.tl.predict(fitted, cells=cells(fitted, "control"))
+    cs.pp.to_counts(expected, fitted)
+    drawn = predicted[predicted.obs["perturbation"] != "control"]
+    assert drawn.obs["perturbation"].tolist() == expected.obs["perturbation"].tolist()
+    np.testing.assert_array_equal(drawn.X.toarray(), expected.layers["counts"].toarray())
+    others = ad.read_h5ad(cs.tl.export_cell_eval(fitted, tmp_path, preset="vcc2026", seed=1).predicted)
+    assert (others.X != predicted.X).nnz > 1000
+    # drugs are no genes
+    assert "no perturbation has the name of a gene of the data, such as 'gene_00'" in caplog.text
+    assert caplog.messages[-1].endswith("--no-target-genes")
+
+
+def test_labels_that_are_genes_and_one_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    adata = cs.datasets.simulate(300, 40, perturbations=["gene_03", "of a drug"])
+    cs.tl.cellot(adata, solver="mean_shift", use_rep="X")
+    with caplog.at_level(logging.INFO, logger="cellot_sc"):
+        for targets in (None, "gene_03"):
+            caplog.clear()
+            folder = tmp_path / "my results"
+            cs.tl.export_cell_eval(adata, folder, preset="vcc2026", targets=targets)
+            command = shlex.split(caplog.messages[-1].split("judged by: ")[1])
+            assert command[:3] == ["cell-eval2", "run", "-ap"]
+            assert command[-2:] == ["-o", str(folder / "vcc2026")]
+            assert ("with one perturbation" in caplog.text) == (targets is not None)
+        cs.tl.export_cell_eval(adata, tmp_path)
+        assert "judged by: cell-eval run -ap" in caplog.messages[-1]
+
+
+def test_no_expression_is_above_what_was_learnt_from(fitted: AnnData, tmp_path: Path):
+    """That of maps which stretch is, and cell-eval refuses what is no logarithm."""
+    adata = fitted.copy()
+    adata.obsm["X_cellot"] = np.where(cells(adata, "control")[:, None], 30, 1) * adata.obsm["X_cellot"]
+    predicted = ad.read_h5ad(cs.tl.export_cell_eval(adata, tmp_path).predicted)
+    train = fitted[fitted.obs["split"] == "train"]
+    assert predicted.X.max() == pytest.approx(train.X.max(), rel=1e-6)
+
+
+def test_what_counts_need(fitted: AnnData, tmp_path: Path):
+    with pytest.raises(ValueError, match="preset 'vcc2025' is unknown.*Did you mean 'vcc2026'"):
+        cs.tl.export_cell_eval(fitted, tmp_path, preset="vcc2025")  # type: ignore[arg-type]
+    with pytest.raises(KeyError, match="layer 'count' is not in adata.layers.*Did you mean 'counts'"):
+        cs.tl.export_cell_eval(fitted, tmp_path, preset="vcc2026", counts_layer="count")
+    adata = fitted.copy()
+    adata.layers["counts"] = adata.X.copy()
+    with pytest.raises(ValueError, match="raw counts are needed"):
+        cs.tl.export_cell_eval(adata, tmp_path, preset="vcc2026")
+    assert not list(tmp_path.iterdir())
 
 
 def test_genes_that_were_not_measured_are_in_neither(lacking: AnnData, tmp_path: Path):
@@ -130,3 +170,5 @@ def test_genes_that_were_not_measured_are_in_neither(lacking: AnnData, tmp_path:
     assert list(predicted.var_names) == list(real.var_names) == list(lacking.var_names)
     here = cells(lacking, "drug_a")
     np.testing.assert_array_equal(real[real.obs["perturbation"] == "drug_a"].X, lacking.X[here].toarray())
+    with pytest.raises(ValueError, match="2 were not measured in these cells, such as 'gene_03': preset 'cell-eval'"):
+        cs.tl.export_cell_eval(lacking, tmp_path, preset="vcc2026")

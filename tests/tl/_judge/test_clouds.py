@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from cellot_sc.ot import IdentityMap
-from cellot_sc.tl._judge.clouds import Data, GroupClouds, gather, groups
+from cellot_sc.tl._judge.clouds import MAX_CELLS, Data, GroupClouds, Members, gather, groups
+from cellot_sc.tl._judge.predictions import Given
 from cellot_sc.tl._judge.resamples import Resamples
 
 N = 40
@@ -21,7 +24,9 @@ def data(split: str, kinds: np.ndarray | None = None) -> Data:
 def clouds(cells: Data, members: np.ndarray | None = None) -> GroupClouds:
     members = np.ones(len(cells.x), dtype=bool) if members is None else members
     resamples = Resamples(5, None, members, np.random.default_rng(0))
-    return gather(cells, "drug", members, {"identity": IdentityMap(3)}, resamples, np.random.default_rng(0))
+    return gather(
+        cells, "drug", Members(members, {}), {"identity": IdentityMap(3)}, resamples, np.random.default_rng(0)
+    )
 
 
 def test_train_cells_stand_in_on_the_test_split() -> None:
@@ -73,3 +78,25 @@ def test_groups_without_enough_cells_are_left_out(caplog: pytest.LogCaptureFixtu
     names = [name for name, _ in groups(data("test", kinds), "drug")]
     assert names == ["all", "b"]
     assert "left out: ['a']" in caplog.text
+
+
+def test_given_cells_are_a_cloud_of_their_own() -> None:
+    x = np.random.default_rng(0).normal(size=(MAX_CELLS + 12, 3)).astype(np.float32)
+    labels = np.array(["drug"] * (MAX_CELLS + 9) + ["other"] * 3, dtype=object)
+    groups_of = np.array(["a"] * 9 + ["b"] * (MAX_CELLS + 3), dtype=object)
+    given = {"known": Given(x, labels, groups_of, None, None), "plain": Given(x[:20], labels[:20], None, None, None)}
+    kinds = np.tile(np.repeat(np.array(["a", "b"], dtype=object), N // 2), 4)
+    cells = replace(data("test", kinds), given=given)
+    resamples, found = Resamples(5, None, np.ones(4 * N, dtype=bool), np.random.default_rng(0)), {}
+    for group, members in groups(cells, "drug"):
+        found[group] = gather(cells, "drug", members, {}, resamples, np.random.default_rng(0))
+    assert {group: (list(one.given), one.lacking) for group, one in found.items()} == {
+        "all": (["known", "plain"], []), "a": ([], ["known"]), "b": (["known"], [])
+    }  # fmt: skip
+    assert len(found["all"].given["known"].cells) == MAX_CELLS
+    np.testing.assert_array_equal(found["all"].given["plain"].cells, x[:20])
+    assert found["all"].given["plain"].counts.sum(axis=0).tolist() == [20] * 5
+    sampled = found["all"].sample(25, np.random.default_rng(0))
+    assert (list(sampled.given), sampled.lacking) == (["known"], ["plain"])
+    assert sampled.features(np.array([1])).given["known"].cells.shape == (25, 1)
+    assert list(groups(cells, "third"))[0][1].given == {}

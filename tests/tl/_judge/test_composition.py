@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import anndata
@@ -11,6 +12,7 @@ from anndata import AnnData
 import cellot_sc as cs
 from cellot_sc.tl._judge.clouds import Data
 from cellot_sc.tl._judge.composition import equal_composition
+from cellot_sc.tl._judge.predictions import Given
 
 
 def data(control: dict[str, int], treated: dict[str, int], split: str = "test", train: dict[str, int] | None = None):
@@ -28,9 +30,9 @@ def data(control: dict[str, int], treated: dict[str, int], split: str = "test", 
 
 def chosen(cells: Data, label: str, part: str = "test") -> dict[str, int]:
     """Return the number of chosen cells of each kind."""
-    mask = equal_composition(cells, "drug", np.random.default_rng(0))
-    assert mask is not None and cells.kinds is not None
-    counts: Any = pd.Series(cells.kinds[mask & (cells.labels == label) & (cells.parts == part)]).value_counts()
+    found = equal_composition(cells, "drug", np.random.default_rng(0))
+    assert found is not None and cells.kinds is not None
+    counts: Any = pd.Series(cells.kinds[found.cells & (cells.labels == label) & (cells.parts == part)]).value_counts()
     return dict(sorted(counts.to_dict().items()))
 
 
@@ -64,6 +66,23 @@ def test_on_train_cells_those_are_the_ones() -> None:
     assert found == {"a": 20, "b": 20}
 
 
+def test_given_cells_have_them_as_well() -> None:
+    cells = data({"a": 100, "b": 300}, {"a": 100, "b": 100})
+
+    def given(**sizes: int) -> Given:
+        kinds = np.repeat(list(sizes), list(sizes.values())).astype(object)
+        labels = np.full(len(kinds), "drug", dtype=object)
+        return Given(np.zeros((len(kinds), 1), np.float32), labels, None, kinds, None)
+
+    unknown = replace(given(a=50), kinds=None)
+    tools = {"alike": given(a=20, b=60), "skewed": given(a=50, b=30), "few": given(a=30), "unknown": unknown}
+    found = equal_composition(replace(cells, given=tools), "drug", np.random.default_rng(0))
+    assert found is not None
+    kinds: dict[str, Any] = {model: tools[model].kinds for model in found.given}
+    sizes = {model: pd.Series(kinds[model][rows]).value_counts().to_dict() for model, rows in found.given.items()}
+    assert sizes == {"alike": {"a": 20, "b": 60}, "skewed": {"a": 10, "b": 30}, "few": {}}
+
+
 def test_a_map_that_is_right_within_types_scores_zero_there_only() -> None:
     rng = np.random.default_rng(0)
     share = {"control": [0.6, 0.3, 0.1], "drug": [0.2, 0.3, 0.5]}
@@ -78,7 +97,9 @@ def test_a_map_that_is_right_within_types_scores_zero_there_only() -> None:
     cs.pp.split(adata, test_fraction=0.5)
     cs.tl.cellot(adata, solver="group_shift", use_rep="X", context="kind")
     # the fit knows contexts: their composition is equal without groups to score in
-    table = cs.tl.evaluate(adata, metrics=["energy_distance", "mmd"], baselines="mean_shift", n_boot=20)
+    table = cs.tl.evaluate(
+        adata, metrics=["energy_distance", "mmd"], baselines="mean_shift", floor="identity", n_boot=20
+    )
     assert set(table["group"]) == {"all", "equal"}
     scores = table.set_index(["metric", "model", "group"])["value"]
     for metric, least in (("energy_distance", 1.0), ("mmd", 0.05)):
@@ -87,7 +108,7 @@ def test_a_map_that_is_right_within_types_scores_zero_there_only() -> None:
         assert scores[metric, "observed", "equal"] == pytest.approx(0, abs=least / 30)
         # which a shift that takes abundance for a response does not
         assert scores[metric, "mean_shift", "equal"] > least / 3
-    closed = {group: scores["energy_distance_frac_gap_closed", "group_shift", group] for group in ("all", "equal")}
+    closed = {group: scores["energy_distance_calibrated", "group_shift", group] for group in ("all", "equal")}
     assert closed["equal"] == pytest.approx(1, abs=0.03) and closed["all"] < 0.8
     # these cells are the same whatever else is scored
     again = cs.tl.evaluate(adata, metrics="energy_distance", baselines="mean_shift", groupby="kind", n_boot=0)

@@ -58,6 +58,7 @@ class TestDiscrimination:
         gone = (adata.obs["perturbation"] == "p4") & (adata.obs["type"] == "rare") & (adata.obs["split"] == "ood")
         adata = adata[~gone].copy()
         table = cs.tl.evaluate(adata, split="ood", metrics="discrimination_l2", groupby="type", n_boot=3)
+        table = table[table["metric"] == "discrimination_l2"]
         counts = table[table["model"] == "mean_shift"].groupby("group")["perturbation"].nunique()
         assert counts.to_dict() == {"all": 5, "common": 5, "equal": 4, "mean": 5, "rare": 4, "worst": 5}
         observed = table[(table["model"] == "observed") & (table["group"] == "all")]
@@ -67,7 +68,8 @@ class TestDiscrimination:
 
     def test_perturbations_as_units(self, screen: AnnData):
         table = cs.tl.evaluate(screen, metrics="discrimination_l1", unit="perturbation", n_boot=100)
-        means: Any = table[table["perturbation"] == "mean"].set_index("model")
+        of_all = (table["perturbation"] == "mean") & (table["metric"] == "discrimination_l1")
+        means: Any = table[of_all].set_index("model")
         assert means.loc["mean_shift", "value"] == 1
         assert means.loc["identity", "ci_low"] < means.loc["identity", "ci_high"]
 

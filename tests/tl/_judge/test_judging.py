@@ -28,10 +28,11 @@ def screen() -> AnnData:
     return adata
 
 
-def judging(adata: AnnData) -> Judging:
+def judging(adata: AnnData, **predictions: AnnData) -> Judging:
     return prepare(
-        adata, targets=None, key="cellot", split="test", groupby="type", metrics=METRICS,
-        space="genes", baselines=[*_defaults.BASELINES], n_markers=None, n_cells=None, unit=None, n_boot=4, seed=1,
+        adata, predictions=predictions, targets=None, key="cellot", split="test", groupby="type", metrics=METRICS,
+        space="genes", baselines=[*_defaults.BASELINES], n_markers=None, n_cells=None, unit=None, floor=None,
+        n_boot=4, seed=1,
     )  # fmt: skip
 
 
@@ -41,9 +42,11 @@ def test_blocks_apart_make_the_table_of_all(screen: AnnData) -> None:
     assert len(parts) == 2
     judgements = {name: one for part in parts[::-1] for name, one in asked.judgements(part).items()}
     table = asked.tabulation.table({name: judgements[name] for name in asked.names})
-    once = cs.tl.evaluate(screen, groupby="type", metrics=METRICS, space="genes", n_boot=4, seed=1)
+    shared = {"groupby": "type", "metrics": METRICS, "space": "genes", "n_boot": 4, "seed": 1}
+    once = cs.tl.evaluate(screen, baselines=_defaults.BASELINES, **shared)  # type: ignore[arg-type]
     assert len(table) > 100
-    once = once[~once["model"].str.startswith("group_")].reset_index(drop=True)
+    # floors of the two metrics, and none for the scores themselves
+    assert set(table["floor"]) > {"-"}
     pd.testing.assert_frame_equal(table, once, check_exact=True)
 
 
@@ -57,3 +60,12 @@ def test_digests_are_those_of_the_maps_and_the_cells(screen: AnnData) -> None:
     other = screen.copy()
     other.obs["type"] = other.obs["type"].to_numpy()[::-1]
     assert judging(other).digests["cells"] != known["cells"]
+
+
+def test_given_predictions_are_known_by_their_cells(screen: AnnData) -> None:
+    predicted = cs.tl.predict(screen)
+    known = judging(screen, tool=predicted).digests
+    assert known.keys() - judging(screen).digests.keys() == {"prediction tool"}
+    assert judging(screen, tool=predicted.copy()).digests == known
+    predicted.X[:, 0] += np.float32(1e-3)
+    assert judging(screen, tool=predicted).digests != known

@@ -12,7 +12,9 @@ from cellot_sc.tl._judge.judge import Judgement, Setting
 from cellot_sc.tl._judge.scores import Score, UnitTest
 from cellot_sc.tl._judge.tabulation import Tabulation
 
-ASKED = Tabulation(METRICS.select(["l2_means", "discrimination_l2"]), "ood", 3, 2, "patient", False, 2, 5)
+ASKED = Tabulation(
+    METRICS.select(["l2_means", "discrimination_l2"]), "ood", 3, 2, "patient", False, 2, 5, "latent", None
+)
 
 
 def judgement(shift: float) -> Judgement:
@@ -25,7 +27,10 @@ def judgement(shift: float) -> Judgement:
 
 
 def test_judgements_come_back(tmp_path: Path) -> None:
-    judgements = {"drug/a": judgement(0), "drug b": judgement(1)}
+    control = Score(0.5, np.empty(0), 3)
+    effects = {"all": {"identity": [(np.zeros(2), np.ones(2))]}}
+    of_controls = Judgement({Setting(2, None): {"all": {("identity", "l2_means"): control}}}, effects, {"all": 3})
+    judgements = {"drug/a": judgement(0)._replace(validation=of_controls), "drug b": judgement(1)}
     kept.write(tmp_path / "one.h5", judgements, ASKED)
     found, asked = kept.read(tmp_path / "one.h5")
     assert asked == ASKED
@@ -34,6 +39,9 @@ def test_judgements_come_back(tmp_path: Path) -> None:
         np.testing.assert_equal(dict(one.scores), judgements[name].scores)
         np.testing.assert_equal(one.effects, judgements[name].effects)
         assert one.n_cells == judgements[name].n_cells
+        assert (one.validation is None) == (name == "drug b")
+    assert found["drug/a"].validation is not None
+    np.testing.assert_equal(dict(found["drug/a"].validation.scores), of_controls.scores)
     for again in (judgements, found):
         again["drug/a"].scores[Setting(2, None)].pop("b/c")
         again["drug b"].scores[Setting(2, None)].pop("b/c")

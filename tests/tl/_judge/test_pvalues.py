@@ -25,17 +25,19 @@ def clouds(
     control = (at_rest + noise[0]).reshape(-1, 2)
     observed = (others + response * paired + effect + noise[1]).reshape(-1, 2)
 
-    def cloud(cells: np.ndarray) -> Cloud:
-        return Cloud(cells, np.ones((len(cells), 0), dtype=np.int64))
-
     names = np.repeat(np.arange(2 * n_units), n_cells).reshape(2, -1)
+
+    def cloud(cells: np.ndarray, units: np.ndarray) -> Cloud:
+        return Cloud(cells, np.ones((len(cells), 0), dtype=np.int64), units)
+
     return GroupClouds(
-        cloud(control),
-        cloud(observed),
-        {name: cloud(control + shift) for name, shift in (("identity", 0.0), ("true", effect))},
+        cloud(control, names[0]),
+        cloud(observed, names[0] if paired else names[1]),
+        {name: cloud(control + shift, names[0]) for name, shift in (("identity", 0.0), ("true", effect))},
         None,
         [],
-        (names[0], names[0] if paired else names[1]),
+        {},
+        [],
     )
 
 
@@ -77,7 +79,18 @@ def test_few_units_cannot_tell() -> None:
 
 def test_single_cells_are_not_tested() -> None:
     cells = clouds(np.random.default_rng(0), paired=True, effect=0.0)
-    assert unit_tests(cells._replace(units=None), seed=0) == {}
+    assert unit_tests(cells._replace(observed=cells.observed._replace(units=None)), seed=0) == {}
+
+
+def test_given_cells_are_of_units_of_their_own() -> None:
+    cells = clouds(np.random.default_rng(0), paired=True, effect=2.0)
+    alike, unknown = cells.predictions["true"].rows(slice(None)), cells.predictions["true"]._replace(units=None)
+    few = alike.rows(np.arange(60))
+    tests = unit_tests(cells._replace(given={"alike": alike, "unknown": unknown, "few": few}), seed=0)
+    assert tests["alike"] == tests["true"]
+    assert set(tests) == {"identity", "true", "alike", "few"}
+    # four of the eight units, which exchange in 8 ways
+    assert (tests["few"].n_units, tests["few"].p_min) == (4, 1 / 8)
 
 
 @pytest.fixture(scope="module")

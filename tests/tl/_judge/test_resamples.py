@@ -31,6 +31,13 @@ class TestUnits:
         a, b = (resamples.counts(np.array(rows), np.random.default_rng(i)) for i, rows in enumerate(([0, 41], [3, 45])))
         np.testing.assert_array_equal(a, b)
 
+    def test_other_cells_are_drawn_with_their_units(self):
+        resamples, rng = self.resamples(), np.random.default_rng(1)
+        of_cells = resamples.counts(np.arange(240), rng)
+        np.testing.assert_array_equal(resamples.counts_of(3, np.array([5, 0, 0]), rng), of_cells[[200, 0, 0]])
+        alone = resamples.counts_of(30, None, rng)
+        assert (alone.sum(axis=0) == 30).all() and (alone != alone[0]).any()
+
     def test_intervals_are_as_wide_as_units_differ(self):
         rng = np.random.default_rng(0)
         units = np.tile(np.repeat(np.arange(8), 20), 2)

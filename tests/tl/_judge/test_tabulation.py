@@ -7,7 +7,7 @@ from cellot_sc.tl._judge.judge import Judgement, Setting
 from cellot_sc.tl._judge.scores import Score
 from cellot_sc.tl._judge.tabulation import COLUMNS, OF_UNITS, Tabulation
 
-ASKED = {"split": "test", "fit_seed": 3, "n_models": 1, "n_boot": 2, "seed": 0}
+ASKED = {"split": "test", "fit_seed": 3, "n_models": 1, "n_boot": 2, "seed": 0, "compared": "decoded"}
 
 
 def judgement(value: float) -> Judgement:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from ... import _validate
 from ...ot import ChainMap, TransportMap
 from .._fit import store
 from .._fit.fit import Fit
+from . import out_of_step
 
 LINEAR, SPLINE = PATHS = ("linear", "spline")
 """The ways in which cells get from one time to the next."""
@@ -66,7 +67,30 @@ class Course:
         _validate.some_in_course(taken, self.labels)
         return taken
 
-    def move(self, x: np.ndarray, start: int, value: float, *, path: str) -> np.ndarray:
+    def own_times(self, value: float, ranks: np.ndarray, spread: float) -> np.ndarray:
+        """Return where on the axis of time each cell is when cells are at ``value`` on average.
+
+        Parameters
+        ----------
+        value
+            Where on the axis of time, between the first and the last time.
+        ranks, spread
+            How early each cell goes, and how far cells are out of step; see :func:`.out_of_step.fractions`.
+        """
+        if value in self.values:
+            return np.full(len(ranks), value)
+        before, after = self.around(value)
+        start, length = self.values[before], self.values[after] - self.values[before]
+        return start + length * out_of_step.fractions(ranks, (value - start) / length, spread)
+
+    def around(self, value: float) -> list[int]:
+        """Return the last time before and the first after a place on the axis of time, as far as there are any."""
+        values = np.array(self.values)
+        return [*np.flatnonzero(values < value)[-1:].tolist(), *np.flatnonzero(values > value)[:1].tolist()]
+
+    def move(
+        self, x: np.ndarray, start: int, value: float, *, path: str, own_times: np.ndarray | None = None
+    ) -> np.ndarray:
         """Return where cells of a time are, or were, at another.
 
         Parameters
@@ -79,6 +103,8 @@ class Course:
             Where on the axis of time they are wanted, between the first and the last time.
         path
             ``"linear"`` or ``"spline"``, as :func:`cellot_sc.tl.interpolate` has it.
+        own_times
+            Where each of them is then, within the same interval, shape ``(n_cells,)``; at ``value`` with ``None``.
         """
         if value in self.values:
             end = self.values.index(value)
@@ -89,7 +115,21 @@ class Course:
         first, last = max(after - 1 - margin, 0), min(after + margin, len(self.values) - 1)
         points = np.stack(self.at(x, start, first, last)).astype(np.float64)
         times = np.array(self.values[first : last + 1])
-        return CubicHermiteSpline(times, points, np.gradient(points, times, axis=0))(value).astype(np.float32)
+        spline = CubicHermiteSpline(times, points, np.gradient(points, times, axis=0))
+        if own_times is None:
+            return spline(value).astype(np.float32)
+        since = (own_times - self.values[after - 1])[:, None]
+        places = np.zeros_like(points[0])
+        for coefficient in spline.c[:, after - 1 - first]:
+            places = places * since + coefficient
+        return places.astype(np.float32)
+
+    def without(self, index: int, step: TransportMap) -> Course:
+        """Return the course without a time between the first and the last, with a map over the gap."""
+        labels, values = ([*of[:index], *of[index + 1 :]] for of in (self.labels, self.values))
+        return replace(
+            self, labels=labels, values=values, steps=[*self.steps[: index - 1], step, *self.steps[index + 1 :]]
+        )
 
     def at(self, x: np.ndarray, start: int, first: int, last: int) -> list[np.ndarray]:
         """Return where cells of time ``start`` are at every time from ``first`` to ``last``."""

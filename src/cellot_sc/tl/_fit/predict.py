@@ -191,7 +191,7 @@ def predict(
         adata, fitted = seen_by(read, adata), replace(read.model.fitted, fit=read.fit)
     fit = fitted.fit
     space = fit.space(adata)
-    names = _validate.some_of(targets, fitted.maps, what="target")
+    names = _validate.fitted_targets(targets, fitted.maps)
     rows = fit.controls(adata) if cells is None else _validate.cell_positions(adata, cells)
     x, contexts = space.read(rows), fit.contexts(adata, rows)
     if uncertainty:

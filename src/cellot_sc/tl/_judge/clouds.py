@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from ... import _keys
 from ..._settings import logger
 from ...ot import TransportMap
+from .predictions import Given
 from .resamples import Resamples
 
 MIN_GROUP_CELLS = 10
@@ -47,6 +48,8 @@ class Data:
         Takes points of the representation to the space in which they are compared.
     rows
         Positions of the cells that are compared, increasing; ``None`` if these are all.
+    given
+        What other tools predict, by the name of the model.
     """
 
     x: np.ndarray
@@ -60,6 +63,7 @@ class Data:
     units: np.ndarray | None
     view: Callable[[np.ndarray], np.ndarray]
     rows: np.ndarray | None = None
+    given: dict[str, Given] = field(default_factory=dict)
 
     def points(self, rows: np.ndarray) -> np.ndarray:
         """Return where cells that are compared lie, given their positions among all."""
@@ -71,15 +75,36 @@ class Data:
         return self.split == _keys.TEST and bool((self.parts == _keys.TRAIN).any())
 
 
+class Members(NamedTuple):
+    """Who is in a group: a mask of the judged cells, and positions of given ones, by model, where their group is known.
+
+    Of a model with too few cells in the group, there are none.
+    """
+
+    cells: np.ndarray
+    given: dict[str, np.ndarray]
+
+
 class Cloud(NamedTuple):
-    """Cells, shape ``(n_cells, n_features)``, and how often each is in every resample, shape ``(n_cells, n_boot)``."""
+    """Some cells.
+
+    Parameters
+    ----------
+    cells
+        Shape ``(n_cells, n_features)``.
+    counts
+        How often each is in every resample, shape ``(n_cells, n_boot)``.
+    units
+        Unit of each, if whole units are resampled and they are known.
+    """
 
     cells: np.ndarray
     counts: np.ndarray
+    units: np.ndarray | None = None
 
-    def rows(self, rows: np.ndarray) -> Cloud:
+    def rows(self, rows: np.ndarray | slice) -> Cloud:
         """Return some of the cells."""
-        return Cloud(self.cells[rows], self.counts[rows])
+        return Cloud(self.cells[rows], self.counts[rows], None if self.units is None else self.units[rows])
 
 
 class GroupClouds(NamedTuple):
@@ -91,15 +116,18 @@ class GroupClouds(NamedTuple):
     stand_in: Cloud | None
     """Treated train cells; ``None`` where the observed cells are halved instead."""
     halves: list[tuple[np.ndarray, np.ndarray]]
-    units: tuple[np.ndarray, np.ndarray] | None
-    """Unit of every control and every observed cell, if whole units are resampled."""
+    given: dict[str, Cloud]
+    """What other tools predict: cells of their own, not those that control cells become."""
+    lacking: list[str]
+    """Those of these tools whose predictions have too few cells here."""
 
     @property
     def models(self) -> dict[str, Cloud]:
         """Every prediction and, where there are cells enough, what stands in for a perfect one."""
+        predictions = self.predictions | self.given
         if self.stand_in is None or len(self.stand_in.cells) < MIN_GROUP_CELLS:
-            return self.predictions
-        return self.predictions | {_keys.OBSERVED: self.stand_in}
+            return predictions
+        return predictions | {_keys.OBSERVED: self.stand_in}
 
     @property
     def halvings(self) -> list[tuple[Cloud, Cloud]]:
@@ -116,6 +144,7 @@ class GroupClouds(NamedTuple):
             control=some(self.control),
             observed=some(self.observed),
             predictions={model: some(predicted) for model, predicted in self.predictions.items()},
+            given={model: some(predicted) for model, predicted in self.given.items()},
             stand_in=None if self.stand_in is None else some(self.stand_in),
         )
 
@@ -123,8 +152,15 @@ class GroupClouds(NamedTuple):
         """Return so many cells of every cloud, not resampled; none stand in for a prediction if there are too few."""
 
         def some(cloud: Cloud, rows: np.ndarray | slice) -> Cloud:
-            return Cloud(cloud.cells[rows], cloud.counts[rows, :0])
+            return cloud._replace(counts=cloud.counts[:, :0]).rows(rows)
 
+        # from random numbers of their own, lest what else is judged depend on them
+        streams = zip(self.given.items(), rng.spawn(len(self.given)), strict=True)
+        given = {
+            model: some(predicted, own.choice(len(predicted.cells), n, replace=False))
+            for (model, predicted), own in streams
+            if len(predicted.cells) >= n
+        }
         order = rng.permutation(len(self.observed.cells))
         start = rng.choice(len(self.control.cells), n, replace=False)
         others = self.observed.rows(order[n:]) if self.stand_in is None else self.stand_in
@@ -135,13 +171,16 @@ class GroupClouds(NamedTuple):
             predictions={model: some(predicted, start) for model, predicted in self.predictions.items()},
             stand_in=some(others, rng.choice(len(others.cells), n, replace=False) if enough else slice(0)),
             halves=[],
-            units=None if self.units is None else (self.units[0][start], self.units[1][order[:n]]),
+            given=given,
+            lacking=[*self.lacking, *(model for model in self.given if model not in given)],
         )
 
 
-def groups(data: Data, name: str) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield all cells, and then every group in which a perturbation can be scored: its name and a mask of its cells."""
-    yield _keys.ALL, np.ones(len(data.labels), dtype=bool)
+def groups(data: Data, name: str) -> Iterator[tuple[str, Members]]:
+    """Yield all cells, and then every group in which a perturbation can be scored: its name and who is in it."""
+    of_given = {model: np.flatnonzero(given.labels == name) for model, given in data.given.items()}
+    of_given = {model: rows for model, rows in of_given.items() if len(rows)}
+    yield _keys.ALL, Members(np.ones(len(data.labels), dtype=bool), of_given)
     if data.groups is None:
         return
     judged = data.parts == data.split
@@ -151,15 +190,29 @@ def groups(data: Data, name: str) -> Iterator[tuple[str, np.ndarray]]:
         if min((source == group).sum(), (treated == group).sum()) < MIN_GROUP_CELLS:
             left_out.append(group)
         else:
-            yield group, data.groups == group
+            known = {model: data.given[model].groups for model in of_given}
+            of_group = {
+                model: of_given[model][labels[of_given[model]] == group]
+                for model, labels in known.items()
+                if labels is not None
+            }
+            yield group, Members(data.groups == group, enough(of_group, name, group))
     if left_out:
         logger.info("groups with fewer than %d control or treated cells left out: %s", MIN_GROUP_CELLS, left_out)
+
+
+def enough(given: dict[str, np.ndarray], name: str, group: str) -> dict[str, np.ndarray]:
+    """Return positions of given cells of a group, none of a model that has too few, with a line in the log."""
+    few = [model for model, rows in given.items() if len(rows) < MIN_GROUP_CELLS]
+    if few:
+        logger.info("%s, %s: no scores of models with fewer than %d cells: %s", name, group, MIN_GROUP_CELLS, few)
+    return given | dict.fromkeys(few, np.empty(0, dtype=int))
 
 
 def gather(
     data: Data,
     name: str,
-    members: np.ndarray,
+    members: Members,
     maps: dict[str, TransportMap],
     resamples: Resamples,
     rng: np.random.Generator,
@@ -173,7 +226,7 @@ def gather(
     name
         The perturbation.
     members
-        Mask of the cells of the group.
+        Who is in the group.
     maps
         Map of the perturbation by model.
     resamples
@@ -183,11 +236,17 @@ def gather(
     """
 
     def positions(label: str, split: str, at_most: int) -> np.ndarray:
-        rows = np.flatnonzero((data.labels == label) & (data.parts == split) & members)
-        return rows if len(rows) <= at_most else np.sort(rng.choice(rows, at_most, replace=False))
+        rows = np.flatnonzero((data.labels == label) & (data.parts == split) & members.cells)
+        return _at_most(rows, at_most, rng)
 
     def cloud(rows: np.ndarray) -> Cloud:
-        return Cloud(data.view(data.points(rows)), resamples.counts(rows, rng))
+        units = None if data.units is None else data.units[rows]
+        return Cloud(data.view(data.points(rows)), resamples.counts(rows, rng), units)
+
+    def of_given(given: Given, rows: np.ndarray, own: np.random.Generator) -> Cloud:
+        rows = _at_most(rows, MAX_CELLS, own)
+        units = None if given.units is None else given.units[rows]
+        return Cloud(data.view(given.x[rows]), resamples.counts_of(len(rows), units, own), units)
 
     source, treated = (positions(label, data.split, MAX_CELLS) for label in (data.control, name))
     others = positions(name, _keys.TRAIN, len(source)) if data.has_stand_ins else None
@@ -200,7 +259,16 @@ def gather(
     start = data.points(source)
     contexts = None if data.contexts is None else data.contexts[source]
     predictions = {
-        model: Cloud(data.view(fitted.transport(start, contexts)), control.counts) for model, fitted in maps.items()
+        model: control._replace(cells=data.view(fitted.transport(start, contexts))) for model, fitted in maps.items()
     }
-    units = None if data.units is None else (data.units[source], data.units[treated])
-    return GroupClouds(control, observed, predictions, stand_in, halves, units)
+    streams = dict(zip(data.given, rng.spawn(len(data.given)), strict=True))
+    given = {
+        model: of_given(data.given[model], rows, streams[model]) for model, rows in members.given.items() if len(rows)
+    }
+    lacking = [model for model in members.given if model not in given]
+    return GroupClouds(control, observed, predictions, stand_in, halves, given, lacking)
+
+
+def _at_most(rows: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Return so many of some positions, in their order."""
+    return rows if len(rows) <= n else np.sort(rng.choice(rows, n, replace=False))

@@ -6,18 +6,19 @@ import numpy as np
 
 from ... import _keys
 from ..._settings import logger
-from .clouds import MIN_GROUP_CELLS, Data
+from .clouds import MIN_GROUP_CELLS, Data, Members, enough
 
 SLACK = 0.01
 """Share of the treated cells that groups may lack together, lest one rare group decides how few of the others count."""
 
 
-def equal_composition(data: Data, name: str, rng: np.random.Generator) -> np.ndarray | None:
+def equal_composition(data: Data, name: str, rng: np.random.Generator) -> Members | None:
     """Return cells of which every group has the share of treated cells that it has of judged control cells.
 
     Groups with fewer than 10 control or treated judged cells are left out on both sides, and so are cells of none. Of
     the treated cells as many are drawn, without replacement, as there can be with these shares to within
-    :data:`SLACK`: copies would bias scores. Likewise of the treated train cells, where these stand in for a prediction.
+    :data:`SLACK`: copies would bias scores. Likewise of the treated train cells, where these stand in for a prediction,
+    and of the cells that other tools predict: all of them where these have the shares of control cells.
 
     Parameters
     ----------
@@ -30,7 +31,7 @@ def equal_composition(data: Data, name: str, rng: np.random.Generator) -> np.nda
 
     Returns
     -------
-    Mask of the cells, or ``None`` where kinds are unknown, or fewer than two can be compared.
+    Who is in it, or ``None`` where kinds are unknown, or fewer than two can be compared.
     """
     if data.kinds is None:
         return None
@@ -52,7 +53,11 @@ def equal_composition(data: Data, name: str, rng: np.random.Generator) -> np.nda
         "%s: with equal composition, %d of %d treated cells are judged; of %d categories, %d are left out",
         *(name, (chosen & sides[1]).sum(), sides[1].sum(), n_kinds, n_kinds - len(kinds)),
     )
-    return chosen
+    given = {}
+    for (model, cells), own in zip(data.given.items(), rng.spawn(len(data.given)), strict=True):
+        if cells.kinds is not None and (among := cells.labels == name).any():
+            given[model] = np.flatnonzero(_drawn(cells.kinds, among, kinds, shares, own))
+    return Members(chosen, enough(given, name, _keys.EQUAL))
 
 
 def _drawn(

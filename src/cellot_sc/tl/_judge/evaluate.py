@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Literal
 
 import pandas as pd
@@ -18,6 +19,7 @@ from .judging import prepare
 def evaluate(
     adata: AnnData,
     *,
+    predictions: Mapping[str, AnnData | str | Path] | None = None,
     targets: str | Sequence[str] | None = None,
     key: str = _keys.MODEL,
     split: str = _keys.TEST,
@@ -28,6 +30,7 @@ def evaluate(
     n_markers: int | Sequence[int] | None = None,
     n_cells: int | Sequence[int] | None = None,
     unit: str | None = None,
+    floor: str | None = None,
     n_boot: int = 200,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -47,6 +50,9 @@ def evaluate(
     ----------
     adata
         Annotated data with maps fitted by :func:`cellot_sc.tl.cellot`.
+    predictions
+        Cells that other tools predict, by the name that the tool is to have in the table: an AnnData each, or the path
+        of its file, ``.h5ad`` or ``.zarr``. They are judged beside the maps; see Notes for what is read of them.
     targets
         Perturbation or perturbations to judge, all fitted ones with ``None``. Baselines are fitted to these only.
     key
@@ -84,6 +90,12 @@ def evaluate(
         other patients, and exchanged as wholes, for p-values of the energy distance. With the column of the
         perturbations, rows with the mean over perturbations are added, whose interval is over resampled perturbations.
         With ``None``, single cells are resampled.
+    floor
+        Name of the control at which calibrated scores are 0: ``"identity"``, or one of ``mean_shift``, ``gaussian``,
+        ``group_shift`` and ``group_gaussian`` that is among the baselines. With ``None``, each metric has the one of
+        them that scores best on validation cells, by the mean over perturbations, so that no judged cell chooses what
+        predictions are measured by; the maps that are judged are never it. Without validation cells, or where these
+        are judged, it is ``identity``, and a line in the log says so.
     n_boot
         Number of resamples behind the intervals, 100,000 at most; 0 for none. All models share their resamples.
     seed
@@ -93,11 +105,16 @@ def evaluate(
     -------
     Tidy table with a row per model, metric, perturbation and group:
 
-    - ``model``: the solver of the fit, a baseline or ``observed``.
-    - ``metric``: as named above. For distances there is also ``<metric>_frac_gap_closed``, (identity - model) /
-      (identity - observed): 0 is no better than no effect, 1 is as good as the data allow; NaN where ``observed`` is
-      no better than ``identity``. Its ``mean`` is the fraction of mean distances, its ``worst`` the least fraction.
+    - ``model``: the solver of the fit, a baseline, ``observed``, or the name of a prediction.
+    - ``metric``: as named above, and ``<metric>_calibrated``: how far from a control to a replicate a model gets,
+      (value - floor) / (observed - floor) of how far values are from the best one. 0 is no better than that control, 1
+      as good as the data allow. NaN where nothing can be told: where ``observed`` is no better than the floor, or the
+      interval of what lies between them includes 0, or the floor has no score, as no effect has no correlation. Its
+      ``mean`` is the ratio of means, its ``worst`` the least.
+    - ``floor``: of calibrated scores, the control; ``"-"`` for all others.
     - ``perturbation``, ``split``: what was predicted, and on which cells.
+    - ``compared``: what kind of cells was compared, of every model alike: points of the space (``latent``), ``decoded``
+      ones, control and observed cells included, or, of maps that act on expression itself, ``measured`` ones.
     - ``group``: ``all`` cells, a category of ``groupby``, ``mean`` or ``worst``. Where there is ``groupby``, or the fit
       has contexts, also ``equal``: all cells once more, but with treated cells drawn so that every category (of
       ``groupby``, else of the first context) has the share that it has of the control cells, lest a change of abundance
@@ -122,9 +139,16 @@ def evaluate(
 
     Raises
     ------
+    FileNotFoundError
+        If a prediction is the path of a file that is not there.
     KeyError
-        If there are no fitted maps, no such column, representation or decoder.
+        If there are no fitted maps, no such column, representation or decoder; or predicted cells lack the column of
+        the perturbations, or points of a space to which no expression is put.
+    TypeError
+        If a prediction is neither cells nor a path.
     ValueError
+        If predicted cells have the name of another model, none of the perturbations, no cell of the split, lack genes,
+        hold NaN or inf, or are on another scale.
         If a target was not fitted, a metric, space, baseline or split is unknown, the split has no control or no
         treated cells or fewer than are to be sampled, markers are wanted of what are no genes, there are fewer than two
         perturbations to tell apart, a number is out of its range, or maps come from a model that does not keep a
@@ -147,6 +171,25 @@ def evaluate(
     (Gaussian maps of 8 simulated donors are told from 8 others in two of five cases), and a large one that these units
     cannot tell, not that the map is right. Units that the map was fitted to agree with it better than others do.
 
+    Of predicted cells (``predictions``), there may be as many as one likes, and none has to correspond to a control
+    cell. Read are:
+
+    - ``obs``, the column of the perturbations, by which they are matched. Control cells are left out, and so is what
+      was not fitted or is not judged. A model has no rows for a perturbation of which it has fewer than two cells.
+    - ``obs``, the column of the split, if it is there: then those of the judged split only.
+    - ``obsm``, the points in the space of the maps, if they are there under its name; otherwise ``X``, or the layer
+      that was represented, on the scale of that, with genes by name, in any order, and any others. It is represented as
+      the cells of ``adata`` were, or taken as it is by maps on ``X``, or where it has as many columns as the space.
+    - ``obs``, the columns of ``groupby`` and ``unit``. Without these, a cell is of the group and unit of the control
+      cell that it is named as: its name, alone or with ``-<perturbation>`` and ``-predicted`` behind it as
+      :func:`predict` and :func:`combine` write them; all cells have to be named so. Without either, a model has scores
+      of all cells only, its cells are resampled one by one, and it has no p-values.
+
+    With ``equal`` composition, predicted cells are drawn as treated ones are. Scores within a group of which a model
+    has fewer than 10 cells are NaN, and so is then its mean over groups. How well perturbations are told apart
+    (``discrimination_*``) is among those that a model predicts. The legacy metrics depend on the number of cells, which
+    ``n_cells`` makes equal.
+
     Examples
     --------
     >>> import cellot_sc as cs
@@ -160,6 +203,7 @@ def evaluate(
     """
     judging = prepare(
         adata,
+        predictions=predictions,
         targets=targets,
         key=key,
         split=split,
@@ -170,6 +214,7 @@ def evaluate(
         n_markers=n_markers,
         n_cells=n_cells,
         unit=unit,
+        floor=floor,
         n_boot=n_boot,
         seed=seed,
     )
@@ -211,8 +256,8 @@ def mmd(
 
     Returns
     -------
-    The table of :func:`evaluate` with the metrics ``mmd``, ``legacy_mmd`` and ``legacy_mmd_training``, and for each the
-    fraction of the gap closed.
+    The table of :func:`evaluate` with the metrics ``mmd``, ``legacy_mmd`` and ``legacy_mmd_training``, each also
+    calibrated.
 
     Raises
     ------

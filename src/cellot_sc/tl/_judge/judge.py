@@ -52,6 +52,8 @@ class EvaluationPlan:
         Number of resamples.
     seed
         Seed of samples and resamples.
+    controls
+        Models that are judged on validation cells, too, to choose a floor among them; none if it is fixed.
     """
 
     metrics: list[Metric]
@@ -59,14 +61,17 @@ class EvaluationPlan:
     n_cells: Sequence[int] | None
     n_boot: int
     seed: int
+    controls: Sequence[str] = ()
 
 
 class Judgement(NamedTuple):
-    """Scores by setting and group, and by group the effects and the number of observed cells."""
+    """Scores by setting and group, by group the effects and the number of observed cells, and those of controls."""
 
     scores: dict[Setting, dict[str, Scores]]
     effects: dict[str, Effects]
     n_cells: dict[str, int]
+    validation: Judgement | None = None
+    """Of controls on validation cells, in all of these; ``None`` where no floor is chosen."""
 
 
 def judge(
@@ -92,8 +97,7 @@ def judge(
     if plan.n_markers is not None:
         assert markers is not None
         # what is not compared is not kept
-        first = markers[: max(plan.n_markers)]
-        data = replace(data, view=partial(_viewed, data.view, first))
+        data = viewed(data, markers[: max(plan.n_markers)])
         subsets = [slice(k) for k in plan.n_markers]
     gammas: dict[int, np.ndarray] = {}
     judgement = Judgement(defaultdict(dict), {}, {})
@@ -104,7 +108,7 @@ def judge(
     for group, members in members_of.items():
         rng = np.random.default_rng([*stream, zlib.crc32(group.encode())])
         clouds = gather(data, name, members, maps, resamples, rng)
-        judgement.effects[group], judgement.n_cells[group] = _effects(clouds), len(clouds.observed.cells)
+        judgement.effects[group], judgement.n_cells[group] = effects_of(clouds), len(clouds.observed.cells)
         sizes = [None] if plan.n_cells is None else _possible(plan.n_cells, clouds, name, group)
         for columns in subsets:
             part = clouds.features(columns)
@@ -114,12 +118,17 @@ def judge(
                 gammas[n_features] = median_gammas(part.control.cells, part.observed.cells)
             for n in sizes:
                 compared = (plan.metrics, part, gammas[n_features])
-                scores = _scores(*compared) if n is None else _sampled_scores(*compared, n, rng)
+                scores = score(*compared) if n is None else _sampled_scores(*compared, n, rng)
                 # cells that were drawn for their group no longer make up their units
                 if n is None and group != _keys.EQUAL:
                     _test(scores, part, plan.seed)
                 judgement.scores[Setting(n_features, n)][group] = scores
     return judgement
+
+
+def viewed(data: Data, columns: np.ndarray) -> Data:
+    """Return the data with a view of some of the features only."""
+    return replace(data, view=partial(_viewed, data.view, columns))
 
 
 def _viewed(view: Callable[[np.ndarray], np.ndarray], columns: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -131,21 +140,23 @@ def discriminate(judgements: dict[str, Judgement], metrics: list[Metric], n_boot
     """Add to the scores of every perturbation how well it is told from the others, among those that have the group."""
     for group in dict.fromkeys(group for judgement in judgements.values() for group in judgement.effects):
         having = [judgement for judgement in judgements.values() if group in judgement.effects]
-        for model in having[0].effects[group]:
+        for model in dict.fromkeys(model for judgement in having for model in judgement.effects[group]):
+            # what another tool predicts is told from what else it predicts
+            told = [judgement for judgement in having if model in judgement.effects[group]]
             # several samples may stand in for one: as many as all perturbations have
-            samples = zip(*(judgement.effects[group][model] for judgement in having), strict=False)
-            changes = [tuple(map(np.stack, zip(*pairs, strict=True))) for pairs in samples] if len(having) > 1 else []
+            samples = zip(*(judgement.effects[group][model] for judgement in told), strict=False)
+            changes = [tuple(map(np.stack, zip(*pairs, strict=True))) for pairs in samples] if len(told) > 1 else []
             for metric in (metric for metric in metrics if metric.across_perturbations):
-                values = np.mean([metric.function(*pair) for pair in changes] or [[np.nan] * len(having)], axis=0)
-                for value, judgement in zip(values, having, strict=True):
-                    score = Score.unknown(n_boot, judgement.n_cells[group])._replace(value=float(value))
+                values = np.mean([metric.function(*pair) for pair in changes] or [[np.nan] * len(told)], axis=0)
+                for value, judgement in zip(values, told, strict=True):
+                    of_one = Score.unknown(n_boot, judgement.n_cells[group])._replace(value=float(value))
                     for group_scores in judgement.scores.values():
-                        group_scores[group][model, metric.name] = score
+                        group_scores[group][model, metric.name] = of_one
 
 
-def _scores(metrics: list[Metric], clouds: GroupClouds, gammas: np.ndarray) -> Scores:
+def score(metrics: list[Metric], clouds: GroupClouds, gammas: np.ndarray) -> Scores:
     """Score every prediction, and what stands in for a perfect one, with every metric on cells."""
-    metrics = [metric for metric in metrics if not metric.across_perturbations]
+    every, metrics = metrics, [metric for metric in metrics if not metric.across_perturbations]
 
     def scored(models: Mapping[str, Cloud], observed: Cloud) -> Scores:
         cells = ObservedCells(
@@ -154,10 +165,12 @@ def _scores(metrics: list[Metric], clouds: GroupClouds, gammas: np.ndarray) -> S
             gammas=gammas,
             observed_counts=observed.counts,
             control_counts=clouds.control.counts,
-            whole_units=clouds.units is not None,
+            whole_units=clouds.control.units is not None,
         )
         return {
-            (model, metric.name): Score(*metric.resampling.score(metric, cells, *predicted), len(observed.cells))
+            (model, metric.name): Score(
+                *metric.resampling.score(metric, cells, predicted.cells, predicted.counts), len(observed.cells)
+            )
             for model, predicted in models.items()
             for metric in metrics
         }
@@ -168,7 +181,8 @@ def _scores(metrics: list[Metric], clouds: GroupClouds, gammas: np.ndarray) -> S
         if key not in scores:
             ceilings = [half[key] for half in halves] or [Score.unknown(clouds.control.counts.shape[1], 0)]
             scores[key] = mean_score(ceilings)._replace(n_cells=len(clouds.observed.cells))
-    return scores
+    unknown = Score.unknown(clouds.observed.counts.shape[1], len(clouds.observed.cells))
+    return scores | {(model, metric.name): unknown for model in clouds.lacking for metric in every}
 
 
 def _test(scores: Scores, clouds: GroupClouds, seed: int) -> None:
@@ -190,12 +204,12 @@ def _sampled_scores(
     metrics: list[Metric], clouds: GroupClouds, gammas: np.ndarray, n: int, rng: np.random.Generator
 ) -> Scores:
     """Score samples of so many cells of every cloud; the value is the mean over samples, these are the resamples."""
-    samples = [_scores(metrics, clouds.sample(n, rng), gammas) for _ in range(N_SAMPLES)]
+    samples = [score(metrics, clouds.sample(n, rng), gammas) for _ in range(N_SAMPLES)]
     values = {key: np.array([sample[key].value for sample in samples]) for key in samples[0]}
     return {key: Score(float(np.mean(sample_scores)), sample_scores, n) for key, sample_scores in values.items()}
 
 
-def _effects(clouds: GroupClouds) -> Effects:
+def effects_of(clouds: GroupClouds) -> Effects:
     """Return the predicted and the observed changes of the means."""
     start = clouds.control.cells.mean(axis=0)
 

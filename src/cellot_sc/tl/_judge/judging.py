@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -20,12 +21,21 @@ from .._fit import store
 from .._fit.alone import alone
 from .._fit.contexts import warn_of_composition
 from .._fit.fit import Fit
+from . import floors
 from .clouds import MAX_CELLS, Data
 from .judge import EvaluationPlan, Judgement, judge
 from .markers import in_order
+from .predictions import Matching
 from .tabulation import Tabulation
 
 SPACES = ("latent", "genes")
+LATENT, DECODED, MEASURED = "latent", "decoded", "measured"
+COMPARED = {
+    LATENT: "points of {!r}",
+    DECODED: "cells that are decoded from {!r}, measured ones as well,",
+    MEASURED: "measured and predicted cells as they are in {!r}",
+}
+"""What is compared, in words that name the space of the maps."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +73,8 @@ class Judging:
         data = self.data
         known = [labels for labels in (data.labels, data.parts, data.groups, data.units) if labels is not None]
         points = hashlib.blake2b(np.ascontiguousarray(data.x), digest_size=8).hexdigest()
-        return {"maps": self.fitted.digest, "cells": digest_of_cells(self.adata.obs_names, *known) + points}
+        found = {"maps": self.fitted.digest, "cells": digest_of_cells(self.adata.obs_names, *known) + points}
+        return found | {f"prediction {model}": given.digest for model, given in data.given.items()}
 
     def judgements(self, names: Sequence[str]) -> dict[str, Judgement]:
         """Fit the others to some perturbations, and judge what all predict of these: alike, whichever come with them.
@@ -104,6 +115,7 @@ class Judging:
 def prepare(
     adata: AnnData,
     *,
+    predictions: Mapping[str, AnnData | str | Path] | None = None,
     targets: str | Sequence[str] | None,
     key: str,
     split: str,
@@ -114,10 +126,13 @@ def prepare(
     n_markers: int | Sequence[int] | None,
     n_cells: int | Sequence[int] | None,
     unit: str | None,
+    floor: str | None,
     n_boot: int,
     seed: int,
 ) -> Judging:
     """Check all that is asked of :func:`.evaluate`, and return what is judged; parameters and errors are its own."""
+    if predictions:
+        _validate.judged_beside(adata, key)
     fitted = store.maps(adata, key).adapted(adata)
     fit = fitted.fit
     control, cells = fit.control, fit.space(adata)
@@ -131,6 +146,7 @@ def prepare(
         baselines = [*fitted.baselines] if fitted.is_standalone else known
     solvers = SOLVERS.select([_defaults.IDENTITY, *([baselines] if isinstance(baselines, str | Solver) else baselines)])
     others = [solver for solver in solvers if solver.name != fit.solver]
+    given = _validate.named_predictions(predictions or {}, [fit.solver, *(solver.name for solver in others)])
     if fitted.is_standalone:
         _check_kept(fitted, [solver.name for solver in others], n_markers)
     n_boot = _validate.resamples(n_boot)
@@ -170,25 +186,38 @@ def prepare(
         warn_of_composition(train, control, groupby)
     # treated train cells stand in for predictions
     stands_in = (parts == _keys.TRAIN) & np.isin(labels, judgeable) & (split == _keys.TEST)
-    compared = np.flatnonzero((judged & np.isin(labels, [control, *judgeable])) | stands_in)
-    x = cells.read(compared)
+    rows = np.flatnonzero((judged & np.isin(labels, [control, *judgeable])) | stands_in)
+    floor = _floor(fitted, floor, others, labels, parts, split, [control, *judgeable])
+    if floor is None:
+        chosen_on = (parts == _keys.VALID) & np.isin(labels, [control, *judgeable])
+        rows = np.union1d(rows, np.flatnonzero(chosen_on))
+    x = cells.read(rows)
     told = replace(fit, context=context)
     view = alone(cells).view_measured if decoded or cells.is_expression else np.asarray
     cells.warn_of_filling()
     contexts = told.contexts(adata)
     # in time, kinds turn into each other: their shares are part of what is predicted
     kinds = None if not context else groups if groups is not None else _validate.group_labels(adata, context[0])
-    data = Data(x, labels, parts, control, split, groups, kinds, contexts, units, view, compared)
-    plan = EvaluationPlan(chosen, marker_sizes, cell_sizes, n_boot, seed)
+    compared = DECODED if decoded else MEASURED if cells.is_expression else LATENT
+    data = Data(x, labels, parts, control, split, groups, kinds, contexts, units, view, rows)
+    if given:
+        kind = context[0] if context else None
+        matching = Matching(adata, data, fit, cells, judgeable, groupby, unit, kind)
+        data = replace(data, given=matching.read(given))
+        logger.info("%s are compared, for all models alike", COMPARED[compared].format(cells.name))
+    controls = () if floor is not None else floors.among([solver.name for solver in others])
+    plan = EvaluationPlan(chosen, marker_sizes, cell_sizes, n_boot, seed, controls)
     of_table = Tabulation(
         metrics=chosen,
         split=split,
         fit_seed=fit.seed,
-        n_models=len(others) + 2,
+        n_models=len(others) + len(given) + 2,
         unit=None if units is None else unit,
         over_perturbations=over_perturbations,
         n_boot=n_boot,
         seed=seed,
+        compared=compared,
+        floor=floor,
     )
     return Judging(adata, fitted, judgeable, others, told, data, plan, of_table)
 
@@ -196,7 +225,25 @@ def prepare(
 def _judge(plan: EvaluationPlan, item: tuple[Data, str, dict[str, TransportMap], np.ndarray | None]) -> Judgement:
     """Judge one perturbation, in whatever process."""
     data, name, maps, markers = item
-    return judge(data, plan, name, maps, markers)
+    judgement = judge(data, plan, name, maps, markers)
+    if not plan.controls:
+        return judgement
+    return judgement._replace(validation=floors.on_validation(data, plan, name, maps, markers))
+
+
+def _floor(
+    fitted: store.FittedMaps,
+    floor: str | None,
+    others: Sequence[Solver],
+    labels: np.ndarray,
+    parts: np.ndarray,
+    split: str,
+    names: Sequence[str],
+) -> str | None:
+    """Return what calibrated scores are 0 at, ``None`` if that is chosen; see :func:`.floors.asked`."""
+    valid = labels[parts == _keys.VALID]
+    counts = None if fitted.is_standalone else [int((valid == name).sum()) for name in names]
+    return floors.asked(floor, [solver.name for solver in others], split=split, counts=counts)
 
 
 def _check_kept(fitted: store.FittedMaps, baselines: Sequence[str], n_markers: object) -> None:

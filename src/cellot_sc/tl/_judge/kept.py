@@ -16,7 +16,7 @@ from .scores import Score, Scores, UnitTest
 from .tabulation import Tabulation
 
 KIND = "scores block"
-VERSION = 1
+VERSION = 2
 
 
 def write(path: Path, judgements: dict[str, Judgement], tabulation: Tabulation) -> None:
@@ -67,6 +67,7 @@ def _tree(judgement: Judgement, *, across: bool) -> dict[str, Any]:
         ]
         * across,
         "n_cells": judgement.n_cells,
+        "validation": None if judgement.validation is None else _tree(judgement.validation, across=across),
     }
 
 
@@ -82,7 +83,8 @@ def _arrays(scores: Scores) -> dict[str, np.ndarray]:
 
 
 def _judgement(tree: dict[str, Any]) -> Judgement:
-    judgement = Judgement(defaultdict(dict), {}, tree["n_cells"])
+    validation = None if tree["validation"] is None else _judgement(tree["validation"])
+    judgement = Judgement(defaultdict(dict), {}, tree["n_cells"], validation)
     for kept in tree["scores"]:
         keys = zip(kept["models"].tolist(), kept["metrics"].tolist(), strict=True)
         tests = (UnitTest(*test) for test in kept["tests"].tolist())

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ...metrics._units import ALPHA, exchange_pvalue, units
+from ...metrics._units import ALPHA, Units, exchange_pvalue, units
 from .clouds import MIN_GROUP_CELLS, GroupClouds
 from .scores import UnitTest
 
@@ -20,7 +20,7 @@ def unit_tests(clouds: GroupClouds, *, seed: int) -> dict[str, UnitTest]:
     Parameters
     ----------
     clouds
-        The clouds of a group, with the unit of every cell.
+        The clouds of a group, with the unit of every cell. Models whose cells have none are not tested.
     seed
         Seed of the exchanges, where there are too many, and of the cells, where a unit has too many.
 
@@ -28,19 +28,21 @@ def unit_tests(clouds: GroupClouds, *, seed: int) -> dict[str, UnitTest]:
     -------
     By model; the p-value is NaN where none could be below .05.
     """
-    if clouds.units is None:
-        return {}
-    treated = np.repeat([False, True], [len(labels) for labels in clouds.units])
-    members = units(np.concatenate(clouds.units).astype(str), treated, least=MIN_GROUP_CELLS)
-    if members.p_min >= ALPHA:
-        return dict.fromkeys(clouds.predictions, UnitTest(math.nan, members.n_units, members.p_min))
-    flips = members.exchanges(seed=seed)
-
-    def pvalue(predicted: np.ndarray) -> float:
-        both = np.concatenate([predicted, clouds.observed.cells])
-        return exchange_pvalue(members.energies(both, flips, seed=seed))
-
-    return {
-        model: UnitTest(pvalue(predicted.cells), members.n_units, members.p_min)
-        for model, predicted in clouds.predictions.items()
-    }
+    observed, tests = clouds.observed, dict[str, UnitTest]()
+    known: dict[int, tuple[Units, np.ndarray | None]] = {}
+    for model, predicted in (clouds.predictions | clouds.given).items():
+        if predicted.units is None or observed.units is None:
+            continue
+        # most are of the units of the control cells
+        if id(predicted.units) not in known:
+            labels = np.concatenate([predicted.units, observed.units]).astype(str)
+            treated = np.repeat([False, True], [len(predicted.units), len(observed.units)])
+            members = units(labels, treated, least=MIN_GROUP_CELLS)
+            known[id(predicted.units)] = members, members.exchanges(seed=seed) if members.p_min < ALPHA else None
+        members, flips = known[id(predicted.units)]
+        pvalue = math.nan
+        if flips is not None:
+            both = np.concatenate([predicted.cells, observed.cells])
+            pvalue = exchange_pvalue(members.energies(both, flips, seed=seed))
+        tests[model] = UnitTest(pvalue, members.n_units, members.p_min)
+    return tests

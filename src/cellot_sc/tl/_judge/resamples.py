@@ -24,7 +24,7 @@ class Resamples:
     """
 
     def __init__(self, n_boot: int, units: np.ndarray | None, judged: np.ndarray, rng: np.random.Generator) -> None:
-        self.n_boot = n_boot
+        self.n_boot, self._units = n_boot, units
         self._draws: np.ndarray | None = None
         if units is not None:
             self._draws = np.empty((len(units), n_boot), dtype=np.int64)
@@ -39,3 +39,13 @@ class Resamples:
         if not len(rows):
             return np.empty((0, self.n_boot), dtype=np.int64)
         return _bootstrap.resample_counts(len(rows), self.n_boot, seed=rng)
+
+    def counts_of(self, n_cells: int, units: np.ndarray | None, rng: np.random.Generator) -> np.ndarray:
+        """Return how often other cells occur, of these units, drawn as those are; one by one if they are unknown.
+
+        Their shape is ``(n_cells, n_boot)``.
+        """
+        if self._draws is None or self._units is None or units is None:
+            return _bootstrap.resample_counts(n_cells, self.n_boot, seed=rng)
+        known, first = np.unique(self._units, return_index=True)
+        return self._draws[first[np.searchsorted(known, units)]]

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
-from ... import _defaults, _keys
+from ... import _keys
 from ...metrics import METRICS, Metric
+from ...metrics._bootstrap import interval
 
 type Scores = dict[tuple[str, str], Score]
 """By model and metric."""
@@ -43,11 +44,11 @@ def described(metric: str | Metric) -> Metric:
     """Return what is known of a metric of a table: of some, no more than the name, and no best value (NaN)."""
     if isinstance(metric, Metric):
         return metric
-    name = metric.removesuffix(_keys.GAP_CLOSED)
+    name = metric.removesuffix(_keys.CALIBRATED)
     base = METRICS.get(name) or Metric(name, lambda *clouds: math.nan, name, best=math.nan)
     if name == metric:
         return base
-    return replace(base, name=metric, label=f"{base.label}, gap closed", best=1.0, bounds=(-math.inf, 1.0))
+    return replace(base, name=metric, label=f"{base.label}, calibrated", best=1.0, bounds=(-math.inf, 1.0))
 
 
 def mean_score(scores: list[Score]) -> Score:
@@ -65,42 +66,76 @@ def worst_score(scores: list[Score], badness: Callable[[float], float]) -> Score
     return max(known, key=lambda score: badness(score.value)) if known else scores[0]
 
 
-def gap_closed(model: Score, identity: Score, observed: Score) -> Score:
-    """Return (identity - model) / (identity - observed), NaN where there is no gap to close."""
-    values = (np.array(score.value) for score in (model, identity, observed))
-    resamples = fraction_closed(model.resamples, identity.resamples, observed.resamples)
-    return Score(float(fraction_closed(*values)), resamples, model.n_cells)
+def calibrate(model: np.ndarray, floor: np.ndarray, ceiling: np.ndarray) -> np.ndarray:
+    """Return how far from the floor (0) to the ceiling (1) a model gets, given how bad they are.
+
+    Parameters
+    ----------
+    model, floor, ceiling
+        Badness: of the values, and then of each resample that all three share, shape ``(1 + n_boot,)``.
+
+    Returns
+    -------
+    The same of the calibrated score. All is NaN where the ceiling is no better than the floor, or the interval of what
+    lies between them includes 0; so is a resample without a gap, and an infinitely bad one.
+    """
+    with np.errstate(invalid="ignore"):
+        gap, way = floor - ceiling, floor - model
+    out = np.full(gap.shape, math.nan)
+    low, _ = interval(gap[1:])
+    if gap[0] > 0 and not low <= 0:
+        np.divide(way, gap, out=out, where=(gap > 0) & np.isfinite(way) & np.isfinite(gap))
+    return out
 
 
-def fraction_closed(model: np.ndarray, identity: np.ndarray, observed: np.ndarray) -> np.ndarray:
-    """Return (identity - model) / (identity - observed) of arrays of scores, NaN where there is no gap to close."""
-    gap = identity - observed
-    return np.divide(identity - model, gap, out=np.full(gap.shape, np.nan), where=gap > 0)
+def calibrated(model: list[Score], floor: list[Score], ceiling: list[Score], metric: Metric) -> Score:
+    """Return the calibrated score of a group of cells, or of several: the ratio of means over them."""
+
+    def bad(scores: list[Score]) -> np.ndarray:
+        return np.mean([metric.badness(np.array([score.value, *score.resamples])) for score in scores], axis=0)
+
+    value, *resamples = calibrate(bad(model), bad(floor), bad(ceiling))
+    return Score(float(value), np.array(resamples), sum(score.n_cells for score in model))
 
 
-def summarise(scores: dict[str, Scores], metrics: list[Metric]) -> None:
-    """Add the mean over groups, fractions of the gap closed, and the worst of the groups."""
+def summarise(scores: dict[str, Scores], metrics: list[Metric], floors: Mapping[str, str]) -> None:
+    """Add the mean over groups, calibrated scores, and the worst of the groups.
+
+    Parameters
+    ----------
+    scores
+        Scores of every group, which are added to.
+    metrics
+        The metrics.
+    floors
+        By metric, the model at which a calibrated score is 0.
+    """
     groups = [group for group in scores if group not in (_keys.ALL, _keys.EQUAL)]
+    members = {group: [scores[group]] for group in scores}
     if groups:
+        members[_keys.MEAN] = [scores[group] for group in groups]
         scores[_keys.MEAN] = {
-            (model, metric.name): mean_score([scores[group][model, metric.name] for group in groups])
+            (model, metric.name): mean_score([one[model, metric.name] for one in members[_keys.MEAN]])
             for model in dict.fromkeys(model for model, _ in scores[groups[0]])
             for metric in metrics
         }
-    distances = {metric.name for metric in metrics if metric.is_distance}
-    for group_scores in scores.values():
-        for (model, name), score in list(group_scores.items()):
-            if name in distances and model not in (_defaults.IDENTITY, _keys.OBSERVED):
-                group_scores[model, name + _keys.GAP_CLOSED] = gap_closed(
-                    score, group_scores[_defaults.IDENTITY, name], group_scores[_keys.OBSERVED, name]
-                )
+    records = {metric.name: metric for metric in metrics}
+    for group, of_group in members.items():
+        added: Scores = {}
+        for model, name in scores[group]:
+            if model in (floors[name], _keys.OBSERVED):
+                continue
+            one, floor, ceiling = (
+                [scored[which, name] for scored in of_group] for which in (model, floors[name], _keys.OBSERVED)
+            )
+            added[model, name + _keys.CALIBRATED] = calibrated(one, floor, ceiling, records[name])
+        scores[group] |= added
     if groups:
-        badness = {metric.name: metric.badness for metric in metrics}
         scores[_keys.WORST] = {
             (model, name): worst_score(
-                # of the gap, the less is closed, the worse
                 [scores[group][model, name] for group in groups],
-                badness.get(name, operator.neg),
+                # of a calibrated score, the less, the worse
+                records[name].badness if name in records else operator.neg,
                 # the p-value of a group that was chosen for its score says nothing
             )._replace(test=UnitTest())
             for model, name in scores[groups[0]]

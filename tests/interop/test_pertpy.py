@@ -1,14 +1,15 @@
-"""Metrics that pertpy has too, against pertpy."""
+"""Distances that pertpy has too, between clouds and on what we predict."""
 
 from __future__ import annotations
 
 import numpy as np
+import pertpy as pt
 import pytest
+from anndata import AnnData
 from scipy.spatial.distance import pdist
 
+import cellot_sc as cs
 from cellot_sc import metrics
-
-pertpy_tools = pytest.importorskip("pertpy.tools")
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +21,7 @@ def clouds() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def theirs(name: str, x: np.ndarray, y: np.ndarray, **kwargs: object) -> float:
-    return float(pertpy_tools.Distance(name)(x, y, **kwargs))
+    return float(pt.tools.Distance(name)(x, y, **kwargs))
 
 
 def test_energy_distance(clouds: tuple[np.ndarray, np.ndarray, np.ndarray]):
@@ -57,3 +58,22 @@ def test_deltas(clouds: tuple[np.ndarray, np.ndarray, np.ndarray]):
     # the first is what is to be explained
     expected = 1 - theirs("r2_distance", y - base, x - base)
     assert metrics.r2_delta(x, y, control, weights=np.ones(12)) == pytest.approx(expected)
+
+
+def test_distances_of_predicted_cells(fitted: AnnData):
+    both = cs.tl.combine(fitted, cs.tl.predict(fitted, "drug_a"), umap=False)
+    table = pt.tools.Distance("edistance", obsm_key="X_cellot").pairwise(both, groupby="role", show_progressbar=False)
+    clouds = {name: both[both.obs["role"] == name].obsm["X_cellot"] for name in ("control", "observed", "predicted")}
+    ours = {name: metrics.energy_distance(clouds[name], clouds["observed"]) for name in ("control", "predicted")}
+    for name, distance in ours.items():
+        bias = sum(pdist(clouds[one]).mean() / len(clouds[one]) for one in (name, "observed"))
+        assert distance + bias == pytest.approx(table.loc[name, "observed"], rel=1e-5)
+    assert table.loc["predicted", "observed"] < 0.2 * table.loc["control", "observed"]
+
+
+def test_permutation_test_tells_control_from_treated_cells_and_predicted_ones_less(fitted: AnnData):
+    both = cs.tl.combine(fitted, cs.tl.predict(fitted, "drug_a"), umap=False)
+    test = pt.tools.DistanceTest("edistance", n_perms=100, obsm_key="X_cellot")
+    pvalues = test(both, groupby="role", contrast="observed", show_progressbar=False)["pvalue"]
+    assert pvalues["control"] == pytest.approx(0.01, abs=0.011)
+    assert pvalues["predicted"] > pvalues["control"]
