@@ -17,9 +17,10 @@ projected, and CINEMA-OT, which is transductive: it matches in these components 
 is projected too. Scgen knows cell types, as do ``group_shift``, ``group_gaussian`` and ``icnn by type``; others do not.
 
 Seconds are those of the processor, in a process that has one core, jax's compiler apart. Slow peers (ott's loop, the
-published recipe, CellFlow, Scgen) get ten times those of the default, measured in the same run on the same problem,
-and the steps that they made are stated. CellFlow with the settings of its authors, 300,000 iterations of a network of
-thirty times the size, is not run.
+published recipe, CellFlow, Scgen) get ten times those of the default, measured in the same run on the same problem, and
+the steps that they made are stated. ott's loop and the published recipe stop by the clock; of CellFlow and Scgen, a
+few steps are timed before, so that what they take departs from it, most of all on a busy machine. CellFlow with the
+settings of its authors, 300,000 iterations of a far larger network, is not run.
 """
 
 from __future__ import annotations
