@@ -21,6 +21,7 @@ from ._peers_problems import PeerProblem, every
 LATENT, GENES = ("energy_distance", "mmd"), ("pearson_delta",)
 SHOWN = {
     "E": ("energy_distance", "all"),
+    "E, equal types": ("energy_distance", "equal"),
     "MMD": ("mmd", "all"),
     "E/type": ("energy_distance", "mean"),
     "Pearson of changes": ("pearson_delta", "all"),
@@ -231,6 +232,7 @@ def _notes(fits: pd.DataFrame) -> list[str]:
     versions = ", ".join(sorted(set(fits["version"])))
     return [
         "E: energy distance, MMD: unbiased, median bandwidths, both in the 50 principal components of train cells; "
+        "equal types: observed cells drawn so that every type has the share that it has of control cells; "
         "E/type: mean over cell types with at least 10 test cells of either side; Pearson of changes: of the means of "
         "decoded genes, everybody after the same round trip. Intervals of one problem are over cells, those of "
         "patients over patients (central 95 %). `observed`: treated train cells, of unseen patients halves of their "
