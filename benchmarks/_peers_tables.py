@@ -242,8 +242,8 @@ def _notes(fits: pd.DataFrame) -> list[str]:
         "stated; CellFlow with its authors' settings, 300,000 iterations of a far larger network, is not run. All "
         "learn from train cells alone; only icnn and paper see validation cells. CINEMA-OT is transductive: it sees "
         "the test control cells. Scgen, group_shift, group_gaussian and icnn by type are told cell types.",
-        "Settings of CellFlow (256 to 512 wide, Adam at .0001, couplings at .05 of the mean cost) are the best of three "
-        "by E and E/type of the test cells of the first split, those of CINEMA-OT (threshold .15, smoothness .00001) "
+        "Settings of CellFlow (256 to 512 wide, Adam at .0001, couplings at .05 of the mean cost) are the best of "
+        "three by E and E/type of test cells of the first split, those of CINEMA-OT (threshold .15, smoothness .00001) "
         "of an earlier review: in their favour. The default of this package was developed on Kang's cells, among "
         "others: in its favour. ott: the loop of its W2NeuralDual without the solver of the conjugate, and with it, "
         "otherwise its defaults. moscot: epsilon .05, not chosen; unseen cells by the entropic map.",
