@@ -60,8 +60,8 @@ def draw(name: str, adata: AnnData, **kwargs: Any) -> dict[Any, Axes]:
 OF_COURSES = ("clonal_agreement", "fate", "trajectory")
 FIGURES = [
     "displacement", "dose_response", "effect_clusters", "effect_heatmap", "embedding", "evaluation", "history",
-    "marginals",
-    "perturbation_similarity", "responses", "scorecard", "spatial_effects", "subpopulation_effects", "transport_cost", *OF_COURSES,
+    "marginals", "perturbation_similarity", "responses", "scorecard", "spatial_effects", "subpopulation_effects",
+    "transport_cost", *OF_COURSES,
 ]  # fmt: skip
 WITH_LEGEND = [
     "displacement", "dose_response", "embedding", "evaluation", "fate", "history", "marginals", "subpopulation_effects",
