@@ -15,7 +15,7 @@ from scipy import stats
 import cellot_sc as cs
 from cellot_sc.tl._effects import dose_family
 from cellot_sc.tl._effects.dose_curves import Curves
-from cellot_sc.tl._effects.dose_scatter import scatter
+from cellot_sc.tl._effects.dose_scatter import Scatter
 
 from . import _output
 
@@ -85,7 +85,7 @@ def curves(
     wells = truth[:, None] + rng.normal(0, SCATTER, shape)
     wells = wells + rng.normal(0, SPREAD / np.sqrt(N_CELLS), (len(doses), N_REPLICATES, n_curves))
     codes = np.repeat(np.arange(len(doses)), N_REPLICATES), np.tile(np.arange(N_REPLICATES), len(doses))
-    return halfway, Curves(doses, scatter(wells.reshape(-1, n_curves), *codes), 1.0)
+    return halfway, Curves(doses, Scatter(wells.reshape(-1, n_curves), *codes), 1.0)
 
 
 def _known_curves(n_times: int) -> pd.DataFrame:

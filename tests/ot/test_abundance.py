@@ -60,6 +60,20 @@ def test_a_response_of_one_kind_is_no_change_of_abundance(step: float) -> None:
     assert matched(problem) is problem
 
 
+@pytest.mark.parametrize("step", [40.0, 100.0], ids=["one half near", "nothing near"])
+def test_half_the_cells_far_away(step: float) -> None:
+    x, _ = cloud([100, 100, 100, 100], np.zeros(3), seed=0)
+    y, _ = cloud([100, 100, 100, 100], seed=1)
+    y[::2] += step
+    problem = ot.Problem(x, y)
+    found = matched(problem)
+    if step == 100:
+        assert found is problem
+    else:
+        assert found.target_weights is not None
+        assert np.isfinite(found.target_weights).all()
+
+
 def test_few_cells_and_cells_on_one_spot_are_left_alone() -> None:
     x, _ = cloud([60, 10, 10, 10], np.zeros(3), seed=0)
     y, _ = cloud([10, 60, 60, 10], seed=1)

@@ -235,7 +235,10 @@ def _kernel(x: np.ndarray, y: np.ndarray, unit: float) -> np.ndarray:
 def _coupling(
     kernel: np.ndarray, a: np.ndarray, b: np.ndarray, heights: tuple[np.ndarray, np.ndarray] | None
 ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
-    """Return the unbalanced coupling of two clouds, of mass 1, and the scalings from which the next one may start."""
+    """Return the unbalanced coupling of two clouds, of mass 1, and the scalings from which the next one may start.
+
+    NaN where no cell is near any of the other cloud: that says nothing of abundance.
+    """
     power = PENALTY / (PENALTY + EPSILON)
     u, v = (np.ones(len(a)), np.ones(len(b))) if heights is None else heights
     for _ in range(MAX_ITERATIONS):
@@ -243,7 +246,11 @@ def _coupling(
         # products with a vector are bound by memory: BLAS would keep every core busy without being faster
         u = (a / np.maximum(np.einsum("ij,j->i", kernel, v), TINY)) ** power
         v = (b / np.maximum(np.einsum("ij,i->j", kernel, u), TINY)) ** power
-        if np.abs(np.log(u / before)).max() < TOLERANCE:
+        # a ratio beyond what floats hold is no small change
+        with np.errstate(divide="ignore", over="ignore"):
+            settled = np.abs(np.log(u / before)).max() < TOLERANCE
+        if settled:
             break
     plan = u[:, None] * kernel * v
-    return plan / plan.sum(), (u, v)
+    with np.errstate(invalid="ignore"):
+        return plan / plan.sum(), (u, v)

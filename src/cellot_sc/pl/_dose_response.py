@@ -107,7 +107,7 @@ def dose_response(
 def _curve(ax: Axes, family: Family, row: pd.Series, color: str) -> None:
     """Draw one curve of one perturbation, the means that it is of, and the interval of where it is half-way."""
     whole = row["feature"] == DISPLACEMENT
-    scatter = family.fraction if whole else family.means.of(family.names.index(row["feature"]))
+    scatter = family.fraction if whole else family.means.of(np.array([family.names.index(row["feature"])]))
     one = Curves(family.doses, scatter, family.lowest)
     if whole and row["curve"] == FLAT:
         # a fraction of nothing

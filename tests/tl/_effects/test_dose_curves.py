@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from cellot_sc.tl._effects.dose_curves import AT_LEAST, EXACT, UNKNOWN, Curves
-from cellot_sc.tl._effects.dose_scatter import Scatter, scatter
+from cellot_sc.tl._effects.dose_scatter import Scatter
 
 N_REPLICATES = 3
 
@@ -20,7 +20,7 @@ def simulated(n_doses: int, *, shared: bool = False, top: float = 1.0) -> tuple[
     wells = truth[:, None] + rng.normal(0, 0.05, (len(doses), 1 if shared else N_REPLICATES, 200))
     wells = wells + rng.normal(0, 0.5 / np.sqrt(500), (len(doses), N_REPLICATES, 200))
     codes = np.repeat(np.arange(len(doses)), N_REPLICATES), np.tile(np.arange(N_REPLICATES), len(doses))
-    return halfway, Curves(doses, scatter(wells.reshape(-1, 200), *codes), 1.0)
+    return halfway, Curves(doses, Scatter(wells.reshape(-1, 200), *codes), 1.0)
 
 
 @pytest.mark.parametrize("shared", [False, True])
@@ -42,7 +42,7 @@ def test_they_hold_however_little_means_scatter(off: float) -> None:
         truth = 1 / (1 + (10**halfway / doses[:, None]) ** slope)
     codes = np.repeat(np.arange(5), 2), np.tile(np.arange(2), 5)
     wells = truth[codes[0]] + rng.normal(0, off, (10, 400))
-    _, low, high, _ = Curves(doses, scatter(wells, *codes), 0.1).halfway()
+    _, low, high, _ = Curves(doses, Scatter(wells, *codes), 0.1).halfway()
     assert 0.85 <= np.mean((low <= halfway) & (halfway <= high)) <= 0.95
 
 
@@ -53,9 +53,8 @@ def test_inert_features_are_flat() -> None:
 
 
 def of(mean: list[float], doses: list[float]) -> Curves:
-    return Curves(
-        np.array(doses), Scatter(np.array(mean)[:, None], np.zeros(1), 0), min(dose for dose in doses if dose)
-    )
+    alone = Scatter(np.array(mean)[:, None], np.arange(len(mean)), np.zeros(len(mean), dtype=int))
+    return Curves(np.array(doses), alone, min(dose for dose in doses if dose))
 
 
 def test_a_top_that_was_not_reached_makes_a_bound() -> None:
@@ -66,8 +65,8 @@ def test_a_top_that_was_not_reached_makes_a_bound() -> None:
 
 
 def test_few_doses_have_a_monotone_curve() -> None:
-    mean = np.array([[0], [0.1], [0.9], [1]])
-    curves = Curves(np.array([1, 10, 100, 1000]), Scatter(mean, np.full(1, 1e-3), 4), 1.0)
+    wells = np.repeat([[0], [0.1], [0.9], [1]], 2, axis=0) + np.tile([[-0.03], [0.03]], (4, 1))
+    curves = Curves(np.array([1, 10, 100, 1000]), Scatter(wells, np.repeat(np.arange(4), 2), np.arange(8)), 1.0)
     assert not curves.is_hill[0]
     assert 1 < curves.halfway().value[0] < 2
     np.testing.assert_allclose(curves.values(np.array([1.0, 100.0, 1e4]))[:, 0], [0, 0.9, 1])
@@ -100,7 +99,7 @@ def test_intervals_of_means_hold_at_doses_left_out() -> None:
     with np.errstate(divide="ignore"):
         truth = 1 / (1 + (30 / doses[:, None]) ** rng.uniform(0.8, 2, 100))
     mean = truth + rng.normal(0, 0.05, truth.shape)
-    curves = Curves(doses, Scatter(mean, np.zeros(100), 0), 1.0)
+    curves = Curves(doses, Scatter(mean, np.arange(9), np.zeros(9, dtype=int)), 1.0)
     for i in range(1, 8):
         low, high = curves.without(i).interval(doses[i])
         held.append((low <= mean[i]) & (mean[i] <= high))

@@ -47,6 +47,22 @@ def test_a_dose_that_was_held_out_is_never_seen(dosed: AnnData) -> None:
     assert table["dose"].unique().tolist() == [3.0] and "observed" not in set(table["model"])
 
 
+def test_what_is_learnt_from_a_dose_left_out_is_not_used(dosed: AnnData) -> None:
+    del dosed.uns["dose_response"]
+    wrong, learnt = dosed.copy(), (dosed.obs["split"] != "test").to_numpy()
+    here = learnt & (dosed.obs["dose"] == 3).to_numpy()
+    wrong.X[here] = 100 * np.random.default_rng(0).normal(size=(here.sum(), dosed.n_vars))
+    found = []
+    for adata in (dosed, wrong):
+        cs.tl.dose_response(adata, replicate="replicate", solver="mean_shift", use_rep="X")
+        family = dose_family.load(adata, "dose_response").families["drug_a"].without(4)
+        table = cs.tl.judge_doses(adata, "drug_a").query("dose == 3 and model != 'observed'")
+        moved, interval = family.move(np.asarray(dosed.X[:50]), None, 3.0), family.features.interval(3.0)
+        found.append([moved, *interval, table["value"].to_numpy(), table["width"].to_numpy()])
+    for first, second in zip(*found, strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
 def test_names_that_begin_alike(dosed: AnnData) -> None:
     alone = cs.tl.judge_doses(dosed, "drug_a")
     dosed.obs["perturbation"] = dosed.obs["perturbation"].cat.rename_categories({"drug_a": "inert 2"})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from typing import Any, Self
 
@@ -17,7 +17,7 @@ from .._fit import store
 from .dose_curves import Curves
 from .dose_scatter import Scatter
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 TEXTS = ("perturbation_key", "dose_key", "unit", "condition_key")
 """What is kept as plain text."""
 
@@ -115,8 +115,8 @@ class Family:
             "doses": self.doses,
             "lowest": self.lowest,
             "fit": store.state_of(self.fitted),
-            "fraction": self.fraction._asdict(),
-            "means": self.means._asdict(),
+            "fraction": asdict(self.fraction),
+            "means": asdict(self.means),
             "names": np.array(self.names, dtype=object),
         }
 
@@ -124,7 +124,7 @@ class Family:
     def read(cls, state: Mapping[str, Any]) -> Self:
         """Return the family of which this is the state."""
         scatters = {
-            name: Scatter(np.asarray(state[name]["mean"]), np.asarray(state[name]["variance"]), int(state[name]["df"]))
+            name: Scatter(*(np.asarray(state[name][field.name]) for field in fields(Scatter)))
             for name in ("fraction", "means")
         }
         doses = np.asarray(state["doses"], dtype=np.float64)

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ... import _validate
-from .dose_scatter import Scatter, scatter
+from .dose_scatter import Scatter
 
 MOST_WEIGHT = 10.0
 """A cell of a kind that is rarer at a dose than in the source counts so much, at most."""
@@ -84,4 +84,4 @@ def dose_scatter(
     sums = sp.csr_matrix((counts, (wells[rows], rows)), shape=(len(of_dose), len(wells)))
     means = sums @ x / np.bincount(wells[rows], counts)[:, None]
     dense = means.toarray() if sp.issparse(means) else np.asarray(means)
-    return scatter(dense.astype(np.float64), of_dose, of_replicate)
+    return Scatter(dense.astype(np.float64), of_dose, of_replicate)

@@ -272,7 +272,7 @@ class _DoseCells:
                 "%d doses of %r and no replicates cannot tell a trend: no p-value is given", len(doses), name
             )
         there = np.isfinite(means.mean).all(axis=0)
-        known = Scatter(means.mean[:, there], means.variance[there], means.df)
+        known = means.of(np.flatnonzero(there))
         features = [feature for feature, is_there in zip(self._space.features, there, strict=True) if is_there]
         return pd.concat(
             [

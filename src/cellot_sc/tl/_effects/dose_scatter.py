@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import stats
@@ -11,31 +12,52 @@ POOLED = 0.25
 """Replicates and doses that scatter alike beyond this p-value are one estimate (Bancroft 1944)."""
 
 
-class Scatter(NamedTuple):
+@dataclass(frozen=True)
+class Scatter:
     """Means of features at every dose, and what their replicates say of how certain those are.
+
+    Where every replicate has every dose, as a plate or a donor has, what sets replicates apart at all doses is no
+    scatter.
 
     Parameters
     ----------
-    mean
-        Shape ``(n_doses, n_features)``.
-    variance
-        Variance of such a mean by the scatter of replicates, shape ``(n_features,)``; 0 without replicates.
-    df
-        Its degrees of freedom, 0 without replicates.
+    wells
+        Means of features over wells: the cells of one dose and replicate, shape ``(n_wells, n_features)``.
+    doses, replicates
+        Dose and replicate of each well, as codes from 0.
     """
 
-    mean: np.ndarray
-    variance: np.ndarray
-    df: int
+    wells: np.ndarray
+    doses: np.ndarray
+    replicates: np.ndarray
+
+    @cached_property
+    def mean(self) -> np.ndarray:
+        """Means at every dose, shape ``(n_doses, n_features)``."""
+        return np.stack([self._level[self.doses == dose].mean(axis=0) for dose in range(self.doses.max() + 1)])
+
+    @cached_property
+    def variance(self) -> np.ndarray:
+        """Variance of such a mean by the scatter of replicates, shape ``(n_features,)``; 0 without replicates."""
+        if not self.df:
+            return np.zeros(self.wells.shape[1])
+        per_well = np.square(self._level - self.mean[self.doses]).sum(axis=0) / self.df
+        return per_well * np.mean(1 / np.bincount(self.doses))
+
+    @cached_property
+    def df(self) -> int:
+        """Its degrees of freedom, 0 without replicates."""
+        return int(len(self.wells) - (self.doses.max() + 1) - (self.replicates.max() if self._crossed else 0))
 
     def without(self, dose: int) -> Scatter:
-        """Return the same without one of the doses, and without what its replicates say."""
-        n_doses = len(self.mean)
-        return Scatter(np.delete(self.mean, dose, axis=0), self.variance, self.df * (n_doses - 1) // n_doses)
+        """Return what the wells of all other doses say."""
+        kept = self.doses != dose
+        doses, replicates = (np.unique(codes[kept], return_inverse=True)[1] for codes in (self.doses, self.replicates))
+        return Scatter(self.wells[kept], doses, replicates)
 
-    def of(self, feature: int) -> Scatter:
-        """Return the same of one feature."""
-        return Scatter(self.mean[:, [feature]], self.variance[[feature]], self.df)
+    def of(self, features: np.ndarray) -> Scatter:
+        """Return the same of some of the features, by their positions."""
+        return Scatter(self.wells.take(features, axis=1), self.doses, self.replicates)
 
     def around(self, residual: np.ndarray, df: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the variance of a mean and its degrees of freedom, by how far means are from a curve, and replicates.
@@ -71,28 +93,16 @@ class Scatter(NamedTuple):
             pvalue = stats.f.sf(residual / df / self.variance, np.maximum(df, 1), self.df)
         return ~(pvalue < POOLED) | (df < 1)
 
+    @property
+    def _crossed(self) -> bool:
+        n_doses, n_replicates = self.doses.max() + 1, self.replicates.max() + 1
+        return len(self.wells) == n_doses * n_replicates and n_replicates > 1
 
-def scatter(wells: np.ndarray, doses: np.ndarray, replicates: np.ndarray) -> Scatter:
-    """Summarise the means of wells: of the cells of one dose and replicate.
-
-    Where every replicate has every dose, as a plate or a donor has, what sets replicates apart at all doses is no
-    scatter.
-
-    Parameters
-    ----------
-    wells
-        Shape ``(n_wells, n_features)``.
-    doses, replicates
-        Dose and replicate of each, as codes from 0.
-    """
-    n_doses, n_replicates = doses.max() + 1, replicates.max() + 1
-    crossed = len(wells) == n_doses * n_replicates and n_replicates > 1
-    if crossed:
-        effects = np.stack([wells[replicates == r].mean(axis=0) for r in range(n_replicates)])
-        wells = wells - (effects - effects.mean(axis=0))[replicates]
-    mean = np.stack([wells[doses == d].mean(axis=0) for d in range(n_doses)])
-    df = len(wells) - n_doses - (n_replicates - 1 if crossed else 0)
-    if not df:
-        return Scatter(mean, np.zeros(wells.shape[1]), 0)
-    per_well = np.square(wells - mean[doses]).sum(axis=0) / df
-    return Scatter(mean, per_well * np.mean(1 / np.bincount(doses)), df)
+    @cached_property
+    def _level(self) -> np.ndarray:
+        """The wells without what sets replicates apart at all doses."""
+        if not self._crossed:
+            return self.wells
+        replicates = range(self.replicates.max() + 1)
+        effects = np.stack([self.wells[self.replicates == replicate].mean(axis=0) for replicate in replicates])
+        return self.wells - (effects - effects.mean(axis=0))[self.replicates]
