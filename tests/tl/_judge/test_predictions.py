@@ -196,12 +196,12 @@ class TestWhatIsRead:
         assert set(scores(table, "one").index.get_level_values("perturbation")) == {"drug_b"}
         # it is told from all that were observed, as if the other one were predicted
         told = table[(table["metric"] == "discrimination_l2") & (table["perturbation"] == "drug_b")]
-        told = told[told["group"] == "all"].set_index("model")["value"]
-        assert told["one"] == told["few"] == told["gaussian"]
+        values = told[told["group"] == "all"].set_index("model")["value"]
+        assert values["one"] == values["few"] == values["gaussian"]
         assert "one predicts fewer than 2 cells of 'drug_a': it has no scores there" in caplog.text
-        values = scores(table, "few")["value"].unstack("group")
-        assert values.loc[["energy_distance", "discrimination_l2"], ["type_1", "mean"]].isna().all(axis=None)
-        assert values.loc[["energy_distance"], ["all", "type_0"]].notna().all(axis=None)
+        by_group = scores(table, "few")["value"].unstack("group")
+        assert by_group.loc[["energy_distance", "discrimination_l2"], ["type_1", "mean"]].isna().all(axis=None)
+        assert by_group.loc[["energy_distance"], ["all", "type_0"]].notna().all(axis=None)
         assert "drug_a, type_1: no scores of models with fewer than 10 cells: ['few']" in caplog.text
         cs.pl.evaluation(table, metrics="energy_distance", group="mean", show=False)
         assert "few" in set(cs.tl.summarize_scores(table)["model"])
