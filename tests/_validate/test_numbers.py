@@ -94,6 +94,8 @@ def given() -> dict[str, Any]:
         "features": "gene_0",
         "population_key": "cell_type",
         "time_key": "patient",
+        "t": 0.5,
+        "folder": "not made",
     }
 
 

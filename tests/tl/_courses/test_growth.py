@@ -199,7 +199,8 @@ def test_baselines_of_a_weighed_course_are_weighed(cells: AnnData) -> None:
     for solver in ("identity", "mean_shift"):
         cs.tl.trajectory(cells, solver=solver, growth="descendants")
         table = cs.tl.evaluate(cells, key="trajectory", metrics=["energy_distance", "l2_means"], n_boot=0)
-        scores[solver] = table[table["model"] == "mean_shift"]["value"].to_numpy()
+        # what they are calibrated by differs
+        scores[solver] = table.query("model == 'mean_shift' and floor == '-'")["value"].to_numpy()
     np.testing.assert_array_equal(scores["identity"], scores["mean_shift"])
 
 

@@ -49,9 +49,9 @@ def test_verbs_say_there_what_they_say_in_the_file_of_the_fit(adata: AnnData, mo
     expected = cs.tl.predict(adata, "drug", cells=[name for name in here if name in control_names(new)])
     np.testing.assert_allclose(cs.tl.predict(new, "drug").X, expected.X, atol=1e-5)
     found, judged = (
-        cs.tl.evaluate(of, split=split, metrics="energy_distance", n_boot=0).set_index(["model", "metric", "group"])[
-            "value"
-        ]
+        cs.tl.evaluate(of, split=split, metrics="energy_distance", floor="identity", n_boot=0).set_index(
+            ["model", "metric", "group"]
+        )["value"]
         for of, split in ((new, "test"), (adata, "ood"))
     )
     assert {"group_gaussian", "identity", "mean_shift", "gaussian", "group_shift"} < {*found.index.get_level_values(0)}

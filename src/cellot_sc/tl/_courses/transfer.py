@@ -17,7 +17,7 @@ from ...pp import Space, split
 from .._judge.evaluate import evaluate
 from .trajectory import trajectory
 
-COLUMNS = ["trained_on", "applied_to", "model", "metric", "target", "n_cells", "value", "ci_low", "ci_high"]
+COLUMNS = ["trained_on", "applied_to", "model", "metric", "floor", "target", "n_cells", "value", "ci_low", "ci_high"]
 
 
 @_validate.takes_adata
@@ -75,7 +75,7 @@ def transfer(
       test cells of ``target``.
     - ``model``: the solver, the baselines of :func:`cellot_sc.tl.evaluate` fitted to the same cells, and ``observed``,
       where there are train cells of the population.
-    - ``metric``, ``target``, ``n_cells``, ``value``, ``ci_low``, ``ci_high``: as there.
+    - ``metric``, ``floor``, ``target``, ``n_cells``, ``value``, ``ci_low``, ``ci_high``: as there.
 
     Raises
     ------
