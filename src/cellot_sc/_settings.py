@@ -56,7 +56,8 @@ class Settings(_Settings):
     cells_in_memory: Annotated[int, Field(ge=1)] = 4 * 2**30
     """Bytes of cells, in single precision, that a fit takes into memory: 4 GiB, 20 million cells of 50 dimensions.
 
-    Where more are on disk, fits read them as they go, which needs ``pip install 'cellot-sc[scale]'``.
+    Where more are on disk, fits read them as they go, which needs the extra ``scale``: ``pip install '.[scale]'`` in a
+    clone.
     """
 
     figure_dpi: Annotated[int, Field(ge=1, le=MOST_DPI)] = 150
@@ -140,7 +141,8 @@ def use_device(name: Device | None = None) -> None:
             there = ", ".join(sorted({repr(device.platform) for device in jax.local_devices()}))
             raise ValueError(
                 f"device {name!r} is not there: jax has {there}. Set cs.settings.device (CELLOT_SC_DEVICE) to that, or "
-                "to 'auto'; for NVIDIA GPUs, pip install 'cellot-sc[cuda]'."
+                "to 'auto'; for NVIDIA GPUs, pip install '.[cuda]' in a clone or, after the first release, "
+                "'cellot-sc[cuda]'."
             ) from None
     _jax_had.close()
     if name != "auto":

@@ -13,7 +13,8 @@ def test_what_is_installed() -> None:
 
 def test_what_is_not() -> None:
     words = (
-        r"^cs\.tl\.thing needs absent_module, which cannot be imported \(No module.*pip install 'cellot-sc\[thing\]'\.$"
+        r"^cs\.tl\.thing needs absent_module, which cannot be imported \(No module.*pip install '\.\[thing\]' in a "
+        r"clone or, after the first release, pip install 'cellot-sc\[thing\]'\.$"
     )
     with pytest.raises(ImportError, match=words):
         _validate.installed("absent_module", extra="thing", what="cs.tl.thing")

@@ -12,5 +12,6 @@ def installed(module: str, *, extra: str, what: str) -> ModuleType:
         return importlib.import_module(module)
     except ImportError as error:
         raise ImportError(
-            f"{what} needs {module}, which cannot be imported ({error}): pip install 'cellot-sc[{extra}]'."
+            f"{what} needs {module}, which cannot be imported ({error}): "
+            f"pip install '.[{extra}]' in a clone or, after the first release, pip install 'cellot-sc[{extra}]'."
         ) from error

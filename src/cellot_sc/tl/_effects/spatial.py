@@ -38,7 +38,7 @@ def spatial_effects(
     On the graph of each control cell's nearest control cells in the tissue: Moran's I of the change that the map makes
     in each cell, and how much more often cells that respond (see :func:`responders`) lie beside each other than if they
     were scattered over the same places. Both through squidpy (Palla et al. 2022, doi 10.1038/s41592-021-01358-2), which
-    comes with ``pip install 'cellot-sc[spatial]'``.
+    comes with the extra ``spatial`` (``pip install '.[spatial]'`` in a clone).
 
     Parameters
     ----------
