@@ -14,7 +14,7 @@ from .. import _defaults, _keys, _validate, tl
 from .._settings import logger
 from ..metrics import METRICS, Metric
 from ..tl._judge.tabulation import COLUMNS
-from . import _findings, _fits, _page, _scores, _support
+from . import _findings, _fits, _page, _responses, _scores, _support
 from ._items import Item, figure_of
 from ._units import Answering
 
@@ -149,6 +149,7 @@ def compose(
     if extra is not None:
         shown.append(extra[0])
         scores = pd.concat([scores, extra[1]], ignore_index=True)
+    order = _responses.by_severity(tl.transport_cost(adata, key=key, n_boot=0, seed=seed))
     logger.info("drawing figures")
     items = _fits.draw(adata, fitted, key=key)
     if is_judged:
@@ -157,11 +158,13 @@ def compose(
             scores,
             metrics=shown,
             solver=fitted.fit.solver,
+            order=order,
             key=key,
             split=split,
             groupby=groupby,
             unit=units.judged,
         )
+        items += _responses.draw(adata, order=order, groupby=groupby, key=key, split=split)
     items += [
         *_support.draw(adata, fitted, split=split, unit=units.tested),
         *_findings.draw(adata, groupby=groupby, unit=units.tested, key=key, seed=seed),
