@@ -44,6 +44,7 @@ from ._genes import gene_columns, names_of_genes, other_names, places_of
 from ._keys import CLUSTERS, DECODER, DOSES, FATES, SPLITTING, key, new_column, new_columns, new_key
 from ._labels import complete, group_labels, learnable, obs_key, relabelled, texts
 from ._matrices import (
+    COUNTS,
     coordinates,
     decoder,
     expression,
@@ -53,11 +54,13 @@ from ._matrices import (
     gene_names,
     has_decoder,
     log_expression,
-    not_counts,
     plane,
     points,
     positive_weights,
     representation_key,
+    unusual_expression,
+    usual_expression,
+    words_on_expression,
 )
 from ._moscot import (
     full_rank_solution,
@@ -133,6 +136,7 @@ from ._times import (
 
 __all__ = [
     "CLUSTERS",
+    "COUNTS",
     "DECODER",
     "DOSES",
     "FATES",
@@ -216,7 +220,6 @@ __all__ = [
     "no_course",
     "no_unknown",
     "not_both",
-    "not_counts",
     "not_read",
     "not_summary",
     "obs_key",
@@ -275,9 +278,12 @@ __all__ = [
     "two_singles",
     "unique_obs_names",
     "unique_var_names",
+    "unusual_expression",
+    "usual_expression",
     "whole",
     "whole_effects",
     "whole_numbers",
     "within_doses",
+    "words_on_expression",
     "writable",
 ]
