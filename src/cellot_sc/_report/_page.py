@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 from ..metrics import Metric
 from ..tl import FittedMaps
-from . import _methods, _scores
+from . import _methods
 from ._items import Item
 from ._units import Answering
 
@@ -37,6 +37,7 @@ def render(
     scores: pd.DataFrame,
     items: Sequence[Item],
     *,
+    summary: str,
     metrics: Sequence[Metric],
     groupby: str | None,
     units: Answering,
@@ -56,6 +57,8 @@ def render(
         What :func:`cellot_sc.tl.evaluate` returned for them; further metrics may be appended.
     items
         The sections.
+    summary
+        What was found, as HTML.
     metrics
         The metrics of the scores.
     groupby
@@ -86,7 +89,7 @@ def render(
     return Template(files(__package__).joinpath("page.html").read_text(encoding="utf-8")).substitute(
         title=html.escape(title),
         facts=html.escape(" · ".join(facts)),
-        summary=_scores.summary(scores, solver) + (f"<p>{html.escape(filling)}.</p>" if filling else ""),
+        summary=summary + (f"<p>{html.escape(filling)}.</p>" if filling else ""),
         contents="".join(f'<li><a href="#{item.name}">{html.escape(item.title)}</a></li>' for item in items),
         sections="".join(_section(item) for item in items),
         methods=html.escape(text),

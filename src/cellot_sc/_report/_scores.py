@@ -18,14 +18,14 @@ from ._items import Item, figure_of
 from ._table import Cell, interval, number, percent, render
 
 GROUPS = (_keys.ALL, _keys.EQUAL, _keys.MEAN, _keys.WORST)
-NOT_JUDGED = "No cell here is treated: nothing was judged, and what follows is what the maps predict."
 WORDS = {_keys.TEST: "test cells", _keys.OOD: "cells that were held out"}
 """What the cells of a split are called."""
 SHOWN = 12
 """Of more perturbations than this, figures of scores have the most severe ones, and those of all are put away."""
 FEW = 10
+"""Groups of so many judged cells, or fewer, say little."""
 MANY = 6
-"""Of more perturbations than this, a summary has one sentence."""
+"""Of more perturbations than this, what is said of each is put away."""
 
 CEILING = {
     _keys.TEST: "real treated cells of the training set: what a perfect map would score",
@@ -226,75 +226,6 @@ def _tests(scores: pd.DataFrame, solver: str, unit: str | None) -> str:
     return f"<p>{html.escape(meaning)}</p>{listed}"
 
 
-def summary(scores: pd.DataFrame, solver: str) -> str:
-    """Return whether there are effects and how far predictions get beyond a control, a sentence per perturbation.
-
-    Of many perturbations, the sentences are put away behind one on all of them.
-    """
-    if scores.empty:
-        return f"<p>{html.escape(NOT_JUDGED)}</p>"
-    values = scores[(scores["metric"] == _defaults.SUMMARY_METRIC) & (scores["group"] == _keys.ALL)]
-    grouped = _keys.MEAN in set(scores["group"])
-    items, with_effect = [], []
-    for name, rows in values.groupby("perturbation", sort=False):
-        by_model = rows.set_index("model")
-        nothing, ceiling = by_model.loc[_defaults.IDENTITY], by_model.loc[_keys.OBSERVED]
-        # without resamples there are no intervals, and the value stands for itself
-        least: float = nothing["value"] if pd.isna(nothing["ci_low"]) else nothing["ci_low"]
-        if least > max(ceiling["value"], 0):
-            with_effect.append(name)
-            text = _reaching("", "prediction", scores, [name], solver, grouped=grouped)
-        else:
-            text = "treated cells cannot be told from control cells: there is no effect to predict"
-        items.append(f"<li><strong>{html.escape(str(name))}</strong>: {text}.</li>")
-    sentences = f"<ul>{''.join(items)}</ul>"
-    if len(items) <= MANY:
-        return sentences
-    text = f"{len(with_effect)} of {len(items)} perturbations have an effect: treated cells differ from control cells."
-    if with_effect:
-        text += _reaching(" For these, ", "median prediction", scores, with_effect, solver, grouped=grouped) + "."
-    return f"<p>{text}</p><details><summary>Each perturbation</summary>{sentences}</details>"
-
-
-def _reaching(
-    begin: str, what: str, scores: pd.DataFrame, names: Sequence[object], solver: str, *, grouped: bool
-) -> str:
-    """Return how far predictions get from the floor to a replicate, the median over several perturbations."""
-    every = _calibrated(scores, names, _keys.ALL)
-    floor = html.escape(_plain(next(iter(every[_keys.FLOOR]), _defaults.IDENTITY)))
-    own, others = _reached(every, solver)
-    if own:
-        text = f"{begin}the {what} goes {own} of the way from {floor} to a replicate{others}"
-    else:
-        text = f"{begin}{floor} cannot be told from a replicate, so that no prediction can be seen to be better"
-    known = every[(every["model"] == solver) & every["value"].notna()]["perturbation"].nunique()
-    if own and known < len(names):
-        text += f", where these can be told apart ({known} of {len(names)})"
-    if ((scores["group"] == _keys.EQUAL) & scores["perturbation"].isin(names)).any():
-        equal, _ = _reached(_calibrated(scores, names, _keys.EQUAL), solver)
-        text += f", {equal or 'with nothing to tell'} where groups have equal shares on both sides"
-    if grouped:
-        within = _reached(_calibrated(scores, names, _keys.MEAN), solver)
-        text += "; within groups of cells " + ("{}{}".format(*within) if within[0] else "there is nothing to tell")
-    return text
-
-
-def _calibrated(scores: pd.DataFrame, names: Sequence[object], group: str) -> pd.DataFrame:
-    """Return the calibrated scores that sentences are made of."""
-    rows = scores[(scores["metric"] == _defaults.SUMMARY_METRIC + _keys.CALIBRATED) & (scores["group"] == group)]
-    return rows[rows["perturbation"].isin(names)]
-
-
-def _reached(rows: pd.DataFrame, solver: str) -> tuple[str, str]:
-    """Return how far the solver gets, nothing if that is missing, and in brackets how far the others do."""
-    reached: dict[Any, float] = rows.groupby("model")["value"].median().to_dict()
-    if math.isnan(reached.get(solver, math.nan)):
-        return "", ""
-    others = [f"{model_name(one)} {_part(reached[one])}" for one in in_order(list(rows["model"])) if one != solver]
-    beside = f" ({html.escape(', '.join(others))})" if others else ""
-    return f"<strong>{_part(reached[solver])}</strong>", beside
-
-
 def most_severe(n: int, of: int) -> str:
     """Return in words that a figure has some of the perturbations only; nothing if it has all."""
     return f"Of {of} perturbations, the {n} most severe ones are shown." if n < of else ""
@@ -303,11 +234,6 @@ def most_severe(n: int, of: int) -> str:
 def _plain(model: str) -> str:
     """Return what a model is called, without what explains it."""
     return BEST if model == _keys.OBSERVED else model_name(model).partition(" (")[0]
-
-
-def _part(fraction: float) -> str:
-    # how much worse than the floor depends on how little there was to gain
-    return percent(fraction) if math.isnan(fraction) or fraction >= 0 else f"less than {percent(0)}"
 
 
 def _table(scores: pd.DataFrame, metrics: Sequence[Metric], solver: str) -> str:

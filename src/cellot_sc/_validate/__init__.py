@@ -41,9 +41,10 @@ from ._extras import installed
 from ._files import figure_file
 from ._fits import broken_fit, has_fit, kept_fit, kept_fits
 from ._genes import gene_columns, names_of_genes, other_names, places_of
-from ._keys import CLUSTERS, DECODER, DOSES, FATES, key, new_column, new_columns, new_key
+from ._keys import CLUSTERS, DECODER, DOSES, FATES, SPLITTING, key, new_column, new_columns, new_key
 from ._labels import complete, group_labels, learnable, obs_key, relabelled, texts
 from ._matrices import (
+    COUNTS,
     coordinates,
     decoder,
     expression,
@@ -53,11 +54,13 @@ from ._matrices import (
     gene_names,
     has_decoder,
     log_expression,
-    not_counts,
     plane,
     points,
     positive_weights,
     representation_key,
+    unusual_expression,
+    usual_expression,
+    words_on_expression,
 )
 from ._moscot import (
     full_rank_solution,
@@ -133,10 +136,12 @@ from ._times import (
 
 __all__ = [
     "CLUSTERS",
+    "COUNTS",
     "DECODER",
     "DOSES",
     "FATES",
     "MIN_TRAIN_CELLS",
+    "SPLITTING",
     "after_first",
     "all_genes",
     "annotated",
@@ -215,7 +220,6 @@ __all__ = [
     "no_course",
     "no_unknown",
     "not_both",
-    "not_counts",
     "not_read",
     "not_summary",
     "obs_key",
@@ -274,9 +278,12 @@ __all__ = [
     "two_singles",
     "unique_obs_names",
     "unique_var_names",
+    "unusual_expression",
+    "usual_expression",
     "whole",
     "whole_effects",
     "whole_numbers",
     "within_doses",
+    "words_on_expression",
     "writable",
 ]

@@ -25,6 +25,8 @@ DECODER, FATES, CLUSTERS = "the decoder of a representation", "the fates of cell
 """What the functions of this package keep under a key of ``uns`` besides fitted maps."""
 DOSES = "maps to doses"
 """What :func:`cellot_sc.tl.dose_response` keeps."""
+SPLITTING = "how cells were split"
+"""What :func:`cellot_sc.pp.split` keeps."""
 FITTED = "the fitted maps"
 FOREIGN = "what another function or package wrote"
 
@@ -56,7 +58,8 @@ def new_key(adata: AnnData, name: object, kind: str, *, what: str = "key_added")
     name
         The key.
     kind
-        What will be in ``uns[name]``: the kind of a fit, :data:`DECODER`, :data:`FATES` or :data:`CLUSTERS`.
+        What will be in ``uns[name]``: the kind of a fit, :data:`DECODER`, :data:`FATES`, :data:`CLUSTERS` or
+        :data:`SPLITTING`.
     what
         What the key is called.
 
@@ -68,7 +71,7 @@ def new_key(adata: AnnData, name: object, kind: str, *, what: str = "key_added")
     checked = key(name, what=what)
     kept = _kind(adata, checked)
     if kept is not None and kept != kind:
-        owner = kept if kept in (DECODER, FATES, CLUSTERS, DOSES, FOREIGN) else FITTED
+        owner = kept if kept in (DECODER, FATES, CLUSTERS, DOSES, SPLITTING, FOREIGN) else FITTED
         raise ValueError(
             f"{what} {checked!r} would overwrite {owner} in adata.uns[{checked!r}]: choose another name, or delete "
             "that."
@@ -156,4 +159,6 @@ def _kind(adata: AnnData, name: str) -> str | None:
         return FATES
     if isinstance(found, pd.DataFrame) and {"cluster", "markers"} <= set(found.columns):
         return CLUSTERS
+    if isinstance(found, Mapping) and {"perturbation_key", "test_fraction", "holdout"} <= set(found):
+        return SPLITTING
     return FOREIGN

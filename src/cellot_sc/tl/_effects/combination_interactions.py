@@ -164,7 +164,7 @@ def _features(adata: AnnData, use_rep: str, layer: str | None) -> tuple[Any, lis
         return x, [f"{use_rep}_{i}" for i in range(x.shape[1])]
     _validate.unique_var_names(adata.var_names)
     x = _validate.expression(adata, layer, stores=True)
-    _validate.not_counts(x, adata.var_names, what=_validate.expression_name(layer))
+    _validate.usual_expression(x, adata.var_names, what=_validate.expression_name(layer))
     return x, [str(name) for name in adata.var_names]
 
 
