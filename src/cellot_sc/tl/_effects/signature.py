@@ -10,7 +10,7 @@ from anndata import AnnData
 
 from ... import _keys, _validate
 from .displacements import displacements
-from .observed import sample
+from .observed import compare, sample
 from .subpopulations import group_effects
 
 COLUMNS = ["perturbation", "feature", "predicted", "observed", "pvalue", "pvalue_adj", "n_units", "p_min"]
@@ -49,6 +49,8 @@ def signature(
     - ``predicted``: mean over control cells of what the map changes, on the scale of what was represented.
     - ``observed``: mean of treated minus mean of control cells; NaN where there are no treated cells, and for
       genes that were not measured. With ``unit``, over units, each counting alike.
+    - ``pvalue_observed``: without ``unit`` only, of Welch's test between treated and control cells; NaN with fewer than
+      10 of either. Cells of one patient are no replicates: it is far too small where patients differ.
     - ``pvalue``, ``pvalue_adj``, ``n_units``, ``p_min``: with ``unit`` only, as in :func:`subpopulation_effects`.
 
     Raises
@@ -77,18 +79,17 @@ def signature(
     moves.space.warn_of_filling()
     labels = moves.fitted.fit.labels(adata)
     observed = moves.space.observed()
-    start = sample(observed[moves.rows]).mean
-    return pd.concat(
-        [
-            pd.DataFrame(
-                {
-                    "perturbation": name,
-                    "feature": moves.space.features,
-                    "predicted": moves.effects(name).mean(axis=0, dtype=float),
-                    "observed": sample(observed[labels == name]).mean - start,
-                }
-            )
-            for name in moves.names
-        ],
-        ignore_index=True,
-    )
+    control = sample(observed[moves.rows])
+
+    def rows(name: str) -> pd.DataFrame:
+        found = compare(control, sample(observed[labels == name]))
+        columns = {
+            "perturbation": name,
+            "feature": moves.space.features,
+            "predicted": moves.effects(name).mean(axis=0, dtype=float),
+            "observed": found.effect,
+            "pvalue_observed": np.nan if found.pvalue is None else found.pvalue,
+        }
+        return pd.DataFrame(columns)
+
+    return pd.concat([rows(name) for name in moves.names], ignore_index=True)
