@@ -37,7 +37,7 @@ def effect_clusters(
     key: str = _keys.MODEL,
     ax: Sequence[Axes] | None = None,
     show: bool | None = None,
-    save: str | Path | None = None,
+    save: str | Path | bool | None = None,
 ) -> dict[str, Axes]:
     """Draw control cells by how they are predicted to be displaced, and what sets their clusters apart.
 
@@ -65,7 +65,7 @@ def effect_clusters(
     show
         Whether to show the figure; ``None`` leaves that to an interactive session.
     save
-        File to save the figure to.
+        File to save the figure to. ``True`` is, as in scanpy, one in ``scanpy.settings.figdir``.
 
     Returns
     -------
@@ -88,7 +88,7 @@ def effect_clusters(
     >>> list(cs.pl.effect_clusters(adata, "drug_a", basis="pca", show=False))
     ['cells', 'effects']
     """
-    _validate.figure_file(save)
+    file = _validate.figure_file(save, "effect_clusters")
     _validate.one_of(basis, _bases.BASES, what="basis")
     _validate.whole(n_features, 1, what="n_features")
     column = _validate.obs_key(adata, clusters, what="clusters")
@@ -127,7 +127,7 @@ def effect_clusters(
         for text in _labels.beside(panel, middles, largest, others=np.empty((0, 2))):
             # to be read on top of cells
             text.set(fontweight="bold", fontsize="medium", path_effects=[withStroke(linewidth=3, foreground="white")])
-    return canvas.finish(show=show, save=save)
+    return canvas.finish(show=show, save=file)
 
 
 def _effects(moves: Displacements, labels: np.ndarray, names: list[str], n: int) -> pd.DataFrame:

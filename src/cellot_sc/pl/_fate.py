@@ -28,7 +28,7 @@ def fate(
     key: str = _keys.FATE,
     ax: Axes | None = None,
     show: bool | None = None,
-    save: str | Path | None = None,
+    save: str | Path | bool | None = None,
 ) -> Axes:
     """Draw the fate probabilities of early cells.
 
@@ -50,7 +50,7 @@ def fate(
     show
         Whether to show the figure; ``None`` leaves that to an interactive session.
     save
-        File to save the figure to.
+        File to save the figure to. ``True`` is, as in scanpy, one in ``scanpy.settings.figdir``.
 
     Returns
     -------
@@ -73,7 +73,7 @@ def fate(
     >>> [text.get_text() for text in cs.pl.fate(adata, "time", show=False).get_xticklabels()]
     ['0', '1']
     """
-    _validate.figure_file(save)
+    file = _validate.figure_file(save, "fate")
     _validate.one_of(style, STYLES, what="style")
     asked = _validate.fates(adata, key)
     trajectory = str(asked["trajectory"])
@@ -106,7 +106,7 @@ def fate(
             colors = _colors.group_colors(adata, groupby, groups)
             canvas.legend(_draw.dots(colors))
         _simplex(panel, shares, fates, [colors[group] for group in groups])
-    canvas.finish(show=show, save=save)
+    canvas.finish(show=show, save=file)
     return panel
 
 

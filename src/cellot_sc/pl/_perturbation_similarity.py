@@ -22,7 +22,7 @@ def perturbation_similarity(
     *,
     ax: Axes | None = None,
     show: bool | None = None,
-    save: str | Path | None = None,
+    save: str | Path | bool | None = None,
 ) -> Axes:
     """Draw how alike perturbations move the same cells, as a matrix with its tree.
 
@@ -36,7 +36,7 @@ def perturbation_similarity(
     show
         Whether to show the figure; ``None`` leaves that to an interactive session.
     save
-        File to save the figure to.
+        File to save the figure to. ``True`` is, as in scanpy, one in ``scanpy.settings.figdir``.
 
     Returns
     -------
@@ -56,7 +56,7 @@ def perturbation_similarity(
     >>> sorted(label.get_text() for label in ax.get_yticklabels())
     ['drug_a', 'drug_b', 'drug_c']
     """
-    _validate.figure_file(save)
+    file = _validate.figure_file(save, "perturbation_similarity")
     _validate.square_table(table, maker="cs.tl.perturbation_similarity")
     # symmetric, and as far from itself as nothing
     away = 1 - table.to_numpy(dtype=float)
@@ -74,7 +74,7 @@ def perturbation_similarity(
         _write(panel, values.to_numpy(dtype=float), size=min(9.0, 72 * side / len(table) / 3))
     _clustering.draw_tree(panel, tree, "top")
     canvas.colorbar(image, "similarity")
-    canvas.finish(show=show, save=save)
+    canvas.finish(show=show, save=file)
     return panel
 
 

@@ -23,7 +23,7 @@ def responses(
     n_labels: int | None = None,
     ax: Axes | Sequence[Axes] | None = None,
     show: bool | None = None,
-    save: str | Path | None = None,
+    save: str | Path | bool | None = None,
 ) -> dict[str, Axes]:
     """Draw the predicted against the observed mean change of every feature: a panel per perturbation.
 
@@ -42,7 +42,7 @@ def responses(
     show
         Whether to show the figure; ``None`` leaves that to an interactive session.
     save
-        File to save the figure to.
+        File to save the figure to. ``True`` is, as in scanpy, one in ``scanpy.settings.figdir``.
 
     Returns
     -------
@@ -64,7 +64,7 @@ def responses(
     >>> list(cs.pl.responses(cs.tl.signature(adata), show=False))
     ['drug_a', 'drug_b']
     """
-    _validate.figure_file(save)
+    file = _validate.figure_file(save, "responses")
     _validate.table_columns(table, COLUMNS, maker=MAKER)
     known = table.assign(perturbation=_labels.texts(table["perturbation"])).dropna(subset=["predicted", "observed"])
     _validate.table_rows(known, maker=MAKER)
@@ -84,7 +84,7 @@ def responses(
     with canvas.settled():
         for name, panel in canvas.panels.items():
             _name_largest(panel, by_name[name], n_labels)
-    return canvas.finish(show=show, save=save)
+    return canvas.finish(show=show, save=file)
 
 
 def _name_largest(ax: Axes, rows: pd.DataFrame, n: int) -> None:

@@ -39,7 +39,7 @@ def trajectory(
     key: str = _keys.TRAJECTORY,
     ax: Axes | None = None,
     show: bool | None = None,
-    save: str | Path | None = None,
+    save: str | Path | bool | None = None,
 ) -> Axes:
     """Draw how cells move along a time course, over the cells that were really taken.
 
@@ -69,7 +69,7 @@ def trajectory(
     show
         Whether to show the figure; ``None`` leaves that to an interactive session.
     save
-        File to save the figure to.
+        File to save the figure to. ``True`` is, as in scanpy, one in ``scanpy.settings.figdir``.
 
     Returns
     -------
@@ -91,7 +91,7 @@ def trajectory(
     >>> cs.pl.trajectory(adata, "fate", show=False).get_xlabel()
     'PCA 1'
     """
-    _validate.figure_file(save)
+    file = _validate.figure_file(save, "trajectory")
     _validate.one_of(style, STYLES, what="style")
     n_paths = _validate.whole(n_paths, 1, what="n_paths")
     course = time_course.load(adata, key)
@@ -135,7 +135,7 @@ def trajectory(
         bar.outline.set_visible(False)
     elif meaning:
         canvas.legend(_draw.dots(meaning))
-    canvas.finish(show=show, save=save)
+    canvas.finish(show=show, save=file)
     return panel
 
 
