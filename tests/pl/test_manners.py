@@ -12,6 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+import scanpy as sc
 from anndata import AnnData
 from matplotlib.axes import Axes
 from matplotlib.text import Text
@@ -86,7 +87,7 @@ def test_every_function_is_here() -> None:
 @pytest.mark.parametrize("name", FIGURES)
 def test_manners(name: str) -> None:
     parameters = inspect.signature(getattr(cs.pl, name)).parameters
-    for option in ("ax", "show", "save"):
+    for option in ("figsize", "ax", "show", "save"):
         assert parameters[option].default is None
         assert parameters[option].kind is inspect.Parameter.KEYWORD_ONLY
 
@@ -131,6 +132,17 @@ def test_saved_and_closed(name: str, subject: AnnData, tmp_path: Path) -> None:
         draw(name, subject, save=file)
         assert file.read_bytes().startswith(start)
         assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_saved_as_scanpy_does(name: str, subject: AnnData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sc.settings, "figdir", tmp_path / "figures")
+    monkeypatch.setattr(sc.settings, "file_format_figs", "png")
+    axes = draw(name, subject, save=True, figsize=(7, 5))
+    figure = next(iter(axes.values())).get_figure(root=True)
+    assert figure is not None
+    assert figure.get_size_inches().tolist() == [7, 5]
+    assert [file.name for file in (tmp_path / "figures").iterdir()] == [f"{name}.png"]
 
 
 @pytest.mark.parametrize("name", FIGURES)

@@ -25,9 +25,11 @@ def composition(
     groupby: str = "cell_type",
     by: str = "effect_cluster",
     *,
+    palette: Mapping[str, Any] | Sequence[Any] | str | None = None,
+    figsize: tuple[float, float] | None = None,
     ax: Axes | None = None,
     show: bool | None = None,
-    save: str | Path | None = None,
+    save: str | Path | bool | None = None,
 ) -> Axes:
     """Draw what groups of cells are made of: a stacked bar per group, and beside it the number of its cells.
 
@@ -41,12 +43,16 @@ def composition(
     by
         Column of ``obs`` with a bar per category: clusters that :func:`cellot_sc.tl.effect_clusters` found, or, such
         as ``"perturbation"``, the conditions to compare. Cells without a category are left out.
+    palette
+        Colours of the parts of the bars: by name, in order, or the name of a matplotlib colour map. With ``None``, those that ``uns`` keeps, if any.
+    figsize
+        Width and height of the figure in inches. With ``None``, what its panels need.
     ax
         Axes to draw on. With ``None``, a figure is made.
     show
         Whether to show the figure; ``None`` leaves that to an interactive session.
     save
-        File to save the figure to.
+        File to save the figure to. ``True`` is, as in scanpy, one in ``scanpy.settings.figdir``.
 
     Returns
     -------
@@ -67,13 +73,13 @@ def composition(
     >>> [label.get_text() for label in ax.get_yticklabels()]
     ['control', 'drug_a', 'drug_b']
     """
-    _validate.figure_file(save)
+    file = _validate.figure_file(save, "composition")
     parts = _validate.texts(_validate.obs_key(adata, groupby, what="groupby"))
     bars = _validate.texts(_validate.obs_key(adata, by, what="by"))
     known = np.array([bar is not None for bar in bars])
     _validate.at_least(int(known.sum()), 1, what=f"The number of cells with a {by!r}", why="they are what is drawn")
     names = _cells.in_order(adata.obs[by], bars[known])
-    colors = _colors.group_colors(adata, groupby, parts[known])
+    colors = _colors.group_colors(adata, groupby, parts[known], palette)
     # a category that is missing has a name that none else has
     codes = pd.Categorical(parts[known], categories=[part for part in colors if part is not None]).codes
     codes = np.where(codes < 0, len(colors) - 1, codes)
@@ -81,12 +87,12 @@ def composition(
     np.add.at(counts, (pd.Categorical(bars[known], categories=names).codes, codes), 1)
 
     room = _canvas.room(names)
-    canvas, panel = _canvas.single(ax, (WIDTH + room + 0.8, max(_canvas.ROW * len(names), LEAST) + 0.6))
+    canvas, panel = _canvas.single(ax, (WIDTH + room + 0.8, max(_canvas.ROW * len(names), LEAST) + 0.6), figsize=figsize)
     _bars(panel, counts, [colors[part] for part in colors])
     _draw.name_rows(panel, [str(name) for name in names])
     canvas.label(x=f"share of cells by {groupby}", y=by)
     canvas.legend(Patch(color=color, label=_labels.MISSING if part is None else part) for part, color in colors.items())
-    canvas.finish(show=show, save=save)
+    canvas.finish(show=show, save=file)
     return panel
 
 

@@ -24,9 +24,10 @@ def responses(
     targets: str | Sequence[str] | None = None,
     *,
     n_named: int | None = None,
+    figsize: tuple[float, float] | None = None,
     ax: Axes | Sequence[Axes] | None = None,
     show: bool | None = None,
-    save: str | Path | None = None,
+    save: str | Path | bool | None = None,
 ) -> dict[str, Axes]:
     """Draw the predicted against the observed mean change of every feature: a panel per perturbation.
 
@@ -43,12 +44,14 @@ def responses(
     n_named
         How many features to name in each panel. With ``None``, fifteen for one perturbation, four each for up to six,
         and two each for more.
+    figsize
+        Width and height of the figure in inches. With ``None``, what its panels need.
     ax
         As many axes as there are perturbations. With ``None``, a figure is made.
     show
         Whether to show the figure; ``None`` leaves that to an interactive session.
     save
-        File to save the figure to.
+        File to save the figure to. ``True`` is, as in scanpy, one in ``scanpy.settings.figdir``.
 
     Returns
     -------
@@ -70,7 +73,7 @@ def responses(
     >>> list(cs.pl.responses(cs.tl.signature(adata), show=False))
     ['drug_a', 'drug_b']
     """
-    _validate.figure_file(save)
+    file = _validate.figure_file(save, "responses")
     _validate.table_columns(table, COLUMNS, maker=MAKER)
     known = table.assign(perturbation=_labels.texts(table["perturbation"])).dropna(subset=["predicted", "observed"])
     _validate.table_rows(known, maker=MAKER)
@@ -79,7 +82,7 @@ def responses(
         n_named = _canvas.by_number(len(names), 15, 4, 2)
     _validate.whole(n_named, 0, what="n_named")
     side, n_cols = _canvas.by_number(len(names), (4.8, 1), (2.9, 3), (2.2, 6))
-    canvas = _canvas.Canvas.of(ax, names, size=(side, side + 0.2), n_cols=n_cols)
+    canvas = _canvas.Canvas.of(ax, names, size=(side, side + 0.2), n_cols=n_cols, figsize=figsize)
     by_name = {name: known[known["perturbation"] == name] for name in names}
     for name, panel in canvas.panels.items():
         xy = by_name[name][["observed", "predicted"]].to_numpy(dtype=float)
@@ -89,7 +92,7 @@ def responses(
     with canvas.settled():
         for name, panel in canvas.panels.items():
             _name_largest(panel, by_name[name], n_named)
-    return canvas.finish(show=show, save=save)
+    return canvas.finish(show=show, save=file)
 
 
 def _name_largest(ax: Axes, rows: pd.DataFrame, n: int) -> None:

@@ -30,9 +30,10 @@ def volcano(
     group: str | Sequence[str] | None = None,
     alpha: float = 0.05,
     n_named: int | None = None,
+    figsize: tuple[float, float] | None = None,
     ax: Axes | Sequence[Axes] | None = None,
     show: bool | None = None,
-    save: str | Path | None = None,
+    save: str | Path | bool | None = None,
 ) -> dict[str | tuple[str, str], Axes]:
     """Draw the mean change of every feature against its adjusted p-value: a panel per perturbation.
 
@@ -54,12 +55,14 @@ def volcano(
     n_named
         How many features to name in each panel. With ``None``, ten for one panel, five each for up to six, and two each
         for more.
+    figsize
+        Width and height of the figure in inches. With ``None``, what its panels need.
     ax
         As many axes as there are panels. With ``None``, a figure is made.
     show
         Whether to show the figure; ``None`` leaves that to an interactive session.
     save
-        File to save the figure to.
+        File to save the figure to. ``True`` is, as in scanpy, one in ``scanpy.settings.figdir``.
 
     Returns
     -------
@@ -82,7 +85,7 @@ def volcano(
     >>> list(cs.pl.volcano(table, "drug_a", group="type_0", show=False))
     [('drug_a', 'type_0')]
     """
-    _validate.figure_file(save)
+    file = _validate.figure_file(save, "volcano")
     change = next((name for name in CHANGES if name in table.columns), CHANGES[0])
     needed = ("perturbation", "feature", change, "pvalue_adj", *(["group"] if group is not None else []))
     _validate.table_columns(table, needed, maker=MAKER)
@@ -95,7 +98,7 @@ def volcano(
         n_named = _canvas.by_number(len(shown), 10, 5, 2)
     _validate.whole(n_named, 0, what="n_named")
     side, n_cols = _canvas.by_number(len(shown), (4.4, 1), (2.9, 3), (2.2, 6))
-    canvas = _canvas.Canvas.of(ax, shown, size=(side, side + 0.2), n_cols=n_cols)
+    canvas = _canvas.Canvas.of(ax, shown, size=(side, side + 0.2), n_cols=n_cols, figsize=figsize)
     tested = {name: rows.dropna(subset=["pvalue_adj", "change"]) for name, rows in shown.items()}
     called = {name: rows["pvalue_adj"].to_numpy(dtype=float) < alpha for name, rows in tested.items()}
     heights, beyond = {}, False
@@ -116,7 +119,7 @@ def volcano(
             most = rows.iloc[order].drop_duplicates("feature")[:n_named]
             every = np.column_stack([tested[name]["change"], heights[name]])
             _labels.beside(panel, most[["change", "height"]].to_numpy(), [*map(str, most["feature"])], others=every)
-    return canvas.finish(show=show, save=save)
+    return canvas.finish(show=show, save=file)
 
 
 def _panels(
