@@ -9,6 +9,7 @@ import pandas as pd
 from anndata import AnnData
 
 from ... import _keys, _validate
+from .._fit.tables import keeper
 from .displacements import displacements
 from .observed import compare, sample
 from .subpopulations import group_effects
@@ -24,6 +25,7 @@ def signature(
     key: str = _keys.MODEL,
     unit: str | None = None,
     seed: int = 0,
+    key_added: str | None = None,
 ) -> pd.DataFrame:
     """Return the mean effect of each perturbation on each gene or marker, as predicted and as observed.
 
@@ -40,6 +42,9 @@ def signature(
         :func:`subpopulation_effects` does with ``unit``.
     seed
         Seed of the null, used with ``unit`` only.
+    key_added
+        Where in ``uns`` the table is kept as well, so that files have it; nowhere with ``None``. What is there already
+        has to be an older one of this function.
 
     Returns
     -------
@@ -69,13 +74,14 @@ def signature(
     >>> bool(table["predicted"].corr(table["observed"]) > 0.9)
     True
     """
+    keep = keeper(adata, key_added, COLUMNS[:4])
     seed = _validate.seed(seed)
     moves = displacements(adata, key, targets)
     if unit is not None:
         every = (np.ones(n, dtype=bool) for n in (adata.n_obs, len(moves.rows)))
         members, groups = ({_keys.ALL: mask} for mask in every)
         table = group_effects(moves, members, groups, unit=unit, seed=seed)
-        return table.rename(columns={"effect": "predicted", "effect_observed": "observed"})[COLUMNS]
+        return keep(table.rename(columns={"effect": "predicted", "effect_observed": "observed"})[COLUMNS])
     moves.space.warn_of_filling()
     labels = moves.fitted.fit.labels(adata)
     observed = moves.space.observed()
@@ -92,4 +98,4 @@ def signature(
         }
         return pd.DataFrame(columns)
 
-    return pd.concat([rows(name) for name in moves.names], ignore_index=True)
+    return keep(pd.concat([rows(name) for name in moves.names], ignore_index=True))
