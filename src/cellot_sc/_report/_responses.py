@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 from anndata import AnnData
+from matplotlib.figure import Figure
 
 from .. import _keys, pl, tl
 from ._items import Item, figure_of
@@ -110,6 +112,56 @@ def _changes(judged: AnnData, shown: Sequence[str], seen: Sequence[str], *, key:
     )
 
 
+def of_most_severe(order: Sequence[str]) -> str:
+    """Return in words that a figure has the most severe perturbations only; nothing if it has all."""
+    return most_severe(min(len(order), SHOWN), len(order))
+
+
+def severities(costs: pd.DataFrame, palette: Mapping[str, Any]) -> tuple[Figure, Figure | None]:
+    """Return how severe perturbations are, and, of many, a second figure with the groups of cells.
+
+    Parameters
+    ----------
+    costs
+        What :func:`cellot_sc.tl.transport_cost` returned.
+    palette
+        Colours of the groups.
+    """
+
+    def drawn(table: pd.DataFrame) -> Figure:
+        return figure_of({"": pl.transport_cost(table, palette=palette, show=False)})
+
+    every = costs["group"] == _keys.ALL
+    n = int(every.sum())
+    if every.all() or 1 < n <= SHOWN:
+        return drawn(costs), None
+    if n == 1:
+        # groups as rows, each with its name, need no legend
+        names = costs["group"].astype(str).where(~every, "all cells")
+        return drawn(costs.assign(perturbation=names, group=_keys.ALL)), None
+    return drawn(costs[every]), drawn(costs)
+
+
+def effects_of(effects: pd.DataFrame, order: Sequence[str]) -> tuple[Figure, Figure | None]:
+    """Return the effects of the most severe perturbations, and, of many, a second figure with all.
+
+    Parameters
+    ----------
+    effects
+        Effects, as :func:`cellot_sc.tl.subpopulation_effects` returns them.
+    order
+        Names of the perturbations, the most severe one first.
+    """
+
+    def drawn(names: Sequence[str]) -> Figure:
+        place = {name: i for i, name in enumerate(names)}
+        rows = effects[effects["perturbation"].isin(names)]
+        rows = rows.sort_values("perturbation", key=lambda of: of.map(place).astype(float), kind="stable")
+        return figure_of(pl.subpopulation_effects(rows, alpha=ALPHA, show=False))
+
+    return drawn(order[:SHOWN]), drawn(order) if len(order) > SHOWN else None
+
+
 def volcano(effects: pd.DataFrame, *, order: Sequence[str]) -> Item:
     """Return which features change, and how surely.
 
@@ -134,7 +186,7 @@ def volcano(effects: pd.DataFrame, *, order: Sequence[str]) -> Item:
         "Which features change, and how surely?",
         "The mean predicted change against its p-value, adjusted for the number of features: the further up, the "
         f"surer. Effects that are significant at a false discovery rate of 5 % are coloured. {said}. "
-        f"{_of(shown, order)}".strip(),
+        f"{of_most_severe(order)}".strip(),
         figure_of(pl.volcano(effects, shown, group=groups, alpha=ALPHA, show=False)),
     )
 
