@@ -82,7 +82,7 @@ class TestCounts:
     def test_of_genes_are_warned_of(
         self, counts: np.ndarray, kind: Callable[..., Any], caplog: pytest.LogCaptureFixture
     ) -> None:
-        _validate.not_counts(kind(counts), self.GENES, what="adata.X")
+        _validate.usual_expression(kind(counts), self.GENES, what="adata.X")
         assert [record.levelname for record in caplog.records] == ["WARNING"]
         assert "adata.X holds whole numbers only, as counts do: normalise it and take log1p" in caplog.text
 
@@ -91,7 +91,6 @@ class TestCounts:
         [
             pytest.param(lambda x: np.log1p(x), GENES, id="logarithms"),
             pytest.param(lambda x: x + 1, GENES, id="never-zero"),
-            pytest.param(lambda x: x - 1, GENES, id="negative"),
             pytest.param(lambda x: x > 2, GENES, id="marks"),
             pytest.param(lambda x: x * 0, GENES, id="nothing"),
             pytest.param(lambda x: x[:0], GENES, id="no-cells"),
@@ -101,8 +100,83 @@ class TestCounts:
     def test_what_is_none_is_not(
         self, counts: np.ndarray, change: Callable[..., Any], names: pd.Index, caplog: pytest.LogCaptureFixture
     ) -> None:
-        _validate.not_counts(change(counts), pd.Index(names), what="adata.X")
+        _validate.usual_expression(change(counts), pd.Index(names), what="adata.X")
         assert not caplog.records
+
+
+class TestUnusualExpression:
+    @pytest.fixture
+    def logs(self) -> np.ndarray:
+        counts = np.random.default_rng(0).poisson([0.5, 1, 2, 3, 0.2], size=(200, 5)).astype(np.float64)
+        return np.log1p(counts / 1.3)
+
+    GENES = pd.Index(["Gapdh", "MT-CO1", "ENSG00000141510.18", "H2-K1", "gene_3"])
+
+    @pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix, sparse.csc_array])
+    def test_says_nothing_of_logarithms(self, logs: np.ndarray, kind: Callable[..., Any]) -> None:
+        assert _validate.unusual_expression(kind(logs), self.GENES) == ""
+        assert _validate.unusual_expression(kind(np.log2(1 + 1e6 * np.expm1(logs) / 10)), self.GENES) == ""
+
+    @pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix, sparse.csc_array])
+    def test_names_what_was_normalised_and_not_logged(self, logs: np.ndarray, kind: Callable[..., Any]) -> None:
+        words = _validate.unusual_expression(kind(1e3 * np.expm1(logs)), self.GENES)
+        assert words.startswith("holds values up to ") and "take log1p" in words
+
+    def test_tells_what_was_scaled_from_what_is_else_below_zero(self, logs: np.ndarray) -> None:
+        scaled = (logs - logs.mean(axis=0)) / logs.std(axis=0)
+        assert "as scaled values are" in _validate.unusual_expression(scaled, self.GENES)
+        assert "as scaled values are" in _validate.unusual_expression(scaled.clip(-10, 2), self.GENES)
+        centred = _validate.unusual_expression(logs - 1, self.GENES)
+        assert centred.startswith("holds values below 0 (down to -1)")
+        assert _validate.unusual_expression(sparse.csr_matrix(-logs), self.GENES).startswith("holds values below 0")
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            pytest.param(lambda x, rng: rng.normal(size=x.shape), id="coordinates"),
+            pytest.param(lambda x, rng: x - rng.uniform(0, 0.1, x.shape) * (x == 0), id="noise-below-zero"),
+            pytest.param(lambda x, rng: (rng.normal(size=x.shape) * 50).round() / 50, id="steps-of-a-detector"),
+            pytest.param(lambda x, rng: np.where(x == 0, np.nan, 100 * x), id="missing"),
+            pytest.param(lambda x, rng: np.full(x.shape, -1.0), id="one-value"),
+        ],
+    )
+    def test_says_nothing_of_what_is_of_no_genes(self, logs: np.ndarray, change: Callable[..., Any]) -> None:
+        x = change(np.tile(logs, (5, 1)), np.random.default_rng(1))
+        assert _validate.unusual_expression(x, self.GENES) == ""
+
+    def test_looks_at_some_cells_in_memory_or_in_a_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("cellot_sc._validate._matrices.MAX_VALUES", 100)
+        counts = np.random.default_rng(0).poisson(1, size=(200, 5)).astype(np.float32)
+        counts[1] = 0.5
+        assert _validate.unusual_expression(counts, self.GENES) == _validate.COUNTS
+        monkeypatch.setattr("cellot_sc._chunks.MAX_VALUES", 100)
+        AnnData(counts[2:]).write_h5ad(tmp_path / "cells.h5ad")
+        cells = ad.read_h5ad(tmp_path / "cells.h5ad", backed="r")
+        cells.var_names = self.GENES
+        assert _validate.words_on_expression(cells) == f"adata.X {_validate.COUNTS}"
+        cells.file.close()
+
+    def test_of_a_layer_or_of_none(self) -> None:
+        counts = np.random.default_rng(0).poisson(1, size=(50, 3)).astype(np.float32)
+        cells = AnnData(np.log1p(counts), layers={"counts": counts})
+        assert _validate.words_on_expression(cells) == _validate.words_on_expression(cells, "X") == ""
+        assert _validate.words_on_expression(cells, "counts") == f"adata.layers['counts'] {_validate.COUNTS}"
+        assert (
+            _validate.words_on_expression(cells, "gone") == _validate.words_on_expression(AnnData(obs=cells.obs)) == ""
+        )
+
+    @pytest.mark.parametrize(
+        ("name", "words"),
+        [
+            ("kang_harmony_scgen", "whole numbers only"),
+            ("hagai_toy_libra", "whole numbers only"),
+            ("larry_cospar_781", "holds values up to 2,717"),
+            *[(name, "") for name in ("perturbench_devel", "chi11_stimuli", "eb_pca5", "microglia_1xlps", "dapg_dose")],
+        ],
+    )
+    def test_of_real_cells(self, test_data: Path, name: str, words: str) -> None:
+        found = _validate.words_on_expression(ad.read_h5ad(test_data / f"{name}.h5ad"))
+        assert words in found if words else found == ""
 
 
 def test_features_of_images_are_no_counts(test_data: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -110,7 +184,7 @@ def test_features_of_images_are_no_counts(test_data: Path, caplog: pytest.LogCap
     x = np.asarray(cells.X)
     whole = (x % 1 == 0).all(axis=0)
     assert whole.sum() == 11
-    _validate.not_counts(x[:, whole], cells.var_names[whole], what="adata.X")
+    _validate.usual_expression(x[:, whole], cells.var_names[whole], what="adata.X")
     assert not caplog.records
 
 

@@ -12,6 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+import scanpy as sc
 from anndata import AnnData
 from matplotlib.axes import Axes
 from matplotlib.text import Text
@@ -30,7 +31,7 @@ def draw(name: str, adata: AnnData, **kwargs: Any) -> dict[Any, Axes]:
         return function(cs.tl.evaluate(adata, metrics="energy_distance", n_boot=5), **kwargs)
     if name in ("responses", "effect_heatmap"):
         drawn = function(cs.tl.signature(adata), **kwargs)
-    elif name == "subpopulation_effects":
+    elif name in ("subpopulation_effects", "volcano"):
         drawn = function(cs.tl.subpopulation_effects(adata, "cell_type"), **kwargs)
     elif name == "transport_cost":
         drawn = function(cs.tl.transport_cost(adata), **kwargs)
@@ -38,6 +39,8 @@ def draw(name: str, adata: AnnData, **kwargs: Any) -> dict[Any, Axes]:
         drawn = function(cs.tl.perturbation_similarity(adata), **kwargs)
     elif name == "effect_clusters":
         drawn = function(adata, clusters="cell_type", basis="pca", **kwargs)
+    elif name == "composition":
+        drawn = function(adata, **{"by": "perturbation"} | kwargs)
     elif name == "spatial_effects":
         with_places = adata.copy()
         with_places.obsm["spatial"] = np.random.default_rng(0).uniform(size=(adata.n_obs, 2))
@@ -59,13 +62,13 @@ def draw(name: str, adata: AnnData, **kwargs: Any) -> dict[Any, Axes]:
 
 OF_COURSES = ("clonal_agreement", "fate", "trajectory")
 FIGURES = [
-    "displacement", "dose_response", "effect_clusters", "effect_heatmap", "embedding", "evaluation", "history",
-    "marginals", "perturbation_similarity", "responses", "scorecard", "spatial_effects", "subpopulation_effects",
-    "transport_cost", *OF_COURSES,
+    "composition", "displacement", "dose_response", "effect_clusters", "effect_heatmap", "embedding", "evaluation",
+    "history", "marginals", "perturbation_similarity", "responses", "scorecard", "spatial_effects",
+    "subpopulation_effects", "transport_cost", "volcano", *OF_COURSES,
 ]  # fmt: skip
 WITH_LEGEND = [
-    "displacement", "dose_response", "embedding", "evaluation", "fate", "history", "marginals", "subpopulation_effects",
-    "trajectory", "transport_cost",
+    "composition", "displacement", "dose_response", "embedding", "evaluation", "fate", "history", "marginals",
+    "subpopulation_effects", "trajectory", "transport_cost", "volcano",
 ]  # fmt: skip
 
 
@@ -84,7 +87,7 @@ def test_every_function_is_here() -> None:
 @pytest.mark.parametrize("name", FIGURES)
 def test_manners(name: str) -> None:
     parameters = inspect.signature(getattr(cs.pl, name)).parameters
-    for option in ("ax", "show", "save"):
+    for option in ("figsize", "ax", "show", "save"):
         assert parameters[option].default is None
         assert parameters[option].kind is inspect.Parameter.KEYWORD_ONLY
 
@@ -129,6 +132,17 @@ def test_saved_and_closed(name: str, subject: AnnData, tmp_path: Path) -> None:
         draw(name, subject, save=file)
         assert file.read_bytes().startswith(start)
         assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_saved_as_scanpy_does(name: str, subject: AnnData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sc.settings, "figdir", tmp_path / "figures")
+    monkeypatch.setattr(sc.settings, "file_format_figs", "png")
+    axes = draw(name, subject, save=True, figsize=(7, 5))
+    figure = next(iter(axes.values())).get_figure(root=True)
+    assert figure is not None
+    assert figure.get_size_inches().tolist() == [7, 5]
+    assert [file.name for file in (tmp_path / "figures").iterdir()] == [f"{name}.png"]
 
 
 @pytest.mark.parametrize("name", FIGURES)

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from anndata import AnnData
+from anndata import AnnData, read_h5ad, read_zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -292,6 +293,37 @@ def test_own_names(simulated: AnnData) -> None:
     cs.pp.split(adata, "treatment", control="vehicle", key_added="fold")
     assert "split" not in adata.obs
     assert adata.obs["fold"].value_counts().to_dict() == {"train": 420, "test": 120, "valid": 60, "ood": 0}
+
+
+class TestRecord:
+    @pytest.mark.parametrize("suffix", [".h5ad", ".zarr"])
+    def test_survives_files(self, simulated: AnnData, tmp_path: Path, suffix: str) -> None:
+        adata = simulated.copy()
+        adata.obs["batch"] = np.where(adata.obs["patient"] == "patient_0", 7, 8)
+        cs.pp.split(adata, holdout={"batch": 7}, valid_groups="patient", stratify_by="cell_type", seed=5)
+        path = tmp_path / f"cells{suffix}"
+        adata.write_h5ad(path) if suffix == ".h5ad" else adata.write_zarr(path)
+        record = (read_h5ad if suffix == ".h5ad" else read_zarr)(path).uns["split"]
+        assert {name: [*of] for name, of in record["holdout"].items()} == {"batch": ["7"]}
+        assert set(record["valid_groups"]["patient"]) < {"patient_1", "patient_2", "patient_3"}
+        assert (record["perturbation_key"], record["control"], int(record["seed"])) == ("perturbation", "control", 5)
+        assert [*record["stratify_by"]] == ["cell_type"] and "twin" not in record
+
+    def test_of_a_column_of_texts_for_missing(self) -> None:
+        adata = cells({"control": 40, "a": 40}, batch=["NA", "b"])
+        cs.pp.split(adata, holdout={"batch": "NA"})
+        assert [*adata.uns["split"]["holdout"]["batch"]] == ["NA"]
+
+    def test_overwrites_nothing_else(self, simulated: AnnData) -> None:
+        adata = simulated.copy()
+        adata.uns["split"] = {"of": "another package"}
+        with pytest.raises(ValueError, match=r"would overwrite what another .* in adata.uns\['split'\]"):
+            cs.pp.split(adata)
+        cs.pp.split(adata, key_added="mine")
+        cs.pp.split(adata, key_added="mine", test_fraction=0.3)
+        assert adata.uns["mine"]["test_fraction"] == 0.3
+        with pytest.raises(ValueError, match="would overwrite how cells were split"):
+            cs.pp.represent(adata, key_added="mine", split_key="mine")
 
 
 def test_copy(simulated: AnnData) -> None:

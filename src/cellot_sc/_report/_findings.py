@@ -3,24 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from .. import pl, tl
+from .. import _keys, pl, tl
 from ..pl._colors import palette
+from ..tl._effects.displacements import displacements
+from ..tl._effects.subpopulations import group_effects
+from . import _responses
 from ._items import Item, figure_of
 from ._table import MISSING, Cell, interval, number, render
+from ._verdicts import ALPHA, CARRIED, FEW, NOT_SHOWN, TOO_FEW, with_verdicts
 
-ALPHA = 0.05
+MARKS = {TOO_FEW: ("few",), NOT_SHOWN: ("few",)}
+"""Classes of verdicts that say nothing."""
 N_NAMED = 5
 """Features that are named in a row of the table of effects."""
 
 
-def draw(adata: AnnData, *, groupby: str | None, unit: str | None, key: str, seed: int) -> list[Item]:
-    """Return how severe perturbations are, which groups of cells respond by what, and which cells respond alike.
+@dataclass(frozen=True)
+class Findings:
+    """What the maps say about biology: costs with verdicts, and effects on features.
+
+    Parameters
+    ----------
+    costs
+        Severities, as :func:`._verdicts.with_verdicts` returns them.
+    effects
+        Effects within groups, or of all cells where there are none.
+    groupby
+        Column of ``obs`` with the groups, if there is one.
+    unit
+        Column of ``obs`` whose categories answer for their cells, if any does.
+    """
+
+    costs: pd.DataFrame
+    effects: pd.DataFrame
+    groupby: str | None
+    unit: str | None
+
+
+def find(adata: AnnData, *, groupby: str | None, unit: str | None, key: str, seed: int) -> Findings:
+    """Return how severe perturbations are, and which features respond.
 
     Parameters
     ----------
@@ -33,10 +61,35 @@ def draw(adata: AnnData, *, groupby: str | None, unit: str | None, key: str, see
     key
         Where in ``uns`` the maps are.
     seed
-        Seed of resamples, nulls and clusters.
+        Seed of resamples and nulls.
     """
     costs = tl.transport_cost(adata, key=key, groupby=groupby, unit=unit, seed=seed)
-    colors = {} if groupby is None else palette(adata, groupby)
+    if groupby is not None:
+        effects = tl.subpopulation_effects(adata, groupby, key=key, unit=unit, seed=seed)
+    else:
+        moves = displacements(adata, key)
+        every, controls = np.ones(adata.n_obs, dtype=bool), np.ones(len(moves.rows), dtype=bool)
+        effects = group_effects(moves, {_keys.ALL: every}, {_keys.ALL: controls}, unit=unit, seed=seed)
+    return Findings(with_verdicts(costs, effects), effects, groupby, unit)
+
+
+def draw(adata: AnnData, found: Findings, *, key: str, seed: int) -> list[Item]:
+    """Return how severe perturbations are, which groups of cells respond by what, and which cells respond alike.
+
+    Parameters
+    ----------
+    adata
+        Annotated data with fitted maps. It is left as it is.
+    found
+        What they say.
+    key
+        Where in ``uns`` the maps are.
+    seed
+        Seed of clusters.
+    """
+    costs, effects, groupby, unit = found.costs, found.effects, found.groupby, found.unit
+    order = _responses.by_severity(costs)
+    severity, of_groups = _responses.severities(costs, {} if groupby is None else palette(adata, groupby))
     noise = "control cells would seem to be moved if they were compared with other control cells"
     columns = "“noise” is that of control against control cells."
     if unit is not None:
@@ -45,6 +98,14 @@ def draw(adata: AnnData, *, groupby: str | None, unit: str | None, key: str, see
             "“noise” is that after exchanges, of which “p” is the share with no smaller cost or distance between "
             f"control and treated cells; no p could be below “least p”, and none is given where that is above {ALPHA}."
         )
+    columns += (
+        " Cells are moved by “more than noise” if the interval lies above it"
+        + ("" if unit is None else f" and p, where there is one, is below {ALPHA}")
+        + f"; where that is “{NOT_SHOWN}”, these cells cannot show it, which is not to say that nothing happens. "
+        f"Groups of fewer than {FEW} control cells are too few to say."
+    )
+    if costs[CARRIED].any():
+        columns += " In groups marked “by the map alone”, treated cells show no feature to change."
     items = [
         Item(
             "transport_cost",
@@ -53,26 +114,32 @@ def draw(adata: AnnData, *, groupby: str | None, unit: str | None, key: str, see
             f"top. Grey bars reach as far as {noise}: what lies within them is noise. Lines are 95 % intervals: over "
             f"resampled {'cells' if unit is None else _whole(unit)}, and over what the map would be if it had been "
             "learnt from others.",
-            figure_of({"": pl.transport_cost(costs, palette=colors, show=False)}),
-            table=_severity(costs),
+            severity,
+            table=_severity(costs.sort_values("perturbation", key=lambda names: names.map(order.index), kind="stable")),
             note="The cost is half the mean squared displacement, in squared units of the space of the maps; "
             + columns,
+            whole=of_groups,
+            data=costs,
         )
     ]
     if groupby is not None:
-        effects = tl.subpopulation_effects(adata, groupby, key=key, unit=unit, seed=seed)
+        figure, whole = _responses.effects_of(effects, order)
         items.append(
             Item(
                 "subpopulation_effects",
                 "Which groups of cells respond, and by what?",
                 "The mean predicted change of features (colour) in each group, and how many of its cells change by "
                 "more than noise (area). A black ring marks effects that are significant at a false discovery rate of "
-                f"5 %, {_tested(effects, unit)}. A column without rings is a feature that does not respond.",
-                figure_of(pl.subpopulation_effects(effects, alpha=ALPHA, show=False)),
+                f"5 %, {_tested(effects, unit)}. A column without rings is a feature that does not respond. "
+                f"{_responses.of_most_severe(order)}".strip(),
+                figure,
                 table=_effects(effects),
                 note="Features whose effect is significant, and the strongest of them with their mean change.",
+                whole=whole,
+                data=effects,
             )
         )
+    items.append(_responses.volcano(effects, order=order))
     clustered = tl.effect_clusters(adata, key=key, seed=seed, copy=True)
     if clustered is not None and len(clustered.uns["effect_cluster"]) > 1:
         items.append(
@@ -85,6 +152,8 @@ def draw(adata: AnnData, *, groupby: str | None, unit: str | None, key: str, see
                 figure_of(pl.effect_clusters(clustered, key=key, show=False)),
             )
         )
+        if groupby is not None:
+            items.append(_responses.clusters(clustered, groupby))
     return items
 
 
@@ -117,7 +186,7 @@ def _severity(costs: pd.DataFrame) -> str:
             Cell.of(row.cost, interval(row.ci_low, row.ci_high)),
             Cell.of(row.distance),
             Cell.of(row.null),
-            Cell("yes" if row.ci_low > row.null else "no"),
+            Cell(row.verdict, note="by the map alone" if row.carried else "", marks=MARKS.get(row.verdict, ())),
             *([Cell.of(row.pvalue), Cell.count(row.n_units), Cell.of(row.p_min)] if of_units else []),
         ]
         for row in records
@@ -129,8 +198,8 @@ def _severity(costs: pd.DataFrame) -> str:
 def _effects(effects: pd.DataFrame) -> str:
     """Return the effects as a table: a row per perturbation and group, with the features that respond."""
     rows, of_units = [], "p_min" in effects
-    for names, group_effects in effects.groupby(["perturbation", "group"], sort=False, observed=True):
-        called = group_effects[group_effects["pvalue_adj"] < ALPHA]
+    for names, of_group in effects.groupby(["perturbation", "group"], sort=False, observed=True):
+        called = of_group[of_group["pvalue_adj"] < ALPHA]
         strongest = called.iloc[np.argsort(-called["effect"].abs().to_numpy(), kind="stable")[:N_NAMED]]
         named = [
             f"{feature} {'+' if effect > 0 else ''}{number(effect, 2)}"
@@ -139,8 +208,8 @@ def _effects(effects: pd.DataFrame) -> str:
         rows.append(
             [
                 *(Cell(str(name)) for name in names),
-                Cell.count(int(group_effects["n_cells"].iloc[0])),
-                *([Cell.count(int(group_effects["n_units"].iloc[0]))] if of_units else []),
+                Cell.count(int(of_group["n_cells"].iloc[0])),
+                *([Cell.count(int(of_group["n_units"].iloc[0]))] if of_units else []),
                 Cell.count(int((called["effect"] > 0).sum())),
                 Cell.count(int((called["effect"] < 0).sum())),
                 Cell(", ".join(named) or MISSING, marks=("long",)),

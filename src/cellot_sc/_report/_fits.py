@@ -3,18 +3,41 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import pandas as pd
 from anndata import AnnData
 
 from .. import _keys, pl, tl
-from ..ot import AffineMap, TransportMap, WeightedMap
+from ..ot import SOLVERS, AffineMap, ContextMap, TransportMap, WeightedMap
 from ..pl._history import VALIDATION
+from ._held_out import listed
 from ._items import Item, figure_of
 from ._table import Cell, number, render
 
 LOSS = "loss"
+STILL = 0.05
+"""Share of what validation cells gained in all that the last look still brought: a fit that gains more has not ended.
+"""
+
+
+class Ending(NamedTuple):
+    """How a fit ended: in a word or two, and in a sentence on what follows from that, if anything does."""
+
+    short: str
+    text: str = ""
+    is_open: bool = False
+    """Whether more steps may help."""
+
+
+CLOSED = Ending("closed form")
+EXPLAINED = Ending("affine map", "An affine map explains the train cells: no network was needed.")
+START_KEPT = Ending(
+    "affine start kept",
+    "On validation cells, no network was better than the affine map that it starts from: that one was kept.",
+)
+UNKNOWN = Ending("not known", "Without validation cells, it cannot be told whether more steps would have helped.")
 
 
 def draw(adata: AnnData, fitted: tl.FittedMaps, *, key: str) -> list[Item]:
@@ -48,18 +71,73 @@ def draw(adata: AnnData, fitted: tl.FittedMaps, *, key: str) -> list[Item]:
         )
     ]
     if in_steps:
-        meaning = "What the fit looked at as it went on. The dots mark what was kept, as chosen by validation cells."
-        if LOSS in set(looks["metric"]):
-            meaning = (
-                "Loss and distance to validation cells as the fit went on. The loss is that of two potentials that "
-                "pull in different directions: it need not fall. The dots mark the maps that were kept, as chosen by "
-                "validation cells; where they do not beat the affine map that the fit starts from, that one is kept."
-            )
+        endings = {name: ending(fitted, name) for name in fitted.maps if name in in_steps}
+        meaning = (
+            "How far transported validation cells are from treated ones as the fit went on: the curve should become "
+            "flat. "
+        )
+        if VALIDATION not in set(looks["metric"]):
+            meaning = "What the fit looked at as it went on. "
+        meaning += " ".join(f"{listed(names)}: {text}" for text, names in _by_text(endings).items())
         if in_steps < set(fitted.maps):
             meaning += " Perturbations that are not shown needed no steps: an affine map explains their cells."
         figure = figure_of(pl.history(adata, key=key, show=False))
         items.append(Item("history", "Did the fit come to an end?", meaning, figure))
     return items
+
+
+def _by_text(endings: Mapping[str, Ending]) -> dict[str, list[str]]:
+    """Return the perturbations of each sentence, those that may need more steps first."""
+    found: dict[str, list[str]] = {}
+    for name, end in sorted(endings.items(), key=lambda pair: not pair[1].is_open):
+        found.setdefault(end.text, []).append(name)
+    return found
+
+
+def ending(fitted: tl.FittedMaps, name: str) -> Ending:
+    """Return whether the fit of a map came to an end.
+
+    Parameters
+    ----------
+    fitted
+        The maps.
+    name
+        The perturbation.
+    """
+    history = fitted.history[fitted.history["perturbation"] == name]
+    looks = history[history["metric"] != _keys.SELECTED].pivot_table(index="step", columns="metric", values="value")
+    kept = is_affine(fitted.maps[name])
+    if looks.empty or LOSS not in looks:
+        return EXPLAINED if kept and len(history) else CLOSED
+    last, wanted = int(looks.index[-1]), n_steps(fitted.fit)
+    if kept:
+        return START_KEPT
+    at = looks[VALIDATION].dropna() if VALIDATION in looks else pd.Series(dtype=float)
+    if at.empty:
+        return UNKNOWN
+    if wanted is not None and last < wanted - 1:
+        return Ending("early", f"The fit ended early, after {last:,} steps: validation cells gained no more.")
+    if len(at) > 1 and at.iloc[-1] == at.min() and at.iloc[-2] - at.iloc[-1] > STILL * (at.max() - at.min()):
+        return Ending(
+            "still improving",
+            f"The fit stopped at its last step, {last:,}, while it was still improving: more steps may help.",
+            is_open=True,
+        )
+    return Ending("ended", f"The fit came to an end within {last:,} steps: the last ones brought little.")
+
+
+def n_steps(fit: tl.Fit) -> int | None:
+    """Return the number of steps that was asked for, ``None`` of a solver that takes none."""
+    default = getattr(SOLVERS[fit.solver].config, "n_steps", None) if fit.solver in SOLVERS else None
+    asked = fit.options.get("n_steps", default)
+    return None if asked is None else int(asked)
+
+
+def is_affine(fitted: TransportMap) -> bool:
+    """Return whether a map is affine, in every context if it knows some."""
+    if isinstance(fitted, ContextMap):
+        return all(is_affine(inner) for inner in fitted.maps)
+    return isinstance(fitted.inner if isinstance(fitted, WeightedMap) else fitted, AffineMap)
 
 
 def _table(adata: AnnData, fitted: tl.FittedMaps) -> str:
@@ -80,11 +158,10 @@ def _course(history: pd.DataFrame, fitted: TransportMap) -> list[Cell]:
     """Return how a fit went, what validation cells said of the map that was kept and at first, and the seconds."""
     selected = history.loc[history["metric"] == _keys.SELECTED, "step"]
     looks = history[history["metric"] != _keys.SELECTED].pivot_table(index="step", columns="metric", values="value")
-    is_affine = isinstance(fitted.inner if isinstance(fitted, WeightedMap) else fitted, AffineMap)
     if looks.empty:
         text = "closed form: no steps"
         if len(selected):
-            text = "affine map: it explains the cells" if is_affine else f"step {int(selected.iloc[0]):,}"
+            text = "affine map: it explains the cells" if is_affine(fitted) else f"step {int(selected.iloc[0]):,}"
         return [Cell(text), *[Cell.of(math.nan)] * 2]
     last = looks.index[-1]
     kept = int(selected.iloc[0]) if len(selected) else int(last)
@@ -92,7 +169,7 @@ def _course(history: pd.DataFrame, fitted: TransportMap) -> list[Cell]:
         found: dict[Any, float] = looks.loc[kept].drop(VALIDATION, errors="ignore").to_dict()
         values = ", ".join(f"{metric} {number(value)}" for metric, value in found.items())
         text = f"{values}, of {len(looks)} tried"
-    elif is_affine:
+    elif is_affine(fitted):
         # where networks start
         kept = int(looks.index[0])
         text = f"affine map: no better in {last:,} steps"

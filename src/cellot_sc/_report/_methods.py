@@ -16,11 +16,15 @@ from ..metrics import Metric
 from ..ot import SOLVERS
 from ..pl._evaluation import in_order, model_name
 from ..pl._history import VALIDATION
+from . import _held_out
+from ._held_out import listed
 from ._references import Citations
 from ._units import Answering
 
 PACKAGES = ("anndata", "scanpy", "jax", "ott-jax", "flax", "optax", "numpy", "scipy", "scikit-learn")
 """Packages whose versions belong to the methods."""
+PREPARATION = "preparation"
+"""Key of ``uns`` under which the shell keeps what it made of raw counts."""
 CEILING = {
     _keys.TEST: "treated train cells were compared with the same treated cells",
     _keys.OOD: "random halves of these treated cells were compared with each other",
@@ -65,6 +69,8 @@ def paragraph(
     found = [f"{name} {versions[name]}" for name in PACKAGES if name in versions]
     sentences = [
         _cells_text(adata, fit),
+        _preparation_text(adata),
+        _held_out.sentence(adata, fit),
         _fit_text(adata, fitted, cite),
         f"Categories of {' and '.join(map(repr, fit.context))} have maps of their own, partially pooled, and the same "
         "share of control and of treated cells."
@@ -94,8 +100,26 @@ def _cells_text(adata: AnnData, fit: tl.Fit) -> str:
     sizes = [f"{splits[name]:,} {name}" for name in _keys.SPLITS if name in splits.index]
     cells = f"{adata.n_obs:,} cells with {adata.n_vars:,} features"
     if _keys.TRAIN not in splits.index:
-        return f"{cells}, {_listed(sizes)} cells, were those that maps of a model were applied to."
-    return f"{cells} were split into {_listed(sizes)} cells."
+        return f"{cells}, {listed(sizes)} cells, were those that maps of a model were applied to."
+    return f"{cells} were split into {listed(sizes)} cells."
+
+
+def _preparation_text(adata: AnnData) -> str:
+    """Return how cells were prepared before they were split, if ``cellot-sc fit`` did it and said so."""
+    made = adata.uns.get(PREPARATION)
+    if not isinstance(made, Mapping):
+        return ""
+    kept, total, n_genes = [str(one) for one in made.get("kept", ())], made.get("target_sum"), made.get("n_top_genes")
+    n_out = int(made.get("n_cells_left_out", 0))
+    sum_text = "" if total is None else f" to a total of {float(total):,.0f} counts per cell"
+    steps = [
+        f"cells were kept of which {listed(kept)} ({n_out:,} others were left out)" if kept else "",
+        f"counts were normalised{sum_text}" if made.get("normalized") else "",
+        "log(1 + x) was taken" if made.get("log1p") else "",
+        f"the {int(n_genes):,} most variable genes of train cells were kept" if n_genes else "",
+    ]
+    text = listed(list(filter(None, steps)))
+    return f"Before, {text}." if text else ""
 
 
 def _fit_text(adata: AnnData, fitted: tl.FittedMaps, cite: Citations) -> str:
@@ -128,14 +152,14 @@ def _scores_text(
     judged = fit.labels(adata)[parts == split]
     # without train cells here, judged ones are halved
     ceiling = CEILING[split if (parts == _keys.TRAIN).any() else _keys.OOD]
-    by = _listed([metric.label + _in_brackets(cite(*metric.cites)) for metric in metrics])
+    by = listed([metric.label + _in_brackets(cite(*metric.cites)) for metric in metrics])
     within = "" if groupby is None else f", among all cells and within categories of {groupby!r}"
     others = [name for name in in_order(list(scores["model"])) if name not in (fit.solver, _keys.OBSERVED)]
     baselines = [f"{model_name(name).partition(' (')[0]}{_in_brackets(_method(name, cite))}" for name in others]
     return (
         f"The predictions for {(judged == fit.control).sum():,} control cells of the {split} split were compared "
         f"with {np.isin(judged, fit.targets).sum():,} observed treated cells of the same split{within}, by {by}. "
-        f"Baselines fitted to the same train cells were {_listed(baselines)}; for the score of a perfect map, "
+        f"Baselines fitted to the same train cells were {listed(baselines)}; for the score of a perfect map, "
         f"{ceiling}."
     )
 
@@ -174,10 +198,6 @@ def _method(solver: str, cite: Citations) -> str:
 
 def _in_brackets(text: str) -> str:
     return text and f" ({text})"
-
-
-def _listed(texts: list[str]) -> str:
-    return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
 
 
 def references(cite: Citations) -> str:

@@ -41,9 +41,10 @@ from ._extras import installed
 from ._files import figure_file
 from ._fits import broken_fit, has_fit, kept_fit, kept_fits
 from ._genes import gene_columns, names_of_genes, other_names, places_of
-from ._keys import CLUSTERS, DECODER, DOSES, FATES, key, new_column, new_columns, new_key
+from ._keys import CLUSTERS, DECODER, DOSES, FATES, SPLITTING, key, new_column, new_columns, new_key, new_table
 from ._labels import complete, group_labels, learnable, obs_key, relabelled, texts
 from ._matrices import (
+    COUNTS,
     coordinates,
     decoder,
     expression,
@@ -53,11 +54,13 @@ from ._matrices import (
     gene_names,
     has_decoder,
     log_expression,
-    not_counts,
     plane,
     points,
     positive_weights,
     representation_key,
+    unusual_expression,
+    usual_expression,
+    words_on_expression,
 )
 from ._moscot import (
     full_rank_solution,
@@ -90,6 +93,7 @@ from ._numbers import (
     at_least,
     cells_to_judge,
     enough_cells,
+    figure_size,
     fraction,
     genes_compared,
     has_history,
@@ -133,10 +137,12 @@ from ._times import (
 
 __all__ = [
     "CLUSTERS",
+    "COUNTS",
     "DECODER",
     "DOSES",
     "FATES",
     "MIN_TRAIN_CELLS",
+    "SPLITTING",
     "after_first",
     "all_genes",
     "annotated",
@@ -170,6 +176,7 @@ __all__ = [
     "fates_of_maps",
     "feature_names",
     "figure_file",
+    "figure_size",
     "finite",
     "fitted_here",
     "fitted_targets",
@@ -212,10 +219,10 @@ __all__ = [
     "new_columns",
     "new_key",
     "new_names",
+    "new_table",
     "no_course",
     "no_unknown",
     "not_both",
-    "not_counts",
     "not_read",
     "not_summary",
     "obs_key",
@@ -274,9 +281,12 @@ __all__ = [
     "two_singles",
     "unique_obs_names",
     "unique_var_names",
+    "unusual_expression",
+    "usual_expression",
     "whole",
     "whole_effects",
     "whole_numbers",
     "within_doses",
+    "words_on_expression",
     "writable",
 ]

@@ -25,6 +25,8 @@ DECODER, FATES, CLUSTERS = "the decoder of a representation", "the fates of cell
 """What the functions of this package keep under a key of ``uns`` besides fitted maps."""
 DOSES = "maps to doses"
 """What :func:`cellot_sc.tl.dose_response` keeps."""
+SPLITTING = "how cells were split"
+"""What :func:`cellot_sc.pp.split` keeps."""
 FITTED = "the fitted maps"
 FOREIGN = "what another function or package wrote"
 
@@ -56,7 +58,8 @@ def new_key(adata: AnnData, name: object, kind: str, *, what: str = "key_added")
     name
         The key.
     kind
-        What will be in ``uns[name]``: the kind of a fit, :data:`DECODER`, :data:`FATES` or :data:`CLUSTERS`.
+        What will be in ``uns[name]``: the kind of a fit, :data:`DECODER`, :data:`FATES`, :data:`CLUSTERS` or
+        :data:`SPLITTING`.
     what
         What the key is called.
 
@@ -68,17 +71,41 @@ def new_key(adata: AnnData, name: object, kind: str, *, what: str = "key_added")
     checked = key(name, what=what)
     kept = _kind(adata, checked)
     if kept is not None and kept != kind:
-        owner = kept if kept in (DECODER, FATES, CLUSTERS, DOSES, FOREIGN) else FITTED
-        raise ValueError(
-            f"{what} {checked!r} would overwrite {owner} in adata.uns[{checked!r}]: choose another name, or delete "
-            "that."
-        )
+        raise _taken(checked, kept, what=what)
     # what was put together from several AnnData keeps obsm, and loses what uns says of it
     if kind in (DECODER, FATES) and kept is None and checked in adata.obsm and checked not in (_keys.REP, _keys.FATE):
         raise ValueError(
             f"{what} {checked!r} would overwrite {FOREIGN} in adata.obsm[{checked!r}]: choose another name, or delete "
             "that."
         )
+    return checked
+
+
+def new_table(adata: AnnData, name: object, columns: Iterable[str]) -> str:
+    """Return the key under which a table is to be kept: it may overwrite an older one with its columns, and no other.
+
+    Parameters
+    ----------
+    adata
+        Annotated data that is to be written to.
+    name
+        The key.
+    columns
+        What such a table has at least; none for one whose columns are those of its rows.
+
+    Raises
+    ------
+    ValueError
+        If no file can hold the key, or something else is kept there.
+    """
+    checked, needed = key(name), set(columns)
+    kept, found = _kind(adata, checked), adata.uns.get(checked)
+    if isinstance(found, pd.DataFrame) and kept == FOREIGN:
+        there = list(found.columns)
+        if needed <= set(there) if needed else there and there == list(found.index):
+            return checked
+    if kept is not None:
+        raise _taken(checked, kept)
     return checked
 
 
@@ -141,6 +168,13 @@ def _encodes(name: str) -> bool:
     return True
 
 
+def _taken(name: str, kept: str, *, what: str = "key_added") -> ValueError:
+    owner = kept if kept in (DECODER, FATES, CLUSTERS, DOSES, SPLITTING, FOREIGN) else FITTED
+    return ValueError(
+        f"{what} {name!r} would overwrite {owner} in adata.uns[{name!r}]: choose another name, or delete that."
+    )
+
+
 def _kind(adata: AnnData, name: str) -> str | None:
     """Return what kind of result is kept in ``uns``, ``None`` if nothing is."""
     if name not in adata.uns:
@@ -156,4 +190,6 @@ def _kind(adata: AnnData, name: str) -> str | None:
         return FATES
     if isinstance(found, pd.DataFrame) and {"cluster", "markers"} <= set(found.columns):
         return CLUSTERS
+    if isinstance(found, Mapping) and {"perturbation_key", "test_fraction", "holdout"} <= set(found):
+        return SPLITTING
     return FOREIGN

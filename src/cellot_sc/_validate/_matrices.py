@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import _keys
 from .._arrays import dense, is_whole, matrix, rows_not_finite, unmasked
-from .._chunks import Stored, chunks, stored
+from .._chunks import MAX_VALUES, Stored, chunks, stored
 from ._genes import gene_columns, names_of_genes
 from ._names import nearest, one_key, unique_var_names
 from ._objects import annotated
@@ -20,6 +20,23 @@ if TYPE_CHECKING:
 
 COUNTS = "holds whole numbers only, as counts do: normalise it and take log1p"
 """What is said of counts where log-normalised expression is needed."""
+SCALED = (
+    "is about 0 with standard deviations about 1, as scaled values are: what is learnt is in these units; of genes, "
+    "give log1p of normalised counts"
+)
+BELOW_ZERO = (
+    "holds values below 0 (down to {:.3g}), which log1p of counts never is: of genes, give log1p of normalised counts"
+)
+SHARED = 0.02
+"""Cells that share the least value of a gene, at least; of a detector that counts in steps, 1 % do."""
+TOO_LARGE = (
+    "holds values up to {:,.0f}, more than log1p of normalised counts can be: take log1p (of cytometry, arcsinh)"
+)
+LARGEST_LOG = 20.0
+"""No logarithm of counts per million is larger, be it one to base 2."""
+MOST_OFF, SPREADS = 0.3, (0.5, 1.5)
+"""How far from 0 the means of scaled features may be, and between what their standard deviations, in the median: some
+cells are looked at, and all were scaled."""
 
 
 def finite[Matrix](x: Matrix, *, what: str) -> Matrix:
@@ -109,29 +126,98 @@ def log_expression(adata: AnnData, *, what: str) -> tuple[Any, pd.Index]:
     )
 
 
-def not_counts(x: Any, features: pd.Index, *, what: str) -> None:
-    """Warn in the log if the expression, of what is stored that of the first cells, looks like counts of genes."""
-    if isinstance(x, Stored):
-        _, x = next(chunks(x))
-    if is_whole(x) and _are_counted_genes(x, features):
+def usual_expression(x: Any, features: pd.Index, *, what: str) -> None:
+    """Warn in the log if there is something unusual about the expression, as :func:`unusual_expression` has it."""
+    if words := unusual_expression(x, features):
         # settings load what the shell does without until it fits
         from .._settings import logger
 
-        logger.warning("%s %s. It is used as it is.", what, COUNTS)
+        logger.warning("%s %s. It is used as it is.", what, words)
+
+
+def words_on_expression(adata: AnnData, layer: str | None = None) -> str:
+    """Return what is unusual about ``X`` or a layer, as a clause that names it, ``""`` if nothing; ``"X"`` is ``X``."""
+    layer = None if layer == _keys.EXPRESSION else layer
+    x: Any = adata.X if layer is None else adata.layers.get(layer)
+    if x is None or 0 in x.shape:
+        return ""
+    what = expression_name(layer)
+    words = unusual_expression(stored(x, what=what, finite=False), adata.var_names)
+    return words and f"{what} {words}"
+
+
+def unusual_expression(x: Any, features: pd.Index) -> str:
+    """Return what is unusual about expression, to be said after its name; no text if nothing is.
+
+    Some cells are looked at: of what is stored, those of its first chunk.
+
+    Parameters
+    ----------
+    x
+        Dense or sparse matrix, or :class:`.Stored`, shape ``(n_cells, n_features)``.
+    features
+        Names of the features.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from cellot_sc import _validate
+    >>> counts = np.random.default_rng(0).poisson(2, size=(50, 3))
+    >>> genes = pd.Index(["CD3E", "LYZ", "NKG7"])
+    >>> _validate.unusual_expression(counts, genes)
+    'holds whole numbers only, as counts do: normalise it and take log1p'
+    >>> _validate.unusual_expression(np.log1p(counts), genes)
+    ''
+    """
+    if isinstance(x, Stored):
+        x = next((rows for _, rows in chunks(x)), None)
+    if x is None or x.shape[0] == 0:
+        return ""
+    x = x[:: max(1, x.shape[0] * x.shape[1] // MAX_VALUES)]
+    low, high = float(x.min()), float(x.max())
+    if low < 0:
+        return _below_zero(x, features, low)
+    if high > 1 and is_whole(x):
+        return COUNTS if _are_counted_genes(x, features) else ""
+    if high > LARGEST_LOG and _are_counted_genes(x, features):
+        return TOO_LARGE.format(high)
+    return ""
 
 
 def _are_counted_genes(x: Any, features: pd.Index) -> bool:
-    """Return whether whole numbers count the transcripts of genes, rather than, say, the pixels or branches of a cell.
+    """Return whether values above 0 tell the transcripts of genes, rather than, say, the pixels or branches of a cell.
 
     A transcript is missed in some cell, so that most genes have a 0, which areas and lengths never have. Symbols and
     identifiers of genes have no blanks, which descriptions of images do. And what is 0 or 1 is a mark, not a count.
     """
-    if x.shape[0] == 0 or x.min() < 0 or not x.max() > 1:
-        return False
     seen = x.tocoo().col[x.tocoo().data != 0] if hasattr(x, "tocoo") else np.nonzero(x)[1]
-    cells_with = np.bincount(seen, minlength=x.shape[1])
-    one_word = np.array([" " not in str(name) for name in features])
-    return bool((one_word & (cells_with < x.shape[0])).mean() > 0.5)
+    missed = np.bincount(seen, minlength=x.shape[1]) < x.shape[0]
+    return bool((missed & _one_word(features)).mean() > 0.5)
+
+
+def _below_zero(x: Any, features: pd.Index, low: float) -> str:
+    """Return what is said of values below 0, no text if they are coordinates, or features of images.
+
+    Where a transcript was missed, a gene has its least value, be it 0 or what that was made into: cells share it. They
+    do not share coordinates. Sparse values are those of genes if most have a 0.
+    """
+    if hasattr(x, "tocoo"):
+        return BELOW_ZERO.format(low) if _are_counted_genes(x, features) else ""
+    n_least = (x == x.min(axis=0)).sum(axis=0)
+    shared = (n_least > 1) & (n_least > SHARED * x.shape[0])
+    # what is the same in all cells is of any kind
+    varies = x.std(axis=0) > 0
+    if not (shared & varies & _one_word(features)).sum() > varies.sum() / 2:
+        return ""
+    means, spreads = x[:, varies].mean(axis=0), x[:, varies].std(axis=0)
+    if np.median(np.abs(means)) < MOST_OFF and SPREADS[0] < np.median(spreads) < SPREADS[1]:
+        return SCALED
+    return BELOW_ZERO.format(low)
+
+
+def _one_word(features: pd.Index) -> np.ndarray:
+    return np.array([" " not in str(name) for name in features])
 
 
 def expression(

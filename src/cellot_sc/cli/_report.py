@@ -49,12 +49,22 @@ def report(
     output = output or path.with_suffix(".html")
     _files.check_input(path)
     _files.check_columns(path, {"groupby": groupby, "unit": unit})
-    with _files.output(output, (".html",), overwrite=overwrite) as new:
-        adata = _files.read(path)
+    _files.check_suffix(output, (".html",))
+    _files.check_replaced(output, overwrite=overwrite)
+    adata = _files.read(path)
 
-        from .. import _report
+    from .. import _report
 
-        found = _report.compose(adata, key=key, split=split, groupby=groupby, unit=unit, metrics=metric or ())
-        found.write(new, title="Predicted responses to perturbations", source=path.name)
-    judged = "no cell is treated: nothing was judged" if found.scores.empty else summary(found.scores)
+    scores = _report.report(
+        adata,
+        output,
+        key=key,
+        split=split,  # type: ignore[arg-type]
+        groupby=groupby,
+        unit=unit,
+        metrics=metric or (),
+        source=path.name,
+        overwrite=overwrite,
+    )
+    judged = "no cell is treated: nothing was judged" if scores.empty else summary(scores)
     typer.echo(f"\n{judged}\n\nwrote {output}")

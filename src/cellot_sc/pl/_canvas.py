@@ -60,10 +60,14 @@ class Canvas[Name: Hashable]:
         A matplotlib Axes per name of a panel.
     figure
         The figure, if it was made here and not by the caller.
+    grows
+        Whether the figure gets as much higher as its legend and its titles need, as it is of no size that was asked
+        for.
     """
 
     panels: dict[Name, Axes]
     figure: Figure | None
+    grows: bool = True
 
     @classmethod
     def of(
@@ -74,20 +78,23 @@ class Canvas[Name: Hashable]:
         size: tuple[float, float],
         n_cols: int,
         widths: Sequence[float] | None = None,
+        figsize: tuple[float, float] | None = None,
     ) -> Canvas[Name]:
         """Take the caller's axes, or make a figure with a panel per name, of a mean size in inches, row by row.
 
-        With ``widths``, columns share the width of the figure like these.
+        With ``widths``, columns share the width of the figure like these; with ``figsize``, that is its size.
 
         Raises
         ------
         TypeError
             If something is no axes.
         ValueError
-            If there are not as many axes as panels.
+            If there are not as many axes as panels, the size is none, or given beside axes.
         """
         keys = list(names)
         n_panels = len(keys)
+        if figsize is not None:
+            figsize = _validate.figure_size(figsize, has_axes=ax is not None)
         if ax is not None:
             given: list[Axes] = list(np.ravel(np.asarray(ax, dtype=object)))
             if other := [one for one in given if not isinstance(one, Axes)]:
@@ -96,13 +103,13 @@ class Canvas[Name: Hashable]:
             return cls(dict(zip(keys, given, strict=True)), None)
         n_cols = min(n_cols, n_panels)
         n_rows = math.ceil(n_panels / n_cols)
-        shape = (size[0] * n_cols, size[1] * n_rows)
+        shape = figsize or (size[0] * n_cols, size[1] * n_rows)
         # room between the numbers of neighbouring axes
         layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06)
         figure, grid = plt.subplots(n_rows, n_cols, figsize=shape, squeeze=False, layout=layout, width_ratios=widths)
         for unused in grid.flat[n_panels:]:
             unused.remove()
-        return cls(dict(zip(keys, grid.flat, strict=False)), figure)
+        return cls(dict(zip(keys, grid.flat, strict=False)), figure, grows=figsize is None)
 
     @property
     def axes(self) -> list[Axes]:
@@ -144,9 +151,13 @@ class Canvas[Name: Hashable]:
                 break
             legend.remove()
         # the panels keep the room they were given
-        height = legend.get_window_extent().height / self.figure.dpi
-        self.figure.set_figheight(self.figure.get_figheight() + height)
+        self.grow(legend.get_window_extent().height / self.figure.dpi)
         return legend
+
+    def grow(self, height: float) -> None:
+        """Make a figure that was made here, and is of no size that was asked for, so many inches higher."""
+        if self.figure is not None and self.grows:
+            self.figure.set_figheight(self.figure.get_figheight() + height)
 
     def colorbar(self, mappable: ScalarMappable, label: str) -> None:
         """Say what colours stand for: to the right of the panels, or of the caller's last axes."""
@@ -166,8 +177,7 @@ class Canvas[Name: Hashable]:
             lines = _labels.wrap_titles(self.axes)
             if not lines:
                 return
-            if self.figure is not None:
-                self.figure.set_figheight(self.figure.get_figheight() + LINE * lines)
+            self.grow(LINE * lines)
 
     @contextmanager
     def settled(self) -> Iterator[None]:
@@ -182,7 +192,7 @@ class Canvas[Name: Hashable]:
         finally:
             figure.set_layout_engine(engine)
 
-    def finish(self, *, show: bool | None, save: str | Path | None) -> dict[Name, Axes]:
+    def finish(self, *, show: bool | None, save: Path | None) -> dict[Name, Axes]:
         """Save, show and close; return the panels.
 
         The rule of every figure: ``save`` writes a file, ``show=True`` shows. ``show=None`` leaves a new figure that
@@ -192,7 +202,7 @@ class Canvas[Name: Hashable]:
         figure = self.axes[0].figure.get_figure(root=True)
         self.wrap_titles()
         if save is not None:
-            with _files.replacing(Path(save)) as new:
+            with _files.replacing(save) as new:
                 figure.savefig(new, dpi=settings.figure_dpi, bbox_inches="tight")
         if show:
             plt.show()
@@ -201,9 +211,11 @@ class Canvas[Name: Hashable]:
         return self.panels
 
 
-def single(ax: Axes | None, size: tuple[float, float]) -> tuple[Canvas[str], Axes]:
-    """Return a canvas with one panel of a size in inches, and that panel."""
-    canvas = Canvas.of(ax, [""], size=size, n_cols=1)
+def single(
+    ax: Axes | None, size: tuple[float, float], *, figsize: tuple[float, float] | None = None
+) -> tuple[Canvas[str], Axes]:
+    """Return a canvas with one panel of a size in inches, or of that which was asked for, and that panel."""
+    canvas = Canvas.of(ax, [""], size=size, n_cols=1, figsize=figsize)
     return canvas, canvas.panels[""]
 
 

@@ -39,6 +39,11 @@ def title(ax: Axes, text: str, note: str = "") -> None:
     ax.annotate(note, (0, 1), (0, 4), xycoords="axes fraction", textcoords="offset points", fontsize="small")
 
 
+def nothing(ax: Axes, text: str) -> None:
+    """Say in axes, above what they show, that it is nothing."""
+    ax.text(0.5, 0.97, text, transform=ax.transAxes, ha="center", va="top", fontsize="small", fontstyle="italic")
+
+
 def name_rows(ax: Axes, names: Sequence[str]) -> None:
     """Name the rows 0, 1, ... of axes, the first on top."""
     name_ticks(ax, "y", range(len(names)), names)

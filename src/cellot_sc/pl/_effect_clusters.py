@@ -35,9 +35,11 @@ def effect_clusters(
     basis: Literal["umap", "pca"] = "umap",
     n_features: int = 15,
     key: str = _keys.MODEL,
+    palette: Mapping[str, Any] | Sequence[Any] | str | None = None,
+    figsize: tuple[float, float] | None = None,
     ax: Sequence[Axes] | None = None,
     show: bool | None = None,
-    save: str | Path | None = None,
+    save: str | Path | bool | None = None,
 ) -> dict[str, Axes]:
     """Draw control cells by how they are predicted to be displaced, and what sets their clusters apart.
 
@@ -60,12 +62,16 @@ def effect_clusters(
         How many features, or pairs of a perturbation and a feature, to show.
     key
         Where in ``uns`` the maps are.
+    palette
+        Colours of the clusters: by name, in order, or the name of a matplotlib colour map. With ``None``, those that ``uns`` keeps, if any.
+    figsize
+        Width and height of the figure in inches. With ``None``, what its panels need.
     ax
         Two axes. With ``None``, a figure is made.
     show
         Whether to show the figure; ``None`` leaves that to an interactive session.
     save
-        File to save the figure to.
+        File to save the figure to. ``True`` is, as in scanpy, one in ``scanpy.settings.figdir``.
 
     Returns
     -------
@@ -88,7 +94,7 @@ def effect_clusters(
     >>> list(cs.pl.effect_clusters(adata, "drug_a", basis="pca", show=False))
     ['cells', 'effects']
     """
-    _validate.figure_file(save)
+    file = _validate.figure_file(save, "effect_clusters")
     _validate.one_of(basis, _bases.BASES, what="basis")
     _validate.whole(n_features, 1, what="n_features")
     column = _validate.obs_key(adata, clusters, what="clusters")
@@ -100,13 +106,13 @@ def effect_clusters(
     known = np.flatnonzero(~pd.isna(labels))
     _validate.at_least(len(known), 3, what="control cells with a cluster", why=f"they are made by {MAKER}")
     names = [name for name in _cells.in_order(column, labels[known]) if name is not None]
-    colors = _colors.category_colors(adata, clusters, names)
+    colors = _colors.category_colors(adata, clusters, names, palette)
     effects = _effects(moves, labels, names, n_features)
     effects.index = pd.Index(_titles(adata, clusters, names))
 
     width = 4.4 + _canvas.room(effects.index) + _canvas.ROW * n_features
     height = 3.6 + max(0.0, _canvas.room(effects.columns) - SHORT)
-    canvas = _canvas.Canvas.of(ax, ("cells", "effects"), size=(width / 2, height), n_cols=2, widths=(3.2, width - 3.2))
+    canvas = _canvas.Canvas.of(ax, ("cells", "effects"), size=(width / 2, height), n_cols=2, widths=(3.2, width - 3.2), figsize=figsize)
     panel, matrix = canvas.axes
     known = _cells.sample(known, _bases.MAX_UMAP_CELLS if basis == _bases.UMAP else len(known))
     xy = _bases.embed(np.hstack([moves.of(name)[known] for name in moves.names]), basis)
@@ -127,7 +133,7 @@ def effect_clusters(
         for text in _labels.beside(panel, middles, largest, others=np.empty((0, 2))):
             # to be read on top of cells
             text.set(fontweight="bold", fontsize="medium", path_effects=[withStroke(linewidth=3, foreground="white")])
-    return canvas.finish(show=show, save=save)
+    return canvas.finish(show=show, save=file)
 
 
 def _effects(moves: Displacements, labels: np.ndarray, names: list[str], n: int) -> pd.DataFrame:

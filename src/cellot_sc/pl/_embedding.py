@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,9 +26,11 @@ def embedding(
     overlay: bool | None = None,
     key: str = _keys.MODEL,
     split: str = _keys.TEST,
+    palette: Mapping[str, Any] | Sequence[Any] | str | None = None,
+    figsize: tuple[float, float] | None = None,
     ax: Axes | Sequence[Axes] | None = None,
     show: bool | None = None,
-    save: str | Path | None = None,
+    save: str | Path | bool | None = None,
 ) -> dict[tuple[str, str], Axes]:
     """Draw control, observed treated and predicted cells together on one two-dimensional map.
 
@@ -53,12 +55,17 @@ def embedding(
         Where in ``uns`` the maps are.
     split
         Cells to show: ``"test"``, ``"ood"``, ``"valid"`` or ``"train"``. Of more than 50,000, a UMAP shows a sample.
+    palette
+        Colours of the categories of ``color``, or of control, observed and predicted cells: by name, in order, or the
+        name of a matplotlib colour map. With ``None``, those that ``uns`` keeps, if any.
+    figsize
+        Width and height of the figure in inches. With ``None``, what its panels need.
     ax
         As many axes as there are panels. With ``None``, a figure is made.
     show
         Whether to show the figure; ``None`` leaves that to an interactive session.
     save
-        File to save the figure to.
+        File to save the figure to. ``True`` is, as in scanpy, one in ``scanpy.settings.figdir``.
 
     Returns
     -------
@@ -80,7 +87,7 @@ def embedding(
     >>> list(cs.pl.embedding(adata, "drug_a", basis="pca", show=False))
     [('drug_a', 'control'), ('drug_a', 'observed'), ('drug_a', 'predicted')]
     """
-    _validate.figure_file(save)
+    file = _validate.figure_file(save, "embedding")
     _validate.one_of(basis, _bases.BASES, what="basis")
     cells = _cells.shown_cells(adata, targets, key=key, split=split)
     if overlay is None:
@@ -91,11 +98,12 @@ def embedding(
     rows = _bases.rows_of(cells, basis)
     xy = _bases.together(cells, rows, basis)
     panels = [(name, role) for name in cells.targets for role in ([OVERLAY] if overlay else _bases.ROLES)]
-    canvas = _canvas.Canvas.of(ax, panels, size=(2.7, 2.7), n_cols=6 if overlay else 3)
+    canvas = _canvas.Canvas.of(ax, panels, size=(2.7, 2.7), n_cols=6 if overlay else 3, figsize=figsize)
     several = len(cells.targets) > 1
-    colors = _colors.role_colors(adata, cells.fitted.fit, None if several else cells.targets[0])
+    one = None if several else cells.targets[0]
+    colors = _colors.role_colors(adata, cells.fitted.fit, one, None if color else palette)
     shown = None if groups is None else groups[np.concatenate(list(rows.values()))]
-    group_colors = _colors.group_colors(adata, color, shown)
+    group_colors = _colors.group_colors(adata, color, shown, palette)
     limits = _fields.limits([points for by_role in xy.values() for points in by_role.values()])
     for (name, role), panel in canvas.panels.items():
         if role == OVERLAY:
@@ -112,7 +120,7 @@ def embedding(
     canvas.label(x=f"{basis.upper()} 1", y=f"{basis.upper()} 2")
     if groups is not None or overlay:
         canvas.legend(_draw.dots(colors if groups is None else group_colors))
-    return canvas.finish(show=show, save=save)
+    return canvas.finish(show=show, save=file)
 
 
 def _alone(ax: Axes, xy: dict[str, np.ndarray], role: str, color: Any) -> None:

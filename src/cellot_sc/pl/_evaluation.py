@@ -34,9 +34,11 @@ def evaluation(
     metrics: str | Metric | Sequence[str | Metric] | None = None,
     group: str = _keys.ALL,
     x: str | None = None,
+    palette: Mapping[str, Any] | Sequence[Any] | str | None = None,
+    figsize: tuple[float, float] | None = None,
     ax: Axes | Sequence[Axes] | None = None,
     show: bool | None = None,
-    save: str | Path | None = None,
+    save: str | Path | bool | None = None,
 ) -> dict[str, Axes]:
     """Draw the scores of every model and baseline with their intervals: a panel per metric, a row per perturbation.
 
@@ -57,12 +59,17 @@ def evaluation(
     x
         Column with the number to draw the scores against, such as ``"n_features"`` or ``"n_cells"``; with ``None``,
         a row per perturbation.
+    palette
+        Colours of models: by name, in order, or the name of a matplotlib colour map. With ``None``, grey for controls,
+        and one that stands out for what was fitted.
+    figsize
+        Width and height of the figure in inches. With ``None``, what its panels need.
     ax
         As many axes as there are metrics. With ``None``, a figure is made.
     show
         Whether to show the figure; ``None`` leaves that to an interactive session.
     save
-        File to save the figure to.
+        File to save the figure to. ``True`` is, as in scanpy, one in ``scanpy.settings.figdir``.
 
     Returns
     -------
@@ -85,7 +92,7 @@ def evaluation(
     >>> list(cs.pl.evaluation(scores, show=False))
     ['energy_distance', 'mmd']
     """
-    _validate.figure_file(save)
+    file = _validate.figure_file(save, "evaluation")
     _validate.table_columns(table, COLUMNS)
     known = list(dict.fromkeys(table["metric"]))
     if metrics is None:
@@ -96,7 +103,7 @@ def evaluation(
     rows = table[(table["group"] == group) & table["metric"].isin(names)]
     models = in_order(list(rows["model"]))
     perturbations = list(dict.fromkeys(rows["perturbation"]))
-    colors = _colors.model_colors(models)
+    colors = _colors.model_colors(models, palette)
     if x is None:
         _validate.one_score_each(rows, ["model", "metric", "perturbation"])
         row = 0.16 * len(models) if len(perturbations) <= _canvas.FEW else 0.45
@@ -112,7 +119,8 @@ def evaluation(
 
     n_cols = 3
     beyond = max(0.0, _canvas.room(perturbations) - SHORT) if x is None else 0.0
-    canvas = _canvas.Canvas.of(ax, names, size=(3.6 + beyond / min(n_cols, len(names)), height), n_cols=n_cols)
+    size = (3.6 + beyond / min(n_cols, len(names)), height)
+    canvas = _canvas.Canvas.of(ax, names, size=size, n_cols=n_cols, figsize=figsize)
     for metric, panel in zip(records, canvas.axes, strict=True):
         scores = rows[rows["metric"] == metric.name]
         if x is None:
@@ -125,7 +133,7 @@ def evaluation(
     else:
         canvas.label(x=AXES.get(x, x))
     canvas.legend(Line2D([], [], label=model_name(model), **style) for model, style in styles.items())
-    return canvas.finish(show=show, save=save)
+    return canvas.finish(show=show, save=file)
 
 
 def _curves(ax: Axes, rows: pd.DataFrame, metric: Metric, x: str, styles: Mapping[str, Any]) -> None:

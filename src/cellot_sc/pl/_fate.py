@@ -26,9 +26,11 @@ def fate(
     *,
     style: Literal["bars", "simplex"] = "bars",
     key: str = _keys.FATE,
+    palette: Mapping[str, Any] | Sequence[Any] | str | None = None,
+    figsize: tuple[float, float] | None = None,
     ax: Axes | None = None,
     show: bool | None = None,
-    save: str | Path | None = None,
+    save: str | Path | bool | None = None,
 ) -> Axes:
     """Draw the fate probabilities of early cells.
 
@@ -45,12 +47,16 @@ def fate(
         three fates, different mixtures may lie on one spot.
     key
         Where the fates are.
+    palette
+        Colours of the fates, or of the categories of ``groupby`` with ``style="simplex"``: by name, in order, or the name of a matplotlib colour map. With ``None``, those that ``uns`` keeps, if any.
+    figsize
+        Width and height of the figure in inches. With ``None``, what its panels need.
     ax
         Axes to draw on. With ``None``, a figure is made.
     show
         Whether to show the figure; ``None`` leaves that to an interactive session.
     save
-        File to save the figure to.
+        File to save the figure to. ``True`` is, as in scanpy, one in ``scanpy.settings.figdir``.
 
     Returns
     -------
@@ -73,7 +79,7 @@ def fate(
     >>> [text.get_text() for text in cs.pl.fate(adata, "time", show=False).get_xticklabels()]
     ['0', '1']
     """
-    _validate.figure_file(save)
+    file = _validate.figure_file(save, "fate")
     _validate.one_of(style, STYLES, what="style")
     asked = _validate.fates(adata, key)
     trajectory = str(asked["trajectory"])
@@ -88,25 +94,25 @@ def fate(
     column = _cells.groups(adata, groupby, what="groupby")
     groups = np.full(len(shares), "", dtype=object) if column is None else column[early]
     names = [""] if groupby is None else _cells.in_order(adata.obs[groupby], groups)
-    colors: dict[Any, Any] = _colors.category_colors(adata, str(asked["groupby"]), fates)
+    colors: dict[Any, Any] = _colors.category_colors(adata, str(asked["groupby"]), fates, palette)
 
     if style == BARS:
-        canvas, panel = _canvas.single(ax, (6.0, 3.0))
+        canvas, panel = _canvas.single(ax, (6.0, 3.0), figsize=figsize)
         below = _bars(panel, shares, groups, names, [colors[name] for name in fates])
         if canvas.figure is not None:
-            canvas.figure.set_figheight(canvas.figure.get_figheight() + below)
+            canvas.grow(below)
         canvas.label(x=groupby, y="fate probability")
         canvas.legend(Patch(color=colors[name], label=name) for name in fates)
     else:
         _validate.corners(len(fates))
-        canvas, panel = _canvas.single(ax, (4.4, 4.4))
+        canvas, panel = _canvas.single(ax, (4.4, 4.4), figsize=figsize)
         if groupby is None:
             groups = np.array(fates, dtype=object)[shares.argmax(axis=1)]
         else:
-            colors = _colors.group_colors(adata, groupby, groups)
+            colors = _colors.group_colors(adata, groupby, groups, palette)
             canvas.legend(_draw.dots(colors))
         _simplex(panel, shares, fates, [colors[group] for group in groups])
-    canvas.finish(show=show, save=save)
+    canvas.finish(show=show, save=file)
     return panel
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,11 @@ def history(
     targets: str | Sequence[str] | None = None,
     *,
     key: str = _keys.MODEL,
+    palette: Mapping[str, Any] | Sequence[Any] | str | None = None,
+    figsize: tuple[float, float] | None = None,
     ax: Axes | Sequence[Axes] | None = None,
     show: bool | None = None,
-    save: str | Path | None = None,
+    save: str | Path | bool | None = None,
 ) -> dict[str, Axes]:
     """Draw the loss and the validation metric of every perturbation against the steps of the fit.
 
@@ -43,12 +45,17 @@ def history(
         Perturbation or perturbations to show, all fitted ones with ``None``.
     key
         Where in ``uns`` the maps are.
+    palette
+        Colours of perturbations: by name, in order, or the name of a matplotlib colour map. With ``None``, those that
+        ``uns`` keeps, if any.
+    figsize
+        Width and height of the figure in inches. With ``None``, what its panels need.
     ax
         As many axes as there are metrics. With ``None``, a figure is made.
     show
         Whether to show the figure; ``None`` leaves that to an interactive session.
     save
-        File to save the figure to.
+        File to save the figure to. ``True`` is, as in scanpy, one in ``scanpy.settings.figdir``.
 
     Returns
     -------
@@ -72,7 +79,7 @@ def history(
     >>> list(cs.pl.history(adata, show=False))
     ['loss', 'validation']
     """
-    _validate.figure_file(save)
+    file = _validate.figure_file(save, "history")
     fitted = tl.maps(adata, key)
     chosen = _validate.some_of(targets, fitted.maps, what="target")
     table = fitted.history[fitted.history["perturbation"].isin(chosen)]
@@ -83,11 +90,12 @@ def history(
     selected = table[table["metric"] == _keys.SELECTED].set_index("perturbation")["step"].to_dict()
     few = len(names) <= MAX_NAMED
     if few:
-        colors = _colors.category_colors(adata, fitted.fit.label_key, names)
+        colors = _colors.category_colors(adata, fitted.fit.label_key, names, palette)
     else:
-        colors = dict(zip(_worst(curves, names), (_colors.VERMILION, _colors.BLUE, _colors.GREEN), strict=False))
+        worst = dict(zip(_worst(curves, names), (_colors.VERMILION, _colors.BLUE, _colors.GREEN), strict=False))
+        colors = _colors.recoloured(worst, palette)
 
-    canvas = _canvas.Canvas.of(ax, metrics, size=(4.2, 3.2), n_cols=3)
+    canvas = _canvas.Canvas.of(ax, metrics, size=(4.2, 3.2), n_cols=3, figsize=figsize)
     for metric, panel in canvas.panels.items():
         wide = curves[curves["metric"] == metric].pivot_table(index="step", columns="perturbation", values="value")
         # the named come last, on top of the others
@@ -100,7 +108,7 @@ def history(
         _draw.tidy(panel)
     canvas.label(x="step")
     canvas.legend(_handles(colors, few=few, any_selected=bool(selected)))
-    return canvas.finish(show=show, save=save)
+    return canvas.finish(show=show, save=file)
 
 
 def _worst(curves: pd.DataFrame, names: list[str]) -> list[str]:

@@ -20,9 +20,10 @@ MAX_PRINTED = 10
 def perturbation_similarity(
     table: pd.DataFrame,
     *,
+    figsize: tuple[float, float] | None = None,
     ax: Axes | None = None,
     show: bool | None = None,
-    save: str | Path | None = None,
+    save: str | Path | bool | None = None,
 ) -> Axes:
     """Draw how alike perturbations move the same cells, as a matrix with its tree.
 
@@ -31,12 +32,14 @@ def perturbation_similarity(
     table
         Similarities, as :func:`cellot_sc.tl.perturbation_similarity` returns them: at most 1, with a row and a column
         per perturbation. Their order is kept where a tree of the average distance 1 - similarity has it, too.
+    figsize
+        Width and height of the figure in inches. With ``None``, what its panels need.
     ax
         Axes to draw on. With ``None``, a figure is made.
     show
         Whether to show the figure; ``None`` leaves that to an interactive session.
     save
-        File to save the figure to.
+        File to save the figure to. ``True`` is, as in scanpy, one in ``scanpy.settings.figdir``.
 
     Returns
     -------
@@ -56,7 +59,7 @@ def perturbation_similarity(
     >>> sorted(label.get_text() for label in ax.get_yticklabels())
     ['drug_a', 'drug_b', 'drug_c']
     """
-    _validate.figure_file(save)
+    file = _validate.figure_file(save, "perturbation_similarity")
     _validate.square_table(table, maker="cs.tl.perturbation_similarity")
     # symmetric, and as far from itself as nothing
     away = 1 - table.to_numpy(dtype=float)
@@ -67,14 +70,14 @@ def perturbation_similarity(
     values = table.iloc[order, order]
 
     room, side = _canvas.room([str(name) for name in table.index]), max(_canvas.ROW * len(table), 1.6)
-    canvas, panel = _canvas.single(ax, (side + room + 1.5, side + room + _clustering.TREE + 0.2))
+    canvas, panel = _canvas.single(ax, (side + room + 1.5, side + room + _clustering.TREE + 0.2), figsize=figsize)
     image = _draw.matrix(panel, values, limit=1.0)
     panel.set_box_aspect(1)
     if len(table) <= MAX_PRINTED:
         _write(panel, values.to_numpy(dtype=float), size=min(9.0, 72 * side / len(table) / 3))
     _clustering.draw_tree(panel, tree, "top")
     canvas.colorbar(image, "similarity")
-    canvas.finish(show=show, save=save)
+    canvas.finish(show=show, save=file)
     return panel
 
 

@@ -28,9 +28,10 @@ def subpopulation_effects(
     features: str | Sequence[str] | None = None,
     n_features: int | None = None,
     alpha: float = 0.05,
+    figsize: tuple[float, float] | None = None,
     ax: Axes | Sequence[Axes] | None = None,
     show: bool | None = None,
-    save: str | Path | None = None,
+    save: str | Path | bool | None = None,
 ) -> dict[str, Axes]:
     """Draw the effect on every group and feature as a dot: a panel per perturbation, a row per group.
 
@@ -49,12 +50,14 @@ def subpopulation_effects(
         5 each for more.
     alpha
         Effects with an adjusted p-value below this are significant.
+    figsize
+        Width and height of the figure in inches. With ``None``, what its panels need.
     ax
         As many axes as there are perturbations. With ``None``, a figure is made.
     show
         Whether to show the figure; ``None`` leaves that to an interactive session.
     save
-        File to save the figure to.
+        File to save the figure to. ``True`` is, as in scanpy, one in ``scanpy.settings.figdir``.
 
     Returns
     -------
@@ -77,7 +80,7 @@ def subpopulation_effects(
     >>> list(cs.pl.subpopulation_effects(table, show=False))
     ['drug_a', 'drug_b']
     """
-    _validate.figure_file(save)
+    file = _validate.figure_file(save, "subpopulation_effects")
     _validate.table_columns(table, COLUMNS, maker="cs.tl.subpopulation_effects")
     _validate.fraction(alpha, what="alpha")
     table = table.assign(**{name: _labels.texts(table[name]) for name in ("perturbation", "group", "feature")})
@@ -98,7 +101,7 @@ def subpopulation_effects(
         _canvas.ROW * (widest + 1) + _canvas.room(groups) / min(n_cols, len(names)) + 0.5,
         _canvas.ROW * (len(groups) + 1) + _canvas.room(chosen["feature"]) + 0.5,
     )
-    canvas = _canvas.Canvas.of(ax, names, size=size, n_cols=n_cols)
+    canvas = _canvas.Canvas.of(ax, names, size=size, n_cols=n_cols, figsize=figsize)
     dots = {}
     for name, panel in canvas.panels.items():
         dots[name] = _dots(panel, rows[name], groups, shown[name], limit=limit, alpha=alpha)
@@ -113,7 +116,7 @@ def subpopulation_effects(
         collection.set_sizes(np.maximum(largest**2 * collection.get_sizes(), 2.0))
     for handle, part in zip(legend.get_lines(), (*FRACTIONS, 0.5), strict=True):
         handle.set_markersize(largest * np.sqrt(part))
-    return canvas.finish(show=show, save=save)
+    return canvas.finish(show=show, save=file)
 
 
 def _strongest(rows: pd.DataFrame, n: int, alpha: float) -> list[str]:

@@ -37,9 +37,11 @@ def trajectory(
     source: Any = None,
     n_paths: int = 100,
     key: str = _keys.TRAJECTORY,
+    palette: Mapping[str, Any] | Sequence[Any] | str | None = None,
+    figsize: tuple[float, float] | None = None,
     ax: Axes | None = None,
     show: bool | None = None,
-    save: str | Path | None = None,
+    save: str | Path | bool | None = None,
 ) -> Axes:
     """Draw how cells move along a time course, over the cells that were really taken.
 
@@ -64,12 +66,16 @@ def trajectory(
         Number of cells whose paths are drawn, a random sample.
     key
         Where in ``uns`` the maps are.
+    palette
+        Colours of the categories of ``color``: by name, in order, or the name of a matplotlib colour map. With ``None``, those that ``uns`` keeps, if any.
+    figsize
+        Width and height of the figure in inches. With ``None``, what its panels need.
     ax
         Axes to draw on. With ``None``, a figure is made.
     show
         Whether to show the figure; ``None`` leaves that to an interactive session.
     save
-        File to save the figure to.
+        File to save the figure to. ``True`` is, as in scanpy, one in ``scanpy.settings.figdir``.
 
     Returns
     -------
@@ -91,7 +97,7 @@ def trajectory(
     >>> cs.pl.trajectory(adata, "fate", show=False).get_xlabel()
     'PCA 1'
     """
-    _validate.figure_file(save)
+    file = _validate.figure_file(save, "trajectory")
     _validate.one_of(style, STYLES, what="style")
     n_paths = _validate.whole(n_paths, 1, what="n_paths")
     course = time_course.load(adata, key)
@@ -103,7 +109,7 @@ def trajectory(
     values = None if color is None else _validate.obs_key(adata, color, what="color")
     xy, place = _plane(adata, x, cells, basis)
 
-    canvas, panel = _canvas.single(ax, (5.0, 4.4))
+    canvas, panel = _canvas.single(ax, (5.0, 4.4), figsize=figsize)
     shades, meaning = _shades(adata, course, taken, values)
     order = np.random.default_rng(0).permutation(cells)
     pale = 0.4 if style == PATHS else 0.6
@@ -135,7 +141,7 @@ def trajectory(
         bar.outline.set_visible(False)
     elif meaning:
         canvas.legend(_draw.dots(meaning))
-    canvas.finish(show=show, save=save)
+    canvas.finish(show=show, save=file)
     return panel
 
 

@@ -108,7 +108,7 @@ def represent(
     seed = _validate.seed(seed)
     genes = _validate.gene_names(adata)
     x = by_row(_validate.expression(adata, layer, stores=True))
-    _validate.not_counts(x, adata.var_names, what=_validate.expression_name(layer))
+    _validate.usual_expression(x, adata.var_names, what=_validate.expression_name(layer))
     train, valid = _cells(adata, split_key)
     _validate.enough_cells(int(train.sum()), what="The representation")
 

@@ -96,7 +96,8 @@ def split(
     -------
     AnnData | None
         The copy, if asked for. Sets ``obs[key_added]``: category of each cell, one of train, valid, test, ood;
-        missing where a cell is used for nothing.
+        missing where a cell is used for nothing. ``uns[key_added]`` keeps what was asked for: the arguments by name,
+        those of ``None`` left out, and the labels of ``holdout`` and ``valid_groups`` by column.
 
     Raises
     ------
@@ -108,7 +109,7 @@ def split(
         If ``control`` or a value of a group is no category, the control is held out, a fraction is not in [0, 1) or
         they leave nothing to train on, there are fewer than two groups to draw from, ``twin`` is unknown or nothing is
         held out for it, the control or every other perturbation keeps fewer than 10 train cells, or no file can hold
-        ``key_added`` or it is a column that is read or holds anything but splits.
+        ``key_added``, it is a column that is read or holds anything but splits, or ``uns`` has something else there.
 
     References
     ----------
@@ -125,6 +126,8 @@ def split(
     >>> cs.pp.split(adata, holdout={"patient": "patient_3"}, valid_groups="patient")
     >>> sorted(adata.obs.loc[adata.obs["split"] == "valid", "patient"].unique())
     ['patient_1']
+    >>> {column: list(groups) for column, groups in adata.uns["split"]["holdout"].items()}
+    {'patient': ['patient_3']}
     """
     labels, control = _validate.perturbation_labels(adata, perturbation_key, control)
     test_fraction = _validate.fraction(test_fraction, what="test_fraction")
@@ -156,6 +159,7 @@ def split(
     _validate.key(key_added)
     _validate.not_read(key_added, [perturbation_key, *strata_keys, *(holdout or ()), *valid_keys], what="key_added")
     _validate.new_column(adata, key_added, _keys.SPLITS)
+    _validate.new_key(adata, key_added, _validate.SPLITTING)
     seed = _validate.seed(seed)
 
     if isinstance(valid_groups, str):
@@ -180,10 +184,27 @@ def split(
 
     out = _validate.writable(adata, copy=copy)
     out.obs[key_added] = pd.Categorical(splits, categories=list(_keys.SPLITS))
+    out.uns[key_added] = {
+        **{"perturbation_key": perturbation_key, "control": control, "seed": seed},
+        **{"test_fraction": test_fraction, "valid_fraction": valid_fraction},
+        **{"holdout": _labels_of(adata, holdout), "valid_groups": _labels_of(adata, valid_groups)},
+        **({"stratify_by": np.array(strata_keys, dtype=object)} if strata_keys else {}),
+        **({} if twin is None else {"twin": twin}),
+    }
     counts = ", ".join(f"{int((splits == name).sum())} {name}" for name in _keys.SPLITS)
     logger.info("split cells (seed %d): %s; added obs[%r]", seed, counts, key_added)
     _name_stale(out, key_added)
     return out if copy else None
+
+
+def _labels_of(adata: AnnData, groups: Mapping[str, Any] | None) -> dict[str, np.ndarray]:
+    """Return the labels of groups by column, as files can hold them."""
+    found = {}
+    for column, values in (groups or {}).items():
+        cells = _validate.held_out(adata, {column: values})
+        labels = _validate.texts(adata.obs[column], named=[str(value) for value in _validate.several(values)])
+        found[column] = np.array(sorted(set(labels[cells])), dtype=object)
+    return found
 
 
 def _name_stale(adata: AnnData, split_key: str) -> None:

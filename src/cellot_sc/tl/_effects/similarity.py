@@ -12,13 +12,19 @@ from scipy.spatial.distance import squareform
 
 from ... import _keys, _validate
 from ..._settings import logger
+from .._fit.tables import keeper
 from .displacements import displacements
 from .null import null
 
 
 @_validate.takes_adata
 def perturbation_similarity(
-    adata: AnnData, *, targets: str | Sequence[str] | None = None, key: str = _keys.MODEL, seed: int = 0
+    adata: AnnData,
+    *,
+    targets: str | Sequence[str] | None = None,
+    key: str = _keys.MODEL,
+    seed: int = 0,
+    key_added: str | None = None,
 ) -> pd.DataFrame:
     """Compare how perturbations displace the same control cells.
 
@@ -39,6 +45,9 @@ def perturbation_similarity(
         Where in ``uns`` the maps are.
     seed
         Seed of the null.
+    key_added
+        Where in ``uns`` the table is kept as well, so that files have it; nowhere with ``None``. What is there already
+        has to be an older one of this function.
 
     Returns
     -------
@@ -60,6 +69,7 @@ def perturbation_similarity(
     >>> cs.tl.perturbation_similarity(adata).shape
     (3, 3)
     """
+    keep = keeper(adata, key_added)
     seed = _validate.seed(seed)
     moves = displacements(adata, key, targets)
     null_maps = null(moves, seed=seed)
@@ -82,4 +92,4 @@ def perturbation_similarity(
         order = hierarchy.leaves_list(hierarchy.linkage(apart, "average", optimal_ordering=True))
     names = pd.Index([moves.names[i] for i in order], name="perturbation")
     logger.info("compared %d perturbations on %d control cells", len(names), len(moves.rows))
-    return pd.DataFrame(similarity[np.ix_(order, order)], index=names, columns=names)
+    return keep(pd.DataFrame(similarity[np.ix_(order, order)], index=names, columns=names))

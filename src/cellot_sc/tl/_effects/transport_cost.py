@@ -14,6 +14,7 @@ from ..._settings import logger
 from ...metrics._bootstrap import interval, resample_counts, unit_draws
 from ...metrics._units import ALPHA, exchange_pvalue, units
 from .._fit.null import Null
+from .._fit.tables import keeper
 from .displacements import Displacements, displacements
 from .exchanges import ExchangePlan, Exchanges, costs_after, exchange_plans
 from .groups import masks
@@ -34,6 +35,7 @@ def transport_cost(
     unit: str | None = None,
     n_boot: int = 200,
     seed: int = 0,
+    key_added: str | None = None,
 ) -> pd.DataFrame:
     """Measure how far each perturbation moves the control cells: how severe it is.
 
@@ -55,6 +57,9 @@ def transport_cost(
         Number of resamples behind the intervals, 100,000 at most; 0 for none.
     seed
         Seed of everything random.
+    key_added
+        Where in ``uns`` the table is kept as well, so that files have it; nowhere with ``None``. What is there already
+        has to be an older one of this function.
 
     Returns
     -------
@@ -99,6 +104,7 @@ def transport_cost(
     >>> cost.sort_values("cost", ascending=False)["perturbation"].tolist()
     ['drug_a', 'drug_b']
     """
+    keep = keeper(adata, key_added, COLUMNS)
     n_boot = _validate.resamples(n_boot)
     seed = _validate.seed(seed)
     moves = displacements(adata, key, targets)
@@ -142,7 +148,7 @@ def transport_cost(
     table = pd.DataFrame(rows, columns=COLUMNS + OF_UNITS * (unit is not None))
     if unit is not None:
         _warn_of_few(table)
-    return table
+    return keep(table)
 
 
 def _warn_of_few(table: pd.DataFrame) -> None:

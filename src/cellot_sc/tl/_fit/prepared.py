@@ -105,14 +105,17 @@ def prepare(
         return Prepared(cells, _keys.REP, columns, represented=True)
     space = Space(adata, use_rep).checked()
     if space.is_expression:
-        _validate.not_counts(stored(adata.X, what="adata.X", finite=False), adata.var_names, what="adata.X")
+        _tell_unusual(adata)
         return Prepared(cells, use_rep, columns)
     cells.obsm[use_rep] = adata.obsm[use_rep]
     if space.decodes:
         cells.uns[use_rep] = adata.uns[use_rep]
         _warn_of_learnt(Space(cells, use_rep), parts)
         return Prepared(cells, use_rep, columns)
-    return Prepared(cells, use_rep, columns, represented=adopt(adata, cells, use_rep, parts == _keys.TRAIN))
+    adopted = adopt(adata, cells, use_rep, parts == _keys.TRAIN)
+    if adopted:
+        _tell_unusual(adata)
+    return Prepared(cells, use_rep, columns, represented=adopted)
 
 
 def default_rep(adata: AnnData) -> str | None:
@@ -128,6 +131,11 @@ def default_rep(adata: AnnData) -> str | None:
         return _keys.PCA
     logger.info("obsm[%r] has seen test cells and is left aside: give use_rep=%r to use it", *[_keys.PCA] * 2)
     return None
+
+
+def _tell_unusual(adata: AnnData) -> None:
+    """Say so if there is something unusual about what maps read or write; :func:`cellot_sc.pp.represent` did before."""
+    _validate.usual_expression(stored(adata.X, what="adata.X", finite=False), adata.var_names, what="adata.X")
 
 
 def _warn_of_learnt(space: Space, parts: np.ndarray) -> None:
