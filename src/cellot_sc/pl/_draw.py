@@ -25,9 +25,9 @@ def tidy(ax: Axes) -> None:
     ax.spines[["top", "right"]].set_visible(False)
 
 
-def title(ax: Axes, text: str, note: str = "") -> None:
-    """Write a title, and between it and the axes a note in small letters, which may have formulas."""
-    pad = 16 if note else None
+def title(ax: Axes, text: str, note: str = "", *, room: float | None = None) -> None:
+    """Write a title, and between it and the axes a note in small letters, which may have formulas, or some points."""
+    pad = 16 if note else room
     ax.set_title(
         _labels.short(text, 2 * _labels.LONGEST),
         loc="left",
