@@ -133,9 +133,8 @@ def test_saved_and_closed(name: str, subject: AnnData, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_saved_as_scanpy_does(name: str, subject: AnnData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sc.settings, "figdir", tmp_path / "figures")
-    monkeypatch.setattr(sc.settings, "file_format_figs", "png")
+def test_saved_as_scanpy_does(name: str, subject: AnnData, tmp_path: Path, scanpy_settings: None) -> None:
+    sc.settings.figdir, sc.settings.file_format_figs = tmp_path / "figures", "png"
     axes = draw(name, subject, save=True, figsize=(7, 5))
     figure = next(iter(axes.values())).get_figure(root=True)
     assert figure is not None
