@@ -16,7 +16,7 @@ MAX_PRINTED = 10
 """Similarities are written into the matrix of up to so many perturbations."""
 
 
-@_validate.plain
+@_validate.takes_table("cs.tl.perturbation_similarity(adata)")
 def perturbation_similarity(
     table: pd.DataFrame,
     *,

@@ -16,7 +16,7 @@ COLUMNS = ("perturbation", "feature", "predicted", "observed")
 MAKER = "cs.tl.signature"
 
 
-@_validate.plain
+@_validate.takes_table("cs.tl.signature(adata)")
 def responses(
     table: pd.DataFrame,
     *,
