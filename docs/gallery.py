@@ -62,12 +62,18 @@ def draw(folder: Path) -> None:
     effects = cs.tl.subpopulation_effects(adata, "cell_type")
     cs.pl.subpopulation_effects(effects, save=folder / "subpopulation_effects.png")
 
+    # -- volcano
+    cs.pl.volcano(effects, "drug_a", save=folder / "volcano.png")
+
     # -- effect_heatmap
     cs.pl.effect_heatmap(effects, save=folder / "effect_heatmap.png")
 
     # -- effect_clusters
     cs.tl.effect_clusters(adata)
     cs.pl.effect_clusters(adata, save=folder / "effect_clusters.png")
+
+    # -- composition
+    cs.pl.composition(adata, "cell_type", "effect_cluster", save=folder / "composition.png")
 
     # -- spatial_effects
     row, column = np.divmod(adata.obs["cell_type"].cat.codes.to_numpy(), 2)

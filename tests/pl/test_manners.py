@@ -33,7 +33,7 @@ def draw(name: str, adata: AnnData, **kwargs: Any) -> dict[Any, Axes]:
         return function(cs.tl.evaluate(adata, metrics="energy_distance", n_boot=5), **kwargs)
     if name in ("responses", "effect_heatmap"):
         drawn = function(cs.tl.signature(adata), **kwargs)
-    elif name == "subpopulation_effects":
+    elif name in ("subpopulation_effects", "volcano"):
         drawn = function(cs.tl.subpopulation_effects(adata, "cell_type"), **kwargs)
     elif name == "transport_cost":
         drawn = function(cs.tl.transport_cost(adata), **kwargs)
@@ -41,6 +41,8 @@ def draw(name: str, adata: AnnData, **kwargs: Any) -> dict[Any, Axes]:
         drawn = function(cs.tl.perturbation_similarity(adata), **kwargs)
     elif name == "effect_clusters":
         drawn = function(adata, clusters="cell_type", basis="pca", **kwargs)
+    elif name == "composition":
+        drawn = function(adata, **{"by": "perturbation"} | kwargs)
     elif name == "spatial_effects":
         with_places = adata.copy()
         with_places.obsm["spatial"] = np.random.default_rng(0).uniform(size=(adata.n_obs, 2))
@@ -62,13 +64,13 @@ def draw(name: str, adata: AnnData, **kwargs: Any) -> dict[Any, Axes]:
 
 OF_COURSES = ("clonal_agreement", "fate", "trajectory")
 FIGURES = [
-    "displacement", "dose_response", "effect_clusters", "effect_heatmap", "embedding", "evaluation", "history",
-    "marginals", "perturbation_similarity", "responses", "scorecard", "spatial_effects", "subpopulation_effects",
-    "transport_cost", *OF_COURSES,
+    "composition", "displacement", "dose_response", "effect_clusters", "effect_heatmap", "embedding", "evaluation",
+    "history", "marginals", "perturbation_similarity", "responses", "scorecard", "spatial_effects",
+    "subpopulation_effects", "transport_cost", "volcano", *OF_COURSES,
 ]  # fmt: skip
 WITH_LEGEND = [
-    "displacement", "dose_response", "embedding", "evaluation", "fate", "history", "marginals", "subpopulation_effects",
-    "trajectory", "transport_cost",
+    "composition", "displacement", "dose_response", "embedding", "evaluation", "fate", "history", "marginals",
+    "subpopulation_effects", "trajectory", "transport_cost", "volcano",
 ]  # fmt: skip
 
 

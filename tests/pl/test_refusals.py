@@ -14,6 +14,17 @@ import cellot_sc as cs
     ("name", "table", "kwargs", "error", "words"),
     [
         ("responses", "costs", {}, KeyError, "no column 'feature': one made by cs.tl.signature is needed"),
+        ("volcano", "signature", {}, KeyError, "no column 'pvalue_adj': one made by cs.tl.subpopulation_effects"),
+        ("volcano", "subpopulations", {"targets": "drug_0"}, ValueError, "target 'drug_0' is unknown. Did you mean"),
+        (
+            "volcano",
+            "subpopulations",
+            {"group": "B cell"},
+            ValueError,
+            "group 'B cell' is unknown. Did you mean 'B cell",
+        ),
+        ("volcano", "subpopulations", {"n_named": -1}, ValueError, "n_named is -1"),
+        ("volcano", "subpopulations", {"alpha": 2}, ValueError, "alpha is 2"),
         ("transport_cost", "signature", {}, KeyError, "no column 'group': one made by cs.tl.transport_cost"),
         ("transport_cost", "costs", {"value": "costs"}, ValueError, "value 'costs' is unknown. Did you mean 'cost'"),
         ("effect_heatmap", "costs", {}, KeyError, "table has no column 'feature'"),
@@ -34,7 +45,7 @@ def test_errors(tables: Any, name: str, table: str, kwargs: dict[str, Any], erro
 
 
 @pytest.mark.parametrize(
-    "name", ["responses", "effect_heatmap", "evaluation", "subpopulation_effects", "transport_cost"]
+    "name", ["responses", "effect_heatmap", "evaluation", "subpopulation_effects", "transport_cost", "volcano"]
 )
 def test_empty_tables(tables: Any, name: str) -> None:
     maker = {"responses": "signature", "effect_heatmap": "signature", "transport_cost": "costs", "evaluation": "scores"}

@@ -41,7 +41,7 @@ from ._extras import installed
 from ._files import figure_file
 from ._fits import broken_fit, has_fit, kept_fit, kept_fits
 from ._genes import gene_columns, names_of_genes, other_names, places_of
-from ._keys import CLUSTERS, DECODER, DOSES, FATES, key, new_column, new_columns, new_key
+from ._keys import CLUSTERS, DECODER, DOSES, FATES, key, new_column, new_columns, new_key, new_table
 from ._labels import complete, group_labels, learnable, obs_key, relabelled, texts
 from ._matrices import (
     coordinates,
@@ -214,6 +214,7 @@ __all__ = [
     "new_columns",
     "new_key",
     "new_names",
+    "new_table",
     "no_course",
     "no_unknown",
     "not_both",

@@ -25,9 +25,9 @@ def tidy(ax: Axes) -> None:
     ax.spines[["top", "right"]].set_visible(False)
 
 
-def title(ax: Axes, text: str, note: str = "") -> None:
-    """Write a title, and between it and the axes a note in small letters, which may have formulas."""
-    pad = 16 if note else None
+def title(ax: Axes, text: str, note: str = "", *, room: float | None = None) -> None:
+    """Write a title, and between it and the axes a note in small letters, which may have formulas, or some points."""
+    pad = 16 if note else room
     ax.set_title(
         _labels.short(text, 2 * _labels.LONGEST),
         loc="left",
@@ -37,6 +37,11 @@ def title(ax: Axes, text: str, note: str = "") -> None:
         **_labels.PLAIN,
     )
     ax.annotate(note, (0, 1), (0, 4), xycoords="axes fraction", textcoords="offset points", fontsize="small")
+
+
+def nothing(ax: Axes, text: str) -> None:
+    """Say in axes, above what they show, that it is nothing."""
+    ax.text(0.5, 0.97, text, transform=ax.transAxes, ha="center", va="top", fontsize="small", fontstyle="italic")
 
 
 def name_rows(ax: Axes, names: Sequence[str]) -> None:
