@@ -21,6 +21,12 @@ MAX_UMAP_CELLS = 50_000
 """A UMAP of more cells than this is made of a sample."""
 
 
+def axis_names(basis: str) -> tuple[str, str]:
+    """Return what the axes of a map are called."""
+    name = basis.upper() if basis in BASES else basis
+    return f"{name} 1", f"{name} 2"
+
+
 def embed(points: np.ndarray, basis: str) -> np.ndarray:
     """Return the positions of cells on a map that is made of them, shape (n_cells, 2)."""
     if basis == PRINCIPAL:

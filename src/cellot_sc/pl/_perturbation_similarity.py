@@ -21,7 +21,7 @@ PER_NUMBER = 0.25
 """Size of a number as a part of its square: five letters, each about 0.6 of the size wide, leave a margin."""
 
 
-@_validate.plain
+@_validate.takes_table("cs.tl.perturbation_similarity(adata)")
 def perturbation_similarity(
     table: pd.DataFrame,
     *,
