@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ MAX_LAYOUTS = 3
 """A title that got more lines changes the layout, and that how wide titles may be."""
 LINE = 0.17
 """Height of a line of a title, in inches."""
+LETTER = 0.085
+"""Width of a letter of the name of an axis, in inches."""
 ROW = 0.22
 """Room of a row or column with a name, in inches."""
 FEW = 6
@@ -118,15 +121,15 @@ class Canvas[Name: Hashable]:
 
     def label(self, x: str | None = None, y: str | None = None) -> None:
         """Name what is on the axes: once for the figure, or on each of the caller's axes."""
-        once = self.figure is not None and len(self.axes) > 1
         for axis, name in (("x", x), ("y", y)):
-            if once and name is not None:
-                getattr(self.figure, f"sup{axis}label")(
-                    _labels.short(name, 2 * _labels.LONGEST), fontsize="medium", **_labels.PLAIN
-                )
+            if name is not None and self.figure is not None and len(self.axes) > 1:
+                side = self.figure.get_figwidth() if axis == "x" else self.figure.get_figheight()
+                getattr(self.figure, f"sup{axis}label")(_lines(name, side), fontsize="medium", **_labels.PLAIN)
             elif name is not None:
                 for panel in self.axes:
-                    getattr(panel, f"set_{axis}label")(_labels.short(name, 2 * _labels.LONGEST), **_labels.PLAIN)
+                    box = panel.get_window_extent()
+                    side = (box.width if axis == "x" else box.height) / panel.figure.dpi
+                    getattr(panel, f"set_{axis}label")(_lines(name, side), **_labels.PLAIN)
 
     def name_rows_once(self) -> None:
         """Leave the names of rows to the first panel of each row, if the figure was made here."""
@@ -217,6 +220,11 @@ def single(
     """Return a canvas with one panel of a size in inches, or of that which was asked for, and that panel."""
     canvas = Canvas.of(ax, [""], size=size, n_cols=1, figsize=figsize)
     return canvas, canvas.panels[""]
+
+
+def _lines(name: str, side: float) -> str:
+    """Return a name in lines that are no longer than so many inches."""
+    return textwrap.fill(_labels.short(name, 2 * _labels.LONGEST), max(12, int(side / LETTER)))
 
 
 def _legend(owner: Axes | Figure, items: list[Any], options: dict[str, Any]) -> Legend:
