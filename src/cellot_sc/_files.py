@@ -119,7 +119,12 @@ def check_columns(path: Path, columns: Mapping[str, str | None], *, of: str = "o
     there = _columns(path, of)
     for what, name in columns.items():
         if name is not None and there is not None and name not in there:
-            raise KeyError(f"{what} {name!r} is not in adata.{of}.{nearest(name, there)}")
+            hint = nearest(name, there)
+            if what == "perturbation_key":
+                from ._validate._controls import other_column_of_file
+
+                hint = other_column_of_file(path, name, there)
+            raise KeyError(f"{what} {name!r} is not in adata.{of}.{hint}")
 
 
 def _columns(path: Path, of: str) -> list[str] | None:
