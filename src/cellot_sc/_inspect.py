@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +59,7 @@ def describe_cells(path: Path) -> str:
     ...
     """
     _files.check_input(path)
-    with _files.as_cells(path), opened(path) as file:
+    with _files.as_cells(path), _files.opened(path) as file:
         from anndata.io import read_elem
 
         obs = read_elem(file["obs"])
@@ -89,20 +88,6 @@ def describe_cells(path: Path) -> str:
     lines += [f"uns[{_shown(name)}]: {what}" for name, what in kept.items() if what not in ("", "fit")]
     lines += [f"uns[{_shown(name)}]: {_fit(path, name)}" for name in fits]
     return "\n".join([*lines, *_next(path, kind, column, control, contexts, fits, is_untreated=is_untreated)])
-
-
-@contextmanager
-def opened(path: Path) -> Iterator[Any]:
-    """Give what is in an ``.h5ad`` file or a ``.zarr`` folder, to read."""
-    if path.suffix == ".h5ad":
-        import h5py
-
-        with h5py.File(path) as file:
-            yield file
-    else:
-        import zarr
-
-        yield zarr.open_group(path, mode="r")
 
 
 def _shown(name: object) -> str:
@@ -182,7 +167,7 @@ def _fit(path: Path, key: str) -> str:
 
     from . import tl
 
-    with _files.as_cells(path), opened(path) as file:
+    with _files.as_cells(path), _files.opened(path) as file:
         kept = AnnData(shape=(1, 1), uns={key: read_elem(file["uns"][key])})
     try:
         return repr(tl.maps(kept, key).fit)
@@ -194,7 +179,7 @@ def _prediction(path: Path, key: str) -> str:
     """Return what predicted cells were predicted of, by what and in what space."""
     from anndata.io import read_elem
 
-    with _files.as_cells(path), opened(path) as file:
+    with _files.as_cells(path), _files.opened(path) as file:
         made = read_elem(file["uns"][key])
     targets = [_shown(name) for name in np.atleast_1d(made["targets"])]
     listed = ", ".join(targets[:EXAMPLES]) + ", ..." * (len(targets) > EXAMPLES)

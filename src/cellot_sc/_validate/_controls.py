@@ -99,10 +99,10 @@ def holding(column: str, control: str) -> str:
 
 def other_column_of_file(path: Path, name: str, columns: Iterable[str]) -> str:
     """Return the sentence of :func:`other_column` of a file, of which no expression is read."""
-    from .._inspect import opened
+    from .. import _files
 
     # what is wrong with a file is said when it is read
-    with suppress(Exception), opened(path) as file:
+    with suppress(Exception), _files.opened(path) as file:
         from anndata.io import read_elem
 
         return other_column(read_elem(file["obs"]), name)

@@ -16,7 +16,10 @@ import cellot_sc as cs
 from cellot_sc.tl._fit.tables import keeper
 
 NOT_KEPT = {"dose_curves": "is kept by cs.tl.dose_response", "summarize_scores": "takes a table"}
-KEPT: dict[str, Callable[..., Any]] = {"dose_curves": "is kept by cs.tl.dose_response", "summarize_scores": "takes a table"}
+KEPT: dict[str, Callable[..., Any]] = {
+    "dose_curves": "is kept by cs.tl.dose_response",
+    "summarize_scores": "takes a table",
+}
 DRAWN = {
     "evaluate": (cs.pl.evaluation, cs.pl.scorecard),
     "transport_cost": (cs.pl.transport_cost,),
