@@ -93,8 +93,8 @@ def test_same_label(value: object, label: str) -> None:
 def test_truth_values_are_0_and_1(labels: list[str]) -> None:
     for value in (False, np.False_, 0, np.int64(0), 0.0, "False", "false", "0"):
         assert _names.same_label(value, labels) == labels[0]
-    for value in (True, np.True_, 1, 1.0, "TRUE"):
-        assert _names.same_label(value, labels) == labels[1]
+    for truth in (True, np.True_, 1, 1.0, "TRUE"):
+        assert _names.same_label(truth, labels) == labels[1]
     assert _names.same_label(2, labels) == "2" and _names.same_label("", labels) == ""
 
 
