@@ -202,7 +202,9 @@ def test_the_worst_curve_does_not_flatten_the_others(tables: Any, lowest: float,
     table = table.assign(value=value, ci_low=value - 0.01, ci_high=value + 0.01)
     [ax] = cs.pl.evaluation(table, x="n_features", show=False).values()
     assert ax.get_yscale() == scale
-    height = {model: ax.transAxes.inverted().transform(ax.transData.transform((5, at)))[1] for model, at in level.items()}
+    height = {
+        model: ax.transAxes.inverted().transform(ax.transData.transform((5, at)))[1] for model, at in level.items()
+    }
     assert height["mean_shift"] - height["icnn"] > 0.05
     assert height["identity"] < 1
     # what is best at another number stays as it is

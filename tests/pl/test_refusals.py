@@ -47,9 +47,7 @@ def test_errors(tables: Any, name: str, table: str, kwargs: dict[str, Any], erro
     assert plt.get_fignums() == []
 
 
-OF_TABLES = {
-    name: next(iter(inspect.signature(getattr(cs.pl, name)).parameters)) == "table" for name in cs.pl.__all__
-}
+OF_TABLES = {name: next(iter(inspect.signature(getattr(cs.pl, name)).parameters)) == "table" for name in cs.pl.__all__}
 
 
 @pytest.mark.parametrize("name", [name for name, of_table in OF_TABLES.items() if of_table])
