@@ -22,7 +22,7 @@ MANY = 0.5
 """Effects at the least p are counted if they are more than this part of those that are called."""
 
 
-@_validate.plain
+@_validate.takes_table("cs.tl.subpopulation_effects(adata, groupby)")
 def volcano(
     table: pd.DataFrame,
     targets: str | Sequence[str] | None = None,
