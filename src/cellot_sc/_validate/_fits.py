@@ -36,7 +36,8 @@ def kept_fit(adata: AnnData, key: str, version: int) -> Mapping[str, Any]:
         If it is not of the format ``version``.
     """
     if not has_fit(adata, key):
-        hint = nearest(key, [name for name in adata.uns if has_fit(adata, name)])
+        known = [name for name in adata.uns if has_fit(adata, name)]
+        hint = nearest(key, known) if known else ""
         raise KeyError(f"adata.uns[{key!r}] holds no fitted maps: call cs.tl.cellot first.{hint}")
     kept = adata.uns[key]
     written = kept.get("format_version")
