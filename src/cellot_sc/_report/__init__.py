@@ -162,6 +162,7 @@ def compose(
             groupby=groupby,
             unit=units.judged,
         )
+    logger.info("measuring effects beside those of no treatment")
     items += [
         *_support.draw(adata, fitted, split=split, unit=units.tested),
         *_findings.draw(adata, groupby=groupby, unit=units.tested, key=key, seed=seed),
