@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cellot_sc._plugins import Registry, nearest
+from cellot_sc._plugins import Registry, closest, nearest
 
 GROUP = "cellot_sc.things_of_this_test"
 
@@ -92,6 +92,29 @@ def test_the_nearest_name_is_hinted_at(registry: Registry[Thing]) -> None:
         registry["tow"]
     assert nearest("x", []) == " There are none."
     assert nearest("xyz", range(30)).endswith("'19', ....")
+
+
+@pytest.mark.parametrize(
+    ("given", "valid", "meant"),
+    [
+        ("drugA", ["drug_b", "drug_a"], "drug_a"),
+        ("T-Cells", ["B cells", "t_cell"], "t_cell"),
+        ("stim", ["control", "stimulated"], "stimulated"),
+        ("gene_1", ["gene_41", "gene_01"], "gene_01"),
+        # numbers tell names apart
+        ("patient_9", ["patient_3", "patient_19"], None),
+        ("gene_1", ["gene_41"], None),
+        ("1.5", ["15"], None),
+        # nothing is near
+        ("X_umap", ["X_pca"], None),
+        ("batch", ["patient", "cell_type"], None),
+        ("", ["a"], None),
+        ("_", ["."], None),
+    ],
+)
+def test_the_closest_name(given: str, valid: list[str], meant: str | None) -> None:
+    assert closest(given, valid) == meant
+    assert ("Did you mean" in nearest(given, valid)) == (meant is not None)
 
 
 def test_records_of_known_places_are_imported_when_they_are_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,6 +34,10 @@ class _Typed(logging.Formatter):
 
 VALUE = r"""'[^']*'|"[^"]*"|\{[^{}]*\}|\[[^\[\]]*\]|\([^()]*\)|-?\w+(?:\.\w+)*"""
 """A value as Python writes it."""
+APART = r"""(?<![\w'"./\-])"""
+"""Before a name that stands for itself: no part of a longer one, of a quotation or of a path."""
+OF_IT = rf"(?= (?:is|names|gives|column|value) | (?:{VALUE}) (?:is|of|holds) )"
+"""After the name of a parameter that a sentence is about."""
 
 
 def typed(text: str, flags: Mapping[str, str]) -> str:
@@ -45,7 +49,9 @@ def typed(text: str, flags: Mapping[str, str]) -> str:
         What is said, such as ``"give space='genes'"`` or ``"n_boot is -1"``. Words of English without a ``=``, and what
         stands in quotes or in a path, are left.
     flags
-        The flag of each parameter, and of ``"<parameter>=False"`` where there is one.
+        The flag of each parameter, and of ``"<parameter>=False"`` where there is one; of ``"<parameter> is"``, too, if
+        a sentence that begins with the word is about the parameter. The command of each function, such as of
+        ``"cs.tl.cellot"``.
 
     Examples
     --------
@@ -53,14 +59,26 @@ def typed(text: str, flags: Mapping[str, str]) -> str:
     >>> flags = {"space": "--space", "context_map": "--context-map", "n_boot": "--n-boot"}
     >>> typed("n_boot is -1; give space='genes', context_map={'T cell': 'CD4'}", flags)
     "--n-boot is -1; give --space genes, --context-map 'T cell=CD4'"
+    >>> typed("split 'tset' is not in adata.obs['split']", {"split is": "--split"})
+    "--split 'tset' is not in obs['split']"
     >>> typed("predictions['scGen']: there is no cell", {"predictions": "--prediction"})
     '--prediction scGen: there is no cell'
     """
-    names = [re.escape(name) for name in sorted(flags, key=len, reverse=True) if "=" not in name]
+    if not flags:
+        return text
+    text = re.sub(rf"{APART}adata\.(?=(?:obs|var|uns|layers|X)\w*\b)", "", text)
+    text = re.sub(
+        r"(cs\.\w+\.\w+)\(adata,? ?([^()]*)\)",
+        lambda found: f"{found[1]} {found[2].replace(', ', ' ')}".strip() if found[1] in flags else found[0],
+        text,
+    )
+    if subjects := "|".join(name.removesuffix(" is") for name in flags if name.endswith(" is")):
+        text = re.sub(rf"(^|[.:;] )({subjects}){OF_IT}", lambda found: found[1] + flags[f"{found[2]} is"], text)
+    names = [re.escape(name) for name in sorted(flags, key=len, reverse=True) if not re.search("[= ]", name)]
     every, no_words = "|".join(names), "|".join(name for name in names if "_" in name or "." in name) or "(?!)"
     if not every:
         return text
-    pattern = rf"""(?<![\w'"./\-])(?:({every})=({VALUE})?|({no_words})(?![\w'"/\-=]|\.\w)|({every})\[({VALUE})\])"""
+    pattern = rf"""{APART}(?:({every})=({VALUE})?|({no_words})(?![\w'"/\-=]|\.\w)|({every})\[({VALUE})\])"""
     return re.sub(
         pattern, lambda found: _flag(found[1] or found[3] or found[4], found[2] or found[5], flags) or found[0], text
     )

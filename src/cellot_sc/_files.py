@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import difflib
 import gc
 import json
 import os
@@ -16,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ._plugins import nearest
+from ._plugins import closest, nearest
 
 try:
     import fcntl
@@ -70,8 +69,8 @@ def check_exists(path: Path, suffixes: tuple[str, ...]) -> None:
     if not path.exists():
         there = path.parent.iterdir() if path.parent.is_dir() else ()
         beside = [p.name for p in there if p.suffix in suffixes and p.exists()]
-        close = difflib.get_close_matches(path.name, beside, n=1, cutoff=0.4)
-        hint = f" Did you mean {str(path.with_name(close[0]))!r}?" if close else ""
+        close = closest(path.name, beside)
+        hint = "" if close is None else f" Did you mean {str(path.with_name(close))!r}?"
         raise FileNotFoundError(f"{path} does not exist.{hint}")
 
 

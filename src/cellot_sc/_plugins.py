@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import pkgutil
+import re
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import entry_points
 from types import MappingProxyType
@@ -17,8 +18,40 @@ RESERVED = ("", _keys.ALL, _keys.MEAN, _keys.WORST, _keys.OBSERVED, "prior", "mo
 """What stands in tables where the names of solvers and metrics do."""
 
 
+ALIKE = 0.55
+"""How alike two names are, of 1, of which one may be meant by the other."""
+
+
+def closest(name: str, names: Sequence[str]) -> str | None:
+    """Return the name that may have been meant, ``None`` if none is near.
+
+    Case, spaces and punctuation do not count. Names whose numbers differ are different names.
+
+    Examples
+    --------
+    >>> from cellot_sc._plugins import closest
+    >>> closest("drugA", ["drug_b", "drug_a"]), closest("patient_9", ["patient_1", "patient_3"])
+    ('drug_a', None)
+    """
+    plain, numbers = _plain(name), _numbers(name)
+    near: dict[str, str] = {}
+    for other in names:
+        if not numbers or not (theirs := _numbers(other)) or theirs == numbers:
+            near.setdefault(_plain(other), other)
+    found = difflib.get_close_matches(plain, near, n=1, cutoff=ALIKE) if plain else []
+    return near[found[0]] if found else None
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\W_]+", "", name.casefold())
+
+
+def _numbers(name: str) -> list[str]:
+    return [digits.lstrip("0") for digits in re.findall(r"\d+", name)]
+
+
 def nearest(name: object, valid: Iterable[object]) -> str:
-    """Return the sentence that names the nearest of ``valid``, and then all of them if they are few.
+    """Return the sentence that names the nearest of ``valid``, if one is near, and then all of them if they are few.
 
     Examples
     --------
@@ -27,10 +60,10 @@ def nearest(name: object, valid: Iterable[object]) -> str:
     " Did you mean 'mmd'? Valid: 'mmd', 'l2_means'."
     """
     names = [str(v) for v in valid]
-    close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.4)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
     if not names:
-        return f"{hint} There are none."
+        return " There are none."
+    close = closest(str(name), names)
+    hint = "" if close is None else f" Did you mean {close!r}?"
     shown = ", ".join(repr(n) for n in names[:20]) + (", ..." if len(names) > 20 else "")
     return f"{hint} Valid: {shown}."
 

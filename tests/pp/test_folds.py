@@ -69,7 +69,7 @@ def test_numbers_name_groups_too(simulated: AnnData):
         ({"groupby": "patent"}, KeyError, "groupby 'patent'.*Did you mean 'patient'"),
         ({"perturbation_key": "perturbaton"}, KeyError, "Did you mean 'perturbation'"),
         ({"control": "contrl"}, ValueError, "Did you mean 'control'"),
-        ({"groups": "patient9"}, ValueError, "group 'patient9' is unknown. Did you mean 'patient_"),
+        ({"groups": "patient9"}, ValueError, "group 'patient9' is unknown. Valid: 'patient_0'"),
         ({"groups": []}, ValueError, "group is empty"),
         ({"holdout": {"patient": "patient_1"}}, TypeError, "cs.pp.split has no option 'holdout'"),
         ({"valid_group": "patient"}, TypeError, "no option 'valid_group'. Did you mean 'valid_groups'"),

@@ -262,6 +262,7 @@ def compose(
             unit=units.judged,
         )
         items += _responses.draw(adata, order=order, groupby=groupby, key=key, split=split)
+    logger.info("measuring effects beside those of no treatment")
     items += [
         *_support.draw(adata, fitted, split=split, unit=units.tested),
         *_findings.draw(adata, found, key=key, seed=seed),

@@ -67,7 +67,8 @@ def fates(adata: AnnData, key: str) -> Mapping[str, Any]:
     """
     if not has_fates(adata, key):
         known = [name for name in adata.uns if has_fates(adata, name)]
-        raise KeyError(f"There are no fates under {key!r}: call cs.tl.fate first.{nearest(key, known)}")
+        hint = nearest(key, known) if known else ""
+        raise KeyError(f"There are no fates under {key!r}: call cs.tl.fate first.{hint}")
     return adata.uns[key]
 
 

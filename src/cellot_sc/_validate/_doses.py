@@ -132,7 +132,7 @@ def kept_doses(adata: AnnData, key: str, version: int) -> Mapping[str, Any]:
         if isinstance(kept, Mapping) and {"families", "curves"} <= set(kept)
     }
     if key not in found:
-        hint = nearest(key, found)
+        hint = nearest(key, found) if found else ""
         raise KeyError(f"adata.uns[{key!r}] holds no maps to doses: call cs.tl.dose_response first.{hint}")
     kept = found[key]
     if kept.get("format_version") != version:

@@ -57,7 +57,7 @@ def time_order(adata: AnnData, time_key: str, order: Sequence[Any] | None) -> tu
     else:
         raise ValueError(
             f"adata.obs[{time_key!r}] holds names that are no numbers and have no order ({sorted(known)[:5]}): give "
-            "order, from the earliest to the latest."
+            "order=, from the earliest to the latest."
         )
     if len(labels) < 2:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""The command line: ``cellot-sc demo | fit | merge | predict | evaluate | report | inspect | reproduce``."""
+"""The command line: ``cellot-sc demo | fit | predict | evaluate | report | effects | figures | ...``."""
 
 from __future__ import annotations
 
@@ -10,27 +10,33 @@ from typer.main import get_command
 from .. import _console
 from ._app import Command, app, flags
 from ._demo import demo
+from ._effects import effects
 from ._evaluate import evaluate
+from ._figures import figures
 from ._fit import fit
 from ._inspect import inspect
 from ._merge import merge
 from ._predict import predict
 from ._report import report
 from ._reproduce import reproduce
+from ._trajectory import trajectory
 
-COMMANDS: dict[Callable[..., None], str] = {
-    demo: "The whole job on simulated cells.",
-    fit: "Learn one transport map per perturbation.",
-    merge: "Put the shards of a command together.",
-    predict: "Predict the treated state of control cells.",
-    evaluate: "Score predictions beside simple baselines.",
-    report: "Write what a fit is worth as one web page.",
-    inspect: "Say what a file of cells or a model holds.",
-    reproduce: "Run a task of the CellOT paper.",
+COMMANDS: dict[Callable[..., None], tuple[str, str]] = {
+    demo: ("The whole job on simulated cells.", "demo"),
+    fit: ("Learn one transport map per perturbation.", "fit cells.h5ad fitted.h5ad --holdout patient=101"),
+    merge: ("Put the shards of a command together.", "merge fits/ fitted.h5ad"),
+    predict: ("Predict the treated state of control cells.", "predict fitted.h5ad predicted.h5ad --target drug_a"),
+    evaluate: ("Score predictions beside simple baselines.", "evaluate fitted.h5ad scores.csv --groupby cell_type"),
+    report: ("Write what a fit is worth as one web page.", "report fitted.h5ad --groupby cell_type --unit patient"),
+    effects: ("Write what a fit says as tables.", "effects fitted.h5ad effects --groupby cell_type --unit patient"),
+    figures: ("Draw all figures of a fit.", "figures fitted.h5ad figures --format pdf"),
+    trajectory: ("Learn maps from every time to the next.", "trajectory cells.h5ad times.h5ad --groupby cell_type"),
+    inspect: ("Say what a file of cells or a model holds.", "inspect cells.h5ad"),
+    reproduce: ("Run a task of the CellOT paper.", "reproduce lupus --data FOLDER"),
 }
-"""What can be typed after the name of the program, and what the list of these says of it."""
-for command, words in COMMANDS.items():
-    app.command(cls=Command, short_help=words)(command)
+"""What can be typed after the name of the program: what the list of these says of it, and an example."""
+for command, (words, example) in COMMANDS.items():
+    app.command(cls=Command, short_help=words, epilog=f"Such as:\n\n\b\ncellot-sc {example}")(command)
 
 INTERRUPTED = 130
 """What a program that was told to stop (Ctrl-C) exits with."""

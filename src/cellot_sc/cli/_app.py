@@ -15,6 +15,7 @@ from .. import __version__, _files, _keys
 
 if TYPE_CHECKING:
     import pandas as pd
+    from anndata import AnnData
 
 app = typer.Typer(
     name="cellot-sc",
@@ -26,14 +27,21 @@ cellot-sc fit cells.h5ad fitted.h5ad --holdout patient=101
 cellot-sc evaluate fitted.h5ad scores.csv --split ood --groupby cell_type
 cellot-sc predict fitted.h5ad predicted.h5ad --target drug_a
 cellot-sc report fitted.h5ad --groupby cell_type
+cellot-sc effects fitted.h5ad effects --groupby cell_type
+cellot-sc figures fitted.h5ad figures
 
 The maps alone, to share and to apply to other cells:
 
 \b
 cellot-sc fit cells.h5ad fitted.h5ad --model drug.cellot.zarr
 cellot-sc inspect drug.cellot.zarr
-cellot-sc predict drug.cellot.zarr new.h5ad predicted.h5ad""",
-    add_completion=False,
+cellot-sc predict drug.cellot.zarr new.h5ad predicted.h5ad
+
+Cells of several times, with a column "time" in obs:
+
+\b
+cellot-sc trajectory cells.h5ad times.h5ad --groupby cell_type""",
+    add_completion=True,
     no_args_is_help=False,
     rich_markup_mode=None,
 )
@@ -41,13 +49,43 @@ cellot-sc predict drug.cellot.zarr new.h5ad predicted.h5ad""",
 Input = Annotated[Path, typer.Argument(metavar="INPUT", help="AnnData to read, .h5ad or .zarr.")]
 Output = Annotated[Path, typer.Argument(metavar="OUTPUT", help="AnnData to write, .h5ad or .zarr.")]
 Key = Annotated[str, typer.Option(metavar="NAME", help="Where in uns the maps are.")]
+SOLVERS = (
+    *("icnn", "gaussian", "mean_shift", "identity", "group_gaussian", "group_shift", "entropic", "popalign"),
+    *("expectile", "monge_gap", "neural_dual", "scgen", "cae", "paper"),
+)
+"""The names of solvers, which take seconds to look up where they are."""
+Solver = Annotated[str, typer.Option(metavar="NAME", help=f"How to fit: {', '.join(SOLVERS)}.")]
+Option = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="Option of the solver; repeatable. A name that is none lists those there are.",
+    ),
+]
 Seed = Annotated[int, typer.Option(metavar="N", help="Seed of everything random.")]
+Fitted = Annotated[Path, typer.Argument(metavar="FILE", help="AnnData that fit has written, .h5ad or .zarr.")]
+Targets = Annotated[
+    list[str] | None, typer.Option("--target", metavar="NAME", help="Perturbation; repeatable. [all fitted ones]")
+]
+Groups = Annotated[
+    str | None,
+    typer.Option("--groupby", metavar="COLUMN", help="Column of obs with groups. [cell_type, if there is one]"),
+]
+Unit = Annotated[
+    str | None,
+    typer.Option(
+        "--unit", metavar="COLUMN", help="Column of obs, such as the patient, to resample and test as wholes. [cells]"
+    ),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")]
 
 
 PYTHON = {
     "context": "contexts",
     "targets": "target",
+    "features": "feature",
+    "fates": "fate",
     "metrics": "metric",
     "baselines": "baseline",
     "predictions": "prediction",
@@ -55,6 +93,11 @@ PYTHON = {
     "perturbation_key": "control_key",
 }
 """What is another word in Python, and the name of the parameter of a command."""
+VERBS = {
+    **{"cs.tl.cellot": "fit", "cs.tl.predict": "predict", "cs.tl.evaluate": "evaluate"},
+    **{"cs.tl.trajectory": "trajectory", "cs.tl.fate": "trajectory"},
+}
+"""The command of a function."""
 
 
 class Command(TyperCommand):
@@ -66,16 +109,26 @@ class Command(TyperCommand):
 
 
 def flags(commands: Mapping[str, TyperCommand], name: str) -> dict[str, str]:
-    """Return what one types for what Python calls a parameter, first as the named command has it."""
-    found = {"cs.tl.cellot": "cellot-sc fit"}
-    for command in [*([commands[name]] if name in commands else []), *commands.values()]:
+    """Return what one types for functions and parameters of Python, first for those of the named command."""
+    found = {function: f"cellot-sc {command}" for function, command in VERBS.items()}
+    own = [commands[name]] if name in commands else []
+    for command in [*own, *commands.values()]:
         options = {str(one.name): one for one in command.params if one.param_type_name == "option"}
         also = {word: other for word, other in PYTHON.items() if word not in options and other in options}
         for word, other in [*zip(options, options, strict=True), *also.items()]:
             found.setdefault(word, options[other].opts[0])
+            if command in own:
+                found[f"{word} is"] = options[other].opts[0]
+        if command in own and "solver" not in options and "baseline" in options:
+            found["solver is"] = options["baseline"].opts[0]
             for off in options[other].secondary_opts:
                 found.setdefault(f"{word}=False", off)
     return found
+
+
+def groups_of(adata: AnnData, groupby: str | None) -> str | None:
+    """Return the column of the groups: the one that is named, else that of cell types if there is one."""
+    return _keys.CELL_TYPE if groupby is None and _keys.CELL_TYPE in adata.obs else groupby
 
 
 def check_apart(output: Path, others: Mapping[str, Path], *, what: str = "OUTPUT") -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from .. import _files, _keys
-from ._app import Input, Key, Overwrite, Seed, summary
+from ._app import Input, Key, Overwrite, Seed, Unit, summary
 from ._evaluating import Evaluating, evaluate_shard, prediction_files
 from ._plan import absolute, shard_of
 
@@ -54,12 +54,7 @@ def evaluate(
     n_cells: Annotated[
         list[int] | None, typer.Option(metavar="N", help="Compare samples of so many cells; repeatable. [all cells]")
     ] = None,
-    unit: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COLUMN", help="Column of obs, such as the patient, to resample and test as wholes. [cells]"
-        ),
-    ] = None,
+    unit: Unit = None,
     floor: Annotated[
         str | None,
         typer.Option(

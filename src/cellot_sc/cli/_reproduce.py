@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from .. import _assignments, _defaults, _files
-from ._app import Seed
+from ._app import Option, Seed, Solver
 
 
 def reproduce(
@@ -28,10 +28,8 @@ def reproduce(
     target: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Perturbation to learn; repeatable. [as published]")
     ] = None,
-    solver: Annotated[str, typer.Option(metavar="NAME", help="How to fit; paper is as published.")] = _defaults.SOLVER,
-    option: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Option of the solver; repeatable.")
-    ] = None,
+    solver: Solver = _defaults.SOLVER,
+    option: Option = None,
     baseline: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Solver to compare with; repeatable. [all there are]")
     ] = None,

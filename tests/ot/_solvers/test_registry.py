@@ -61,7 +61,7 @@ def test_closed_forms_move_the_mean(problems: list[ot.Problem]):
 
 
 @pytest.mark.parametrize(
-    ("given", "nearest"), [("gausian", "gaussian"), ("mean-shift", "mean_shift"), ("ICNN", None), ("xyz", None)]
+    ("given", "nearest"), [("gausian", "gaussian"), ("mean-shift", "mean_shift"), ("ICNN", "icnn"), ("xyz", None)]
 )
 def test_unknown_solver(given: str, nearest: str | None, problems: list[ot.Problem]):
     with pytest.raises(ValueError, match=f"solver '{given}' is unknown") as error:

@@ -37,7 +37,7 @@ def test_calls_are_adjusted_p_values(fitted: AnnData, gene: str):
 
 
 def test_errors(fitted: AnnData):
-    with pytest.raises(KeyError, match="feature 'gene_99' is not there. Did you mean 'gene_"):
+    with pytest.raises(KeyError, match="feature 'gene_99' is not there. Valid: 'gene_"):
         cs.tl.responders(fitted, "gene_99")
     with pytest.raises(ValueError, match="target 'drug_c' is unknown"):
         cs.tl.responders(fitted, "gene_01", targets="drug_c")

@@ -154,7 +154,7 @@ def test_no_expression_is_above_what_was_learnt_from(fitted: AnnData, tmp_path: 
 
 
 def test_what_counts_need(fitted: AnnData, tmp_path: Path):
-    with pytest.raises(ValueError, match="preset 'vcc2025' is unknown.*Did you mean 'vcc2026'"):
+    with pytest.raises(ValueError, match="preset 'vcc2025' is unknown.*Valid: .*'vcc2026'"):
         cs.tl.export_cell_eval(fitted, tmp_path, preset="vcc2025")  # type: ignore[arg-type]
     with pytest.raises(KeyError, match="layer 'count' is not in adata.layers.*Did you mean 'counts'"):
         cs.tl.export_cell_eval(fitted, tmp_path, preset="vcc2026", counts_layer="count")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +12,7 @@ import pandas as pd
 from anndata import AnnData
 
 from ... import _keys, _validate
+from ..._plugins import closest
 from ..._settings import logger
 from ..._validate._labels import one_label
 from ...pp._reference import Matched, place
@@ -341,7 +340,7 @@ def _tell_of_unknown(column: str, unknown: list[str], known: list[str]) -> None:
     """Say in the log which contexts a model does not know, and which of its own are called most alike."""
     if not unknown:
         return
-    close = {name: _nearest(name, known) for name in unknown}
+    close = {name: closest(name, known) for name in unknown}
     words = [f"{name!r}" + f" (nearest: {close[name]!r})" * bool(close[name]) for name in unknown]
     alike = {name: one for name, one in close.items() if one}
     remedy = f"; if these are the same, give context_map={alike!r}" * bool(alike)
@@ -350,14 +349,6 @@ def _tell_of_unknown(column: str, unknown: list[str], known: list[str]) -> None:
         *(column, len(unknown), "category" if len(unknown) == 1 else "categories", ", ".join(words[:N_NAMED])),
         *(f" and {len(unknown) - N_NAMED} more" * (len(unknown) > N_NAMED), remedy),
     )
-
-
-def _nearest(name: str, known: Sequence[str]) -> str:
-    """Return the name that is most like another one, if any is: patients 1 and 2 are not."""
-    numbers = re.findall(r"\d+", name)
-    plain = {one.lower(): one for one in known if re.findall(r"\d+", one) == numbers}
-    close = difflib.get_close_matches(name.lower(), plain, n=1)
-    return plain[close[0]] if close else ""
 
 
 def seen_by(read: Attached, adata: AnnData) -> AnnData:
