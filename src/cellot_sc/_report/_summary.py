@@ -13,7 +13,7 @@ from anndata import AnnData
 
 from .. import _defaults, _keys, _validate, tl
 from . import _fits, _held_out
-from ._affine import AFFINE, compared
+from ._affine import AFFINE, METRIC, Comparison, compared
 from ._findings import Findings
 from ._held_out import listed
 from ._table import Cell, number, percent, render
@@ -276,7 +276,8 @@ def _prediction(found: Found, name: str) -> list[str]:
     for group, where in ((_keys.ALL, ""), (_keys.MEAN, f" within {_groups(found.findings.groupby)}")):
         comparison = compared(found.beside, name, group)
         if comparison is not None and (group == _keys.ALL or comparison.verdict != verdict):
-            lines.append(_in_words(comparison.verdict, comparison.numbers, _model(found), _against(found), where))
+            lines.append(_in_words(comparison, _model(found), _against(found), where))
+    lines.append(_per_group(found, name))
     return [line for line in lines if line]
 
 
@@ -305,16 +306,31 @@ def _share_predicted(found: Found, name: str, cells: str) -> str:
     )
 
 
-def _in_words(verdict: str, numbers: str, model: str, against: str, where: str) -> str:
+def _in_words(comparison: Comparison, model: str, against: str, where: str) -> str:
     """Return a comparison with an affine map as a sentence."""
-    gain = f"it gains {numbers} of what {against} leaves to be gained"
+    left = f"it leaves {comparison.numbers} of the error that the affine one leaves"
     return {
-        "better": f"Here the {model} is better than {against}{where}: {gain}.",
-        "worse": f"Here the {model} is worse than {against}{where}: {gain}. Take the simpler map.",
-        "cannot be told": f"Whether the {model} is better than {against}{where} cannot be told here: {gain}.",
+        "better": f"Here the {model} is better than {against}{where}: {left}.",
+        "worse": f"Here the {model} is worse than {against}{where}, which is the one to take: {left}.",
+        "cannot be told": f"Whether the {model} is better than {against}{where} cannot be told here: {left}.",
         "nothing to gain": f"{against[0].upper()}{against[1:]} cannot be told from other treated cells{where}: nothing "
         f"is left for the {model} to gain.",
-    }[verdict]
+    }[comparison.verdict]
+
+
+def _per_group(found: Found, name: str) -> str:
+    """Return whether a map for each group, where the fitted one knows none, is better than that."""
+    fit, groupby = found.fitted.fit, found.findings.groupby
+    own = found.scores[(found.scores["model"] == fit.solver) & (found.scores[_keys.FLOOR] == AFFINE[1])]
+    own = own[own["metric"] == METRIC]
+    for group, where in ((_keys.MEAN, f" within {_groups(groupby)}"), (_keys.ALL, "")):
+        comparison = compared(own, name, group)
+        if not fit.context and comparison is not None and comparison.verdict == "worse":
+            return (
+                f"Affine maps for each of the {_groups(groupby)} do better{where}: the {_model(found)} leaves "
+                f"{comparison.numbers} of their error. With context={groupby!r} it would start from these."
+            )
+    return ""
 
 
 def _model(found: Found) -> str:
@@ -328,7 +344,7 @@ def _model(found: Found) -> str:
 def _against(found: Found) -> str:
     """Return what the affine map is called that was compared with."""
     per_group = AFFINE[1] in set(found.beside[_keys.FLOOR])
-    return "an affine (Gaussian) map" + (f" for each of the {_groups(found.findings.groupby)}" if per_group else "")
+    return "an affine (Gaussian) map" + (" per context" if per_group else "")
 
 
 def _groups(groupby: str | None) -> str:
