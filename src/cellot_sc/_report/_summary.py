@@ -60,6 +60,8 @@ def summary(found: Found) -> str:
     """Return what was found, as HTML: for each perturbation, or of many in a table."""
     names = _ranked(found.findings.costs)
     parts = [f"<p>{html.escape(text)}</p>" for text in _whole(found, names)]
+    if unusual := _unusual(found):
+        parts.insert(0, f"<p><strong>Look at the expression first</strong>: {html.escape(unusual)}.</p>")
     if len(names) <= MANY:
         for name in names:
             lines = "".join(f"<li>{html.escape(line)}</li>" for line in _lines(found, name))
@@ -112,18 +114,21 @@ def _judged(found: Found, names: Sequence[str]) -> str:
     if len(names) <= MANY:
         return ""
     verdicts = [_verdict(found, name) for name in names]
-    kinds = {
-        "better": "better than an affine (Gaussian) map",
-        "worse": "worse than it",
-        "cannot be told": "not to be told from it",
-        "nothing to gain": "with nothing left to gain over it",
-        "affine": "affine itself, which validation cells preferred",
-        TOO_FEW: "not to be judged: too few cells to tell treated from control ones by",
-        NOT_SHOWN: "not to be judged: no effect could be shown",
+    compared_ones = {
+        "better": "is better for {}",
+        "worse": "is worse for {}",
+        "cannot be told": "cannot be told from it for {}",
+        "nothing to gain": "has nothing left to gain over it for {}",
     }
-    counts = [f"{verdicts.count(kind)} {text}" for kind, text in kinds.items() if kind in verdicts]
-    whose = f"Judged by {SPLITS[found.split]}, the {_model(found)} is for "
-    return whose + listed(counts) + "." if counts else ""
+    others = {
+        "affine": "{} are affine themselves, as no network was needed or better",
+        TOO_FEW: "{} cannot be judged, by too few cells to tell treated from control ones",
+        NOT_SHOWN: "{} have no effect that could be shown",
+    }
+    parts = [text.format(n) for kind, text in compared_ones.items() if (n := verdicts.count(kind))]
+    rest = [text.format(n) for kind, text in others.items() if (n := verdicts.count(kind))]
+    whole = [f"beside {_against(found)}, the {_model(found)} {listed(parts)}"] if parts else []
+    return f"On {SPLITS[found.split]}: {'; '.join([*whole, *rest])}." if whole or rest else ""
 
 
 def _lines(found: Found, name: str) -> list[str]:
@@ -223,6 +228,12 @@ def _named(found: Found) -> bool:
     return bool(space.decodes or space.is_expression)
 
 
+def _unusual(found: Found) -> str:
+    """Return what is unusual about the expression that was fitted to, such as that it is counts."""
+    layer = found.fitted.fit.space(found.adata).layer if _named(found) else None
+    return _validate.words_on_expression(found.adata, layer) if _named(found) else ""
+
+
 def _verdict(found: Found, name: str) -> str:
     """Return in a word how a prediction compares with an affine map, or why that is not asked."""
     if _row(found.findings.costs, name)[VERDICT] != YES:
@@ -246,7 +257,7 @@ def _tells(scores: pd.DataFrame, name: str) -> bool:
         return False
     nothing, ceiling = rows.loc[_defaults.IDENTITY], rows.loc[_keys.OBSERVED]
     # without resamples there are no intervals, and the value stands for itself
-    least = nothing["value"] if pd.isna(nothing["ci_low"]) else nothing["ci_low"]
+    least: float = nothing["value"] if pd.isna(nothing["ci_low"]) else nothing["ci_low"]
     return bool(least > max(ceiling["value"], 0))
 
 
@@ -331,6 +342,10 @@ def _some(names: Sequence[str]) -> str:
     return f"{', '.join(names[:MANY])} and {len(names) - MANY} more"
 
 
+def _count(names: Sequence[str]) -> str:
+    return listed(names) if len(names) <= N_GROUPS else f"{len(names)} perturbations"
+
+
 def _left_out(found: Found) -> str:
     """Return which groups have too few judged cells to have scores of their own, and so are in no mean over groups."""
     scores, groupby = found.scores, found.findings.groupby
@@ -347,7 +362,7 @@ def _left_out(found: Found) -> str:
     if not missing:
         return ""
     n_names = scores["perturbation"].nunique()
-    named = [f"{group} (of {_some(of)})" if len(of) < n_names else group for group, of in missing.items()]
+    named = [f"{group} (of {_count(of)})" if len(of) < n_names else group for group, of in missing.items()]
     cells = SPLITS[found.split]
     return f"Too few {cells} to be judged on their own, and in no mean over {_groups(groupby)}: {_some(named)}."
 
