@@ -95,8 +95,8 @@ def draw(folder: Path) -> None:
 
     # -- trajectory
     course = cs.datasets.simulate_branching(1500, 50)
-    cs.tl.trajectory(course, solver="gaussian")
-    cs.pl.trajectory(course, "fate", save=folder / "trajectory.png")
+    cs.tl.trajectory(course, n_steps=1000, check_every=50)
+    cs.pl.trajectory(course, save=folder / "trajectory.png")
 
     # -- fate
     cs.tl.fate(course, "cell_type")

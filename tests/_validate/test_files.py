@@ -25,13 +25,12 @@ def test_figure_file(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["folder.png"]
 
 
-def test_file_that_scanpy_would_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sc.settings, "figdir", tmp_path / "new" / "figures")
-    monkeypatch.setattr(sc.settings, "file_format_figs", "svg")
+def test_file_that_scanpy_would_name(tmp_path: Path, scanpy_settings: None) -> None:
+    sc.settings.figdir, sc.settings.file_format_figs = tmp_path / "new" / "figures", "svg"
     assert _validate.figure_file(True, "history") == tmp_path / "new" / "figures" / "history.svg"
     assert (tmp_path / "new" / "figures").is_dir()
     (tmp_path / "file").touch()
-    monkeypatch.setattr(sc.settings, "figdir", tmp_path / "file" / "figures")
+    sc.settings.figdir = tmp_path / "file" / "figures"
     with pytest.raises(ValueError, match="save True: scanpy.settings.figdir .*file/figures' cannot be made"):
         _validate.figure_file(True, "history")
 

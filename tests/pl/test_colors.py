@@ -19,7 +19,10 @@ class TestColors:
         [[0.29275, 0.70725, 0], [0.29275, 0.70725, 0], [-0.02234, 0.02234, 1]],
     ])  # fmt: skip
     def test_roles_and_models_differ_for_every_eye(self, matrix: list[list[float]]) -> None:
-        for colors in ([_colors.GREY, _colors.BLUE, _colors.VERMILION], [*_colors.model_colors(["icnn"]).values()]):
+        for colors in (
+            [_colors.GREY, _colors.BLUE, _colors.VERMILION],
+            [*_colors.model_colors([*_colors.MODEL_COLORS, "icnn"]).values()],
+        ):
             seen = [np.asarray(matrix) @ np.asarray(to_rgb(color)) ** 2.2 for color in colors]
             assert min(math.dist(a, b) for a, b in itertools.combinations(seen, 2)) > 0.08
 

@@ -19,7 +19,9 @@ from matplotlib.text import Text
 
 import cellot_sc as cs
 
-from .conftest import history
+from .conftest import Tables, history
+from .conftest import draw as draw_many
+from .test_images import boxes, overlap
 
 
 def draw(name: str, adata: AnnData, **kwargs: Any) -> dict[Any, Axes]:
@@ -135,9 +137,8 @@ def test_saved_and_closed(name: str, subject: AnnData, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_saved_as_scanpy_does(name: str, subject: AnnData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sc.settings, "figdir", tmp_path / "figures")
-    monkeypatch.setattr(sc.settings, "file_format_figs", "png")
+def test_saved_as_scanpy_does(name: str, subject: AnnData, tmp_path: Path, scanpy_settings: None) -> None:
+    sc.settings.figdir, sc.settings.file_format_figs = tmp_path / "figures", "png"
     axes = draw(name, subject, save=True, figsize=(7, 5))
     figure = next(iter(axes.values())).get_figure(root=True)
     assert figure is not None
@@ -226,6 +227,62 @@ def test_names_are_text_and_cover_no_other(name: str, _hostile: dict[str, AnnDat
         legend = [text.get_text() for text in figure.legends[0].get_texts()]
         assert {"_a", "$x$", "\\b", "missing"} <= set(legend)
         assert any(target in title.get_text().replace("\n", " ") for title in titles)
+
+
+class LongTables(Tables):
+    """Tables of perturbations and groups with names of 40 letters."""
+
+    @staticmethod
+    def names(n: int) -> list[str]:
+        return [f"{i:02d} 4-(4-methylpiperazinyl)-phenol, 10 µM" for i in range(n)]
+
+    groups = tuple(f"CD{i}+ central memory T cells, lymph nodes" for i in range(4))
+
+
+@pytest.fixture(scope="module")
+def _many() -> dict[str, AnnData]:
+    """Cells of 30 perturbations, of 4 groups, all with names of 40 letters."""
+    names = LongTables.names(30)
+    assert {len(name) for name in (*names, *LongTables.groups)} == {40}
+    cells = cs.datasets.simulate(31 * 30, 24, perturbations=names)
+    types = cells.obs["cell_type"].cat
+    cells.obs["cell_type"] = types.rename_categories(dict(zip(types.categories, LongTables.groups, strict=True)))
+    cs.pp.split(cells, test_fraction=0.4)
+    cs.pp.represent(cells, n_components=4)
+    cs.tl.cellot(cells, solver="mean_shift")
+    cells.uns["cellot"]["history"] = history(names)
+    cells.obs["effect_cluster"] = cells.obs["cell_type"].where(cells.obs["perturbation"] == "control")
+    cells.obsm["spatial"] = np.random.default_rng(0).uniform(size=(cells.n_obs, 2))
+    course = cs.datasets.simulate_branching(300, 20)
+    fates = dict(zip(FATES, LongTables.groups, strict=False))
+    for column in ("cell_type", "fate"):
+        course.obs[column] = course.obs[column].cat.rename_categories(fates)
+    cs.tl.trajectory(course, solver="mean_shift")
+    cs.tl.fate(course)
+    doses = cs.datasets.simulate_doses(14, 4, perturbations=names, doses=(1, 10, 100), n_replicates=2)
+    cs.tl.dose_response(doses, replicate="replicate", solver="mean_shift", use_rep="X")
+    return {"cells": cells, "course": course, "doses": doses}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_long_names_of_many_overlap_nowhere(name: str, _many: dict[str, AnnData]) -> None:
+    subject = _many["course" if name in OF_COURSES else "doses" if name == "dose_response" else "cells"]
+    if name == "scorecard":
+        models = {name: f"{name} of 40 letters {'x' * 40}"[:40] for name in ("gaussian", "icnn")}
+        scores = LongTables.scores(1).replace({"model": models})
+        calibrated = scores.assign(metric=scores["metric"] + "_calibrated", floor="identity")
+        axes = [cs.pl.scorecard(pd.concat([scores, calibrated]), show=False)]
+    elif name in (*OF_COURSES, "dose_response"):
+        axes = list(draw(name, subject, show=False).values())
+    else:
+        axes = draw_many(name, subject, LongTables, 30, show=False)
+    figure = axes[0].get_figure(root=True)
+    assert figure is not None
+    figure.draw_without_rendering()
+    found = boxes(figure)
+    assert [(a, b) for a, b in itertools.combinations(found, 2) if overlap(found[a], found[b])] == []
+    inside = figure.bbox.padded(1)
+    assert [text for text, box in found.items() if not (inside.x0 <= box.x0 and box.x1 <= inside.x1)] == []
 
 
 def columns(n: int) -> dict[str, Any]:

@@ -105,7 +105,7 @@ from ._numbers import (
     whole_effects,
     whole_numbers,
 )
-from ._objects import annotated, copyable, takes_adata, writable
+from ._objects import annotated, copyable, takes_adata, takes_table, writable
 from ._predictions import (
     all_genes,
     cells_predicted,
@@ -270,6 +270,7 @@ __all__ = [
     "table_numbers",
     "table_rows",
     "takes_adata",
+    "takes_table",
     "targets",
     "taus",
     "texts",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,12 +28,18 @@ BAR = 1.6
 """Height of a bar of colours, in inches."""
 MAX_ENTRIES = 60
 """Entries of a legend; of more, it says how many there are."""
+HIGH = 0.4
+"""Height of a legend, as a part of that of its figure, beyond which it stands beside the panels."""
+ENTRY = 0.24
+"""Height of an entry of a legend, in inches."""
 NARROWEST = 0.5
 """Width of an entry of a legend, in inches, that none is narrower than."""
 MAX_LAYOUTS = 3
 """A title that got more lines changes the layout, and that how wide titles may be."""
 LINE = 0.17
 """Height of a line of a title, in inches."""
+LETTER = 0.085
+"""Width of a letter of the name of an axis, in inches."""
 ROW = 0.22
 """Room of a row or column with a name, in inches."""
 FEW = 6
@@ -118,15 +125,15 @@ class Canvas[Name: Hashable]:
 
     def label(self, x: str | None = None, y: str | None = None) -> None:
         """Name what is on the axes: once for the figure, or on each of the caller's axes."""
-        once = self.figure is not None and len(self.axes) > 1
         for axis, name in (("x", x), ("y", y)):
-            if once and name is not None:
-                getattr(self.figure, f"sup{axis}label")(
-                    _labels.short(name, 2 * _labels.LONGEST), fontsize="medium", **_labels.PLAIN
-                )
+            if name is not None and self.figure is not None and len(self.axes) > 1:
+                side = self.figure.get_figwidth() if axis == "x" else self.figure.get_figheight()
+                getattr(self.figure, f"sup{axis}label")(_lines(name, side), fontsize="medium", **_labels.PLAIN)
             elif name is not None:
                 for panel in self.axes:
-                    getattr(panel, f"set_{axis}label")(_labels.short(name, 2 * _labels.LONGEST), **_labels.PLAIN)
+                    box = panel.get_window_extent()
+                    side = (box.width if axis == "x" else box.height) / panel.figure.dpi
+                    getattr(panel, f"set_{axis}label")(_lines(name, side), **_labels.PLAIN)
 
     def name_rows_once(self) -> None:
         """Leave the names of rows to the first panel of each row, if the figure was made here."""
@@ -135,7 +142,10 @@ class Canvas[Name: Hashable]:
             panel.tick_params(axis="y", labelleft=spec is None or spec.is_first_col())
 
     def legend(self, handles: Iterable[Artist]) -> Legend:
-        """Put a legend where it covers nothing: above the figure, or to the right of the caller's last axes."""
+        """Put a legend where it covers nothing: above the figure, or to the right of the caller's last axes.
+
+        One that would be high above the figure stands to its right, too.
+        """
         items: list[Any] = list(handles)
         more = len(items) - MAX_ENTRIES
         if more > 0:
@@ -151,13 +161,20 @@ class Canvas[Name: Hashable]:
                 break
             legend.remove()
         # the panels keep the room they were given
-        self.grow(legend.get_window_extent().height / self.figure.dpi)
+        height = legend.get_window_extent().height / self.figure.dpi
+        if height <= HIGH * self.figure.get_figheight():
+            self.grow(height)
+            return legend
+        legend.remove()
+        n_cols = math.ceil(len(items) * ENTRY / self.figure.get_figheight())
+        legend = _legend(self.figure, items, {"loc": "outside right upper", "ncols": n_cols})
+        self.grow(width=legend.get_window_extent().width / self.figure.dpi)
         return legend
 
-    def grow(self, height: float) -> None:
-        """Make a figure that was made here, and is of no size that was asked for, so many inches higher."""
+    def grow(self, height: float = 0.0, *, width: float = 0.0) -> None:
+        """Make a figure that was made here, and is of no size that was asked for, so many inches larger."""
         if self.figure is not None and self.grows:
-            self.figure.set_figheight(self.figure.get_figheight() + height)
+            self.figure.set_size_inches(self.figure.get_figwidth() + width, self.figure.get_figheight() + height)
 
     def colorbar(self, mappable: ScalarMappable, label: str) -> None:
         """Say what colours stand for: to the right of the panels, or of the caller's last axes."""
@@ -217,6 +234,11 @@ def single(
     """Return a canvas with one panel of a size in inches, or of that which was asked for, and that panel."""
     canvas = Canvas.of(ax, [""], size=size, n_cols=1, figsize=figsize)
     return canvas, canvas.panels[""]
+
+
+def _lines(name: str, side: float) -> str:
+    """Return a name in lines that are no longer than so many inches."""
+    return textwrap.fill(_labels.short(name, 2 * _labels.LONGEST), max(12, int(side / LETTER)))
 
 
 def _legend(owner: Axes | Figure, items: list[Any], options: dict[str, Any]) -> Legend:

@@ -19,7 +19,7 @@ COLUMNS = ("model", "metric", "source", "fate", "n_cells", "n_clones", "value", 
 CHANCE = {"auroc": 0.5, "correlation": 0.0}
 
 
-@_validate.plain
+@_validate.takes_table("cs.tl.clonal_agreement(adata)")
 def clonal_agreement(
     table: pd.DataFrame,
     *,

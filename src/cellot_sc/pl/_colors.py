@@ -31,6 +31,8 @@ BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK = COLORS = (
 )
 GREY = "#8C8C8C"
 FAINT = "#DDDDDD"
+SHADE: dict[str, Any] = {"facecolor": FAINT, "alpha": 0.5, "linewidth": 0}
+"""Of a part of a panel that does not count."""
 MISSING = "#B5B5B5"
 """Of cells without a label: between the grey of control cells and that of the background."""
 

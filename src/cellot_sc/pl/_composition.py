@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -44,7 +46,8 @@ def composition(
         Column of ``obs`` with a bar per category: clusters that :func:`cellot_sc.tl.effect_clusters` found, or, such
         as ``"perturbation"``, the conditions to compare. Cells without a category are left out.
     palette
-        Colours of the parts of the bars: by name, in order, or the name of a matplotlib colour map. With ``None``, those that ``uns`` keeps, if any.
+        Colours of the parts of the bars: by name, in order, or the name of a matplotlib colour map. With ``None``,
+        those that ``uns`` keeps, if any.
     figsize
         Width and height of the figure in inches. With ``None``, what its panels need.
     ax
@@ -87,7 +90,9 @@ def composition(
     np.add.at(counts, (pd.Categorical(bars[known], categories=names).codes, codes), 1)
 
     room = _canvas.room(names)
-    canvas, panel = _canvas.single(ax, (WIDTH + room + 0.8, max(_canvas.ROW * len(names), LEAST) + 0.6), figsize=figsize)
+    canvas, panel = _canvas.single(
+        ax, (WIDTH + room + 0.8, max(_canvas.ROW * len(names), LEAST) + 0.6), figsize=figsize
+    )
     _bars(panel, counts, [colors[part] for part in colors])
     _draw.name_rows(panel, [str(name) for name in names])
     canvas.label(x=f"share of cells by {groupby}", y=by)

@@ -119,8 +119,7 @@ def displacement(
         draw(panel, start, end, limits, n_squares, colors[_colors.PREDICTED])
         _fields.frame(panel, limits)
         _draw.title(panel, name)
-    label = f"{basis.upper()} " if plane is None else f"{basis} "
-    canvas.label(x=label + "1", y=label + "2")
+    canvas.label(*_bases.axis_names(basis))
     canvas.legend(_handles(colors, group_colors))
     return canvas.finish(show=show, save=file)
 

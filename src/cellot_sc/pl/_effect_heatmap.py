@@ -17,7 +17,7 @@ MAX_ROOMY = 60
 """With more rows or columns than this, they get narrower."""
 
 
-@_validate.plain
+@_validate.takes_table("cs.tl.signature(adata)")
 def effect_heatmap(
     table: pd.DataFrame,
     *,

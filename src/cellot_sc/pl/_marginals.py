@@ -131,7 +131,7 @@ def marginals(
             _densities(panel, feature_values, colors)
             _draw.title(panel, f"{name} · {feature}" if several else feature, _distances(feature_values))
     measure = "expression" if cells.space.is_genes else "coordinate"
-    unit = f"{measure} after the round trip" if cells.space.decodes else measure
+    unit = f"decoded {measure} of control, observed and predicted cells" if cells.space.decodes else measure
     canvas.label(x=f"{unit} (W₁: distance to observed)", y="density")
     canvas.legend(_handles(colors))
     return canvas.finish(show=show, save=file)

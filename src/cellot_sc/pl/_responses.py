@@ -18,7 +18,7 @@ ALPHA = 0.05
 MAKER = "cs.tl.signature"
 
 
-@_validate.plain
+@_validate.takes_table("cs.tl.signature(adata)")
 def responses(
     table: pd.DataFrame,
     targets: str | Sequence[str] | None = None,

@@ -36,7 +36,7 @@ DARK = 0.5
 """Colours with less light than this have white letters."""
 
 
-@_validate.plain
+@_validate.takes_table("cs.tl.evaluate(adata)")
 def scorecard(
     table: pd.DataFrame,
     *,

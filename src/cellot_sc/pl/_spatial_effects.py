@@ -105,7 +105,6 @@ def spatial_effects(
 
     canvas = _canvas.Canvas.of(ax, changes, size=size, n_cols=n_cols, figsize=figsize)
     limit = float(np.quantile(np.abs(np.stack(list(changes.values()))), BRIGHTEST)) or 1.0
-    several = len(moves.names) > 1
     for (name, feature), panel in canvas.panels.items():
         change = changes[name, feature]
         # the cells that change most lie on top
@@ -113,8 +112,7 @@ def spatial_effects(
         dots = _draw.points(
             panel, xy[order], n_total=len(xy), c=change[order], cmap=_colors.DIVERGING, vmin=-limit, vmax=limit
         )
-        text = f"{name} · {feature}" if several else feature
-        _draw.title(panel, text, autocorrelation.get((name, feature), ""))
+        _draw.title(panel, f"{name}: {feature}", autocorrelation.get((name, feature), ""))
         # cells that do not change are white
         panel.set(xticks=[], yticks=[], aspect="equal", facecolor=_colors.FAINT)
         panel.spines[:].set_visible(False)

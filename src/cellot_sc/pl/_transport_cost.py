@@ -20,7 +20,7 @@ COLUMNS = ("perturbation", "group", "cost", "ci_low", "ci_high", "null")
 VALUES = ("distance", "cost")
 
 
-@_validate.plain
+@_validate.takes_table("cs.tl.transport_cost(adata)")
 def transport_cost(
     table: pd.DataFrame,
     *,

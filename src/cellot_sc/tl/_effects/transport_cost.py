@@ -23,6 +23,8 @@ from .observed import MIN_CELLS
 
 COLUMNS = ["perturbation", "group", "cost", "distance", "ci_low", "ci_high", "null", "n_cells"]
 OF_UNITS = ["pvalue", "n_units", "p_min"]
+N_BOOT = 200
+"""Resamples behind an interval where nothing else is asked for."""
 
 
 @_validate.takes_adata
@@ -33,7 +35,7 @@ def transport_cost(
     key: str = _keys.MODEL,
     groupby: str | None = None,
     unit: str | None = None,
-    n_boot: int = 200,
+    n_boot: int = N_BOOT,
     seed: int = 0,
     key_added: str | None = None,
 ) -> pd.DataFrame:
@@ -149,6 +151,17 @@ def transport_cost(
     if unit is not None:
         _warn_of_few(table)
     return keep(table)
+
+
+def within_noise(moves: Displacements, null_maps: Null, *, seed: int) -> list[str]:
+    """Return the perturbations whose cost is within noise: its interval, as in the table, is not above its null."""
+    rng, every = np.random.default_rng(seed), np.ones(len(moves.rows), dtype=bool)
+    drawn = rng.integers(null_maps.n_maps, size=N_BOOT)
+    rest, counts = _at_rest(null_maps, moves), resample_counts(len(every), N_BOOT, seed=rng)
+    groups = {_keys.ALL: (every, counts, every)}
+    items = [_CostItem(name, moves, moves, rest, None, drawn, groups, None, seed) for name in moves.names]
+    table = pd.DataFrame([row for item in items for row in _costs(item)], columns=COLUMNS)
+    return table.loc[table["ci_low"] <= table["null"], "perturbation"].tolist()
 
 
 def _warn_of_few(table: pd.DataFrame) -> None:
