@@ -62,12 +62,18 @@ def draw(folder: Path) -> None:
     effects = cs.tl.subpopulation_effects(adata, "cell_type")
     cs.pl.subpopulation_effects(effects, save=folder / "subpopulation_effects.png")
 
+    # -- volcano
+    cs.pl.volcano(effects, "drug_a", save=folder / "volcano.png")
+
     # -- effect_heatmap
     cs.pl.effect_heatmap(effects, save=folder / "effect_heatmap.png")
 
     # -- effect_clusters
     cs.tl.effect_clusters(adata)
     cs.pl.effect_clusters(adata, save=folder / "effect_clusters.png")
+
+    # -- composition
+    cs.pl.composition(adata, "cell_type", "effect_cluster", save=folder / "composition.png")
 
     # -- spatial_effects
     row, column = np.divmod(adata.obs["cell_type"].cat.codes.to_numpy(), 2)
@@ -89,8 +95,8 @@ def draw(folder: Path) -> None:
 
     # -- trajectory
     course = cs.datasets.simulate_branching(1500, 50)
-    cs.tl.trajectory(course, solver="gaussian")
-    cs.pl.trajectory(course, "fate", save=folder / "trajectory.png")
+    cs.tl.trajectory(course, n_steps=1000, check_every=50)
+    cs.pl.trajectory(course, save=folder / "trajectory.png")
 
     # -- fate
     cs.tl.fate(course, "cell_type")

@@ -47,6 +47,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     )
 
 
+@pytest.fixture
+def scanpy_settings() -> Iterator[None]:
+    """Where scanpy's figures go, and as what, to change as you like."""
+    import scanpy as sc
+
+    before = sc.settings.figdir, sc.settings.file_format_figs
+    yield
+    sc.settings.figdir, sc.settings.file_format_figs = before
+
+
 @pytest.fixture(scope="session")
 def simulated() -> AnnData:
     """Small simulated cells: 200 per condition, 4 cell types, 4 patients. Copy them before you change them."""

@@ -53,8 +53,6 @@ NOT_DRAWN = {
 """Functions and parameters that are left out, and why."""
 FINE = {
     "pl.history.adata.no cells": "only what the fit kept is drawn",
-    "pl.transport_cost.palette.absent": "colours of what is not drawn",
-    "pl.transport_cost.palette.{3: 4}": "colours of what is not drawn",
     "pp.split.stratify_by.empty": "no strata",
     "tl.predict.cells.3": "one cell",
     "tl.predict_combination.cells.3": "one cell",
@@ -229,6 +227,7 @@ def calls_that_work(m: Material) -> dict[str, dict[str, Any]]:
         "tl.transfer": course | few | {"population_key": "population", "solver": "mean_shift", "metrics": "r_means"},
         "tl.transport_cost": cells | few,
         "pl.clonal_agreement": {"table": m.agreement},
+        "pl.composition": cells,
         "pl.displacement": cells | {"basis": "pca"},
         "pl.dose_response": doses,
         "pl.effect_clusters": cells | {"basis": "pca"},
@@ -245,6 +244,7 @@ def calls_that_work(m: Material) -> dict[str, dict[str, Any]]:
         "pl.subpopulation_effects": {"table": m.effects},
         "pl.trajectory": course | {"n_paths": 5},
         "pl.transport_cost": {"table": m.costs},
+        "pl.volcano": {"table": m.effects},
         "metrics.check_metric": {"metric": "r_means"},
         "metrics.deg_scores": {"y": m.y, "control": m.control},
         "metrics.discrimination_score": {"predicted": m.x, "observed": m.y},
@@ -356,7 +356,7 @@ def bad_values(name: str, parameter: inspect.Parameter, good: Any, m: Material) 
         return pool | {"3": 3, "text": "ax", "empty": [], "[3]": [3], "dict": {"a": 1}, "True": True}
     if "Path" in kinds:
         return pool | {"3": 3, "nan": np.nan, "list": ["a"], "bytes": b"a.png", "inside a file": m.file / "figure.png",
-                       **({"suffix": "a.nosuchformat", "no folder": m.folder / "no" / "f.png", "True": True}
+                       **({"suffix": "a.nosuchformat", "no folder": m.folder / "no" / "f.png"}
                           if parameter.name == "save" else {"a file": m.file})}  # fmt: skip
     if kinds & {"ArrayLike", "np.ndarray"}:
         bad = clouds_that_are_bad()
@@ -369,6 +369,9 @@ def bad_values(name: str, parameter: inspect.Parameter, good: Any, m: Material) 
         if "valid" in parameter.name:
             bad.pop("no cells", None)
         return pool | bad
+    if parameter.name == "palette":
+        # colours of what is not drawn are fine
+        return pool | {"3": 3, "list": ["a"], "empty": [], "no colour map": ABSENT, "set": {"a"}, "True": True}
     if "Mapping" in kinds:
         pool |= {"3": 3, "list": ["a"], "absent": {ABSENT: "x"}, "set": {"a"}, "{3: 4}": {3: 4}, "True": True}
         return pool if "str" in kinds or "None" in kinds else pool | {"text": "nonsense"}

@@ -61,6 +61,8 @@ SCORE_TESTS: Final = ("pvalue", "n_units", "p_min")
 """Columns of a table of scores: texts, numbers, and numbers that are there where units were exchanged."""
 SELECTED: Final = "selected"
 """The metric of a history that marks the step at which a map was taken."""
+START: Final = "start"
+"""The metric of a history with what validation cells say of the map that a network has to beat."""
 
 SUPPORT: Final = "cellot_support"
 """``obs`` column of predictions with how far each cell lies from those that were learnt from."""

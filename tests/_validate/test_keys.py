@@ -77,6 +77,21 @@ def test_only_a_result_of_the_same_kind_is_overwritten(kept: AnnData, there: str
         _validate.new_key(kept, there, KINDS[new])
 
 
+def test_only_a_table_with_the_same_columns_is_overwritten(kept: AnnData) -> None:
+    adata = kept.copy()
+    adata.uns["scores"] = pd.DataFrame({"metric": ["mmd"], "value": [0.5], "n_units": [3]})
+    adata.uns["square"] = pd.DataFrame(np.eye(2), index=["a", "b"], columns=["a", "b"])
+    for name in ("new", "scores"):
+        assert _validate.new_table(adata, name, ["metric", "value"]) == name
+    for name in ("new", "square"):
+        assert _validate.new_table(adata, name, []) == name
+    for name, columns in [("scores", ["cost"]), ("scores", []), ("square", ["cost"]), ("effect_cluster", ["cluster"])]:
+        with pytest.raises(ValueError, match=f"key_added '{name}' would overwrite .* in adata.uns"):
+            _validate.new_table(adata, name, columns)
+    with pytest.raises(ValueError, match="key_added 'a/b' has '/'"):
+        _validate.new_table(adata, "a/b", [])
+
+
 def test_columns(kept: AnnData) -> None:
     assert _validate.new_column(kept, "split", ["train", "valid", "test", "ood"]) == "split"
     with pytest.raises(ValueError, match=r"would overwrite .* in adata.obs\['cell_type'\] \(labels"):

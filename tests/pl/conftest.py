@@ -206,7 +206,9 @@ def draw(name: str, adata: AnnData, tables: type[Tables], n: int, **kwargs: Any)
         "responses": lambda: cs.pl.responses(tables.signature(n), **kwargs),
         "spatial_effects": lambda: cs.pl.spatial_effects(adata, **kwargs),
         "subpopulation_effects": lambda: cs.pl.subpopulation_effects(tables.subpopulations(n), **kwargs),
+        "composition": lambda: cs.pl.composition(adata, "cell_type", "perturbation", **kwargs),
         "transport_cost": lambda: cs.pl.transport_cost(tables.costs(n), **kwargs),
+        "volcano": lambda: cs.pl.volcano(tables.subpopulations(n), **kwargs),
     }
     drawn = functions[name]()
     return list(drawn.values()) if isinstance(drawn, dict) else [drawn]
@@ -214,9 +216,9 @@ def draw(name: str, adata: AnnData, tables: type[Tables], n: int, **kwargs: Any)
 
 @pytest.fixture(
     params=[
-        "displacement", "displacement_stream", "effect_clusters", "effect_heatmap", "embedding", "evaluation",
-        "evaluation_curves", "history", "marginals", "perturbation_similarity", "responses", "spatial_effects",
-        "subpopulation_effects", "transport_cost",
+        "composition", "displacement", "displacement_stream", "effect_clusters", "effect_heatmap", "embedding",
+        "evaluation", "evaluation_curves", "history", "marginals", "perturbation_similarity", "responses",
+        "spatial_effects", "subpopulation_effects", "transport_cost", "volcano",
     ]
 )  # fmt: skip
 def figure_name(request: pytest.FixtureRequest) -> str:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pytest
 from anndata import AnnData
+from matplotlib.lines import Line2D
 
 import cellot_sc as cs
 from cellot_sc.pl import _canvas
@@ -59,6 +61,24 @@ class TestCanvas:
         assert canvas.figure.axes == canvas.axes
         assert [ax.get_subplotspec().rowspan.start for ax in canvas.axes] == [0, 0, 0, 1, 1]  # type: ignore[union-attr]
         assert canvas.figure.get_size_inches().tolist() == [3, 2]
+
+    def test_size_that_was_asked_for_is_kept(self) -> None:
+        canvas = _canvas.Canvas.of(None, "ab", size=(1, 1), n_cols=2, figsize=(3, 2))
+        canvas.legend(Line2D([], [], label=name) for name in "abc")
+        canvas.panels["a"].set_title("a title of several lines", loc="left")
+        canvas.finish(show=False, save=None)
+        assert canvas.figure is not None
+        assert canvas.figure.get_size_inches().tolist() == [3, 2]
+
+    @pytest.mark.parametrize("figsize", [3, (3,), (3, 0), (3, float("nan")), ("3", "2"), (1e9, 2), (True, 2)])
+    def test_what_is_no_size(self, figsize: Any) -> None:
+        with pytest.raises(ValueError, match="figsize is .*; width and height in inches are needed"):
+            _canvas.Canvas.of(None, "a", size=(1, 1), n_cols=1, figsize=figsize)
+
+    def test_axes_have_a_size_already(self) -> None:
+        _, ax = plt.subplots()
+        with pytest.raises(ValueError, match="ax has one already"):
+            _canvas.single(ax, (1, 1), figsize=(3, 2))
 
     def test_dpi_is_a_setting(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         sizes = []

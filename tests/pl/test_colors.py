@@ -19,7 +19,10 @@ class TestColors:
         [[0.29275, 0.70725, 0], [0.29275, 0.70725, 0], [-0.02234, 0.02234, 1]],
     ])  # fmt: skip
     def test_roles_and_models_differ_for_every_eye(self, matrix: list[list[float]]) -> None:
-        for colors in ([_colors.GREY, _colors.BLUE, _colors.VERMILION], [*_colors.model_colors(["icnn"]).values()]):
+        for colors in (
+            [_colors.GREY, _colors.BLUE, _colors.VERMILION],
+            [*_colors.model_colors([*_colors.MODEL_COLORS, "icnn"]).values()],
+        ):
             seen = [np.asarray(matrix) @ np.asarray(to_rgb(color)) ** 2.2 for color in colors]
             assert min(math.dist(a, b) for a, b in itertools.combinations(seen, 2)) > 0.08
 
@@ -58,3 +61,28 @@ class TestColors:
         colors = _colors.model_colors(models)
         assert len({colors[model] for model in models}) == 4
         assert colors["icnn"] == _colors.VERMILION
+
+
+class TestPalette:
+    OWN = {"a": "#111111", "b": "#222222", None: _colors.MISSING}
+
+    def test_names_have_the_colors_of_the_palette(self) -> None:
+        assert _colors.recoloured(self.OWN, None) == self.OWN
+        assert _colors.recoloured(self.OWN, {"b": "red", "c": "no colour"}) == self.OWN | {"b": "red"}
+        assert _colors.recoloured(self.OWN, ["red", "blue", "green"]) == self.OWN | {"a": "red", "b": "blue"}
+        of_map = _colors.recoloured(self.OWN, "viridis")
+        assert to_rgb(of_map["a"]) == pytest.approx((0.267004, 0.004874, 0.329415), abs=1e-5)
+        assert to_rgb(of_map["b"]) == pytest.approx((0.993248, 0.906157, 0.143936), abs=1e-5)
+        assert of_map[None] == _colors.MISSING
+
+    @pytest.mark.parametrize(
+        ("palette", "words"),
+        [
+            (["red"], "number of colours of palette is 1; at least 2 are needed"),
+            ({"a": "redd"}, "palette has 'redd', which is no colour"),
+            ("virids", "palette 'virids' is unknown. Did you mean 'viridis'"),
+        ],
+    )
+    def test_what_is_no_palette(self, palette: _colors.Palette, words: str) -> None:
+        with pytest.raises(ValueError, match=words):
+            _colors.recoloured(self.OWN, palette)

@@ -7,9 +7,11 @@ import pandas as pd
 import pytest
 from anndata import AnnData
 from matplotlib.colors import same_color
+from matplotlib.text import Annotation
 
 import cellot_sc as cs
 from cellot_sc.pl import _bases
+from cellot_sc.tl._effects.displacements import displacements
 
 
 class TestEffectClusters:
@@ -25,6 +27,7 @@ class TestEffectClusters:
         assert len(np.asarray(axes["cells"].collections[0].get_offsets())) == n_control
         rows = axes["effects"].get_yticklabels()
         assert [row.get_text() for row in rows] == [f"{name}: a, b, c" for name in names]
+        assert "markers before treatment" in [text.get_text() for text in axes["effects"].texts]
         colors: Any = axes["cells"].collections[0]
         assert all(any(same_color(row.get_color(), face) for face in colors.get_facecolors()) for row in rows)
         control = (fitted.obs["perturbation"] == "control").to_numpy()
@@ -35,9 +38,21 @@ class TestEffectClusters:
             value = np.asarray(axes["effects"].images[0].get_array())[0, i]
             assert value == pytest.approx(of_first[fitted.var_names.get_loc(label.get_text())], abs=1e-4)
 
-    def test_pairs_of_several_perturbations(self, fitted: AnnData) -> None:
-        axes = cs.pl.effect_clusters(fitted, clusters="cell_type", basis="pca", show=False)
-        assert all(label.get_text().startswith("drug_") for label in axes["effects"].get_xticklabels())
+    def test_a_block_of_columns_for_each_perturbation(self, fitted: AnnData) -> None:
+        matrix = cs.pl.effect_clusters(fitted, clusters="cell_type", basis="pca", n_features=8, show=False)["effects"]
+        heads = [(text.get_text(), text.xy[0]) for text in matrix.texts if isinstance(text, Annotation)]
+        assert [head for head in heads if head[0]] == [("drug_a", -0.4), ("drug_b", 3.6)]
+        features = [label.get_text() for label in matrix.get_xticklabels()]
+        moves = displacements(fitted, "cellot")
+        control_types = fitted.obs["cell_type"].iloc[moves.rows].to_numpy()
+        for i, name in enumerate(("drug_a", "drug_b")):
+            means = pd.DataFrame(moves.effects(name), columns=moves.space.features).groupby(control_types).mean()
+            assert features[4 * i : 4 * i + 4] == list((means.max() - means.min()).nlargest(4).index)
+
+    def test_more_perturbations_than_columns(self, fitted: AnnData) -> None:
+        matrix = cs.pl.effect_clusters(fitted, clusters="cell_type", basis="pca", n_features=4, show=False)["effects"]
+        assert len(matrix.get_xticklabels()) == 3
+        assert matrix.get_title("left").replace("\n", " ") == "mean effects of 1 of 2 perturbations"
 
     def test_many_cells_are_a_sample(self, fitted: AnnData, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(_bases, "MAX_UMAP_CELLS", 60)

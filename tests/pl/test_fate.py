@@ -6,6 +6,7 @@ import pytest
 from anndata import AnnData
 
 import cellot_sc as cs
+from cellot_sc.pl import _fate
 
 
 def test_bars_are_the_probabilities(course: AnnData) -> None:
@@ -54,3 +55,16 @@ def test_fate_errors(course: AnnData) -> None:
     with pytest.raises(ValueError, match="style 'simplex' needs three fates; there are 2"):
         cs.pl.fate(course, style="simplex", key="two")
     assert plt.get_fignums() == []
+
+
+def test_bars_are_of_one_likeliest_fate_from_sure_to_undecided() -> None:
+    shares = np.random.default_rng(0).dirichlet([0.5] * 4, size=500)
+    parts = _fate._parts(shares)
+    assert len(parts) == 4 * _fate.N_BARS
+    np.testing.assert_allclose(np.sort(np.concatenate(parts), axis=0), np.sort(shares, axis=0))
+    likeliest = [set(part.argmax(axis=1).tolist()) for part in parts]
+    assert likeliest == [{i} for i in range(4) for _ in range(_fate.N_BARS)]
+    for i in range(4):
+        sure = [part[:, i].mean() for part in parts[12 * i : 12 * i + 12]]
+        assert sure == sorted(sure, reverse=True)
+    assert len(_fate._parts(shares[:3])) == 3

@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import same_color
 
 import cellot_sc as cs
-from cellot_sc.pl import _colors
+from cellot_sc.ot import AffineMap, ChainMap, ContextMap, MeanShiftMap, WeightedMap
+from cellot_sc.pl import _colors, _history
 
 
 def curves(ax: Axes) -> dict[str, tuple[list[float], list[float]]]:
@@ -101,8 +102,59 @@ def test_maps_without_a_history(fitted: AnnData) -> None:
     assert plt.get_fignums() == []
 
 
-def test_what_was_never_looked_at_has_no_curves(iterated: AnnData) -> None:
-    history = iterated.uns["cellot"]["history"]
-    iterated.uns["cellot"]["history"] = history[history["metric"] == "selected"]
-    with pytest.raises(ValueError, match="have no history: solver 'gaussian' took no steps"):
-        cs.pl.history(iterated, show=False)
+def network(adata: AnnData, start: dict[str, float], **options: int) -> None:
+    """Let the history be that of networks that had to beat a start."""
+    fits = adata.uns["cellot"]
+    fits["solver"], fits["options"] = "icnn", options
+    rows = [(name, 0, 0.0, "start", value) for name, value in start.items()]
+    table = fits["history"]
+    fits["history"] = pd.concat([table, pd.DataFrame(rows, columns=table.columns)], ignore_index=True)
+
+
+@pytest.mark.parametrize(("least", "first"), [(200, 200), (150, 100), (1000, 300)])
+def test_steps_before_which_no_map_is_taken_are_shaded(iterated: AnnData, least: int, first: int) -> None:
+    network(iterated, {}, min_steps=least)
+    for panel in cs.pl.history(iterated, show=False).values():
+        [shade] = panel.patches
+        assert shade.get_extents().x0 == pytest.approx(panel.transData.transform((0, 0))[0])
+        assert shade.get_extents().x1 == pytest.approx(panel.transData.transform((first, 0))[0])
+        assert legend(panel)[-1] == "no map is taken yet"
+
+
+def test_affine_start_is_a_line_and_has_no_dot_where_it_was_kept(iterated: AnnData) -> None:
+    network(iterated, {"drug_a": 2.5})
+    axes = cs.pl.history(iterated, show=False)
+    [line] = [line for line in axes["validation"].lines if line.get_linestyle() == "--"]
+    assert np.asarray(line.get_ydata()).tolist() == [2.5, 2.5]
+    assert legend(axes["loss"])[:4] == ["drug_a", "drug_b", "map that was kept", "affine start"]
+    # the map of drug_a is affine, as all are here
+    assert dots(axes["validation"]) == [(200, 2)]
+
+
+def test_metrics_to_show(iterated: AnnData) -> None:
+    network(iterated, {"drug_a": 2.5})
+    axes = cs.pl.history(iterated, metrics="validation", show=False)
+    assert list(axes) == ["validation"]
+    assert list(cs.pl.history(iterated, metrics=["validation", "loss"], show=False)) == ["validation", "loss"]
+    assert "affine start" not in legend(cs.pl.history(iterated, metrics="loss", show=False)["loss"])
+    with pytest.raises(ValueError, match="metric 'start' is unknown"):
+        cs.pl.history(iterated, metrics="start", show=False)
+
+
+@pytest.mark.parametrize("without", [["drug_a"], ["drug_a", "drug_b"]])
+def test_what_needed_no_steps_is_named(iterated: AnnData, without: list[str], caplog: pytest.LogCaptureFixture) -> None:
+    table = iterated.uns["cellot"]["history"]
+    iterated.uns["cellot"]["history"] = table[(table["metric"] == "selected") | ~table["perturbation"].isin(without)]
+    axes = cs.pl.history(iterated, show=False)
+    assert [sorted(curves(ax)) for ax in axes.values()] == ([["drug_b"]] * 2 if len(without) == 1 else [])
+    assert f"an affine map explains the cells of {', '.join(without)}: there are no steps to draw" in caplog.text
+    assert plt.get_fignums() == []
+
+
+def test_maps_in_which_all_is_affine() -> None:
+    affine, shift = AffineMap(np.eye(2), np.zeros(2), np.ones(2)), MeanShiftMap(np.ones(2))
+    assert _history.is_affine(WeightedMap(affine, np.ones(2)))
+    assert _history.is_affine(ChainMap([shift, affine]))
+    assert not _history.is_affine(ChainMap([affine, shift]))
+    for parent, expected in ((affine, True), (shift, False)):
+        assert _history.is_affine(ContextMap(parent, [affine], ["a"])) is expected

@@ -12,13 +12,16 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+import scanpy as sc
 from anndata import AnnData
 from matplotlib.axes import Axes
 from matplotlib.text import Text
 
 import cellot_sc as cs
 
-from .conftest import history
+from .conftest import Tables, history
+from .conftest import draw as draw_many
+from .test_images import boxes, overlap
 
 
 def draw(name: str, adata: AnnData, **kwargs: Any) -> dict[Any, Axes]:
@@ -30,7 +33,7 @@ def draw(name: str, adata: AnnData, **kwargs: Any) -> dict[Any, Axes]:
         return function(cs.tl.evaluate(adata, metrics="energy_distance", n_boot=5), **kwargs)
     if name in ("responses", "effect_heatmap"):
         drawn = function(cs.tl.signature(adata), **kwargs)
-    elif name == "subpopulation_effects":
+    elif name in ("subpopulation_effects", "volcano"):
         drawn = function(cs.tl.subpopulation_effects(adata, "cell_type"), **kwargs)
     elif name == "transport_cost":
         drawn = function(cs.tl.transport_cost(adata), **kwargs)
@@ -38,6 +41,8 @@ def draw(name: str, adata: AnnData, **kwargs: Any) -> dict[Any, Axes]:
         drawn = function(cs.tl.perturbation_similarity(adata), **kwargs)
     elif name == "effect_clusters":
         drawn = function(adata, clusters="cell_type", basis="pca", **kwargs)
+    elif name == "composition":
+        drawn = function(adata, **{"by": "perturbation"} | kwargs)
     elif name == "spatial_effects":
         with_places = adata.copy()
         with_places.obsm["spatial"] = np.random.default_rng(0).uniform(size=(adata.n_obs, 2))
@@ -59,13 +64,13 @@ def draw(name: str, adata: AnnData, **kwargs: Any) -> dict[Any, Axes]:
 
 OF_COURSES = ("clonal_agreement", "fate", "trajectory")
 FIGURES = [
-    "displacement", "dose_response", "effect_clusters", "effect_heatmap", "embedding", "evaluation", "history",
-    "marginals", "perturbation_similarity", "responses", "scorecard", "spatial_effects", "subpopulation_effects",
-    "transport_cost", *OF_COURSES,
+    "composition", "displacement", "dose_response", "effect_clusters", "effect_heatmap", "embedding", "evaluation",
+    "history", "marginals", "perturbation_similarity", "responses", "scorecard", "spatial_effects",
+    "subpopulation_effects", "transport_cost", "volcano", *OF_COURSES,
 ]  # fmt: skip
 WITH_LEGEND = [
-    "displacement", "dose_response", "embedding", "evaluation", "fate", "history", "marginals", "subpopulation_effects",
-    "trajectory", "transport_cost",
+    "composition", "displacement", "dose_response", "embedding", "evaluation", "fate", "history", "marginals",
+    "subpopulation_effects", "trajectory", "transport_cost", "volcano",
 ]  # fmt: skip
 
 
@@ -84,7 +89,7 @@ def test_every_function_is_here() -> None:
 @pytest.mark.parametrize("name", FIGURES)
 def test_manners(name: str) -> None:
     parameters = inspect.signature(getattr(cs.pl, name)).parameters
-    for option in ("ax", "show", "save"):
+    for option in ("figsize", "ax", "show", "save"):
         assert parameters[option].default is None
         assert parameters[option].kind is inspect.Parameter.KEYWORD_ONLY
 
@@ -129,6 +134,16 @@ def test_saved_and_closed(name: str, subject: AnnData, tmp_path: Path) -> None:
         draw(name, subject, save=file)
         assert file.read_bytes().startswith(start)
         assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_saved_as_scanpy_does(name: str, subject: AnnData, tmp_path: Path, scanpy_settings: None) -> None:
+    sc.settings.figdir, sc.settings.file_format_figs = tmp_path / "figures", "png"
+    axes = draw(name, subject, save=True, figsize=(7, 5))
+    figure = next(iter(axes.values())).get_figure(root=True)
+    assert figure is not None
+    assert figure.get_size_inches().tolist() == [7, 5]
+    assert [file.name for file in (tmp_path / "figures").iterdir()] == [f"{name}.png"]
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -212,6 +227,62 @@ def test_names_are_text_and_cover_no_other(name: str, _hostile: dict[str, AnnDat
         legend = [text.get_text() for text in figure.legends[0].get_texts()]
         assert {"_a", "$x$", "\\b", "missing"} <= set(legend)
         assert any(target in title.get_text().replace("\n", " ") for title in titles)
+
+
+class LongTables(Tables):
+    """Tables of perturbations and groups with names of 40 letters."""
+
+    @staticmethod
+    def names(n: int) -> list[str]:
+        return [f"{i:02d} 4-(4-methylpiperazinyl)-phenol, 10 µM" for i in range(n)]
+
+    groups = tuple(f"CD{i}+ central memory T cells, lymph nodes" for i in range(4))
+
+
+@pytest.fixture(scope="module")
+def _many() -> dict[str, AnnData]:
+    """Cells of 30 perturbations, of 4 groups, all with names of 40 letters."""
+    names = LongTables.names(30)
+    assert {len(name) for name in (*names, *LongTables.groups)} == {40}
+    cells = cs.datasets.simulate(31 * 30, 24, perturbations=names)
+    types = cells.obs["cell_type"].cat
+    cells.obs["cell_type"] = types.rename_categories(dict(zip(types.categories, LongTables.groups, strict=True)))
+    cs.pp.split(cells, test_fraction=0.4)
+    cs.pp.represent(cells, n_components=4)
+    cs.tl.cellot(cells, solver="mean_shift")
+    cells.uns["cellot"]["history"] = history(names)
+    cells.obs["effect_cluster"] = cells.obs["cell_type"].where(cells.obs["perturbation"] == "control")
+    cells.obsm["spatial"] = np.random.default_rng(0).uniform(size=(cells.n_obs, 2))
+    course = cs.datasets.simulate_branching(300, 20)
+    fates = dict(zip(FATES, LongTables.groups, strict=False))
+    for column in ("cell_type", "fate"):
+        course.obs[column] = course.obs[column].cat.rename_categories(fates)
+    cs.tl.trajectory(course, solver="mean_shift")
+    cs.tl.fate(course)
+    doses = cs.datasets.simulate_doses(14, 4, perturbations=names, doses=(1, 10, 100), n_replicates=2)
+    cs.tl.dose_response(doses, replicate="replicate", solver="mean_shift", use_rep="X")
+    return {"cells": cells, "course": course, "doses": doses}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_long_names_of_many_overlap_nowhere(name: str, _many: dict[str, AnnData]) -> None:
+    subject = _many["course" if name in OF_COURSES else "doses" if name == "dose_response" else "cells"]
+    if name == "scorecard":
+        models = {name: f"{name} of 40 letters {'x' * 40}"[:40] for name in ("gaussian", "icnn")}
+        scores = LongTables.scores(1).replace({"model": models})
+        calibrated = scores.assign(metric=scores["metric"] + "_calibrated", floor="identity")
+        axes = [cs.pl.scorecard(pd.concat([scores, calibrated]), show=False)]
+    elif name in (*OF_COURSES, "dose_response"):
+        axes = list(draw(name, subject, show=False).values())
+    else:
+        axes = draw_many(name, subject, LongTables, 30, show=False)
+    figure = axes[0].get_figure(root=True)
+    assert figure is not None
+    figure.draw_without_rendering()
+    found = boxes(figure)
+    assert [(a, b) for a, b in itertools.combinations(found, 2) if overlap(found[a], found[b])] == []
+    inside = figure.bbox.padded(1)
+    assert [text for text, box in found.items() if not (inside.x0 <= box.x0 and box.x1 <= inside.x1)] == []
 
 
 def columns(n: int) -> dict[str, Any]:

@@ -33,6 +33,25 @@ class TestDrugSimilarity:
         table = cs.tl.perturbation_similarity(fitted)
         assert labels(cs.pl.perturbation_similarity(table, show=False), "y") == list(table.index)
 
+    def test_within_noise_is_grey_and_last(self, tables: Any) -> None:
+        table = tables.similarity(4)
+        table.loc["drug_01"] = table["drug_01"] = np.nan
+        ax = cs.pl.perturbation_similarity(table, show=False)
+        assert labels(ax, "y")[-1] == "drug_01"
+        assert len(printed(ax)) == 9
+        figure = ax.get_figure(root=True)
+        assert figure is not None
+        assert [text.get_text() for text in figure.legends[0].get_texts()] == ["within noise"]
+
+    def test_all_within_noise(self, tables: Any) -> None:
+        ax = cs.pl.perturbation_similarity(tables.similarity(3) * np.nan, show=False)
+        assert printed(ax) == []
+
+    def test_numbers_stay_off_the_borders(self, tables: Any) -> None:
+        ax = cs.pl.perturbation_similarity(-tables.similarity(8), figsize=(4, 4), show=False)
+        side = ax.get_window_extent().width / 8
+        assert max(text.get_window_extent().width for text in ax.texts) < 0.9 * side
+
     def test_one(self, tables: Any) -> None:
         assert labels(cs.pl.perturbation_similarity(tables.similarity(1), show=False), "y") == ["drug_00"]
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from typing import Any
 
 import matplotlib.pyplot as plt
 import pytest
+from anndata import AnnData
 
 import cellot_sc as cs
 
@@ -14,6 +17,17 @@ import cellot_sc as cs
     ("name", "table", "kwargs", "error", "words"),
     [
         ("responses", "costs", {}, KeyError, "no column 'feature': one made by cs.tl.signature is needed"),
+        ("volcano", "signature", {}, KeyError, "no column 'pvalue_adj': one made by cs.tl.subpopulation_effects"),
+        ("volcano", "subpopulations", {"targets": "drug_0"}, ValueError, "target 'drug_0' is unknown. Did you mean"),
+        (
+            "volcano",
+            "subpopulations",
+            {"group": "B cell"},
+            ValueError,
+            "group 'B cell' is unknown. Did you mean 'B cell",
+        ),
+        ("volcano", "subpopulations", {"n_named": -1}, ValueError, "n_named is -1"),
+        ("volcano", "subpopulations", {"alpha": 2}, ValueError, "alpha is 2"),
         ("transport_cost", "signature", {}, KeyError, "no column 'group': one made by cs.tl.transport_cost"),
         ("transport_cost", "costs", {"value": "costs"}, ValueError, "value 'costs' is unknown. Did you mean 'cost'"),
         ("effect_heatmap", "costs", {}, KeyError, "table has no column 'feature'"),
@@ -33,8 +47,29 @@ def test_errors(tables: Any, name: str, table: str, kwargs: dict[str, Any], erro
     assert plt.get_fignums() == []
 
 
+OF_TABLES = {
+    name: next(iter(inspect.signature(getattr(cs.pl, name)).parameters)) == "table" for name in cs.pl.__all__
+}
+
+
+@pytest.mark.parametrize("name", [name for name, of_table in OF_TABLES.items() if of_table])
+def test_cells_in_place_of_a_table(name: str, simulated: AnnData) -> None:
+    with pytest.raises(TypeError, match=rf"table is an AnnData; pass the table: cs\.pl\.{name}\(cs\.tl\.") as error:
+        getattr(cs.pl, name)(simulated)
+    [maker] = re.findall(r"cs\.tl\.(\w+)\(adata", str(error.value))
+    assert maker in cs.tl.__all__
+    with pytest.raises(TypeError, match=f"pass the table: cs.pl.{name}"):
+        getattr(cs.pl, name)(table=simulated)
+
+
+@pytest.mark.parametrize("name", [name for name, of_table in OF_TABLES.items() if not of_table])
+def test_a_table_in_place_of_cells(name: str, tables: Any) -> None:
+    with pytest.raises(TypeError, match="adata is a DataFrame; .*: give the cells that the table is of"):
+        getattr(cs.pl, name)(tables.costs(1))
+
+
 @pytest.mark.parametrize(
-    "name", ["responses", "effect_heatmap", "evaluation", "subpopulation_effects", "transport_cost"]
+    "name", ["responses", "effect_heatmap", "evaluation", "subpopulation_effects", "transport_cost", "volcano"]
 )
 def test_empty_tables(tables: Any, name: str) -> None:
     maker = {"responses": "signature", "effect_heatmap": "signature", "transport_cost": "costs", "evaluation": "scores"}

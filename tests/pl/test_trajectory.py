@@ -8,8 +8,11 @@ import pytest
 from anndata import AnnData
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_hex
+from matplotlib.quiver import Quiver
+from scipy.spatial import Delaunay
 
 import cellot_sc as cs
+from cellot_sc.pl import _trajectory
 
 
 def lines(ax: Any) -> LineCollection:
@@ -67,3 +70,36 @@ def test_trajectory_errors(course: AnnData, kwargs: dict[str, Any], error: type[
     with pytest.raises(error, match=words):
         cs.pl.trajectory(course, **kwargs)
     assert plt.get_fignums() == []
+
+
+def test_paths_stay_among_cells(course: AnnData) -> None:
+    ax = cs.pl.trajectory(course, show=False)
+    cells = np.asarray(ax.collections[0].get_offsets())
+    ends = np.array(lines(ax).get_segments())[:, 1]
+    middle = cells.mean(axis=0)
+    inside = Delaunay(cells).find_simplex(middle + (ends - middle) / 1.06) >= 0
+    # a path may leave and come back, but none ends outside
+    assert inside[23::24].all()
+    assert ax.get_title("left").endswith("cells from time 0 to 2")
+
+
+def test_a_path_ends_where_it_leaves_for_good() -> None:
+    cells = np.array([[0.0, 0], [4, 0], [0, 4], [4, 4]])
+    away = np.column_stack([np.arange(1.0, 9), np.full(8, 2.0)])
+    back = np.array([[1.0, 2], [2, 2], [9, 2], [9, 3], [3, 3], [3, 2], [2, 2], [2, 1]])
+    paths, n_left = _trajectory._among(np.stack([away, back]), cells)
+    assert n_left == 1
+    np.testing.assert_array_equal(paths[0, :, 0], [1, 2, 3, 4, 4, 4, 4, 4])
+    np.testing.assert_array_equal(paths[1], back)
+    # cells in a line have no inside
+    assert _trajectory._among(np.stack([away]), cells[:2])[1] == 0
+
+
+def test_leaps_are_not_drawn_and_arrows_end_paths() -> None:
+    _, ax = plt.subplots()
+    paths = np.array([[[0.0, 0], [1, 0], [9, 0], [10, 0]], [[0.0, 1], [0, 1], [0, 1], [0, 1]]])
+    _trajectory._paths(ax, paths, np.tile([0.0, 0, 0, 1], (2, 1)), None)
+    [arrows] = [collection for collection in ax.collections if isinstance(collection, Quiver)]
+    np.testing.assert_array_equal(arrows.get_offsets(), [[10, 0]])
+    segments = np.array(lines(ax).get_segments())
+    assert np.hypot(*(segments[:, 1] - segments[:, 0]).T).tolist() == [1, 0, 1, 0, 0, 0]

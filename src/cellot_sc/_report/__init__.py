@@ -15,7 +15,7 @@ from .. import _defaults, _files, _keys, _validate, tl
 from .._settings import logger
 from ..metrics import METRICS, Metric
 from ..tl._judge.tabulation import COLUMNS
-from . import _affine, _findings, _fits, _page, _scores, _summary, _support
+from . import _affine, _findings, _fits, _page, _responses, _scores, _summary, _support
 from ._items import Item, figure_of
 from ._units import Answering
 
@@ -242,7 +242,7 @@ def compose(
         shown.append(extra[0])
         scores = pd.concat([scores, extra[1]], ignore_index=True)
     found = _findings.find(adata, groupby=groupby, unit=units.tested, key=key, seed=seed)
-    beside = scores
+    order, beside = _responses.by_severity(found.costs), scores
     if is_judged:
         beside = _affine.beside_affine(
             adata, scores, fitted, key=key, groupby=groupby, unit=units.judged, n_boot=n_boot, seed=seed
@@ -255,11 +255,13 @@ def compose(
             scores,
             metrics=shown,
             solver=fitted.fit.solver,
+            order=order,
             key=key,
             split=split,
             groupby=groupby,
             unit=units.judged,
         )
+        items += _responses.draw(adata, order=order, groupby=groupby, key=key, split=split)
     items += [
         *_support.draw(adata, fitted, split=split, unit=units.tested),
         *_findings.draw(adata, found, key=key, seed=seed),

@@ -14,6 +14,7 @@ from .. import _keys, pl, tl
 from ..pl._colors import palette
 from ..tl._effects.displacements import displacements
 from ..tl._effects.subpopulations import group_effects
+from . import _responses
 from ._items import Item, figure_of
 from ._table import MISSING, Cell, interval, number, render
 from ._verdicts import ALPHA, CARRIED, FEW, NOT_SHOWN, TOO_FEW, with_verdicts
@@ -87,7 +88,8 @@ def draw(adata: AnnData, found: Findings, *, key: str, seed: int) -> list[Item]:
         Seed of clusters.
     """
     costs, effects, groupby, unit = found.costs, found.effects, found.groupby, found.unit
-    colors = {} if groupby is None else palette(adata, groupby)
+    order = _responses.by_severity(costs)
+    severity, of_groups = _responses.severities(costs, {} if groupby is None else palette(adata, groupby))
     noise = "control cells would seem to be moved if they were compared with other control cells"
     columns = "“noise” is that of control against control cells."
     if unit is not None:
@@ -112,25 +114,32 @@ def draw(adata: AnnData, found: Findings, *, key: str, seed: int) -> list[Item]:
             f"top. Grey bars reach as far as {noise}: what lies within them is noise. Lines are 95 % intervals: over "
             f"resampled {'cells' if unit is None else _whole(unit)}, and over what the map would be if it had been "
             "learnt from others.",
-            figure_of({"": pl.transport_cost(costs, palette=colors, show=False)}),
-            table=_severity(costs),
+            severity,
+            table=_severity(costs.sort_values("perturbation", key=lambda names: names.map(order.index), kind="stable")),
             note="The cost is half the mean squared displacement, in squared units of the space of the maps; "
             + columns,
+            whole=of_groups,
+            data=costs,
         )
     ]
     if groupby is not None:
+        figure, whole = _responses.effects_of(effects, order)
         items.append(
             Item(
                 "subpopulation_effects",
                 "Which groups of cells respond, and by what?",
                 "The mean predicted change of features (colour) in each group, and how many of its cells change by "
                 "more than noise (area). A black ring marks effects that are significant at a false discovery rate of "
-                f"5 %, {_tested(effects, unit)}. A column without rings is a feature that does not respond.",
-                figure_of(pl.subpopulation_effects(effects, alpha=ALPHA, show=False)),
+                f"5 %, {_tested(effects, unit)}. A column without rings is a feature that does not respond. "
+                f"{_responses.of_most_severe(order)}".strip(),
+                figure,
                 table=_effects(effects),
                 note="Features whose effect is significant, and the strongest of them with their mean change.",
+                whole=whole,
+                data=effects,
             )
         )
+    items.append(_responses.volcano(effects, order=order))
     clustered = tl.effect_clusters(adata, key=key, seed=seed, copy=True)
     if clustered is not None and len(clustered.uns["effect_cluster"]) > 1:
         items.append(
@@ -143,6 +152,8 @@ def draw(adata: AnnData, found: Findings, *, key: str, seed: int) -> list[Item]:
                 figure_of(pl.effect_clusters(clustered, key=key, show=False)),
             )
         )
+        if groupby is not None:
+            items.append(_responses.clusters(clustered, groupby))
     return items
 
 

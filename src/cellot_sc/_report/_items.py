@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -30,6 +31,10 @@ class Item:
         What the columns of the table say, where the meaning does not.
     more
         HTML that follows.
+    whole
+        The figure of all perturbations, where that of the section has the most severe ones.
+    data
+        What the page offers as CSV, as the function that made it returns it.
     """
 
     name: str
@@ -39,6 +44,8 @@ class Item:
     table: str = ""
     note: str = ""
     more: str = ""
+    whole: Figure | None = None
+    data: pd.DataFrame | None = None
 
 
 def figure_of(axes: Mapping[Any, Axes]) -> Figure:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import html
 import io
+import re
 from collections.abc import Sequence
 from importlib.resources import files
 from string import Template
@@ -22,6 +24,11 @@ from ._units import Answering
 DPI = 120
 WIDE = 900
 """Figures of more CSS pixels than this can be scrolled sideways on a small screen."""
+MOST_ROWS = 100_000
+"""Of longer tables, the CSV has what is significant."""
+ALPHA = 0.05
+FEW_MARK = re.compile(r'class="[^"]*\bfew\b')
+FEW_CELLS = "† Too few cells to say."
 
 
 def render(
@@ -97,22 +104,33 @@ def _section(item: Item) -> str:
     if item.figure is None:
         parts.append(f"<p>{meaning}</p>")
     else:
-        data, width = _png(item.figure)
-        parts.append(
-            f'<figure><div class="scroll" tabindex="0" role="region" aria-label="Figure: {title}">'
-            f'<img src="data:image/png;base64,{data}" alt="{meaning}" '
-            f'style="width:{width}px;min-width:{min(width, WIDE) * 2 // 3}px"></div>'
-            f"<figcaption>{meaning}</figcaption></figure>"
-        )
+        parts.append(f"<figure>{_image(item.figure, title, meaning)}<figcaption>{meaning}</figcaption></figure>")
+    if item.whole is not None:
+        whole = _image(item.whole, f"{title} All perturbations", f"{meaning} All perturbations.")
+        parts.append(f"<details><summary>Figure of all perturbations</summary><figure>{whole}</figure></details>")
     if item.table:
         # a script says that columns can be sorted, which makes them so
         hint = '<span class="hint" hidden>A column’s name sorts by it.</span>'
-        parts.append(
-            f'<p class="note">{html.escape(item.note)} {hint}</p>'
-            f'<div class="scroll" tabindex="0" role="region" aria-label="Table: {title}">'
-            f'<table class="sortable">{item.table}</table></div>'
-        )
+        note = f"{item.note} {FEW_CELLS}" if FEW_MARK.search(item.table) else item.note
+        table = f'<table class="sortable">{item.table}</table>'
+        parts.append(f'<p class="note">{html.escape(note)} {hint}</p>{_scrolled(table, f"Table: {title}")}')
+    if item.data is not None:
+        parts.append(_csv(item.name, item.data))
     return "".join([*parts, item.more, "</section>\n"])
+
+
+def _scrolled(inner: str, label: str) -> str:
+    """Return a box with what may be wider than the screen; a script shades its edges where something is cut."""
+    return f'<div class="cut"><div class="scroll" tabindex="0" role="region" aria-label="{label}">{inner}</div></div>'
+
+
+def _image(figure: Figure, title: str, meaning: str) -> str:
+    data, width = _png(figure)
+    image = (
+        f'<img src="data:image/png;base64,{data}" alt="{meaning}" '
+        f'style="width:{width}px;min-width:{min(width, WIDE) * 2 // 3}px">'
+    )
+    return _scrolled(image, f"Figure: {title}")
 
 
 def _png(figure: Figure) -> tuple[str, int]:
@@ -120,6 +138,20 @@ def _png(figure: Figure) -> tuple[str, int]:
     with io.BytesIO() as file:
         figure.savefig(file, format="png", dpi=DPI, bbox_inches="tight", facecolor="white")
         return base64.b64encode(file.getvalue()).decode("ascii"), round(figure.get_figwidth() * 96)
+
+
+def _csv(name: str, table: pd.DataFrame) -> str:
+    """Return a link to a table within the page, compressed; a script unpacks it for whoever asks for it."""
+    said = f"{len(table):,} rows"
+    if len(table) > MOST_ROWS and "pvalue_adj" in table:
+        table = table[table["pvalue_adj"] < ALPHA]
+        said = f"the {len(table):,} significant of {said}"
+    text = table.to_csv(index=False, float_format="%.4g").encode()
+    packed = base64.b64encode(gzip.compress(text, mtime=0)).decode("ascii")
+    return (
+        f'<p class="note"><a class="csv" download="{name}.csv.gz" href="data:application/gzip;base64,{packed}">'
+        f"{html.escape(name)}.csv</a> ({said}, numbers with four digits)</p>"
+    )
 
 
 def _rows(of: dict[str, str]) -> str:

@@ -18,6 +18,12 @@ from ._items import Item, figure_of
 from ._table import Cell, interval, number, percent, render
 
 GROUPS = (_keys.ALL, _keys.EQUAL, _keys.MEAN, _keys.WORST)
+WORDS = {_keys.TEST: "test cells", _keys.OOD: "cells that were held out"}
+"""What the cells of a split are called."""
+SHOWN = 12
+"""Of more perturbations than this, figures of scores have the most severe ones, and those of all are put away."""
+FEW = 10
+"""Groups of so many judged cells, or fewer, say little."""
 MANY = 6
 """Of more perturbations than this, what is said of each is put away."""
 
@@ -28,12 +34,32 @@ CEILING = {
 """What ``observed`` is on a split."""
 
 
+BEST = "best possible"
+CELLS = {
+    _keys.ALL: "All cells together.",
+    _keys.EQUAL: "All cells, treated ones drawn so that each group has its share of the control cells.",
+    _keys.MEAN: "The mean over groups of cells.",
+    _keys.WORST: "The worst of the groups.",
+}
+"""What the rows of the table are."""
+MODELS = {
+    _defaults.IDENTITY: "No effect is assumed: control cells as they are.",
+    "mean_shift": "All cells are moved alike, by the difference of the means.",
+    "gaussian": "The affine map between normal distributions (also called Gaussian): a linear map.",
+    "group_shift": "A mean shift for each group or context of its own.",
+    "group_gaussian": "An affine map for each group or context of its own, those of few cells drawn to the others.",
+    _keys.OBSERVED: "Real treated cells in the place of a prediction: better than that is chance.",
+}
+"""What the columns of the table are, but for the fitted model."""
+
+
 def draw(
     adata: AnnData,
     scores: pd.DataFrame,
     *,
     metrics: Sequence[Metric],
     solver: str,
+    order: Sequence[str],
     key: str,
     split: str,
     groupby: str | None = None,
@@ -51,6 +77,8 @@ def draw(
         The metrics of the scores.
     solver
         Name of the fitted model in the table.
+    order
+        Names of the perturbations, the most severe one first.
     key
         Where in ``uns`` the maps are.
     split
@@ -64,59 +92,81 @@ def draw(
     # without train cells here, judged ones are halved
     ceiling = CEILING[split if (fit.parts(adata) == _keys.TRAIN).any() else _keys.OOD]
     known = set(scores["metric"])
-    shown = [name for name in _defaults.FIGURE_METRICS if name in known] or metrics
+    shown = [name for name in _defaults.FIGURE_METRICS if name in known] or list(metrics)
     items = [
-        Item(
+        _figure(
             "evaluation",
             "How good are the predictions?",
-            f"Each row compares predicted with observed treated cells ({split} cells, which the fit has never seen). A "
-            f"useful prediction lies far from “identity” (no effect assumed) and near “observed” ({ceiling}). "
+            f"Each row compares predicted with observed treated cells ({WORDS[split]}, which the fit has never seen). "
+            f"A useful prediction lies far from “identity” (no effect assumed) and near “observed” ({ceiling}). "
             f"Lines are 95 % intervals over resampled {'cells' if unit is None else f'units of “{unit}”'}.",
-            figure_of(pl.evaluation(scores, metrics=shown, show=False)),
+            scores,
+            shown,
+            order,
+            group=_keys.ALL,
         )
     ]
     if _keys.MEAN in set(scores["group"]):
         items.append(
-            Item(
+            _figure(
                 "evaluation_groups",
                 "And within each group of cells?",
                 "The same, computed within each group and averaged over groups. A map that moves all cells alike can "
                 "look good on all cells together and still be wrong for every cell type: this figure shows it. "
                 + _composition(adata, fit, groupby),
-                figure_of(pl.evaluation(scores, metrics=shown, group=_keys.MEAN, show=False)),
+                scores,
+                shown,
+                order,
+                group=_keys.MEAN,
             )
         )
-    return [
-        *items,
-        Item(
-            "scores",
-            "All scores",
-            "Every score beside the baselines, with its 95 % interval: of all cells, and where there are groups, with "
-            "equal composition (treated cells drawn so that each group has its share of the control cells), the mean "
-            "over groups and the worst of them. The fitted model is shaded; bold is the best prediction.",
-            table=_table(scores, metrics, solver),
-            note="“Calibrated” is how far the fitted model gets from the control named below (0 %; less is worse than "
-            "that control, which validation cells chose where there are any) to what the data allow (100 %; more is "
-            "chance). A dash stands where that control cannot be told from a replicate.",
-            more=_tests(scores, solver, unit)
-            + f"<details><summary>What the metrics mean</summary><dl>{_meanings(metrics)}</dl></details>",
-        ),
-        Item(
-            "embedding",
-            "Do predicted cells lie where treated cells lie?",
-            "All cells on one map (UMAP): control, observed treated and predicted ones, with all others in grey. Where "
-            "the predicted cells cover the observed ones, the map has learnt the response.",
-            figure_of(pl.embedding(adata, key=key, split=split, show=False)),
-        ),
-        Item(
-            "marginals",
-            "Does each feature change as observed?",
-            "Distribution over cells of the features that change most. The predicted curve should follow the observed "
-            "one in position and in shape: two peaks are two kinds of responses. Numbers are Wasserstein distances to "
-            "the observed cells, in units of the feature: smaller is closer.",
-            figure_of(pl.marginals(adata, key=key, split=split, show=False)),
-        ),
-    ]
+    return [*items, _all_scores(scores, metrics, solver, order, unit)]
+
+
+def _figure(
+    name: str,
+    title: str,
+    meaning: str,
+    scores: pd.DataFrame,
+    metrics: Sequence[str | Metric],
+    order: Sequence[str],
+    *,
+    group: str,
+) -> Item:
+    """Return the section of a figure of scores; of many perturbations, it has the most severe, and all on demand."""
+    rows = _sorted(scores, order)
+    drawn = rows[rows["perturbation"].isin(order[:SHOWN])]
+    figure = figure_of(pl.evaluation(drawn, metrics=metrics, group=group, show=False))
+    if len(order) <= SHOWN:
+        return Item(name, title, meaning, figure)
+    whole = figure_of(pl.evaluation(rows, metrics=metrics, group=group, show=False))
+    return Item(name, title, f"{meaning} {most_severe(SHOWN, len(order))}", figure, whole=whole)
+
+
+def _sorted(scores: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
+    """Return the scores of perturbations in this order."""
+    place = {name: i for i, name in enumerate(order)}
+    return scores.sort_values("perturbation", key=lambda names: names.map(place).astype(float), kind="stable")
+
+
+def _all_scores(
+    scores: pd.DataFrame, metrics: Sequence[Metric], solver: str, order: Sequence[str], unit: str | None
+) -> Item:
+    few = scores[(scores["n_cells"] <= FEW) & ~scores["group"].isin(GROUPS)]
+    groups = [f"{row.group} ({int(row.n_cells)})" for row in few.drop_duplicates("group").itertuples()]
+    small = f" Groups of {FEW} judged cells or fewer say little: {', '.join(groups)}." if groups else ""
+    return Item(
+        "scores",
+        "All scores",
+        "Every score beside the baselines, with its 95 % interval. The fitted model is shaded; bold is the best "
+        "prediction. The key below the table says what rows and columns are." + small,
+        table=_table(_sorted(scores, order), metrics, solver),
+        note="“Calibrated” is how far the fitted model gets from the control named below (0 %; less is worse than "
+        "that control, which validation cells chose where there are any) to what the data allow (100 %; more is "
+        "chance). A dash stands where that control cannot be told from a replicate.",
+        more=_key(scores, metrics) + _tests(scores, solver, unit),
+        data=scores,
+    )
 
 
 def _composition(adata: AnnData, fit: tl.Fit, groupby: str | None) -> str:
@@ -176,9 +226,14 @@ def _tests(scores: pd.DataFrame, solver: str, unit: str | None) -> str:
     return f"<p>{html.escape(meaning)}</p>{listed}"
 
 
+def most_severe(n: int, of: int) -> str:
+    """Return in words that a figure has some of the perturbations only; nothing if it has all."""
+    return f"Of {of} perturbations, the {n} most severe ones are shown." if n < of else ""
+
+
 def _plain(model: str) -> str:
     """Return what a model is called, without what explains it."""
-    return model_name(model).partition(" (")[0]
+    return BEST if model == _keys.OBSERVED else model_name(model).partition(" (")[0]
 
 
 def _table(scores: pd.DataFrame, metrics: Sequence[Metric], solver: str) -> str:
@@ -194,7 +249,8 @@ def _table(scores: pd.DataFrame, metrics: Sequence[Metric], solver: str) -> str:
     for row_key, group in values.groupby(index, sort=False):
         by_model: dict[str, pd.Series] = {str(row["model"]): row for _, row in group.iterrows()}
         best = _best_prediction(records[str(row_key[2])], {model: row["value"] for model, row in by_model.items()})
-        cells = [_score(by_model.get(model), best=model in best, own=model == solver) for model in models]
+        beside = list(group["value"])
+        cells = [_score(by_model.get(model), beside, best=model in best, own=model == solver) for model in models]
         key = (*row_key[:2], f"{row_key[2]}{_keys.CALIBRATED}")
         reached, control = own.get(key, math.nan), floors.get(key)
         at = "" if control is None else f"from {_plain(control)}"
@@ -203,11 +259,12 @@ def _table(scores: pd.DataFrame, metrics: Sequence[Metric], solver: str) -> str:
     return render(["perturbation", "cells", "metric", *names, "calibrated"], rows)
 
 
-def _score(score: pd.Series | None, *, best: bool, own: bool) -> Cell:
+def _score(score: pd.Series | None, beside: Sequence[float], *, best: bool, own: bool) -> Cell:
     marks = (*(["best"] if best else []), *(["own"] if own else []))
     if score is None:
         return Cell.of(math.nan, marks=marks)
-    return Cell.of(score["value"], interval(score["ci_low"], score["ci_high"]), marks)
+    ends = interval(score["ci_low"], score["ci_high"], beside=beside)
+    return Cell.of(score["value"], ends, marks, beside=beside)
 
 
 def _best_prediction(metric: Metric, values: Mapping[str, float]) -> set[str]:
@@ -220,9 +277,10 @@ def _best_prediction(metric: Metric, values: Mapping[str, float]) -> set[str]:
     return {model for model, bad in known.items() if bad == min(known.values())}
 
 
-def _meanings(metrics: Sequence[Metric]) -> str:
-    return "".join(
-        f"<dt><code>{html.escape(metric.name)}</code></dt><dd>{html.escape(metric.meaning)}</dd>"
-        for metric in metrics
-        if metric.meaning
-    )
+def _key(scores: pd.DataFrame, metrics: Sequence[Metric]) -> str:
+    """Return what the cells, the models and the metrics of the table are, as HTML."""
+    terms = [(name, CELLS[name]) for name in GROUPS if name in set(scores["group"])]
+    terms += [(_plain(model), MODELS[model]) for model in in_order(list(scores["model"])) if model in MODELS]
+    terms += [(metric.name, f"{metric.label}. {metric.meaning}".strip()) for metric in metrics]
+    listed = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(text)}</dd>" for name, text in terms)
+    return f"<details><summary>Key of terms</summary><dl>{listed}</dl></details>"

@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 MISSING = "–"
+DECIMALS = 3
+ROUNDING = 1e-9
+"""Numbers nearer to zero than this are errors of rounding."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +40,17 @@ class Cell:
         return cls(f"{n:,}", n, note)
 
     @classmethod
-    def of(cls, value: float, note: str = "", marks: tuple[str, ...] = ()) -> Cell:
-        """Return the cell of a measured number."""
-        return cls(number(value), float(value), note, marks)
+    def of(
+        cls, value: float, note: str = "", marks: tuple[str, ...] = (), *, beside: Sequence[float] | None = None
+    ) -> Cell:
+        """Return the cell of a measured number, as :func:`number` writes it."""
+        return cls(number(value, beside=beside), float(value), note, marks)
 
 
 def render(heads: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
-    """Return what is in a table: its head and its rows, each of which its first cell names.
+    """Return what is in a table: its head and its rows, each of which its first cells, those without numbers, name.
+
+    A name that all rows share is said once, above them; on a small screen, all names of a row are in one cell.
 
     Parameters
     ----------
@@ -53,37 +60,85 @@ def render(heads: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
         Cells of every row; a column is of numbers if its first cell has one.
     """
     numeric = [cell.value is not None for cell in rows[0]] if rows else [False] * len(heads)
+    n_names = next((i for i, is_number in enumerate(numeric) if is_number), 1)
+    shared = [i for i in range(n_names) if len(rows) > 1 and len({row[i].text for row in rows}) == 1]
+    shared = shared if len(shared) < n_names else shared[1:]
+    said = "; ".join(f"{html.escape(heads[i])}: <b>{html.escape(rows[0][i].text)}</b>" for i in shared)
+    shown = [i for i in range(len(heads)) if i not in shared]
+    n_names -= len(shared)
+    kinds = [["n"] if numeric[i] else ["name"] if 0 < at < n_names else [] for at, i in enumerate(shown)]
     head = "".join(
-        f'<th scope="col"{_kind(["n"] if is_number else [])}>{html.escape(label)}</th>'
-        for label, is_number in zip(heads, numeric, strict=True)
+        f'<th scope="col"{_kind(kind)}>{html.escape(heads[i])}</th>' for i, kind in zip(shown, kinds, strict=True)
     )
-    body = "".join(f"<tr>{''.join(_html(cell, first=i == 0) for i, cell in enumerate(row))}</tr>\n" for row in rows)
-    return f"<thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody>"
+    body = "".join(f"<tr>{_row([row[i] for i in shown], n_names)}</tr>\n" for row in rows)
+    caption = f"<caption>{said}</caption>" if said else ""
+    return f"{caption}<thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody>"
 
 
-def _html(cell: Cell, *, first: bool) -> str:
-    tag, start = ("th", '<th scope="row"') if first else ("td", "<td")
-    kind = _kind([*(["n"] if cell.value is not None else []), *cell.marks])
+def _row(cells: Sequence[Cell], n_names: int) -> str:
+    first, names, rest = cells[0], cells[1:n_names], cells[n_names:]
+    also = f'<small class="also">{html.escape(" · ".join(cell.text for cell in names))}</small>' if names else ""
+    return "".join(
+        [
+            _html(first, "th", ' scope="row"', more=also),
+            *(_html(cell, "td", kinds=["name"]) for cell in names),
+            *(_html(cell, "td") for cell in rest),
+        ]
+    )
+
+
+def _html(cell: Cell, tag: str, scope: str = "", *, kinds: Sequence[str] = (), more: str = "") -> str:
+    kind = _kind([*(["n"] if cell.value is not None else []), *kinds, *cell.marks])
     value = "" if cell.value is None else f' data-v="{cell.value}"'
     note = f"<small>{html.escape(cell.note)}</small>" if cell.note else ""
-    return f"{start}{kind}{value}>{html.escape(cell.text)}{note}</{tag}>"
+    return f"<{tag}{scope}{kind}{value}>{html.escape(cell.text)}{note}{more}</{tag}>"
 
 
 def _kind(classes: Sequence[str]) -> str:
     return f' class="{" ".join(classes)}"' if classes else ""
 
 
-def number(value: float, digits: int = 3) -> str:
-    """Return a number with so many digits that count, and a true minus sign."""
+def number(value: float, digits: int = 3, *, beside: Sequence[float] | None = None) -> str:
+    """Return a number as it is read: few digits, thousands apart, a true minus sign.
+
+    It has so many digits that count, but no more than three decimals: what is smaller is said to be so.
+
+    Parameters
+    ----------
+    value
+        The number.
+    digits
+        How many of its digits count.
+    beside
+        Numbers that it stands beside: all of them have as many decimals as the largest one needs.
+    """
     if math.isnan(value):
         return MISSING
-    text = f"{value:,.0f}" if abs(value) >= 10**digits - 0.5 else f"{value:.{digits}g}"
+    n = DECIMALS if beside is None else _decimals(beside, digits)
+    if abs(value) < ROUNDING:
+        return "0"
+    if abs(value) < 0.5 * 10**-n:
+        return f"< {10**-n:.{n}f}" if value > 0 else f"> −{10**-n:.{n}f}"
+    if abs(value) >= 10**digits - 0.5:
+        text = f"{value:,.0f}"
+    else:
+        text = f"{round(value, n):.{digits}g}" if beside is None else f"{value:.{n}f}"
     return text.replace("-", "−")
 
 
-def interval(low: float, high: float) -> str:
+def _decimals(values: Sequence[float], digits: int) -> int:
+    """Return how many decimals numbers need for the largest of them to have so many digits that count."""
+    largest = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
+    if largest < ROUNDING:
+        return DECIMALS
+    return min(max(digits - 1 - math.floor(math.log10(largest)), 0), DECIMALS + 1)
+
+
+def interval(low: float, high: float, *, beside: Sequence[float] | None = None) -> str:
     """Return an interval, or nothing if it is not known."""
-    return "" if math.isnan(low) or math.isnan(high) else f"{number(low, 2)} … {number(high, 2)}"
+    if math.isnan(low) or math.isnan(high):
+        return ""
+    return " … ".join(number(end, 2 if beside is None else 3, beside=beside) for end in (low, high))
 
 
 def percent(fraction: float) -> str:

@@ -41,7 +41,7 @@ from ._extras import installed
 from ._files import figure_file
 from ._fits import broken_fit, has_fit, kept_fit, kept_fits
 from ._genes import gene_columns, names_of_genes, other_names, places_of
-from ._keys import CLUSTERS, DECODER, DOSES, FATES, SPLITTING, key, new_column, new_columns, new_key
+from ._keys import CLUSTERS, DECODER, DOSES, FATES, SPLITTING, key, new_column, new_columns, new_key, new_table
 from ._labels import complete, group_labels, learnable, obs_key, relabelled, texts
 from ._matrices import (
     COUNTS,
@@ -93,6 +93,7 @@ from ._numbers import (
     at_least,
     cells_to_judge,
     enough_cells,
+    figure_size,
     fraction,
     genes_compared,
     has_history,
@@ -104,7 +105,7 @@ from ._numbers import (
     whole_effects,
     whole_numbers,
 )
-from ._objects import annotated, copyable, takes_adata, writable
+from ._objects import annotated, copyable, takes_adata, takes_table, writable
 from ._predictions import (
     all_genes,
     cells_predicted,
@@ -175,6 +176,7 @@ __all__ = [
     "fates_of_maps",
     "feature_names",
     "figure_file",
+    "figure_size",
     "finite",
     "fitted_here",
     "fitted_targets",
@@ -217,6 +219,7 @@ __all__ = [
     "new_columns",
     "new_key",
     "new_names",
+    "new_table",
     "no_course",
     "no_unknown",
     "not_both",
@@ -267,6 +270,7 @@ __all__ = [
     "table_numbers",
     "table_rows",
     "takes_adata",
+    "takes_table",
     "targets",
     "taus",
     "texts",

@@ -71,17 +71,41 @@ def new_key(adata: AnnData, name: object, kind: str, *, what: str = "key_added")
     checked = key(name, what=what)
     kept = _kind(adata, checked)
     if kept is not None and kept != kind:
-        owner = kept if kept in (DECODER, FATES, CLUSTERS, DOSES, SPLITTING, FOREIGN) else FITTED
-        raise ValueError(
-            f"{what} {checked!r} would overwrite {owner} in adata.uns[{checked!r}]: choose another name, or delete "
-            "that."
-        )
+        raise _taken(checked, kept, what=what)
     # what was put together from several AnnData keeps obsm, and loses what uns says of it
     if kind in (DECODER, FATES) and kept is None and checked in adata.obsm and checked not in (_keys.REP, _keys.FATE):
         raise ValueError(
             f"{what} {checked!r} would overwrite {FOREIGN} in adata.obsm[{checked!r}]: choose another name, or delete "
             "that."
         )
+    return checked
+
+
+def new_table(adata: AnnData, name: object, columns: Iterable[str]) -> str:
+    """Return the key under which a table is to be kept: it may overwrite an older one with its columns, and no other.
+
+    Parameters
+    ----------
+    adata
+        Annotated data that is to be written to.
+    name
+        The key.
+    columns
+        What such a table has at least; none for one whose columns are those of its rows.
+
+    Raises
+    ------
+    ValueError
+        If no file can hold the key, or something else is kept there.
+    """
+    checked, needed = key(name), set(columns)
+    kept, found = _kind(adata, checked), adata.uns.get(checked)
+    if isinstance(found, pd.DataFrame) and kept == FOREIGN:
+        there = list(found.columns)
+        if needed <= set(there) if needed else there and there == list(found.index):
+            return checked
+    if kept is not None:
+        raise _taken(checked, kept)
     return checked
 
 
@@ -142,6 +166,13 @@ def _encodes(name: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _taken(name: str, kept: str, *, what: str = "key_added") -> ValueError:
+    owner = kept if kept in (DECODER, FATES, CLUSTERS, DOSES, SPLITTING, FOREIGN) else FITTED
+    return ValueError(
+        f"{what} {name!r} would overwrite {owner} in adata.uns[{name!r}]: choose another name, or delete that."
+    )
 
 
 def _kind(adata: AnnData, name: str) -> str | None:

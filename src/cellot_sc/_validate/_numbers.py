@@ -11,6 +11,8 @@ from .._numbers import is_real, shown, whole
 
 MAX_RESAMPLES = 10**5
 """More resamples change no interval, and their counts fill the memory."""
+MAX_INCHES = 400
+"""Sides of a figure beyond this have more pixels than matplotlib draws."""
 MIN_TRAIN_CELLS = 10
 """Fewer train cells than this in a condition cannot define a distribution."""
 
@@ -106,6 +108,22 @@ def panels(n_axes: int, n_panels: int) -> None:
     """Raise :class:`ValueError` if there are not as many axes as panels to draw."""
     if n_axes != n_panels:
         raise ValueError(f"ax holds {n_axes} axes for {n_panels} panels: give {n_panels}, or None for a new figure.")
+
+
+def figure_size(size: Any, *, has_axes: bool) -> tuple[float, float]:
+    """Return the width and height of a figure in inches.
+
+    Raises
+    ------
+    ValueError
+        If they are not two positive numbers, or the figure is that of given axes.
+    """
+    if has_axes:
+        raise ValueError("figsize is the size of a figure that is made here, and ax has one already: give one of them.")
+    pair = np.atleast_1d(np.asarray(size, dtype=object))
+    if pair.shape != (2,) or not all(is_real(side) and 0 < side <= MAX_INCHES for side in pair):
+        raise ValueError(f"figsize is {shown(size)}; width and height in inches are needed, such as (6, 4).")
+    return float(pair[0]), float(pair[1])
 
 
 def has_history(n_rows: int, *, solver: str, key: str) -> None:

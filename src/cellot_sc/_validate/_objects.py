@@ -42,6 +42,27 @@ def takes_adata[**P, R](function: Callable[P, R]) -> Callable[P, R]:
     return checked
 
 
+def takes_table[**P, R](made_by: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Check the types of all arguments of a function, of which the first is a table that a call returns.
+
+    Of an AnnData in its place, it is told by which call the table is made.
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        typed = plain(function)
+
+        @wraps(function)
+        def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+            given = args[0] if args else kwargs.get("table")
+            if any(base.__name__ == "AnnData" for base in type(given).__mro__):
+                raise TypeError(f"table is an AnnData; pass the table: cs.pl.{function.__name__}({made_by}).")
+            return typed(*args, **kwargs)
+
+        return checked
+
+    return decorate
+
+
 def annotated(adata: Any) -> AnnData:
     """Return ``adata`` if it is an AnnData with cells and genes named by text.
 
@@ -118,6 +139,8 @@ def _remedy(given: Any) -> str:
         return ": call its to_adata()"
     if isinstance(given, str | Path):
         return ": read the file, such as by anndata.read_h5ad(path)"
+    if kind == "DataFrame":
+        return ": give the cells that the table is of, or make one, such as anndata.AnnData(x, obs=obs, var=var)"
     if hasattr(given, "shape"):
         return ": make one, such as anndata.AnnData(x, obs=obs, var=var)"
     return ""

@@ -1,6 +1,7 @@
 """One function per figure: each takes axes or makes them, and returns those that it has drawn on."""
 
 from ._clonal import clonal_agreement
+from ._composition import composition
 from ._displacement import displacement
 from ._dose_response import dose_response
 from ._effect_clusters import effect_clusters
@@ -17,9 +18,11 @@ from ._spatial_effects import spatial_effects
 from ._subpopulation_effects import subpopulation_effects
 from ._trajectory import trajectory
 from ._transport_cost import transport_cost
+from ._volcano import volcano
 
 __all__ = [
     "clonal_agreement",
+    "composition",
     "displacement",
     "dose_response",
     "effect_clusters",
@@ -36,4 +39,5 @@ __all__ = [
     "subpopulation_effects",
     "trajectory",
     "transport_cost",
+    "volcano",
 ]

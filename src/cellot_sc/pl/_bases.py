@@ -21,6 +21,12 @@ MAX_UMAP_CELLS = 50_000
 """A UMAP of more cells than this is made of a sample."""
 
 
+def axis_names(basis: str) -> tuple[str, str]:
+    """Return what the axes of a map are called."""
+    name = basis.upper() if basis in BASES else basis
+    return f"{name} 1", f"{name} 2"
+
+
 def embed(points: np.ndarray, basis: str) -> np.ndarray:
     """Return the positions of cells on a map that is made of them, shape (n_cells, 2)."""
     if basis == PRINCIPAL:
@@ -28,10 +34,15 @@ def embed(points: np.ndarray, basis: str) -> np.ndarray:
     return _neighbors.umap(points, seed=0)
 
 
-def among_nearest(points: np.ndarray, xy: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """Return a function that puts other points where their nearest ones, at ``xy`` on a map, are on average."""
+def among_nearest(
+    points: np.ndarray, xy: np.ndarray, average: Callable[..., np.ndarray] = np.mean
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Return a function that puts other points where their nearest ones, at ``xy`` on a map, are on average.
+
+    Their mean changes little by little, but may lie between the parts of a map; their median is in the larger one.
+    """
     nearest = NearestNeighbors(n_neighbors=min(_neighbors.N_NEIGHBOURS, len(points))).fit(points)
-    return lambda others: xy[nearest.kneighbors(others, return_distance=False)].mean(axis=1)
+    return lambda others: average(xy[nearest.kneighbors(others, return_distance=False)], axis=1)
 
 
 def rows_of(cells: ShownCells, basis: str) -> dict[str, np.ndarray]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,12 +28,18 @@ BAR = 1.6
 """Height of a bar of colours, in inches."""
 MAX_ENTRIES = 60
 """Entries of a legend; of more, it says how many there are."""
+HIGH = 0.4
+"""Height of a legend, as a part of that of its figure, beyond which it stands beside the panels."""
+ENTRY = 0.24
+"""Height of an entry of a legend, in inches."""
 NARROWEST = 0.5
 """Width of an entry of a legend, in inches, that none is narrower than."""
 MAX_LAYOUTS = 3
 """A title that got more lines changes the layout, and that how wide titles may be."""
 LINE = 0.17
 """Height of a line of a title, in inches."""
+LETTER = 0.085
+"""Width of a letter of the name of an axis, in inches."""
 ROW = 0.22
 """Room of a row or column with a name, in inches."""
 FEW = 6
@@ -60,10 +67,14 @@ class Canvas[Name: Hashable]:
         A matplotlib Axes per name of a panel.
     figure
         The figure, if it was made here and not by the caller.
+    grows
+        Whether the figure gets as much higher as its legend and its titles need, as it is of no size that was asked
+        for.
     """
 
     panels: dict[Name, Axes]
     figure: Figure | None
+    grows: bool = True
 
     @classmethod
     def of(
@@ -74,20 +85,23 @@ class Canvas[Name: Hashable]:
         size: tuple[float, float],
         n_cols: int,
         widths: Sequence[float] | None = None,
+        figsize: tuple[float, float] | None = None,
     ) -> Canvas[Name]:
         """Take the caller's axes, or make a figure with a panel per name, of a mean size in inches, row by row.
 
-        With ``widths``, columns share the width of the figure like these.
+        With ``widths``, columns share the width of the figure like these; with ``figsize``, that is its size.
 
         Raises
         ------
         TypeError
             If something is no axes.
         ValueError
-            If there are not as many axes as panels.
+            If there are not as many axes as panels, the size is none, or given beside axes.
         """
         keys = list(names)
         n_panels = len(keys)
+        if figsize is not None:
+            figsize = _validate.figure_size(figsize, has_axes=ax is not None)
         if ax is not None:
             given: list[Axes] = list(np.ravel(np.asarray(ax, dtype=object)))
             if other := [one for one in given if not isinstance(one, Axes)]:
@@ -96,13 +110,13 @@ class Canvas[Name: Hashable]:
             return cls(dict(zip(keys, given, strict=True)), None)
         n_cols = min(n_cols, n_panels)
         n_rows = math.ceil(n_panels / n_cols)
-        shape = (size[0] * n_cols, size[1] * n_rows)
+        shape = figsize or (size[0] * n_cols, size[1] * n_rows)
         # room between the numbers of neighbouring axes
         layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06)
         figure, grid = plt.subplots(n_rows, n_cols, figsize=shape, squeeze=False, layout=layout, width_ratios=widths)
         for unused in grid.flat[n_panels:]:
             unused.remove()
-        return cls(dict(zip(keys, grid.flat, strict=False)), figure)
+        return cls(dict(zip(keys, grid.flat, strict=False)), figure, grows=figsize is None)
 
     @property
     def axes(self) -> list[Axes]:
@@ -111,15 +125,15 @@ class Canvas[Name: Hashable]:
 
     def label(self, x: str | None = None, y: str | None = None) -> None:
         """Name what is on the axes: once for the figure, or on each of the caller's axes."""
-        once = self.figure is not None and len(self.axes) > 1
         for axis, name in (("x", x), ("y", y)):
-            if once and name is not None:
-                getattr(self.figure, f"sup{axis}label")(
-                    _labels.short(name, 2 * _labels.LONGEST), fontsize="medium", **_labels.PLAIN
-                )
+            if name is not None and self.figure is not None and len(self.axes) > 1:
+                side = self.figure.get_figwidth() if axis == "x" else self.figure.get_figheight()
+                getattr(self.figure, f"sup{axis}label")(_lines(name, side), fontsize="medium", **_labels.PLAIN)
             elif name is not None:
                 for panel in self.axes:
-                    getattr(panel, f"set_{axis}label")(_labels.short(name, 2 * _labels.LONGEST), **_labels.PLAIN)
+                    box = panel.get_window_extent()
+                    side = (box.width if axis == "x" else box.height) / panel.figure.dpi
+                    getattr(panel, f"set_{axis}label")(_lines(name, side), **_labels.PLAIN)
 
     def name_rows_once(self) -> None:
         """Leave the names of rows to the first panel of each row, if the figure was made here."""
@@ -128,7 +142,10 @@ class Canvas[Name: Hashable]:
             panel.tick_params(axis="y", labelleft=spec is None or spec.is_first_col())
 
     def legend(self, handles: Iterable[Artist]) -> Legend:
-        """Put a legend where it covers nothing: above the figure, or to the right of the caller's last axes."""
+        """Put a legend where it covers nothing: above the figure, or to the right of the caller's last axes.
+
+        One that would be high above the figure stands to its right, too.
+        """
         items: list[Any] = list(handles)
         more = len(items) - MAX_ENTRIES
         if more > 0:
@@ -145,8 +162,19 @@ class Canvas[Name: Hashable]:
             legend.remove()
         # the panels keep the room they were given
         height = legend.get_window_extent().height / self.figure.dpi
-        self.figure.set_figheight(self.figure.get_figheight() + height)
+        if height <= HIGH * self.figure.get_figheight():
+            self.grow(height)
+            return legend
+        legend.remove()
+        n_cols = math.ceil(len(items) * ENTRY / self.figure.get_figheight())
+        legend = _legend(self.figure, items, {"loc": "outside right upper", "ncols": n_cols})
+        self.grow(width=legend.get_window_extent().width / self.figure.dpi)
         return legend
+
+    def grow(self, height: float = 0.0, *, width: float = 0.0) -> None:
+        """Make a figure that was made here, and is of no size that was asked for, so many inches larger."""
+        if self.figure is not None and self.grows:
+            self.figure.set_size_inches(self.figure.get_figwidth() + width, self.figure.get_figheight() + height)
 
     def colorbar(self, mappable: ScalarMappable, label: str) -> None:
         """Say what colours stand for: to the right of the panels, or of the caller's last axes."""
@@ -166,8 +194,7 @@ class Canvas[Name: Hashable]:
             lines = _labels.wrap_titles(self.axes)
             if not lines:
                 return
-            if self.figure is not None:
-                self.figure.set_figheight(self.figure.get_figheight() + LINE * lines)
+            self.grow(LINE * lines)
 
     @contextmanager
     def settled(self) -> Iterator[None]:
@@ -182,7 +209,7 @@ class Canvas[Name: Hashable]:
         finally:
             figure.set_layout_engine(engine)
 
-    def finish(self, *, show: bool | None, save: str | Path | None) -> dict[Name, Axes]:
+    def finish(self, *, show: bool | None, save: Path | None) -> dict[Name, Axes]:
         """Save, show and close; return the panels.
 
         The rule of every figure: ``save`` writes a file, ``show=True`` shows. ``show=None`` leaves a new figure that
@@ -192,7 +219,7 @@ class Canvas[Name: Hashable]:
         figure = self.axes[0].figure.get_figure(root=True)
         self.wrap_titles()
         if save is not None:
-            with _files.replacing(Path(save)) as new:
+            with _files.replacing(save) as new:
                 figure.savefig(new, dpi=settings.figure_dpi, bbox_inches="tight")
         if show:
             plt.show()
@@ -201,10 +228,17 @@ class Canvas[Name: Hashable]:
         return self.panels
 
 
-def single(ax: Axes | None, size: tuple[float, float]) -> tuple[Canvas[str], Axes]:
-    """Return a canvas with one panel of a size in inches, and that panel."""
-    canvas = Canvas.of(ax, [""], size=size, n_cols=1)
+def single(
+    ax: Axes | None, size: tuple[float, float], *, figsize: tuple[float, float] | None = None
+) -> tuple[Canvas[str], Axes]:
+    """Return a canvas with one panel of a size in inches, or of that which was asked for, and that panel."""
+    canvas = Canvas.of(ax, [""], size=size, n_cols=1, figsize=figsize)
     return canvas, canvas.panels[""]
+
+
+def _lines(name: str, side: float) -> str:
+    """Return a name in lines that are no longer than so many inches."""
+    return textwrap.fill(_labels.short(name, 2 * _labels.LONGEST), max(12, int(side / LETTER)))
 
 
 def _legend(owner: Axes | Figure, items: list[Any], options: dict[str, Any]) -> Legend:

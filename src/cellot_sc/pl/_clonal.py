@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,15 +19,17 @@ COLUMNS = ("model", "metric", "source", "fate", "n_cells", "n_clones", "value", 
 CHANCE = {"auroc": 0.5, "correlation": 0.0}
 
 
-@_validate.plain
+@_validate.takes_table("cs.tl.clonal_agreement(adata)")
 def clonal_agreement(
     table: pd.DataFrame,
     *,
     source: str | None = None,
     fate: str = _keys.ALL,
+    palette: Mapping[str, Any] | Sequence[Any] | str | None = None,
+    figsize: tuple[float, float] | None = None,
     ax: Axes | Sequence[Axes] | None = None,
     show: bool | None = None,
-    save: str | Path | None = None,
+    save: str | Path | bool | None = None,
 ) -> dict[str, Axes]:
     """Draw how well the fates that models predict agree with clonal ones: a panel per metric, a row per model.
 
@@ -41,12 +44,17 @@ def clonal_agreement(
         The time of the early cells, or ``"all"`` of them. With ``None``, all if there are several times.
     fate
         A fate, or ``"all"`` for the mean over fates.
+    palette
+        Colours of models: by name, in order, or the name of a matplotlib colour map. With ``None``, grey for controls,
+        and one that stands out for what was fitted.
+    figsize
+        Width and height of the figure in inches. With ``None``, what its panels need.
     ax
         As many axes as there are metrics. With ``None``, a figure is made.
     show
         Whether to show the figure; ``None`` leaves that to an interactive session.
     save
-        File to save the figure to.
+        File to save the figure to. ``True`` is, as in scanpy, one in ``scanpy.settings.figdir``.
 
     Returns
     -------
@@ -70,7 +78,7 @@ def clonal_agreement(
     >>> list(cs.pl.clonal_agreement(table, show=False))
     ['accuracy', 'auroc', 'correlation']
     """
-    _validate.figure_file(save)
+    file = _validate.figure_file(save, "clonal_agreement")
     _validate.table_columns(table, COLUMNS, maker="cs.tl.clonal_agreement")
     sources = list(dict.fromkeys(table["source"]))
     if source is None:
@@ -84,9 +92,9 @@ def clonal_agreement(
     baselines = [model for model in BASELINES if model in models]
     models = [*baselines, *fitted]
     # the first that has no colour of its own is the one that stands out
-    colors = _colors.model_colors([*fitted, *baselines])
+    colors = _colors.model_colors([*fitted, *baselines], palette)
 
-    canvas = _canvas.Canvas.of(ax, metrics, size=(2.9, 0.9 + 0.3 * len(models)), n_cols=3)
+    canvas = _canvas.Canvas.of(ax, metrics, size=(2.9, 0.9 + 0.3 * len(models)), n_cols=3, figsize=figsize)
     y = np.arange(len(models))
     for metric, panel in canvas.panels.items():
         scores = rows[rows["metric"] == metric].drop_duplicates("model").set_index("model").reindex(models)
@@ -101,4 +109,4 @@ def clonal_agreement(
     canvas.name_rows_once()
     n_cells, n_clones = int(rows["n_cells"].iloc[0]), int(rows["n_clones"].iloc[0])
     canvas.label(x=f"{n_cells} cells of {n_clones} clones, time: {_labels.short(source)}; fate: {_labels.short(fate)}")
-    return canvas.finish(show=show, save=save)
+    return canvas.finish(show=show, save=file)

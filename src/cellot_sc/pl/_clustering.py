@@ -29,8 +29,11 @@ def leaves(tree: np.ndarray | None, n: int) -> np.ndarray:
     return np.arange(n) if tree is None else leaves_list(tree)
 
 
-def draw_tree(ax: Axes, tree: np.ndarray | None, side: Literal["top", "right"]) -> None:
-    """Draw a tree over the columns of a matrix, or to the right of its rows, of which the first is on top."""
+def draw_tree(ax: Axes, tree: np.ndarray | None, side: Literal["top", "right"], n: int | None = None) -> None:
+    """Draw a tree over the columns of a matrix, or to the right of its rows, of which the first is on top.
+
+    It is that of the first ones, if there are ``n``.
+    """
     if tree is None:
         return
     figure = ax.figure.get_figure(root=True)
@@ -40,7 +43,7 @@ def draw_tree(ax: Axes, tree: np.ndarray | None, side: Literal["top", "right"]) 
     drawn = dendrogram(tree, no_plot=True)
     # scipy puts leaf i at 10 i + 5
     along, height = np.asarray(drawn["icoord"]) / 10 - 0.5, np.asarray(drawn["dcoord"])
-    n_leaves, top = len(tree) + 1, height.max() or 1.0
+    n_leaves, top = n or len(tree) + 1, height.max() or 1.0
     lines = np.stack([along, height], axis=-1)
     if side == "top":
         inset = ax.inset_axes((0, 1.01, 1, share), xlim=(-0.5, n_leaves - 0.5), ylim=(0, 1.05 * top))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -30,6 +31,8 @@ BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK = COLORS = (
 )
 GREY = "#8C8C8C"
 FAINT = "#DDDDDD"
+SHADE: dict[str, Any] = {"facecolor": FAINT, "alpha": 0.5, "linewidth": 0}
+"""Of a part of a panel that does not count."""
 MISSING = "#B5B5B5"
 """Of cells without a label: between the grey of control cells and that of the background."""
 
@@ -39,8 +42,37 @@ MODEL_COLORS = dict(zip((*_defaults.BASELINES, OBSERVED), (GREY, PURPLE, GREEN, 
 # darker than the same map for all cells
 MODEL_COLORS |= dict(zip(_defaults.GROUP_BASELINES, ("#7B3A66", "#00523C"), strict=True))
 
+type Palette = Mapping[str, Any] | Sequence[Any] | str | None
+"""Colours by name or in order, a colour map of matplotlib's, or those that there are anyway."""
+
 DIVERGING = "RdBu_r"
 """Colour map of what has a sign, with white for nothing."""
+
+
+def recoloured[Name](colors: Mapping[Name, Any], palette: Palette) -> dict[Name, Any]:
+    """Return these colours, or those that a palette has for the same names; cells without a name stay grey.
+
+    Raises
+    ------
+    ValueError
+        If the palette has something that is no colour or fewer than there are names, or there is no such colour map.
+    """
+    names = [name for name in colors if name is not None]
+    if palette is None:
+        chosen: dict[Any, Any] = {}
+    elif isinstance(palette, Mapping):
+        chosen = {name: palette[str(name)] for name in names if str(name) in palette}
+    elif isinstance(palette, str):
+        colormap = mpl.colormaps[_validate.one_of(palette, list(mpl.colormaps), what="palette")]
+        chosen = dict(zip(names, colormap(np.linspace(0, 1, len(names))), strict=True))
+    else:
+        _validate.at_least(len(palette), len(names), what="The number of colours of palette", why="each name has one")
+        chosen = dict(zip(names, palette, strict=False))
+    if wrong := [color for color in chosen.values() if not is_color_like(color)]:
+        raise ValueError(
+            f"palette has {wrong[0]!r}, which is no colour: give one such as 'red', '#D55E00' or (1, 0, 0)."
+        )
+    return dict(colors) | chosen
 
 
 def palette(adata: AnnData, column: str) -> dict[str, str]:
@@ -54,15 +86,17 @@ def palette(adata: AnnData, column: str) -> dict[str, str]:
     return dict(zip(categories, colors, strict=False)) if usable else {}
 
 
-def category_colors(adata: AnnData, column: str, categories: Sequence[str]) -> dict[str, Any]:
-    """Return a colour per category: those kept in ``uns``, or as many that differ as are needed."""
+def category_colors(adata: AnnData, column: str, categories: Sequence[str], asked: Palette = None) -> dict[str, Any]:
+    """Return a colour per category: of the palette, those kept in ``uns``, or as many that differ as are needed."""
     kept = palette(adata, column)
-    if set(categories) <= set(kept):
-        return {category: kept[category] for category in categories}
-    return dict(zip(categories, distinct(len(categories)), strict=True))
+    if not set(categories) <= set(kept):
+        kept = dict(zip(categories, distinct(len(categories)), strict=True))
+    return recoloured({category: kept[category] for category in categories}, asked)
 
 
-def group_colors(adata: AnnData, column: str | None, groups: np.ndarray | None) -> dict[str | None, Any]:
+def group_colors(
+    adata: AnnData, column: str | None, groups: np.ndarray | None, asked: Palette = None
+) -> dict[str | None, Any]:
     """Return a colour per group that cells are of, or none where they are not coloured by a column.
 
     Cells without a group, of which that is ``None``, are grey.
@@ -71,7 +105,7 @@ def group_colors(adata: AnnData, column: str | None, groups: np.ndarray | None) 
         return {}
     names = _cells.in_order(adata.obs[column], groups)
     known = [name for name in names if name is not None]
-    return category_colors(adata, column, known) | ({} if None not in names else {None: MISSING})
+    return category_colors(adata, column, known, asked) | ({} if None not in names else {None: MISSING})
 
 
 def distinct(n: int) -> list[Any]:
@@ -82,7 +116,7 @@ def distinct(n: int) -> list[Any]:
     return list(plt.get_cmap("viridis")(np.linspace(0, 0.95, n)))
 
 
-def role_colors(adata: AnnData, fit: Fit, target: str | None) -> dict[str, str]:
+def role_colors(adata: AnnData, fit: Fit, target: str | None, asked: Palette = None) -> dict[str, Any]:
     """Return the colours of control, observed and predicted cells.
 
     The first two are those kept in ``uns`` where there are any; the last is then the one that is least like them.
@@ -94,11 +128,13 @@ def role_colors(adata: AnnData, fit: Fit, target: str | None) -> dict[str, str]:
         return min(math.dist(to_rgb(candidate), to_rgb(color)) for color in colors.values())
 
     plain = colors == {CONTROL: GREY, OBSERVED: BLUE}
-    return colors | {PREDICTED: VERMILION if plain else max((VERMILION, BLUE, GREEN, BLACK), key=distance)}
+    predicted = VERMILION if plain else max((VERMILION, BLUE, GREEN, BLACK), key=distance)
+    return recoloured(colors | {PREDICTED: predicted}, asked)
 
 
-def model_colors(models: Sequence[str]) -> dict[str, str]:
+def model_colors(models: Sequence[str], asked: Palette = None) -> dict[str, Any]:
     """Return a colour per model: baselines have their own, and the first other one stands out."""
     others = [model for model in models if model not in MODEL_COLORS]
     free = [VERMILION, ORANGE, SKY, BLACK]
-    return MODEL_COLORS | {model: free[i % len(free)] for i, model in enumerate(others)}
+    own = MODEL_COLORS | {model: free[i % len(free)] for i, model in enumerate(others)}
+    return recoloured({model: own[model] for model in models}, asked)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,11 @@ def displacement(
     stream: bool = False,
     key: str = _keys.MODEL,
     split: str = _keys.TEST,
+    palette: Mapping[str, Any] | Sequence[Any] | str | None = None,
+    figsize: tuple[float, float] | None = None,
     ax: Axes | Sequence[Axes] | None = None,
     show: bool | None = None,
-    save: str | Path | None = None,
+    save: str | Path | bool | None = None,
 ) -> dict[str, Axes]:
     """Draw where control cells are predicted to go, T(x) - x, as arrows on a map of cells: a panel per perturbation.
 
@@ -56,12 +58,17 @@ def displacement(
         Where in ``uns`` the maps are.
     split
         Cells to show: ``"test"``, ``"ood"``, ``"valid"`` or ``"train"``. Of more than 50,000, a UMAP shows a sample.
+    palette
+        Colours of the categories of ``color``, or of control, observed and predicted cells: by name, in order, or the
+        name of a matplotlib colour map. With ``None``, those that ``uns`` keeps, if any.
+    figsize
+        Width and height of the figure in inches. With ``None``, what its panels need.
     ax
         As many axes as there are perturbations. With ``None``, a figure is made.
     show
         Whether to show the figure; ``None`` leaves that to an interactive session.
     save
-        File to save the figure to.
+        File to save the figure to. ``True`` is, as in scanpy, one in ``scanpy.settings.figdir``.
 
     Returns
     -------
@@ -83,7 +90,7 @@ def displacement(
     >>> list(cs.pl.displacement(adata, basis="pca", show=False))
     ['drug_a', 'drug_b']
     """
-    _validate.figure_file(save)
+    file = _validate.figure_file(save, "displacement")
     plane = None if basis in _bases.BASES else _validate.plane(adata, basis, also=_bases.BASES)
     cells = _cells.shown_cells(adata, targets, key=key, split=split)
     groups = _cells.groups(adata, color)
@@ -92,10 +99,11 @@ def displacement(
 
     n = len(cells.targets)
     side, n_cols, n_squares = _canvas.by_number(n, (4.0, 1, 24), (3.0, 3, 18), (2.1, 6, 12))
-    canvas = _canvas.Canvas.of(ax, cells.targets, size=(side, side), n_cols=n_cols)
-    colors = _colors.role_colors(adata, cells.fitted.fit, cells.targets[0] if n == 1 else None)
+    canvas = _canvas.Canvas.of(ax, cells.targets, size=(side, side), n_cols=n_cols, figsize=figsize)
+    one = cells.targets[0] if n == 1 else None
+    colors = _colors.role_colors(adata, cells.fitted.fit, one, None if color else palette)
     start_groups = None if groups is None else groups[rows[cells.control]]
-    group_colors = _colors.group_colors(adata, color, start_groups)
+    group_colors = _colors.group_colors(adata, color, start_groups, palette)
     if color is not None:
         colors |= {_colors.OBSERVED: _colors.GREY, _colors.PREDICTED: _colors.BLACK}
     limits = _fields.limits([points for by_role in xy.values() for points in by_role.values()])
@@ -111,10 +119,9 @@ def displacement(
         draw(panel, start, end, limits, n_squares, colors[_colors.PREDICTED])
         _fields.frame(panel, limits)
         _draw.title(panel, name)
-    label = f"{basis.upper()} " if plane is None else f"{basis} "
-    canvas.label(x=label + "1", y=label + "2")
+    canvas.label(*_bases.axis_names(basis))
     canvas.legend(_handles(colors, group_colors))
-    return canvas.finish(show=show, save=save)
+    return canvas.finish(show=show, save=file)
 
 
 def _handles(colors: dict[str, str], group_colors: dict[str | None, Any]) -> list[Artist]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,9 +31,11 @@ def dose_response(
     *,
     features: str | Sequence[str] | None = None,
     key: str = _keys.DOSES,
+    palette: Mapping[str, Any] | Sequence[Any] | str | None = None,
+    figsize: tuple[float, float] | None = None,
     ax: Axes | Sequence[Axes] | None = None,
     show: bool | None = None,
-    save: str | Path | None = None,
+    save: str | Path | bool | None = None,
 ) -> dict[str, Axes]:
     """Draw curves along dose, a panel per feature: dots are the means behind them, bars intervals of EC50s.
 
@@ -50,12 +53,17 @@ def dose_response(
         them. With ``None``, that and the five features of the smallest p-values.
     key
         Where in ``uns`` the maps are.
+    palette
+        Colours of perturbations: by name, in order, or the name of a matplotlib colour map. With ``None``, those that
+        ``uns`` keeps, if any.
+    figsize
+        Width and height of the figure in inches. With ``None``, what its panels need.
     ax
         As many axes as there are features. With ``None``, a figure is made.
     show
         Whether to show the figure; ``None`` leaves that to an interactive session.
     save
-        File to save the figure to.
+        File to save the figure to. ``True`` is, as in scanpy, one in ``scanpy.settings.figdir``.
 
     Returns
     -------
@@ -76,7 +84,7 @@ def dose_response(
     >>> list(cs.pl.dose_response(adata, features=["displacement", "marker_0"], show=False))
     ['displacement', 'marker_0']
     """
-    _validate.figure_file(save)
+    file = _validate.figure_file(save, "dose_response")
     kept = dose_family.load(adata, key)
     names = _validate.some_of(targets, kept.families, what="target")
     table = kept.curves[(kept.curves["context"] == _keys.ALL) & kept.curves["perturbation"].isin(names)]
@@ -87,8 +95,8 @@ def dose_response(
     else:
         shown = _validate.feature_names(features, known)
     n_cols = _canvas.by_number(len(shown), 1, 3, 4)
-    canvas = _canvas.Canvas.of(ax, shown, size=(2.9, 2.4), n_cols=n_cols)
-    colors = dict(zip(names, _colors.distinct(len(names)), strict=True))
+    canvas = _canvas.Canvas.of(ax, shown, size=(2.9, 2.4), n_cols=n_cols, figsize=figsize)
+    colors = _colors.category_colors(adata, kept.perturbation_key, names, palette)
     for feature, panel in canvas.panels.items():
         doses = [kept.families[name].doses for name in names]
         _log_axis(panel, doses)
@@ -101,7 +109,7 @@ def dose_response(
     canvas.label(x=f"{kept.dose_key} ({kept.unit})" if kept.unit else kept.dose_key, y="mean")
     canvas.legend(Line2D([], [], color=color, label=name) for name, color in colors.items())
     canvas.wrap_titles()
-    return canvas.finish(show=show, save=save)
+    return canvas.finish(show=show, save=file)
 
 
 def _curve(ax: Axes, family: Family, row: pd.Series, color: str) -> None:

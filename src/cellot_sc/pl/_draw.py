@@ -14,7 +14,7 @@ from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 
 from . import _labels
-from ._colors import DIVERGING, FAINT
+from ._colors import DIVERGING, FAINT, GREY
 
 RASTERISE_ABOVE = 50_000
 """More points than this become an image even in a vector file."""
@@ -25,9 +25,9 @@ def tidy(ax: Axes) -> None:
     ax.spines[["top", "right"]].set_visible(False)
 
 
-def title(ax: Axes, text: str, note: str = "") -> None:
-    """Write a title, and between it and the axes a note in small letters, which may have formulas."""
-    pad = 16 if note else None
+def title(ax: Axes, text: str, note: str = "", *, room: float | None = None) -> None:
+    """Write a title, and between it and the axes a note in small letters, which may have formulas, or some points."""
+    pad = 16 if note else room
     ax.set_title(
         _labels.short(text, 2 * _labels.LONGEST),
         loc="left",
@@ -37,6 +37,11 @@ def title(ax: Axes, text: str, note: str = "") -> None:
         **_labels.PLAIN,
     )
     ax.annotate(note, (0, 1), (0, 4), xycoords="axes fraction", textcoords="offset points", fontsize="small")
+
+
+def nothing(ax: Axes, text: str) -> None:
+    """Say in axes, above what they show, that it is nothing."""
+    ax.text(0.5, 0.97, text, transform=ax.transAxes, ha="center", va="top", fontsize="small", fontstyle="italic")
 
 
 def name_rows(ax: Axes, names: Sequence[str]) -> None:
@@ -75,6 +80,14 @@ def matrix(ax: Axes, values: pd.DataFrame, limit: float | None = None) -> AxesIm
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     return image
+
+
+def no_effect(ax: Axes) -> None:
+    """Write into axes that there is no effect, lest noise be named."""
+    ax.text(
+        0.5, 0.5, "no effect above noise", transform=ax.transAxes, ha="center", va="center", fontsize="small",
+        color=GREY, wrap=True,
+    )  # fmt: skip
 
 
 def points(ax: Axes, xy: np.ndarray, *, n_total: int, **kwargs: Any) -> PathCollection:

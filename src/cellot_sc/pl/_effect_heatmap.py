@@ -17,16 +17,17 @@ MAX_ROOMY = 60
 """With more rows or columns than this, they get narrower."""
 
 
-@_validate.plain
+@_validate.takes_table("cs.tl.signature(adata)")
 def effect_heatmap(
     table: pd.DataFrame,
     *,
     value: str | None = None,
     features: str | Sequence[str] | None = None,
     n_features: int = 30,
+    figsize: tuple[float, float] | None = None,
     ax: Axes | None = None,
     show: bool | None = None,
-    save: str | Path | None = None,
+    save: str | Path | bool | None = None,
 ) -> Axes:
     """Draw effects as a matrix: a column per feature, a row per group, per perturbation, or per pair of these.
 
@@ -45,12 +46,14 @@ def effect_heatmap(
         Names of features. With ``None``, the ``n_features`` with the largest effect in any row.
     n_features
         How many features to show if none are named.
+    figsize
+        Width and height of the figure in inches. With ``None``, what its panels need.
     ax
         Axes to draw on. With ``None``, a figure is made.
     show
         Whether to show the figure; ``None`` leaves that to an interactive session.
     save
-        File to save the figure to.
+        File to save the figure to. ``True`` is, as in scanpy, one in ``scanpy.settings.figdir``.
 
     Returns
     -------
@@ -72,7 +75,7 @@ def effect_heatmap(
     >>> [label.get_text() for label in ax.get_yticklabels()]
     ['drug_a', 'drug_b']
     """
-    _validate.figure_file(save)
+    file = _validate.figure_file(save, "effect_heatmap")
     column = value if value is not None else next((name for name in EFFECTS if name in table.columns), EFFECTS[0])
     _validate.table_columns(
         table, ("perturbation", "feature", column), maker="cs.tl.subpopulation_effects or cs.tl.signature"
@@ -93,12 +96,12 @@ def effect_heatmap(
         _side(n_columns) + _canvas.room(matrix.index) + _clustering.TREE + 1.2,
         _side(n_rows) + _canvas.room(matrix.columns) + _clustering.TREE + 0.3,
     )
-    canvas, panel = _canvas.single(ax, (size[0], max(size[1], _canvas.BAR + 0.6)))
+    canvas, panel = _canvas.single(ax, (size[0], max(size[1], _canvas.BAR + 0.6)), figsize=figsize)
     image = _draw.matrix(panel, matrix)
     _clustering.draw_tree(panel, column_tree, "top")
     _clustering.draw_tree(panel, row_tree, "right")
     canvas.colorbar(image, {"effect": "effect", "predicted": "predicted effect"}.get(column, column))
-    canvas.finish(show=show, save=save)
+    canvas.finish(show=show, save=file)
     return panel
 
 

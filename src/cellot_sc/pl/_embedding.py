@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from anndata import AnnData
@@ -21,19 +21,22 @@ def embedding(
     adata: AnnData,
     targets: str | Sequence[str] | None = None,
     *,
-    basis: Literal["umap", "pca"] = "umap",
+    basis: str = _bases.UMAP,
     color: str | None = None,
     overlay: bool | None = None,
     key: str = _keys.MODEL,
     split: str = _keys.TEST,
+    palette: Mapping[str, Any] | Sequence[Any] | str | None = None,
+    figsize: tuple[float, float] | None = None,
     ax: Axes | Sequence[Axes] | None = None,
     show: bool | None = None,
-    save: str | Path | None = None,
+    save: str | Path | bool | None = None,
 ) -> dict[tuple[str, str], Axes]:
     """Draw control, observed treated and predicted cells together on one two-dimensional map.
 
-    The map is made of all of them at once, from the representation in which they were transported. Where predicted
-    cells lie on observed ones, the prediction cannot be told from the measurement.
+    ``"umap"`` and ``"pca"`` are made of all of them at once, from the representation in which they were transported.
+    Where predicted cells lie on observed ones, the prediction cannot be told from the measurement. On any other map,
+    which has no place for what is predicted, a cell is moved as in :func:`cellot_sc.pl.displacement`.
 
     Parameters
     ----------
@@ -42,7 +45,8 @@ def embedding(
     targets
         Perturbation or perturbations to show, all fitted ones with ``None``.
     basis
-        ``"umap"``, computed by scanpy with its defaults, or ``"pca"``, the first two principal components.
+        ``"umap"``, computed by scanpy with its defaults; ``"pca"``, the first two principal components; or the key of
+        ``obsm`` of any other map, such as ``"X_umap"``, of which the first two columns are shown.
     color
         Column of ``obs``, such as the cell type, to colour cells by when they are side by side. Predicted cells have
         that of the control cells they were predicted from.
@@ -53,12 +57,17 @@ def embedding(
         Where in ``uns`` the maps are.
     split
         Cells to show: ``"test"``, ``"ood"``, ``"valid"`` or ``"train"``. Of more than 50,000, a UMAP shows a sample.
+    palette
+        Colours of the categories of ``color``, or of control, observed and predicted cells: by name, in order, or the
+        name of a matplotlib colour map. With ``None``, those that ``uns`` keeps, if any.
+    figsize
+        Width and height of the figure in inches. With ``None``, what its panels need.
     ax
         As many axes as there are panels. With ``None``, a figure is made.
     show
         Whether to show the figure; ``None`` leaves that to an interactive session.
     save
-        File to save the figure to.
+        File to save the figure to. ``True`` is, as in scanpy, one in ``scanpy.settings.figdir``.
 
     Returns
     -------
@@ -67,10 +76,11 @@ def embedding(
     Raises
     ------
     KeyError
-        If there are no fitted maps, no such representation, split or column.
+        If there are no fitted maps, no such representation, split, basis or column.
     ValueError
-        If a target was not fitted, the split is unknown or has too few cells, the basis is unknown, a column is to
-        colour overlaid cells, there are more or fewer axes than panels, or no figure can be saved to the file.
+        If a target was not fitted, the split is unknown or has too few cells, the basis has fewer than two columns or
+        holds NaN or inf, a column is to colour overlaid cells, there are more or fewer axes than panels, or no figure
+        can be saved to the file.
 
     Examples
     --------
@@ -80,8 +90,8 @@ def embedding(
     >>> list(cs.pl.embedding(adata, "drug_a", basis="pca", show=False))
     [('drug_a', 'control'), ('drug_a', 'observed'), ('drug_a', 'predicted')]
     """
-    _validate.figure_file(save)
-    _validate.one_of(basis, _bases.BASES, what="basis")
+    file = _validate.figure_file(save, "embedding")
+    plane = None if basis in _bases.BASES else _validate.plane(adata, basis, also=_bases.BASES)
     cells = _cells.shown_cells(adata, targets, key=key, split=split)
     if overlay is None:
         overlay = len(cells.targets) > _canvas.FEW and color is None
@@ -89,13 +99,14 @@ def embedding(
         _validate.side_by_side(color, overlay=overlay)
     groups = _cells.groups(adata, color)
     rows = _bases.rows_of(cells, basis)
-    xy = _bases.together(cells, rows, basis)
+    xy = _bases.together(cells, rows, basis) if plane is None else _bases.onto(cells, rows, plane)
     panels = [(name, role) for name in cells.targets for role in ([OVERLAY] if overlay else _bases.ROLES)]
-    canvas = _canvas.Canvas.of(ax, panels, size=(2.7, 2.7), n_cols=6 if overlay else 3)
+    canvas = _canvas.Canvas.of(ax, panels, size=(2.7, 2.7), n_cols=6 if overlay else 3, figsize=figsize)
     several = len(cells.targets) > 1
-    colors = _colors.role_colors(adata, cells.fitted.fit, None if several else cells.targets[0])
+    one = None if several else cells.targets[0]
+    colors = _colors.role_colors(adata, cells.fitted.fit, one, None if color else palette)
     shown = None if groups is None else groups[np.concatenate(list(rows.values()))]
-    group_colors = _colors.group_colors(adata, color, shown)
+    group_colors = _colors.group_colors(adata, color, shown, palette)
     limits = _fields.limits([points for by_role in xy.values() for points in by_role.values()])
     for (name, role), panel in canvas.panels.items():
         if role == OVERLAY:
@@ -109,10 +120,10 @@ def embedding(
         _draw.title(panel, name if role == OVERLAY else f"{name} · {role}" if several else role)
         # all panels show the same part of the same map
         _fields.frame(panel, limits)
-    canvas.label(x=f"{basis.upper()} 1", y=f"{basis.upper()} 2")
+    canvas.label(*_bases.axis_names(basis))
     if groups is not None or overlay:
         canvas.legend(_draw.dots(colors if groups is None else group_colors))
-    return canvas.finish(show=show, save=save)
+    return canvas.finish(show=show, save=file)
 
 
 def _alone(ax: Axes, xy: dict[str, np.ndarray], role: str, color: Any) -> None:

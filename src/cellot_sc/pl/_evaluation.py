@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator, NullLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from .. import _defaults, _keys, _validate
 from ..metrics import Metric
@@ -22,26 +22,33 @@ from . import _canvas, _colors, _draw
 AXES = {"n_features": "number of features", "n_cells": "number of cells"}
 BASELINES = (*_defaults.BASELINES, *_defaults.GROUP_BASELINES)
 MARKERS = dict(zip(BASELINES, "s^DvP", strict=True))
+FLAT = 3.0
+"""The highest curve flattens the others if it is so many times as high as half of all scores."""
+MANY = 100.0
+"""Of scores that differ by less, a logarithmic axis names more than powers of ten."""
 SHORT = 1.0
 """Names of rows for which a panel has room, in inches."""
 COLUMNS = ("model", "metric", "perturbation", "group", "value", "ci_low", "ci_high")
 
 
-@_validate.plain
+@_validate.takes_table("cs.tl.evaluate(adata)")
 def evaluation(
     table: pd.DataFrame,
     *,
     metrics: str | Metric | Sequence[str | Metric] | None = None,
     group: str = _keys.ALL,
     x: str | None = None,
+    palette: Mapping[str, Any] | Sequence[Any] | str | None = None,
+    figsize: tuple[float, float] | None = None,
     ax: Axes | Sequence[Axes] | None = None,
     show: bool | None = None,
-    save: str | Path | None = None,
+    save: str | Path | bool | None = None,
 ) -> dict[str, Axes]:
     """Draw the scores of every model and baseline with their intervals: a panel per metric, a row per perturbation.
 
     Or draw them as curves against a number, such as that of features or of cells that were compared. Of one
-    perturbation, a curve has the intervals of its scores; of several, it is their median, within their middle half.
+    perturbation, a curve has the intervals of its scores; of several, it is their median, within their middle half. The
+    scores are on a logarithmic axis where 0 is best and the worst curve would flatten the others.
 
     Parameters
     ----------
@@ -57,12 +64,17 @@ def evaluation(
     x
         Column with the number to draw the scores against, such as ``"n_features"`` or ``"n_cells"``; with ``None``,
         a row per perturbation.
+    palette
+        Colours of models: by name, in order, or the name of a matplotlib colour map. With ``None``, grey for controls,
+        and one that stands out for what was fitted.
+    figsize
+        Width and height of the figure in inches. With ``None``, what its panels need.
     ax
         As many axes as there are metrics. With ``None``, a figure is made.
     show
         Whether to show the figure; ``None`` leaves that to an interactive session.
     save
-        File to save the figure to.
+        File to save the figure to. ``True`` is, as in scanpy, one in ``scanpy.settings.figdir``.
 
     Returns
     -------
@@ -85,7 +97,7 @@ def evaluation(
     >>> list(cs.pl.evaluation(scores, show=False))
     ['energy_distance', 'mmd']
     """
-    _validate.figure_file(save)
+    file = _validate.figure_file(save, "evaluation")
     _validate.table_columns(table, COLUMNS)
     known = list(dict.fromkeys(table["metric"]))
     if metrics is None:
@@ -96,7 +108,7 @@ def evaluation(
     rows = table[(table["group"] == group) & table["metric"].isin(names)]
     models = in_order(list(rows["model"]))
     perturbations = list(dict.fromkeys(rows["perturbation"]))
-    colors = _colors.model_colors(models)
+    colors = _colors.model_colors(models, palette)
     if x is None:
         _validate.one_score_each(rows, ["model", "metric", "perturbation"])
         row = 0.16 * len(models) if len(perturbations) <= _canvas.FEW else 0.45
@@ -112,7 +124,8 @@ def evaluation(
 
     n_cols = 3
     beyond = max(0.0, _canvas.room(perturbations) - SHORT) if x is None else 0.0
-    canvas = _canvas.Canvas.of(ax, names, size=(3.6 + beyond / min(n_cols, len(names)), height), n_cols=n_cols)
+    size = (3.6 + beyond / min(n_cols, len(names)), height)
+    canvas = _canvas.Canvas.of(ax, names, size=size, n_cols=n_cols, figsize=figsize)
     for metric, panel in zip(records, canvas.axes, strict=True):
         scores = rows[rows["metric"] == metric.name]
         if x is None:
@@ -125,7 +138,7 @@ def evaluation(
     else:
         canvas.label(x=AXES.get(x, x))
     canvas.legend(Line2D([], [], label=model_name(model), **style) for model, style in styles.items())
-    return canvas.finish(show=show, save=save)
+    return canvas.finish(show=show, save=file)
 
 
 def _curves(ax: Axes, rows: pd.DataFrame, metric: Metric, x: str, styles: Mapping[str, Any]) -> None:
@@ -140,6 +153,8 @@ def _curves(ax: Axes, rows: pd.DataFrame, metric: Metric, x: str, styles: Mappin
         ax.fill_between(curve.index, low, high, color=style["color"], alpha=0.15, linewidth=0)
         ax.plot(curve.index, curve, linewidth=1.4, label=model, **style)
     ax.axhline(metric.best, color=_colors.GREY, linewidth=0.8, linestyle=":", zorder=0)
+    if metric.best == 0:
+        _tell_apart(ax, rows, x)
     at = np.sort(rows[x].unique())
     if at[0] > 0 and at[-1] >= 8 * at[0]:
         ax.set_xscale("log")
@@ -147,6 +162,30 @@ def _curves(ax: Axes, rows: pd.DataFrame, metric: Metric, x: str, styles: Mappin
         ax.set_xticks(*_spread(at))
     ax.set_ylabel(_best(metric), fontsize="small")
     _draw.tidy(ax)
+
+
+def _tell_apart(ax: Axes, rows: pd.DataFrame, x: str) -> None:
+    """Make the axis of scores, of which 0 is the best, logarithmic where some are many times others.
+
+    Around 0, which estimates without bias may fall below, it is linear.
+    """
+    values = rows.groupby(["model", x])["value"].median().to_numpy()
+    positive = values[values > 0]
+    if len(positive) < 2 or positive.max() < FLAT * np.median(positive):
+        return
+    lowest, highest = float(np.nanmin(rows[["value", "ci_low"]].to_numpy(dtype=float))), float(positive.max())
+    if lowest > 0:
+        ax.set_yscale("log")
+        few = highest < MANY * lowest
+        ax.yaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5) if few else (1,)))
+        ax.yaxis.set_minor_formatter(NullFormatter())
+    else:
+        around = 10.0 ** np.floor(np.log10(np.quantile(positive, 0.25)))
+        ax.set_yscale("symlog", linthresh=around)
+        powers = [around * 10**i for i in range(1 + math.floor(math.log10(highest / around)))]
+        ax.set_yticks([0, *powers, *(-power for power in powers if power <= -lowest)])
+        ax.yaxis.set_minor_locator(NullLocator())
+    ax.yaxis.set_major_formatter("{x:g}")
 
 
 def _spread(values: np.ndarray) -> tuple[list[float], list[str]]:
@@ -169,7 +208,7 @@ def in_order(models: Sequence[str]) -> list[str]:
 def model_name(model: str) -> str:
     """Return what a model is called where there is room for it."""
     if model == _keys.OBSERVED:
-        return "observed (ceiling)"
+        return "observed (best possible)"
     return SOLVERS[model].label if model in SOLVERS else model
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +17,8 @@ from . import _canvas, _cells, _colors, _draw, _labels
 
 CORNER = 18
 """Letters of a line of the name of a corner."""
+N_BARS = 12
+"""Bars of the cells with the same likeliest fate: single cells are stripes that cannot be seen."""
 STYLES = BARS, SIMPLEX = ("bars", "simplex")
 
 
@@ -26,9 +29,11 @@ def fate(
     *,
     style: Literal["bars", "simplex"] = "bars",
     key: str = _keys.FATE,
+    palette: Mapping[str, Any] | Sequence[Any] | str | None = None,
+    figsize: tuple[float, float] | None = None,
     ax: Axes | None = None,
     show: bool | None = None,
-    save: str | Path | None = None,
+    save: str | Path | bool | None = None,
 ) -> Axes:
     """Draw the fate probabilities of early cells.
 
@@ -40,17 +45,23 @@ def fate(
         Column of ``obs``, such as the time or the clone's potency. Bars stand beside each other by it, and dots are
         coloured by it. With ``None``, there is one block of bars, and dots are coloured by the likeliest fate.
     style
-        ``"bars"``: a bar per cell, stacked from its probabilities and sorted by them. ``"simplex"``: a dot per cell in
+        ``"bars"``: cells with the same likeliest fate side by side, from sure to undecided; a bar is the mean of a
+        twelfth of them, as wide as that has cells. ``"simplex"``: a dot per cell in
         a polygon with a corner for each fate; a cell that is certain of its fate lies in that corner. With more than
         three fates, different mixtures may lie on one spot.
     key
         Where the fates are.
+    palette
+        Colours of the fates, or of the categories of ``groupby`` with ``style="simplex"``: by name, in order, or the
+        name of a matplotlib colour map. With ``None``, those that ``uns`` keeps, if any.
+    figsize
+        Width and height of the figure in inches. With ``None``, what its panels need.
     ax
         Axes to draw on. With ``None``, a figure is made.
     show
         Whether to show the figure; ``None`` leaves that to an interactive session.
     save
-        File to save the figure to.
+        File to save the figure to. ``True`` is, as in scanpy, one in ``scanpy.settings.figdir``.
 
     Returns
     -------
@@ -73,7 +84,7 @@ def fate(
     >>> [text.get_text() for text in cs.pl.fate(adata, "time", show=False).get_xticklabels()]
     ['0', '1']
     """
-    _validate.figure_file(save)
+    file = _validate.figure_file(save, "fate")
     _validate.one_of(style, STYLES, what="style")
     asked = _validate.fates(adata, key)
     trajectory = str(asked["trajectory"])
@@ -88,30 +99,30 @@ def fate(
     column = _cells.groups(adata, groupby, what="groupby")
     groups = np.full(len(shares), "", dtype=object) if column is None else column[early]
     names = [""] if groupby is None else _cells.in_order(adata.obs[groupby], groups)
-    colors: dict[Any, Any] = _colors.category_colors(adata, str(asked["groupby"]), fates)
+    colors: dict[Any, Any] = _colors.category_colors(adata, str(asked["groupby"]), fates, palette)
 
     if style == BARS:
-        canvas, panel = _canvas.single(ax, (6.0, 3.0))
+        canvas, panel = _canvas.single(ax, (6.0, 3.0), figsize=figsize)
         below = _bars(panel, shares, groups, names, [colors[name] for name in fates])
         if canvas.figure is not None:
-            canvas.figure.set_figheight(canvas.figure.get_figheight() + below)
+            canvas.grow(below)
         canvas.label(x=groupby, y="fate probability")
         canvas.legend(Patch(color=colors[name], label=name) for name in fates)
     else:
         _validate.corners(len(fates))
-        canvas, panel = _canvas.single(ax, (4.4, 4.4))
+        canvas, panel = _canvas.single(ax, (4.4, 4.4), figsize=figsize)
         if groupby is None:
             groups = np.array(fates, dtype=object)[shares.argmax(axis=1)]
         else:
-            colors = _colors.group_colors(adata, groupby, groups)
+            colors = _colors.group_colors(adata, groupby, groups, palette)
             canvas.legend(_draw.dots(colors))
         _simplex(panel, shares, fates, [colors[group] for group in groups])
-    canvas.finish(show=show, save=save)
+    canvas.finish(show=show, save=file)
     return panel
 
 
 def _bars(ax: Axes, shares: np.ndarray, groups: np.ndarray, names: list[Any], colors: list[Any]) -> float:
-    """Draw a bar per cell, group by group, sorted by likeliest fate and then by how likely that is.
+    """Draw the mean probabilities of cells of the same likeliest fate that are about as sure of it, group by group.
 
     Return how much room names that stand upright take below, in inches.
     """
@@ -120,12 +131,10 @@ def _bars(ax: Axes, shares: np.ndarray, groups: np.ndarray, names: list[Any], co
     ticks = []
     for name in names:
         group_shares = shares[groups == name]
-        likeliest = group_shares.argmax(axis=1)
-        group_shares = group_shares[np.lexsort((-group_shares.max(axis=1), likeliest))]
-        x = begin + np.arange(len(group_shares))
-        edges = np.append(x, x[-1] + 1)
+        parts = _parts(group_shares)
+        bars, edges = [part.mean(axis=0) for part in parts], begin + np.cumsum([0, *map(len, parts)])
         # steps, because thousands of single bars are slow to draw and show seams
-        ax.stackplot(edges, np.vstack([group_shares, group_shares[-1]]).T, step="post", colors=colors, linewidth=0)
+        ax.stackplot(edges, np.vstack([*bars, bars[-1]]).T, step="post", colors=colors, linewidth=0)
         ticks.append(begin + len(group_shares) / 2)
         begin += len(group_shares) + gap
     ax.set(xlim=(0, begin - gap), ylim=(0, 1))
@@ -140,6 +149,16 @@ def _bars(ax: Axes, shares: np.ndarray, groups: np.ndarray, names: list[Any], co
     ax.tick_params(axis="x", length=0)
     _draw.tidy(ax)
     return float(widths.max()) if upright else 0.0
+
+
+def _parts(shares: np.ndarray) -> list[np.ndarray]:
+    """Return cells in parts of one likeliest fate each, from those that are sure of it to those that are not."""
+    likeliest, parts = shares.argmax(axis=1), []
+    for i in np.unique(likeliest):
+        alike = shares[likeliest == i]
+        alike = alike[np.argsort(-alike[:, i], kind="stable")]
+        parts += np.array_split(alike, min(N_BARS, len(alike)))
+    return parts
 
 
 def _simplex(ax: Axes, shares: np.ndarray, fates: list[str], colors: list[Any]) -> None:

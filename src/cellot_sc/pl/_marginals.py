@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from anndata import AnnData
@@ -32,9 +33,11 @@ def marginals(
     features: str | Sequence[str] | None = None,
     key: str = _keys.MODEL,
     split: str = _keys.TEST,
+    palette: Mapping[str, Any] | Sequence[Any] | str | None = None,
+    figsize: tuple[float, float] | None = None,
     ax: Axes | Sequence[Axes] | None = None,
     show: bool | None = None,
-    save: str | Path | None = None,
+    save: str | Path | bool | None = None,
 ) -> dict[tuple[str, str], Axes]:
     """Draw the density of features in control, observed treated and predicted cells.
 
@@ -57,12 +60,17 @@ def marginals(
     split
         Cells to show: ``"test"``, ``"ood"``, ``"valid"`` or ``"train"``. Of more than 5000 of a kind, a
         sample is shown.
+    palette
+        Colours of control, observed and predicted cells: by name, in order, or the name of a matplotlib colour map.
+        With ``None``, those that ``uns`` keeps, if any.
+    figsize
+        Width and height of the figure in inches. With ``None``, what its panels need.
     ax
         As many axes as there are panels. With ``None``, a figure is made.
     show
         Whether to show the figure; ``None`` leaves that to an interactive session.
     save
-        File to save the figure to.
+        File to save the figure to. ``True`` is, as in scanpy, one in ``scanpy.settings.figdir``.
 
     Returns
     -------
@@ -89,7 +97,7 @@ def marginals(
     >>> list(panels)
     [('drug_a', 'gene_00'), ('drug_a', 'gene_01')]
     """
-    _validate.figure_file(save)
+    file = _validate.figure_file(save, "marginals")
     cells = _cells.shown_cells(adata, targets, key=key, split=split)
     several = len(cells.targets) > 1
     names = cells.space.features
@@ -105,9 +113,9 @@ def marginals(
     chosen = {name: asked or _furthest_apart(cells, name, n_default) for name in cells.targets}
     panels = [(name, feature) for name, target_features in chosen.items() for feature in target_features]
     n_cols = len(asked or ()) if several and asked and len(asked) > 1 else 6 if n_default == 1 else 3
-    canvas = _canvas.Canvas.of(ax, panels, size=(2.8, 2.2), n_cols=min(n_cols, 6))
+    canvas = _canvas.Canvas.of(ax, panels, size=(2.8, 2.2), n_cols=min(n_cols, 6), figsize=figsize)
 
-    colors = _colors.role_colors(adata, cells.fitted.fit, None if several else cells.targets[0])
+    colors = _colors.role_colors(adata, cells.fitted.fit, None if several else cells.targets[0], palette)
     rows = cells.rows(cells.control, at_most=MAX_CELLS)
     control = cells.space.read(rows)
     for name, target_features in chosen.items():
@@ -123,10 +131,10 @@ def marginals(
             _densities(panel, feature_values, colors)
             _draw.title(panel, f"{name} · {feature}" if several else feature, _distances(feature_values))
     measure = "expression" if cells.space.is_genes else "coordinate"
-    unit = f"{measure} after the round trip" if cells.space.decodes else measure
+    unit = f"decoded {measure} of control, observed and predicted cells" if cells.space.decodes else measure
     canvas.label(x=f"{unit} (W₁: distance to observed)", y="density")
     canvas.legend(_handles(colors))
-    return canvas.finish(show=show, save=save)
+    return canvas.finish(show=show, save=file)
 
 
 def _furthest_apart(cells: _cells.ShownCells, target: str, n: int) -> list[str]:

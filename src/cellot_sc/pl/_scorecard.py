@@ -36,15 +36,16 @@ DARK = 0.5
 """Colours with less light than this have white letters."""
 
 
-@_validate.plain
+@_validate.takes_table("cs.tl.evaluate(adata)")
 def scorecard(
     table: pd.DataFrame,
     *,
     metrics: str | Metric | Sequence[str | Metric] | None = None,
     group: str = _keys.ALL,
+    figsize: tuple[float, float] | None = None,
     ax: Axes | None = None,
     show: bool | None = None,
-    save: str | Path | None = None,
+    save: str | Path | bool | None = None,
 ) -> Axes:
     """Draw calibrated scores on one card: a row per model, a column per metric, 0 a named control, 1 a replicate.
 
@@ -66,12 +67,14 @@ def scorecard(
     group
         Cells to show the scores of: ``"all"``, all with ``"equal"`` composition, a group, or ``"mean"`` or ``"worst"``
         of the groups.
+    figsize
+        Width and height of the figure in inches. With ``None``, what its panels need.
     ax
         Axes to draw on. With ``None``, a figure is made.
     show
         Whether to show the figure; ``None`` leaves that to an interactive session.
     save
-        File to save the figure to.
+        File to save the figure to. ``True`` is, as in scanpy, one in ``scanpy.settings.figdir``.
 
     Returns
     -------
@@ -95,7 +98,7 @@ def scorecard(
     >>> sorted(label.get_text() for label in ax.get_yticklabels())
     ['Gaussian map', 'mean shift']
     """
-    _validate.figure_file(save)
+    file = _validate.figure_file(save, "scorecard")
     _validate.table_columns(table, [*COLUMNS, _keys.FLOOR])
     _validate.one_of(group, list(dict.fromkeys(table["group"])), what="group")
     rows, of = _rows(table, group)
@@ -117,7 +120,7 @@ def scorecard(
     width = _canvas.room(names) + WIDTH * len(columns) + 0.3
     note = textwrap.wrap(_note(of, group), max(34, int(WIDTH * len(columns) / 0.062)))
     above = LINE * max(head.count("\n") + 1 for head in heads)
-    canvas, panel = _canvas.single(ax, (width, HEIGHT * len(models) + above + LINE * len(note) + 0.3))
+    canvas, panel = _canvas.single(ax, (width, HEIGHT * len(models) + above + LINE * len(note) + 0.3), figsize=figsize)
     for i, model in enumerate(models):
         for j, column in enumerate(columns):
             tells = any(not math.isnan(cells.get((other, column), (math.nan,))[0]) for other in models)
@@ -129,7 +132,7 @@ def scorecard(
     panel.tick_params(length=0)
     panel.spines[:].set_visible(False)
     panel.set_xlabel("\n".join(note), fontsize="x-small", loc="left", **_labels.PLAIN)
-    canvas.finish(show=show, save=save)
+    canvas.finish(show=show, save=file)
     return panel
 
 

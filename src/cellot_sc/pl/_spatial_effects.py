@@ -30,9 +30,10 @@ def spatial_effects(
     features: str | Sequence[str] | None = None,
     spatial_key: str = "spatial",
     key: str = _keys.MODEL,
+    figsize: tuple[float, float] | None = None,
     ax: Axes | Sequence[Axes] | None = None,
     show: bool | None = None,
-    save: str | Path | None = None,
+    save: str | Path | bool | None = None,
 ) -> dict[tuple[str, str], Axes]:
     """Draw the predicted change of features in control cells where these lie in their tissue.
 
@@ -55,12 +56,14 @@ def spatial_effects(
         Key of ``obsm`` with the coordinates of the cells; the first two are shown.
     key
         Where in ``uns`` the maps are.
+    figsize
+        Width and height of the figure in inches. With ``None``, what its panels need.
     ax
         As many axes as there are panels. With ``None``, a figure is made.
     show
         Whether to show the figure; ``None`` leaves that to an interactive session.
     save
-        File to save the figure to.
+        File to save the figure to. ``True`` is, as in scanpy, one in ``scanpy.settings.figdir``.
 
     Returns
     -------
@@ -84,7 +87,7 @@ def spatial_effects(
     >>> list(cs.pl.spatial_effects(adata, targets="drug_a", features="gene_38", show=False))
     [('drug_a', 'gene_38')]
     """
-    _validate.figure_file(save)
+    file = _validate.figure_file(save, "spatial_effects")
     if table is not None:
         _validate.table_columns(table, COLUMNS, maker="cs.tl.spatial_effects")
     moves = displacements(adata, key, targets)
@@ -100,9 +103,8 @@ def spatial_effects(
             changes[name, feature] = effects[:, moves.space.features.index(feature)]
     autocorrelation = {} if table is None else _printed(table)
 
-    canvas = _canvas.Canvas.of(ax, changes, size=size, n_cols=n_cols)
+    canvas = _canvas.Canvas.of(ax, changes, size=size, n_cols=n_cols, figsize=figsize)
     limit = float(np.quantile(np.abs(np.stack(list(changes.values()))), BRIGHTEST)) or 1.0
-    several = len(moves.names) > 1
     for (name, feature), panel in canvas.panels.items():
         change = changes[name, feature]
         # the cells that change most lie on top
@@ -110,13 +112,12 @@ def spatial_effects(
         dots = _draw.points(
             panel, xy[order], n_total=len(xy), c=change[order], cmap=_colors.DIVERGING, vmin=-limit, vmax=limit
         )
-        text = f"{name} · {feature}" if several else feature
-        _draw.title(panel, text, autocorrelation.get((name, feature), ""))
+        _draw.title(panel, f"{name}: {feature}", autocorrelation.get((name, feature), ""))
         # cells that do not change are white
         panel.set(xticks=[], yticks=[], aspect="equal", facecolor=_colors.FAINT)
         panel.spines[:].set_visible(False)
     canvas.colorbar(dots, "predicted change")
-    return canvas.finish(show=show, save=save)
+    return canvas.finish(show=show, save=file)
 
 
 def _patterned(table: pd.DataFrame | None, name: str, n: int) -> list[str]:

@@ -21,21 +21,22 @@ LARGEST = 0.85
 FRACTIONS = (0.25, 0.5, 1.0)
 
 
-@_validate.plain
+@_validate.takes_table("cs.tl.subpopulation_effects(adata, groupby)")
 def subpopulation_effects(
     table: pd.DataFrame,
     *,
     features: str | Sequence[str] | None = None,
     n_features: int | None = None,
     alpha: float = 0.05,
+    figsize: tuple[float, float] | None = None,
     ax: Axes | Sequence[Axes] | None = None,
     show: bool | None = None,
-    save: str | Path | None = None,
+    save: str | Path | bool | None = None,
 ) -> dict[str, Axes]:
     """Draw the effect on every group and feature as a dot: a panel per perturbation, a row per group.
 
     The colour of a dot is the effect, its area the fraction of cells that respond, and a black ring says that the
-    effect is significant.
+    effect is significant. Of a perturbation without any significant effect, no features are shown.
 
     Parameters
     ----------
@@ -49,12 +50,14 @@ def subpopulation_effects(
         5 each for more.
     alpha
         Effects with an adjusted p-value below this are significant.
+    figsize
+        Width and height of the figure in inches. With ``None``, what its panels need.
     ax
         As many axes as there are perturbations. With ``None``, a figure is made.
     show
         Whether to show the figure; ``None`` leaves that to an interactive session.
     save
-        File to save the figure to.
+        File to save the figure to. ``True`` is, as in scanpy, one in ``scanpy.settings.figdir``.
 
     Returns
     -------
@@ -77,7 +80,7 @@ def subpopulation_effects(
     >>> list(cs.pl.subpopulation_effects(table, show=False))
     ['drug_a', 'drug_b']
     """
-    _validate.figure_file(save)
+    file = _validate.figure_file(save, "subpopulation_effects")
     _validate.table_columns(table, COLUMNS, maker="cs.tl.subpopulation_effects")
     _validate.fraction(alpha, what="alpha")
     table = table.assign(**{name: _labels.texts(table[name]) for name in ("perturbation", "group", "feature")})
@@ -88,21 +91,27 @@ def subpopulation_effects(
     rows = {name: table[table["perturbation"] == name] for name in names}
     asked = None if features is None else _validate.feature_names(features, list(table["feature"].unique()))
     groups = list(table["group"].unique())
-    shown = {name: asked or _strongest(effects, n_features, alpha) for name, effects in rows.items()}
+    inert = {name for name, effects in rows.items() if asked is None and not (effects["pvalue_adj"] < alpha).any()}
+    shown = {
+        name: asked or ([] if name in inert else _strongest(effects, n_features, alpha))
+        for name, effects in rows.items()
+    }
     chosen = pd.concat([effects[effects["feature"].isin(shown[name])] for name, effects in rows.items()])
-    limit = float(chosen["effect"].abs().max()) or 1.0
+    limit = float(chosen["effect"].abs().max() if len(chosen) else 0) or 1.0
 
     n_cols = _canvas.by_number(len(names), 1, 3, 6)
-    widest = max(map(len, shown.values()))
+    widest = max(map(len, shown.values())) or n_features
     size = (
         _canvas.ROW * (widest + 1) + _canvas.room(groups) / min(n_cols, len(names)) + 0.5,
         _canvas.ROW * (len(groups) + 1) + _canvas.room(chosen["feature"]) + 0.5,
     )
-    canvas = _canvas.Canvas.of(ax, names, size=size, n_cols=n_cols)
+    canvas = _canvas.Canvas.of(ax, names, size=size, n_cols=n_cols, figsize=figsize)
     dots = {}
     for name, panel in canvas.panels.items():
         dots[name] = _dots(panel, rows[name], groups, shown[name], limit=limit, alpha=alpha)
         _draw.title(panel, name)
+        if name in inert:
+            _draw.no_effect(panel)
     canvas.name_rows_once()
     canvas.colorbar(dots[names[0]], "effect")
     legend = canvas.legend(_handles(alpha))
@@ -113,7 +122,7 @@ def subpopulation_effects(
         collection.set_sizes(np.maximum(largest**2 * collection.get_sizes(), 2.0))
     for handle, part in zip(legend.get_lines(), (*FRACTIONS, 0.5), strict=True):
         handle.set_markersize(largest * np.sqrt(part))
-    return canvas.finish(show=show, save=save)
+    return canvas.finish(show=show, save=file)
 
 
 def _strongest(rows: pd.DataFrame, n: int, alpha: float) -> list[str]:
@@ -145,7 +154,7 @@ def _dots(
     )  # fmt: skip
     _draw.name_ticks(ax, "x", range(len(features)), features, rotation=90, fontsize="small")
     _draw.name_ticks(ax, "y", range(len(groups)), groups, fontsize="small")
-    ax.set(xlim=(-0.7, len(features) - 0.3), ylim=(len(groups) - 0.3, -0.7))
+    ax.set(xlim=(-0.7, max(len(features), 1) - 0.3), ylim=(len(groups) - 0.3, -0.7))
     ax.tick_params(length=0)
     ax.grid(color=_colors.FAINT, linewidth=0.5)
     ax.set_axisbelow(True)

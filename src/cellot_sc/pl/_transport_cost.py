@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,15 +20,16 @@ COLUMNS = ("perturbation", "group", "cost", "ci_low", "ci_high", "null")
 VALUES = ("distance", "cost")
 
 
-@_validate.plain
+@_validate.takes_table("cs.tl.transport_cost(adata)")
 def transport_cost(
     table: pd.DataFrame,
     *,
     value: Literal["distance", "cost"] = "distance",
-    palette: Mapping[str, Any] | None = None,
+    palette: Mapping[str, Any] | Sequence[Any] | str | None = None,
+    figsize: tuple[float, float] | None = None,
     ax: Axes | None = None,
     show: bool | None = None,
-    save: str | Path | None = None,
+    save: str | Path | bool | None = None,
 ) -> Axes:
     """Draw how far perturbations move cells, with intervals, the most severe on top.
 
@@ -42,13 +43,16 @@ def transport_cost(
     value
         ``"distance"``, the root mean squared displacement, or ``"cost"``, half its square.
     palette
-        Colours of groups by name, such as those that ``adata.uns`` keeps.
+        Colours of groups: by name, such as those that ``adata.uns`` keeps, in order, or the name of a matplotlib colour
+        map.
+    figsize
+        Width and height of the figure in inches. With ``None``, what its panels need.
     ax
         Axes to draw on. With ``None``, a figure is made.
     show
         Whether to show the figure; ``None`` leaves that to an interactive session.
     save
-        File to save the figure to.
+        File to save the figure to. ``True`` is, as in scanpy, one in ``scanpy.settings.figdir``.
 
     Returns
     -------
@@ -70,7 +74,7 @@ def transport_cost(
     >>> [label.get_text() for label in ax.get_yticklabels()]
     ['drug_a', 'drug_b']
     """
-    _validate.figure_file(save)
+    file = _validate.figure_file(save, "transport_cost")
     _validate.one_of(value, VALUES, what="value")
     _validate.table_columns(table, COLUMNS, maker="cs.tl.transport_cost")
     rows = table.assign(**{name: _labels.texts(table[name]) for name in ("perturbation", "group")})
@@ -79,17 +83,16 @@ def transport_cost(
     rank = shown[_keys.ALL] if _keys.ALL in groups else shown.mean(axis=1)
     names = list(rank.sort_values(ascending=False, kind="stable").index)
     others = [group for group in groups if group != _keys.ALL]
-    colors = (
-        dict(zip(others, _colors.distinct(len(others)), strict=True)) | {_keys.ALL: _colors.BLACK} | dict(palette or {})
-    )
+    colors = _colors.recoloured(dict(zip(others, _colors.distinct(len(others)), strict=True)), palette)
+    colors |= _colors.recoloured({_keys.ALL: _colors.BLACK}, palette if isinstance(palette, Mapping) else None)
 
     lane = max(0.09, _canvas.ROW / len(groups))
     height = max(1.4, 0.9 + (len(groups) * lane + 0.06) * len(names))
-    canvas, panel = _canvas.single(ax, (4.4 + _canvas.room(names), height))
+    canvas, panel = _canvas.single(ax, (4.4 + _canvas.room(names), height), figsize=figsize)
     _forest(panel, rows, names, groups, value, colors)
     canvas.label(x="root mean squared displacement" if value == "distance" else "cost ½|T(x) − x|², mean over cells")
     canvas.legend(_handles(groups, colors, "units exchanged" if "p_min" in table else "control against control"))
-    canvas.finish(show=show, save=save)
+    canvas.finish(show=show, save=file)
     return panel
 
 

@@ -79,7 +79,8 @@ def test_fitted_map_is_inverted(nonlinear, fitted: ot.Solution):
 
 def test_history_tells_how_it_went(small: Options, fitted: ot.Solution):
     history = fitted.history
-    assert set(history.metrics) == {"loss", "validation"}
+    assert set(history.metrics) == {"loss", "validation", "start"}
+    assert len(set(history.metrics["start"])) == 1
     assert history.step == list(range(0, small["n_steps"] + 1, small["check_every"]))
     assert history.selected in history.step
     assert history.selected >= small["min_steps"]

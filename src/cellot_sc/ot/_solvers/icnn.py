@@ -13,6 +13,7 @@ import jax
 import numpy as np
 import optax
 
+from ... import _keys
 from .._composition import MIN_VALID, as_one, within
 from .._loop import checkpoints, criteria, lack_of_fit, objectives
 from .._loop.batches import Ranges, sample, valid_weights
@@ -244,7 +245,12 @@ def _fit_networks(
     fits = []
     for i, (start, judge, stays) in enumerate(zip(starts, judges, in_context, strict=True)):
         finite = [member for member, value in zip(members[i], trained.criterion[i], strict=True) if np.isfinite(value)]
-        fits.append(Solution(_choose(start, finite, judge, stays=stays), trained.histories[i]))
+        begin = AffineMap(np.eye(start.n_dims), *np.zeros((2, start.n_dims))) if stays else start
+        history = trained.histories[i]
+        to_beat = judge.score(begin) if judge.can_tell else None
+        if to_beat is not None:
+            history.metrics[_keys.START] = [to_beat.value] * len(history.step)
+        fits.append(Solution(_choose(begin, finite, judge, to_beat, stays=stays), history))
     return fits
 
 
@@ -351,31 +357,40 @@ class _Judge(NamedTuple):
         """Whether there are pairs of cells to compare."""
         return min(len(self.x), len(self.y)) >= 2
 
+    def score(self, member: TransportMap) -> criteria.Discrepancy:
+        """Return how far a map leaves the source from the target, in the leading dimensions."""
+        return criteria.local_score(member.transport(self.x), self.y, self.view, self.weights)
+
     def equal_to_best(self, members: Sequence[TransportMap]) -> list[bool]:
         """Return which maps cannot be told from the best, by a standard error of the difference."""
         if not self.can_tell:
             return [True] * len(members)
-        scores = [criteria.local_score(member.transport(self.x), self.y, self.view, self.weights) for member in members]
+        scores = [self.score(member) for member in members]
         best = min(scores, key=lambda score: score.value)
         return [score.value - best.value <= criteria.standard_error(score, best) for score in scores]
 
 
-def _choose(start: AffineMap, members: Sequence[PotentialMap], judge: _Judge, *, stays: bool) -> TransportMap:
+def _choose(
+    start: AffineMap,
+    members: Sequence[PotentialMap],
+    judge: _Judge,
+    before: criteria.Discrepancy | None,
+    *,
+    stays: bool,
+) -> TransportMap:
     """Return the average of the networks that validation cells cannot tell from the best one, or the affine start.
 
     The start is kept where the average does not beat it on the validation cells in the leading dimensions, or loses to
-    it in all of them by more than two standard errors of the difference. If cells stay where they are otherwise, that
-    has to be beaten, by a standard error of the difference: few cells have to tell then what many others did not.
+    it in all of them by more than two standard errors of the difference. If cells stay where they are at the start,
+    that has to be beaten by a standard error of the difference: few cells have to tell then what many others did not.
     """
-    if stays:
-        start = AffineMap(np.eye(start.n_dims), np.zeros(start.n_dims), np.zeros(start.n_dims))
     if not members:
         return start
     chosen = [member for member, keep in zip(members, judge.equal_to_best(members), strict=True) if keep]
-    if judge.can_tell:
+    if before is not None:
         x, y, view, weights = judge
         moved = [np.mean([member.transport(x) for member in chosen], axis=0), start.transport(x)]
-        after, before = (criteria.local_score(cells, y, view, weights) for cells in moved)
+        after = criteria.local_score(moved[0], y, view, weights)
         if before.value - after.value <= stays * criteria.standard_error(after, before):
             return start
         after, before = (criteria.energy_score(cells, y, weights) for cells in moved)

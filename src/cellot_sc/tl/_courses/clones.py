@@ -12,6 +12,7 @@ from anndata import AnnData
 from ... import _defaults, _keys, _validate
 from ..._settings import logger
 from ...ot import fit
+from .._fit.tables import keeper
 from .agreement import Agreement, Estimate, averaged, estimate
 from .fate import Reading
 from .moscot import coupled_shares
@@ -32,6 +33,7 @@ def clonal_agreement(
     baselines: str | Sequence[str] = BASELINES,
     n_boot: int = 500,
     seed: int = 0,
+    key_added: str | None = None,
 ) -> pd.DataFrame:
     """Compare predicted fates with those of the same clone's late cells, beside simpler predictions.
 
@@ -59,6 +61,9 @@ def clonal_agreement(
         Number of resamples of clones behind the intervals, 100,000 at most; 0 for none.
     seed
         Seed of the resamples.
+    key_added
+        Where in ``uns`` the table is kept as well, so that files have it; nowhere with ``None``. What is there already
+        has to be an older one of this function.
 
     Returns
     -------
@@ -97,6 +102,7 @@ def clonal_agreement(
     >>> table["model"].unique().tolist()
     ['gaussian', 'prior', 'identity']
     """
+    keep = keeper(adata, key_added, COLUMNS)
     n_boot = _validate.resamples(n_boot)
     seed = _validate.seed(seed)
     asked = _validate.fates(adata, key)
@@ -144,7 +150,7 @@ def clonal_agreement(
             shares = np.where(np.isnan(shares), _prior(reading), shares)[chosen]
             for metric, fate, value in _scores(agreement, shares, reading.fates):
                 rows.append((model, metric, source, fate, *size, *value))
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return keep(pd.DataFrame(rows, columns=COLUMNS))
 
 
 def _scores(agreement: Agreement, shares: np.ndarray, fates: list[str]) -> Iterator[tuple[str, str, Estimate]]:

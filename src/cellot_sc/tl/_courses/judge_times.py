@@ -15,6 +15,7 @@ from ..._settings import logger
 from ...metrics import energy_distance
 from ...metrics._bootstrap import PairBootstrap, interval, resample_counts
 from .._fit.fit import COUPLINGS
+from .._fit.tables import keeper
 from . import time_course
 from .out_of_step import IN_STEP, ranks
 from .time_course import Course
@@ -40,6 +41,7 @@ def judge_times(
     n_cells: int = N_CELLS,
     n_boot: int = 100,
     seed: int = 0,
+    key_added: str | None = None,
 ) -> pd.DataFrame:
     """Judge cells that are moved to times left out, beside simple rules.
 
@@ -63,6 +65,9 @@ def judge_times(
         Number of resamples of the cells for intervals.
     seed
         Seed of the samples, and of which cells are ahead of others.
+    key_added
+        Where in ``uns`` the table is kept as well, so that files have it; nowhere with ``None``. What is there already
+        has to be an older one of this function.
 
     Returns
     -------
@@ -92,6 +97,7 @@ def judge_times(
     >>> table["model"].unique().tolist()
     ['interpolate', 'mixture', 'nearest_time', 'observed']
     """
+    keep = keeper(adata, key_added, COLUMNS)
     _validate.one_of(path, time_course.PATHS, what="path")
     n_cells = _validate.whole(n_cells, 2, what="n_cells")
     n_boot, seed = _validate.resamples(n_boot), _validate.seed(seed)
@@ -110,7 +116,7 @@ def judge_times(
         ceiling = PairBootstrap(b, resample_counts(len(b), n_boot, seed=seed), gammas=None)
         found = ceiling(a, resample_counts(len(a), n_boot, seed=seed + 1))
         rows.append(row | {"model": _keys.OBSERVED, "out_of_step": np.nan} | _estimate(*found))
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return keep(pd.DataFrame(rows, columns=COLUMNS))
 
 
 def chosen(adata: AnnData, course: Course, *, path: str, seed: int) -> float:

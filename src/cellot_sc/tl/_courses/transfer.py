@@ -14,6 +14,7 @@ from ..._settings import logger
 from ...metrics import Metric
 from ...ot import Solver
 from ...pp import Space, split
+from .._fit.tables import keeper
 from .._judge.evaluate import evaluate
 from .trajectory import trajectory
 
@@ -33,6 +34,7 @@ def transfer(
     split_key: str = _keys.SPLIT,
     n_boot: int = 200,
     seed: int = 0,
+    key_added: str | None = None,
     **options: Any,
 ) -> pd.DataFrame:
     """Train a time course on each population alone, and judge it by the test cells of every population.
@@ -63,6 +65,9 @@ def transfer(
         Number of resamples of the cells behind the intervals, 100,000 at most; 0 for none.
     seed
         Seed of everything random.
+    key_added
+        Where in ``uns`` the table is kept as well, so that files have it; nowhere with ``None``. What is there already
+        has to be an older one of this function.
     **options
         Options of the solver.
 
@@ -100,6 +105,7 @@ def transfer(
     >>> sorted(table["trained_on"].unique())
     ['all', 'fate_a', 'fate_b', 'fate_c']
     """
+    keep = keeper(adata, key_added, COLUMNS)
     n_boot = _validate.resamples(n_boot)
     seed = _validate.seed(seed)
     reserved = (_keys.ALL, _keys.MEAN, _keys.WORST)
@@ -137,4 +143,4 @@ def transfer(
     missing = sorted(set(names) - set(out["applied_to"]))
     if missing:
         logger.warning("too few test cells to judge by: %s", ", ".join(missing))
-    return out
+    return keep(out)

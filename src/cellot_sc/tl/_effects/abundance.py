@@ -14,6 +14,7 @@ from sklearn.neighbors import NearestNeighbors
 from ... import _keys, _validate, _workers
 from ..._settings import logger
 from ...metrics._bootstrap import interval, resample_counts
+from .._fit.tables import keeper
 from .displacements import Displacements, displacements
 
 HALF_A_CELL = 0.5
@@ -41,6 +42,7 @@ def abundance_shift(
     n_neighbors: int = 15,
     n_boot: int = 200,
     seed: int = 0,
+    key_added: str | None = None,
 ) -> pd.DataFrame:
     """Measure which groups of cells a perturbation makes more or less abundant.
 
@@ -69,6 +71,9 @@ def abundance_shift(
         Number of resamples of the cells behind the intervals, 100,000 at most; 0 for none. Not used with ``unit``.
     seed
         Seed of the resamples.
+    key_added
+        Where in ``uns`` the table is kept as well, so that files have it; nowhere with ``None``. What is there already
+        has to be an older one of this function.
 
     Returns
     -------
@@ -99,6 +104,7 @@ def abundance_shift(
     >>> table.groupby("source")["fraction"].sum().round(6).to_dict()
     {'observed': 1.0, 'predicted': 1.0}
     """
+    keep = keeper(adata, key_added, ("group", "source", "fraction", "log2_fold"))
     n_neighbors = _validate.whole(n_neighbors, 1, what="n_neighbors")
     n_boot = _validate.resamples(n_boot)
     seed = _validate.seed(seed)
@@ -129,7 +135,7 @@ def abundance_shift(
             columns = {"perturbation": name, "group": groups, "source": source, **shift._asdict(), "n_cells": n_cells}
             tables.append(pd.DataFrame(columns))
     logger.info("compared the abundance of %d groups under %d perturbations", len(groups), len(moves.names))
-    return pd.concat(tables, ignore_index=True)
+    return keep(pd.concat(tables, ignore_index=True))
 
 
 class _ShiftItem(NamedTuple):

@@ -14,6 +14,7 @@ from ... import _keys, _validate
 from ..._settings import logger
 from ...metrics._moderated import standardised
 from ...pp import Space
+from .._fit.tables import keeper
 from .combination_contrast import CONDITIONS, Means, cell_means, unit_means
 from .groups import masks
 
@@ -46,6 +47,7 @@ def interactions(
     control: str = _keys.CONTROL,
     use_rep: str = _keys.EXPRESSION,
     layer: str | None = None,
+    key_added: str | None = None,
 ) -> pd.DataFrame:
     """Test for every gene whether two perturbations at once do what the sum of both alone would.
 
@@ -72,6 +74,9 @@ def interactions(
         ``"X"`` for genes, or a key in ``obsm`` for the dimensions of that.
     layer
         Layer with the log expression of genes, ``X`` with ``None``.
+    key_added
+        Where in ``uns`` the table is kept as well, so that files have it; nowhere with ``None``. What is there already
+        has to be an older one of this function.
 
     Returns
     -------
@@ -127,6 +132,7 @@ def interactions(
     >>> float(truth.isin(calls).mean())
     1.0
     """
+    keep = keeper(adata, key_added, ("first", "second", "interaction", "kind"))
     labels, control = _validate.perturbation_labels(adata, perturbation_key, control)
     known = _validate.combinations_of(combinations, labels, sorted({*labels} - {control}))
     names = _validate.some_combinations(targets, known, perturbation_key)
@@ -153,7 +159,7 @@ def interactions(
         if untested:
             logger.warning("%s: no p-value is given, too little is known: %s", name, untested)
         tables.append(_called(pd.concat(blocks, ignore_index=True)))
-    return pd.concat(tables, ignore_index=True)
+    return keep(pd.concat(tables, ignore_index=True))
 
 
 def _features(adata: AnnData, use_rep: str, layer: str | None) -> tuple[Any, list[str]]:

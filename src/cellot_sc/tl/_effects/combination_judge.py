@@ -16,6 +16,7 @@ from ...metrics import METRICS, ObservedCells
 from ...metrics._bootstrap import interval, resample_counts
 from ...ot import TransportMap
 from .._fit import store
+from .._fit.tables import keeper
 from .combination_choice import Choice
 from .combination_ways import WAYS, Pair, added
 
@@ -37,6 +38,7 @@ def judge_combinations(
     n_cells: int = 2000,
     n_boot: int = 100,
     seed: int = 0,
+    key_added: str | None = None,
 ) -> pd.DataFrame:
     """Judge predictions of observed combinations of two perturbations from the maps of each, beside simple rules.
 
@@ -63,6 +65,9 @@ def judge_combinations(
         Number of resamples of cells for intervals, 0 for none.
     seed
         Seed of both.
+    key_added
+        Where in ``uns`` the table is kept as well, so that files have it; nowhere with ``None``. What is there already
+        has to be an older one of this function.
 
     Returns
     -------
@@ -98,6 +103,7 @@ def judge_combinations(
     >>> bool(scores["sum"] < scores["max"] < scores["identity"])
     True
     """
+    keep = keeper(adata, key_added, ("first", "second", "model", "how"))
     n_cells = _validate.whole(n_cells, 1, what="n_cells")
     n_boot = _validate.resamples(n_boot)
     rng = np.random.default_rng(_validate.seed(seed))
@@ -118,7 +124,7 @@ def judge_combinations(
     if left_out := [name for name in names if name not in judged]:
         logger.warning("fewer than 2 cells in split %r, not judged: %s", split, left_out)
     found = [judging.rows(name, known[name], rows, cells[name], choice) for name in judged]
-    return pd.concat(found, ignore_index=True)
+    return keep(pd.concat(found, ignore_index=True))
 
 
 def _simple(adata: AnnData, fitted: store.FittedMaps, singles: Sequence[str]) -> dict[str, dict[str, TransportMap]]:

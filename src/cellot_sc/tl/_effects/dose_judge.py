@@ -12,6 +12,7 @@ from anndata import AnnData
 
 from ... import _defaults, _keys, _validate
 from ...metrics import energy_distance
+from .._fit.tables import keeper
 from . import dose_family
 from .dose_family import Families, Family
 from .observed import sample
@@ -30,6 +31,7 @@ def judge_doses(
     split: str = _keys.TEST,
     n_cells: int = 2000,
     seed: int = 0,
+    key_added: str | None = None,
 ) -> pd.DataFrame:
     """Judge predictions at doses left out, beside those of simple rules.
 
@@ -52,6 +54,9 @@ def judge_doses(
         Of more cells on either side, a random sample is taken.
     seed
         Seed of the sample.
+    key_added
+        Where in ``uns`` the table is kept as well, so that files have it; nowhere with ``None``. What is there already
+        has to be an older one of this function.
 
     Returns
     -------
@@ -85,6 +90,7 @@ def judge_doses(
     >>> bool(scores["dose_response"] < scores["nearest_dose"])
     True
     """
+    keep = keeper(adata, key_added, ("dose", "model", "covered", "width"))
     n_cells = _validate.whole(n_cells, 1, what="n_cells")
     rng = np.random.default_rng(_validate.seed(seed))
     kept = dose_family.load(adata, key)
@@ -99,7 +105,7 @@ def judge_doses(
             f"no dose of {', '.join(names)} can be judged: one between the lowest and the highest, with 2 cells in "
             f"split {split!r}, is needed."
         )
-    return pd.DataFrame(found)
+    return keep(pd.DataFrame(found))
 
 
 @dataclass(frozen=True)

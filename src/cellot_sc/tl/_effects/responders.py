@@ -10,6 +10,7 @@ from anndata import AnnData
 from ... import _keys, _validate
 from ..._settings import logger
 from ...metrics._moderated import pvalues, standardised
+from .._fit.tables import keeper
 from .displacements import displacements
 from .null import null, responding, spread
 
@@ -22,6 +23,7 @@ def responders(
     targets: str | Sequence[str] | None = None,
     key: str = _keys.MODEL,
     seed: int = 0,
+    key_added: str | None = None,
 ) -> pd.DataFrame:
     """Say of each control cell whether it is predicted to respond in a feature.
 
@@ -41,6 +43,9 @@ def responders(
         Where in ``uns`` the maps are.
     seed
         Seed of the null.
+    key_added
+        Where in ``uns`` the table is kept as well, so that files have it; nowhere with ``None``. What is there already
+        has to be an older one of this function.
 
     Returns
     -------
@@ -75,6 +80,7 @@ def responders(
     >>> bool(calls["responds"][in_type_0].mean() > 2 * calls["responds"][~in_type_0].mean())
     True
     """
+    keep = keeper(adata, key_added, ("cell", "perturbation", "feature", "responds"))
     seed = _validate.seed(seed)
     moves = displacements(adata, key, targets)
     names = _validate.feature_names(features, moves.space.features)
@@ -97,4 +103,4 @@ def responders(
             }
             tables.append(pd.DataFrame(table))
     logger.info("called responders to %d perturbations in %d features", len(moves.names), len(names))
-    return pd.concat(tables, ignore_index=True)
+    return keep(pd.concat(tables, ignore_index=True))

@@ -9,8 +9,9 @@ import pandas as pd
 from anndata import AnnData
 
 from ... import _keys, _validate
+from .._fit.tables import keeper
 from .displacements import displacements
-from .observed import sample
+from .observed import compare, sample
 from .subpopulations import group_effects
 
 COLUMNS = ["perturbation", "feature", "predicted", "observed", "pvalue", "pvalue_adj", "n_units", "p_min"]
@@ -24,6 +25,7 @@ def signature(
     key: str = _keys.MODEL,
     unit: str | None = None,
     seed: int = 0,
+    key_added: str | None = None,
 ) -> pd.DataFrame:
     """Return the mean effect of each perturbation on each gene or marker, as predicted and as observed.
 
@@ -40,6 +42,9 @@ def signature(
         :func:`subpopulation_effects` does with ``unit``.
     seed
         Seed of the null, used with ``unit`` only.
+    key_added
+        Where in ``uns`` the table is kept as well, so that files have it; nowhere with ``None``. What is there already
+        has to be an older one of this function.
 
     Returns
     -------
@@ -49,6 +54,8 @@ def signature(
     - ``predicted``: mean over control cells of what the map changes, on the scale of what was represented.
     - ``observed``: mean of treated minus mean of control cells; NaN where there are no treated cells, and for
       genes that were not measured. With ``unit``, over units, each counting alike.
+    - ``pvalue_observed``: without ``unit`` only, of Welch's test between treated and control cells; NaN with fewer than
+      10 of either. Cells of one patient are no replicates: it is far too small where patients differ.
     - ``pvalue``, ``pvalue_adj``, ``n_units``, ``p_min``: with ``unit`` only, as in :func:`subpopulation_effects`.
 
     Raises
@@ -67,28 +74,28 @@ def signature(
     >>> bool(table["predicted"].corr(table["observed"]) > 0.9)
     True
     """
+    keep = keeper(adata, key_added, COLUMNS[:4])
     seed = _validate.seed(seed)
     moves = displacements(adata, key, targets)
     if unit is not None:
         every = (np.ones(n, dtype=bool) for n in (adata.n_obs, len(moves.rows)))
         members, groups = ({_keys.ALL: mask} for mask in every)
         table = group_effects(moves, members, groups, unit=unit, seed=seed)
-        return table.rename(columns={"effect": "predicted", "effect_observed": "observed"})[COLUMNS]
+        return keep(table.rename(columns={"effect": "predicted", "effect_observed": "observed"})[COLUMNS])
     moves.space.warn_of_filling()
     labels = moves.fitted.fit.labels(adata)
     observed = moves.space.observed()
-    start = sample(observed[moves.rows]).mean
-    return pd.concat(
-        [
-            pd.DataFrame(
-                {
-                    "perturbation": name,
-                    "feature": moves.space.features,
-                    "predicted": moves.effects(name).mean(axis=0, dtype=float),
-                    "observed": sample(observed[labels == name]).mean - start,
-                }
-            )
-            for name in moves.names
-        ],
-        ignore_index=True,
-    )
+    control = sample(observed[moves.rows])
+
+    def rows(name: str) -> pd.DataFrame:
+        found = compare(control, sample(observed[labels == name]))
+        columns = {
+            "perturbation": name,
+            "feature": moves.space.features,
+            "predicted": moves.effects(name).mean(axis=0, dtype=float),
+            "observed": found.effect,
+            "pvalue_observed": np.nan if found.pvalue is None else found.pvalue,
+        }
+        return pd.DataFrame(columns)
+
+    return keep(pd.concat([rows(name) for name in moves.names], ignore_index=True))

@@ -13,6 +13,7 @@ from scipy import stats
 from ... import _keys, _validate
 from ..._settings import logger
 from ...metrics._moderated import pvalues, standardised
+from .._fit.tables import keeper
 from .displacements import displacements, largest
 from .null import null, responding, spread
 
@@ -32,6 +33,7 @@ def spatial_effects(
     n_neighbors: int = 6,
     n_perms: int = 200,
     seed: int = 0,
+    key_added: str | None = None,
 ) -> pd.DataFrame:
     """Measure whether control cells that lie close to each other are predicted to respond alike.
 
@@ -61,6 +63,9 @@ def spatial_effects(
         Number of permutations behind the enrichment.
     seed
         Seed of the null and of the permutations.
+    key_added
+        Where in ``uns`` the table is kept as well, so that files have it; nowhere with ``None``. What is there already
+        has to be an older one of this function.
 
     Returns
     -------
@@ -98,6 +103,7 @@ def spatial_effects(
     >>> cs.tl.spatial_effects(adata, "gene_38")["feature"].tolist()  # doctest: +SKIP
     ['gene_38', 'gene_38']
     """
+    keep = keeper(adata, key_added, ("feature", "moran_i", "enrichment"))
     seed = _validate.seed(seed)
     squidpy = _validate.installed("squidpy", extra="spatial", what="cs.tl.spatial_effects")
     n_neighbors = _validate.whole(n_neighbors, 1, what="n_neighbors")
@@ -140,7 +146,7 @@ def spatial_effects(
         }
         tables.append(pd.DataFrame(table))
     logger.info("looked for spatial patterns in the effects of %d perturbations", len(moves.names))
-    return pd.concat(tables, ignore_index=True)
+    return keep(pd.concat(tables, ignore_index=True))
 
 
 def _enrichment(

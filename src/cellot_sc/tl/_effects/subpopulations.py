@@ -16,6 +16,7 @@ from ..._settings import logger
 from ...metrics._moderated import moderated, pvalues, standardised
 from ...metrics._units import LEAST_DF, units
 from .._fit.null import Null
+from .._fit.tables import keeper
 from .displacements import Displacements, displacements
 from .exchanges import ExchangePlan, exchange_plans
 from .groups import masks
@@ -35,6 +36,7 @@ def subpopulation_effects(
     key: str = _keys.MODEL,
     unit: str | None = None,
     seed: int = 0,
+    key_added: str | None = None,
 ) -> pd.DataFrame:
     """Test the effect of each perturbation on each gene or marker within each group of cells.
 
@@ -53,6 +55,9 @@ def subpopulation_effects(
         Column of ``obs`` with the patient or the animal that each cell is of: what effects have to be repeated in.
     seed
         Seed of the null.
+    key_added
+        Where in ``uns`` the table is kept as well, so that files have it; nowhere with ``None``. What is there already
+        has to be an older one of this function.
 
     Returns
     -------
@@ -123,6 +128,7 @@ def subpopulation_effects(
     >>> called[["perturbation", "group"]].drop_duplicates().values.tolist()
     [['drug_a', 'type_0']]
     """
+    keep = keeper(adata, key_added, ("group", "feature", "effect", "frac_responding"))
     seed = _validate.seed(seed)
     moves = displacements(adata, key, targets)
     members = masks(adata, groupby, np.arange(adata.n_obs))
@@ -130,7 +136,7 @@ def subpopulation_effects(
     groups = _validate.some_groups(in_control, groupby)
     table = group_effects(moves, members, groups, unit=unit, seed=seed)
     logger.info("tested %d perturbations in %d groups of obs[%r]", len(moves.names), len(groups), groupby)
-    return table
+    return keep(table)
 
 
 def group_effects(

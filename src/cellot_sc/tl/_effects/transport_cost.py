@@ -14,6 +14,7 @@ from ..._settings import logger
 from ...metrics._bootstrap import interval, resample_counts, unit_draws
 from ...metrics._units import ALPHA, exchange_pvalue, units
 from .._fit.null import Null
+from .._fit.tables import keeper
 from .displacements import Displacements, displacements
 from .exchanges import ExchangePlan, Exchanges, costs_after, exchange_plans
 from .groups import masks
@@ -22,6 +23,8 @@ from .observed import MIN_CELLS
 
 COLUMNS = ["perturbation", "group", "cost", "distance", "ci_low", "ci_high", "null", "n_cells"]
 OF_UNITS = ["pvalue", "n_units", "p_min"]
+N_BOOT = 200
+"""Resamples behind an interval where nothing else is asked for."""
 
 
 @_validate.takes_adata
@@ -32,8 +35,9 @@ def transport_cost(
     key: str = _keys.MODEL,
     groupby: str | None = None,
     unit: str | None = None,
-    n_boot: int = 200,
+    n_boot: int = N_BOOT,
     seed: int = 0,
+    key_added: str | None = None,
 ) -> pd.DataFrame:
     """Measure how far each perturbation moves the control cells: how severe it is.
 
@@ -55,6 +59,9 @@ def transport_cost(
         Number of resamples behind the intervals, 100,000 at most; 0 for none.
     seed
         Seed of everything random.
+    key_added
+        Where in ``uns`` the table is kept as well, so that files have it; nowhere with ``None``. What is there already
+        has to be an older one of this function.
 
     Returns
     -------
@@ -99,6 +106,7 @@ def transport_cost(
     >>> cost.sort_values("cost", ascending=False)["perturbation"].tolist()
     ['drug_a', 'drug_b']
     """
+    keep = keeper(adata, key_added, COLUMNS)
     n_boot = _validate.resamples(n_boot)
     seed = _validate.seed(seed)
     moves = displacements(adata, key, targets)
@@ -142,7 +150,18 @@ def transport_cost(
     table = pd.DataFrame(rows, columns=COLUMNS + OF_UNITS * (unit is not None))
     if unit is not None:
         _warn_of_few(table)
-    return table
+    return keep(table)
+
+
+def within_noise(moves: Displacements, null_maps: Null, *, seed: int) -> list[str]:
+    """Return the perturbations whose cost is within noise: its interval, as in the table, is not above its null."""
+    rng, every = np.random.default_rng(seed), np.ones(len(moves.rows), dtype=bool)
+    drawn = rng.integers(null_maps.n_maps, size=N_BOOT)
+    rest, counts = _at_rest(null_maps, moves), resample_counts(len(every), N_BOOT, seed=rng)
+    groups = {_keys.ALL: (every, counts, every)}
+    items = [_CostItem(name, moves, moves, rest, None, drawn, groups, None, seed) for name in moves.names]
+    table = pd.DataFrame([row for item in items for row in _costs(item)], columns=COLUMNS)
+    return table.loc[table["ci_low"] <= table["null"], "perturbation"].tolist()
 
 
 def _warn_of_few(table: pd.DataFrame) -> None:

@@ -12,7 +12,9 @@ from anndata import AnnData
 from ... import _defaults, _keys, _validate
 from ...metrics import Metric
 from ...ot import Solver
+from .._fit.tables import keeper
 from .judging import prepare
+from .tabulation import COLUMNS
 
 
 @_validate.takes_adata
@@ -33,6 +35,7 @@ def evaluate(
     floor: str | None = None,
     n_boot: int = 200,
     seed: int = 0,
+    key_added: str | None = None,
 ) -> pd.DataFrame:
     """Score predicted against observed treated cells, beside simple baselines and the noise ceiling.
 
@@ -101,6 +104,9 @@ def evaluate(
         Number of resamples behind the intervals, 100,000 at most; 0 for none. All models share their resamples.
     seed
         Seed of resamples and of samples.
+    key_added
+        Where in ``uns`` the table is kept as well, so that files have it; nowhere with ``None``. What is there already
+        has to be an older one of this function.
 
     Returns
     -------
@@ -203,6 +209,7 @@ def evaluate(
     >>> scores.pivot_table(index="model", columns="perturbation", values="value").shape
     (4, 2)
     """
+    keep = keeper(adata, key_added, COLUMNS)
     judging = prepare(
         adata,
         predictions=predictions,
@@ -220,7 +227,7 @@ def evaluate(
         n_boot=n_boot,
         seed=seed,
     )
-    return judging.tabulation.table(judging.judgements(judging.names))
+    return keep(judging.tabulation.table(judging.judgements(judging.names)))
 
 
 @_validate.takes_adata
@@ -234,6 +241,7 @@ def mmd(
     space: Literal["latent", "genes"] = "latent",
     n_boot: int = 200,
     seed: int = 0,
+    key_added: str | None = None,
 ) -> pd.DataFrame:
     """Score predictions by the MMD alone: unbiased with median bandwidths, and with the published kernels.
 
@@ -255,6 +263,9 @@ def mmd(
         Number of resamples behind the intervals.
     seed
         Seed of resamples and of samples.
+    key_added
+        Where in ``uns`` the table is kept as well, so that files have it; nowhere with ``None``. What is there already
+        has to be an older one of this function.
 
     Returns
     -------
@@ -286,4 +297,5 @@ def mmd(
         space=space,
         n_boot=n_boot,
         seed=seed,
+        key_added=key_added,
     )

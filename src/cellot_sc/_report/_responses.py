@@ -1,0 +1,210 @@
+"""The part of the report on how cells respond: as predicted, and as observed beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from anndata import AnnData
+from matplotlib.figure import Figure
+
+from .. import _keys, pl, tl
+from ._items import Item, figure_of
+from ._scores import WORDS, most_severe
+
+SHOWN = 6
+"""Of more perturbations than this, figures have the most severe ones."""
+SIDE_BY_SIDE = 2
+"""Of more perturbations than this, the kinds of cells share one panel, and groups are shown of the most severe ones."""
+ALPHA = 0.05
+
+
+def by_severity(costs: pd.DataFrame) -> list[str]:
+    """Return the names of the perturbations, the most severe one first.
+
+    Parameters
+    ----------
+    costs
+        What :func:`cellot_sc.tl.transport_cost` returned.
+    """
+    every = costs[costs["group"] == _keys.ALL].sort_values("cost", ascending=False, kind="stable")
+    return [str(name) for name in every["perturbation"]]
+
+
+def draw(adata: AnnData, *, order: Sequence[str], groupby: str | None, key: str, split: str) -> list[Item]:
+    """Return predicted cells beside observed ones: on a map, by feature, and the mean changes.
+
+    Parameters
+    ----------
+    adata
+        Annotated data with fitted maps. It is left as it is.
+    order
+        Names of the perturbations, the most severe one first.
+    groupby
+        Column of ``obs`` with the groups, if there is one.
+    key
+        Where in ``uns`` the maps are.
+    split
+        The split that was judged.
+    """
+    fit = tl.maps(adata, key).fit
+    judged = fit.parts(adata) == split
+    treated = set(fit.labels(adata)[judged])
+    seen = [name for name in order if name in treated]
+    shown, side_by_side = seen[:SHOWN], seen[:SIDE_BY_SIDE]
+    cells = WORDS[split]
+    return [
+        Item(
+            "embedding",
+            "Do predicted cells lie where treated cells lie?",
+            f"One map (UMAP) of {cells}: control, observed treated and predicted ones, with all others in grey. Where "
+            f"the predicted cells cover the observed ones, the map has learnt the response. {_of(shown, seen)}".strip(),
+            figure_of(pl.embedding(adata, shown, key=key, split=split, overlay=len(shown) > SIDE_BY_SIDE, show=False)),
+        ),
+        *_by_group(adata, side_by_side, seen, groupby=groupby, key=key, split=split),
+        Item(
+            "marginals",
+            "Does each feature change as observed?",
+            "Distribution over cells of the features that change most; where expression was decoded, that of observed "
+            "and predicted cells alike. The predicted curve should follow the observed one in position and in shape: "
+            "two peaks are two kinds of responses. Numbers are Wasserstein distances to the observed cells, in units "
+            f"of the feature: smaller is closer. {_of(shown, seen)}".strip(),
+            figure_of(pl.marginals(adata, shown, key=key, split=split, show=False)),
+        ),
+        _changes(adata[judged], shown, seen, key=key, cells=cells),
+    ]
+
+
+def _of(shown: Sequence[str], names: Sequence[str]) -> str:
+    return most_severe(len(shown), len(names))
+
+
+def _by_group(
+    adata: AnnData, shown: Sequence[str], seen: Sequence[str], *, groupby: str | None, key: str, split: str
+) -> list[Item]:
+    """Return the same map once more, with cells coloured by their group."""
+    if groupby is None:
+        return []
+    return [
+        Item(
+            "embedding_groups",
+            "Does each group of cells end where it should?",
+            f"The same map, coloured by “{groupby}”; predicted cells have the colour of the control cells that they "
+            "were predicted from. A colour that lies elsewhere among predicted than among observed cells was moved to "
+            f"the wrong place. {_of(shown, seen)}".strip(),
+            figure_of(pl.embedding(adata, shown, color=groupby, key=key, split=split, show=False)),
+        )
+    ]
+
+
+def _changes(judged: AnnData, shown: Sequence[str], seen: Sequence[str], *, key: str, cells: str) -> Item:
+    """Return predicted against observed changes of the mean, of cells that no fit has seen."""
+    changes = tl.signature(judged, targets=list(seen), key=key)
+    drawn = changes[changes["perturbation"].isin(shown)]
+    return Item(
+        "responses",
+        "Is the change of each feature the one that was observed?",
+        f"Predicted against observed change of the mean, a point per feature, of {cells}. On the dotted line the "
+        f"prediction is what was observed; r is the correlation. {_of(shown, seen)}".strip(),
+        figure_of(pl.responses(drawn, show=False)),
+        data=changes,
+    )
+
+
+def of_most_severe(order: Sequence[str]) -> str:
+    """Return in words that a figure has the most severe perturbations only; nothing if it has all."""
+    return most_severe(min(len(order), SHOWN), len(order))
+
+
+def severities(costs: pd.DataFrame, palette: Mapping[str, Any]) -> tuple[Figure, Figure | None]:
+    """Return how severe perturbations are, and, of many, a second figure with the groups of cells.
+
+    Parameters
+    ----------
+    costs
+        What :func:`cellot_sc.tl.transport_cost` returned.
+    palette
+        Colours of the groups.
+    """
+
+    def drawn(table: pd.DataFrame) -> Figure:
+        return figure_of({"": pl.transport_cost(table, palette=palette, show=False)})
+
+    every = costs["group"] == _keys.ALL
+    n = int(every.sum())
+    if every.all() or 1 < n <= SHOWN:
+        return drawn(costs), None
+    if n == 1:
+        # groups as rows, each with its name, need no legend
+        names = costs["group"].astype(str).where(~every, "all cells")
+        return drawn(costs.assign(perturbation=names, group=_keys.ALL)), None
+    return drawn(costs[every]), drawn(costs)
+
+
+def effects_of(effects: pd.DataFrame, order: Sequence[str]) -> tuple[Figure, Figure | None]:
+    """Return the effects of the most severe perturbations, and, of many, a second figure with all.
+
+    Parameters
+    ----------
+    effects
+        Effects, as :func:`cellot_sc.tl.subpopulation_effects` returns them.
+    order
+        Names of the perturbations, the most severe one first.
+    """
+
+    def drawn(names: Sequence[str]) -> Figure:
+        place = {name: i for i, name in enumerate(names)}
+        rows = effects[effects["perturbation"].isin(names)]
+        rows = rows.sort_values("perturbation", key=lambda of: of.map(place).astype(float), kind="stable")
+        return figure_of(pl.subpopulation_effects(rows, alpha=ALPHA, show=False))
+
+    return drawn(order[:SHOWN]), drawn(order) if len(order) > SHOWN else None
+
+
+def volcano(effects: pd.DataFrame, *, order: Sequence[str]) -> Item:
+    """Return which features change, and how surely.
+
+    Parameters
+    ----------
+    effects
+        Effects, as :func:`cellot_sc.tl.subpopulation_effects` returns them.
+    order
+        Names of the perturbations, the most severe one first.
+    """
+    shown, groups = order[:SHOWN], None
+    said = "A point is a feature in a group of cells"
+    if len(order) == 1:
+        called = effects[effects["pvalue_adj"] < ALPHA]["group"].value_counts()
+        every = sorted(effects["group"].unique(), key=lambda group: -called.get(group, 0))
+        groups = every[:SHOWN]
+        said = "A point is a feature"
+        if len(groups) < len(every):
+            said += f"; of {len(every)} groups of cells, the {SHOWN} with the most significant features are shown"
+    return Item(
+        "volcano",
+        "Which features change, and how surely?",
+        "The mean predicted change against its p-value, adjusted for the number of features: the further up, the "
+        f"surer. Effects that are significant at a false discovery rate of 5 % are coloured. {said}. "
+        f"{of_most_severe(order)}".strip(),
+        figure_of(pl.volcano(effects, shown, group=groups, alpha=ALPHA, show=False)),
+    )
+
+
+def clusters(clustered: AnnData, groupby: str) -> Item:
+    """Return which groups the clusters of responses are made of.
+
+    Parameters
+    ----------
+    clustered
+        What :func:`cellot_sc.tl.effect_clusters` returned.
+    groupby
+        Column of ``obs`` with the groups.
+    """
+    return Item(
+        "composition",
+        "Are these populations the known ones?",
+        f"Shares of “{groupby}” in each of the clusters. A cluster of one colour responds as one known group; one "
+        "group in several clusters responds in several ways.",
+        figure_of({"": pl.composition(clustered, groupby, show=False)}),
+    )
