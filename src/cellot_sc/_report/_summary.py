@@ -238,21 +238,33 @@ def _verdict(found: Found, name: str) -> str:
     """Return in a word how a prediction compares with an affine map, or why that is not asked."""
     if _row(found.findings.costs, name)[VERDICT] != YES:
         return NOT_SHOWN
-    if not _tells(found.scores, name):
+    if not _tells(found, name):
         return TOO_FEW
     if not found.beside.empty and _fits.is_affine(found.fitted.maps[name]):
         return "affine"
-    comparison = compared(found.beside, name, _keys.ALL)
+    comparison = compared(found.beside, name, _group(found, name))
     return "" if comparison is None else comparison.verdict
 
 
-def _tells(scores: pd.DataFrame, name: str) -> bool:
+def _group(found: Found, name: str) -> str:
+    """Return the rows of scores that are spoken of: the mean over groups where there are some, else all cells.
+
+    Which groups the judged cells happen to be of says more about pooled scores than a map does.
+    """
+    rows = found.scores[(found.scores["perturbation"] == name) & (found.scores["group"] == _keys.MEAN)]
+    return _keys.MEAN if rows["value"].notna().any() else _keys.ALL
+
+
+def _values(found: Found, name: str) -> pd.DataFrame:
+    """Return what is spoken of by model."""
+    scores, group = found.scores, _group(found, name)
+    rows = scores[(scores["perturbation"] == name) & (scores["group"] == group)]
+    return rows[rows["metric"] == _defaults.SUMMARY_METRIC].set_index("model")
+
+
+def _tells(found: Found, name: str) -> bool:
     """Return whether the cells that are judged by tell treated from control cells, which a score of maps needs."""
-    rows = scores[
-        (scores["metric"] == _defaults.SUMMARY_METRIC)
-        & (scores["group"] == _keys.ALL)
-        & (scores["perturbation"] == name)
-    ].set_index("model")
+    rows = _values(found, name)
     if rows.empty:
         return False
     nothing, ceiling = rows.loc[_defaults.IDENTITY], rows.loc[_keys.OBSERVED]
@@ -265,55 +277,47 @@ def _prediction(found: Found, name: str) -> list[str]:
     """Return how good a prediction is, always beside simpler ones."""
     fit, cells = found.fitted.fit, SPLITS[found.split]
     n = int(((fit.labels(found.adata) == name) & (fit.parts(found.adata) == found.split)).sum())
-    verdict = _verdict(found, name)
+    verdict, group = _verdict(found, name), _group(found, name)
+    where = f"within {_groups(found.findings.groupby)}, " if group == _keys.MEAN else ""
     if verdict == TOO_FEW:
         return [
-            f"How good the prediction is cannot be told: its {n:,} treated {cells} cannot be told from control cells."
+            f"How good the prediction is cannot be told: {where}its {n:,} treated {cells} cannot be told from control "
+            "cells."
         ]
-    lines = [_share_predicted(found, name, f"{n:,} treated {cells}")]
-    if verdict == "affine":
-        return [line for line in lines if line]
-    for group, where in ((_keys.ALL, ""), (_keys.MEAN, f" within {_groups(found.findings.groupby)}")):
-        comparison = compared(found.beside, name, group)
-        if comparison is not None and (group == _keys.ALL or comparison.verdict != verdict):
-            lines.append(_in_words(comparison, _model(found), _against(found), where))
-    lines.append(_per_group(found, name))
+    lines = [_share_predicted(found, name, f"{where}on {n:,} treated {cells}")]
+    comparison = compared(found.beside, name, group)
+    if verdict != "affine" and comparison is not None:
+        lines += [_in_words(comparison, _model(found), _against(found)), _per_group(found, name)]
     return [line for line in lines if line]
 
 
-def _share_predicted(found: Found, name: str, cells: str) -> str:
+def _share_predicted(found: Found, name: str, where: str) -> str:
     """Return which part of the difference between control and treated cells is predicted, beside simpler maps."""
-    rows = found.scores[
-        (found.scores["metric"] == _defaults.SUMMARY_METRIC)
-        & (found.scores["group"] == _keys.ALL)
-        & (found.scores["perturbation"] == name)
-    ]
-    value = {str(model): float(of) for model, of in zip(rows["model"], rows["value"], strict=True)}
+    rows, own = _values(found, name), found.fitted.fit.solver
+    value: dict[Any, float] = rows["value"].to_dict()
     nothing, best = value[_defaults.IDENTITY], value[_keys.OBSERVED]
-    parts = {model: (nothing - at) / (nothing - best) for model, at in value.items()}
-    others = [
-        f"{words} {percent(parts[model])}"
-        for model, words in (
-            (_defaults.AFFINE, "an affine (Gaussian) map"),
-            (_defaults.SHIFT, "one shift for all cells"),
-        )
-        if model in parts and model != found.fitted.fit.solver
-    ]
+    parts = {model: _part((nothing - at) / (nothing - best)) for model, at in value.items()}
+    others = [f"{words} {parts[model]}" for model, words in SIMPLER.items() if model in parts and model != own]
     beside = f"; {', '.join(others)}" if others else ""
     return (
-        f"On {cells}, the {_model(found)} predicts {percent(parts[found.fitted.fit.solver])} of the difference between "
-        f"control and treated cells (by energy distance{beside}; 100 % is as near as other treated cells come)."
+        f"{where[0].upper()}{where[1:]}, the {_model(found)} predicts {parts[own]} of the difference between control "
+        f"and treated cells (by energy distance{beside}; 100 % is as near as other treated cells come)."
     )
 
 
-def _in_words(comparison: Comparison, model: str, against: str, where: str) -> str:
+def _part(share: float) -> str:
+    # how much worse than no prediction depends on how little there was to predict
+    return percent(share) if share >= 0 else f"less than {percent(0)}"
+
+
+def _in_words(comparison: Comparison, model: str, against: str) -> str:
     """Return a comparison with an affine map as a sentence."""
     left = f"it leaves {comparison.numbers} of the error that the affine one leaves"
     return {
-        "better": f"Here the {model} is better than {against}{where}: {left}.",
-        "worse": f"Here the {model} is worse than {against}{where}, which is the one to take: {left}.",
-        "cannot be told": f"Whether the {model} is better than {against}{where} cannot be told here: {left}.",
-        "nothing to gain": f"{against[0].upper()}{against[1:]} cannot be told from other treated cells{where}: nothing "
+        "better": f"Here the {model} is better than {against}: {left}.",
+        "worse": f"Here the {model} is worse than {against}, which is the one to take: {left}.",
+        "cannot be told": f"Whether the {model} is better than {against} cannot be told here: {left}.",
+        "nothing to gain": f"{against[0].upper()}{against[1:]} cannot be told from other treated cells: nothing "
         f"is left for the {model} to gain.",
     }[comparison.verdict]
 
@@ -323,13 +327,12 @@ def _per_group(found: Found, name: str) -> str:
     fit, groupby = found.fitted.fit, found.findings.groupby
     own = found.scores[(found.scores["model"] == fit.solver) & (found.scores[_keys.FLOOR] == AFFINE[1])]
     own = own[own["metric"] == METRIC]
-    for group, where in ((_keys.MEAN, f" within {_groups(groupby)}"), (_keys.ALL, "")):
-        comparison = compared(own, name, group)
-        if not fit.context and comparison is not None and comparison.verdict == "worse":
-            return (
-                f"Affine maps for each of the {_groups(groupby)} do better{where}: the {_model(found)} leaves "
-                f"{comparison.numbers} of their error. With context={groupby!r} it would start from these."
-            )
+    comparison = compared(own, name, _group(found, name))
+    if not fit.context and comparison is not None and comparison.verdict == "worse":
+        return (
+            f"Affine maps for each of the {_groups(groupby)} do better: the {_model(found)} leaves "
+            f"{comparison.numbers} of their error. With context={groupby!r} it would start from these."
+        )
     return ""
 
 
