@@ -67,6 +67,7 @@ FINE = {
     "pp.decode.latent.no cells": "none are decoded",
     "pp.represent.n_components.10**15": "at most as many as there are features",
     "report.compose.metrics.empty": "the usual ones only",
+    "report.report.metrics.empty": "the usual ones only",
     "tl.evaluate.baselines.empty": "identity and observed are always there",
     "tl.clonal_agreement.baselines.empty": "the fitted maps only",
     "tl.maps.adata.no cells": "maps are kept apart from cells",
@@ -86,12 +87,12 @@ ABSENT = "no_such_thing"
 
 def public() -> dict[str, Callable[..., Any]]:
     """Return everything public that is called, by its name."""
-    spaces = [space for space in cs.__all__ if space not in {"Model", "settings"}]
+    spaces = [space for space in cs.__all__ if space not in {"Model", "report", "settings"}]
     found = {f"{space}.{name}": getattr(getattr(cs, space), name) for space in spaces
              for name in getattr(cs, space).__all__}  # fmt: skip
     called = {name: one for name, one in found.items() if inspect.isfunction(one) or inspect.isclass(one)}
     kept = {name: one for name, one in called.items() if name.split(".")[1] not in RECORDS | MAPS}
-    return {**kept, "report.compose": _report.compose}
+    return {**kept, "report.compose": _report.compose, "report.report": cs.report}
 
 
 PUBLIC = public()
@@ -258,6 +259,7 @@ def calls_that_work(m: Material) -> dict[str, dict[str, Any]]:
         "datasets.simulate_branching": {"n_cells": 60, "n_genes": 10},
         "datasets.simulate_doses": {"n_cells": 10, "n_features": 3},
         "report.compose": cells | few,
+        "report.report": cells | few | {"path": material.folder / "page.html"},
     }
     for name, function in PUBLIC.items():
         if name.startswith("pl."):
@@ -270,7 +272,7 @@ def calls_that_work(m: Material) -> dict[str, dict[str, Any]]:
 
 NO_RUN = {
     "tl.from_moscot": "needs a solved problem",
-    "report.compose": "is run by tests/_report",
+    **dict.fromkeys(("report.compose", "report.report"), "is run by tests/_report"),
     **{name: "downloads" for name in NAMES if name.startswith("datasets.") and "simulate" not in name},
 }
 
@@ -512,6 +514,8 @@ def test_every_parameter_of_everything_public_is_drawn(material: Material) -> No
     everything = {f"{name}.{p}" for name in PUBLIC for p in ("*", *inspect.signature(PUBLIC[name]).parameters)}
     assert {f"{name}.{parameter}" for name, parameter in NOT_DRAWN} <= everything
     every_name = set(
-        itertools.chain.from_iterable(getattr(cs, s).__all__ for s in cs.__all__ if s not in {"Model", "settings"})
+        itertools.chain.from_iterable(
+            getattr(cs, s).__all__ for s in cs.__all__ if s not in {"Model", "report", "settings"}
+        )
     )
     assert RECORDS | MAPS <= every_name

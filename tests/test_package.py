@@ -81,8 +81,8 @@ def test_what_computes_is_loaded_when_it_is_run(loaded: dict[str, set[str]]) -> 
 
 
 def test_dir_names_what_a_user_types() -> None:
-    assert set(dir(cs)) == {*NAMESPACES, "Model", "settings", "__version__"}
-    assert set(cs.__all__) == {*NAMESPACES, "Model", "settings"}
+    assert set(dir(cs)) == {*NAMESPACES, "Model", "report", "settings", "__version__"}
+    assert set(cs.__all__) == {*NAMESPACES, "Model", "report", "settings"}
 
 
 @pytest.mark.parametrize("name", sorted(NAMESPACES))

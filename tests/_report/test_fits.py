@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,37 @@ class TestFits:
             *(str(counts[part]) for part in ("train", "valid", "test")),
             "closed form: no steps",
         ]
+
+    @staticmethod
+    def ending(fitted: AnnData, values: list[float], steps: list[int], *, affine: bool = False) -> _fits.Ending:
+        """Return how a fit of 1,000 steps ended that saw these values at these steps."""
+        maps = cs.tl.maps(fitted)
+        rows = [("drug_b", step, 0.0, "loss", 1.0) for step in steps]
+        rows += [("drug_b", step, 0.0, "validation", value) for step, value in zip(steps, values, strict=True)]
+        history = pd.DataFrame(rows, columns=store.HISTORY_COLUMNS)
+        own = cs.ot.AffineMap(np.eye(8), np.zeros(8), np.zeros(8)) if affine else cs.ot.MeanShiftMap(np.zeros(8))
+        fit = dataclasses.replace(maps.fit, solver="icnn", options={"n_steps": 1000})
+        changed = dataclasses.replace(maps, history=history, maps={**maps.maps, "drug_b": own}, fit=fit)
+        return _fits.ending(changed, "drug_b")
+
+    def test_endings(self, fitted: AnnData) -> None:
+        falling = self.ending(fitted, [1.0, 0.5, 0.4], [0, 500, 1000])
+        assert falling.is_open and "at its last step, 1,000, while it was still improving: more steps may help" in (
+            falling.text
+        )
+        # less than a twentieth of what was gained in all
+        assert self.ending(fitted, [1.0, 0.5, 0.49], [0, 500, 1000]).short == "ended"
+        assert self.ending(fitted, [1.0, 0.5, 0.6], [0, 500, 1000]).short == "ended"
+        assert self.ending(fitted, [1.0, 0.5, 0.6], [0, 300, 600]).short == "early"
+        assert self.ending(fitted, [1.0, 1.5, 1.4], [0, 500, 1000], affine=True) == _fits.START_KEPT
+        assert self.ending(fitted, [], [], affine=True) == _fits.CLOSED
+        assert self.ending(fitted, [np.nan] * 2, [0, 1000]) == _fits.UNKNOWN
+        assert _fits.ending(cs.tl.maps(fitted), "drug_b") == _fits.CLOSED
+
+    def test_a_map_of_contexts_is_affine_if_all_are(self) -> None:
+        shift, affine = cs.ot.MeanShiftMap(np.zeros(2)), cs.ot.AffineMap(np.eye(2), np.zeros(2), np.zeros(2))
+        assert _fits.is_affine(cs.ot.ContextMap(affine, [affine], ["a"]))
+        assert not _fits.is_affine(cs.ot.ContextMap(affine, [affine, shift], ["a", "b"]))
 
     def test_figure_of_steps_says_what_it_leaves_out(self, fitted: AnnData) -> None:
         adata = fitted.copy()

@@ -4,6 +4,7 @@ import dataclasses
 import importlib.metadata
 from typing import Any
 
+import numpy as np
 from anndata import AnnData
 
 import cellot_sc as cs
@@ -20,6 +21,8 @@ class TestMethods:
         }
         for part in (
             "600 cells with 60 features were split into ",
+            "Of the cells of each perturbation, 30\N{NO-BREAK SPACE}% were drawn as test cells and "
+            "10\N{NO-BREAK SPACE}% as validation cells, at random within each perturbation (seed 0).",
             "8 dimensions (X_cellot, pca of train cells)",
             f"with cellot-sc {cs.__version__} (solver gaussian: optimal affine map between Gaussians; seed 0)",
             f"anndata {importlib.metadata.version('anndata')}",
@@ -64,6 +67,21 @@ class TestMethods:
         assert "random halves of these treated cells" in text
         assert "resamples" not in text and "tested" not in text
         assert "under maps between random halves of the control train cells" in text
+
+    def test_name_how_raw_counts_were_prepared(self, fitted: AnnData) -> None:
+        adata = fitted.copy()
+        assert _methods._preparation_text(adata) == ""
+        adata.uns["preparation"] = {
+            **{"kept": np.array(["demuxlet=SNG"], dtype=object), "n_cells_left_out": 1234, "normalized": True},
+            **{"target_sum": 1e4, "log1p": True, "n_top_genes": 1000},
+        }
+        assert _methods._preparation_text(adata) == (
+            "Before, cells were kept of which demuxlet=SNG (1,234 others were left out), counts were normalised to a "
+            "total of 10,000 counts per cell, log(1 + x) was taken and the 1,000 most variable genes of train cells "
+            "were kept."
+        )
+        adata.uns["preparation"] = {"kept": np.array([], dtype=object), "normalized": False, "log1p": True}
+        assert _methods._preparation_text(adata) == "Before, log(1 + x) was taken."
 
     def test_every_solver_and_metric_cites_what_is_known(self) -> None:
         cited = [solver.cites for solver in cs.ot.SOLVERS.values()]

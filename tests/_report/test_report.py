@@ -134,3 +134,20 @@ def test_cells_of_which_none_is_treated_are_not_judged(
     with pytest.raises(SystemExit) as end:
         cli.main(["report", str(tmp_path / "new.h5ad")])
     assert end.value.code == 0
+
+
+class TestPublic:
+    def test_writes_a_page_and_returns_scores(self, fitted: AnnData, tmp_path: Path) -> None:
+        path = tmp_path / "page.html"
+        scores = cs.report(fitted, path, metrics=["r_stds"], n_boot=0, title="Mine", source="some cells")
+        assert {"r_stds", "energy_distance"} <= set(scores["metric"])
+        text = path.read_text(encoding="utf-8")
+        assert "<title>Mine</title>" in text and "some cells" in text
+        with pytest.raises(FileExistsError, match=r"exists; overwrite=True replaces it\."):
+            cs.report(fitted, path)
+        assert path.read_text(encoding="utf-8") == text
+
+    def test_refuses_before_anything_is_computed(self, fitted: AnnData, tmp_path: Path) -> None:
+        with pytest.raises(ValueError, match="ends in '.pdf'"):
+            cs.report(fitted, tmp_path / "page.pdf")
+        assert [*tmp_path.iterdir()] == []

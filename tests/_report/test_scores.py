@@ -73,68 +73,13 @@ def test_pvalues_over_units() -> None:
     table = pd.concat([table, table.iloc[[2]].assign(model="mine")]).assign(metric="energy_distance", group="all")
     text = _scores._tests(table, "mine", "patient")
     assert (
-        "a &lt;</strong>: 8 units of “patient” count; p = 0.0078 that there is no effect, and of the map p = 0.25."
+        "a &lt;</strong>: 8 units of “patient” count; p = 0.0078 that they differ by chance, and of the map p = 0.25."
         in text
     )
     assert "b</strong>: 3 units of “patient” count, too few for any p-value: none could be below 0.25." in text
     many = pd.concat([table.assign(perturbation=f"p{i}") for i in range(9)])
     assert "<details>" in _scores._tests(many.drop_duplicates(["model", "perturbation"]), "mine", "patient")
     assert _scores._tests(table, "mine", None) == ""
-
-
-class TestSummary:
-    @staticmethod
-    def scores(identity: tuple[float, float], observed: float, reached: float) -> pd.DataFrame:
-        rows = [
-            ("mine", "energy_distance", "-", 0.1, 0.0),
-            ("identity", "energy_distance", "-", *identity),
-            ("observed", "energy_distance", "-", observed, 0.0),
-            ("mine", "energy_distance_calibrated", "gaussian", reached, 0.5),
-            ("mean_shift", "energy_distance_calibrated", "gaussian", 0.4, 0.5),
-        ]
-        table = pd.DataFrame(rows, columns=["model", "metric", "floor", "value", "ci_low"])
-        return table.assign(perturbation="a", group="all", ci_high=9.0)
-
-    def test_an_effect(self) -> None:
-        text = _scores.summary(self.scores((2.0, 1.5), 0.1, 0.95), "mine")
-        share = "<strong>95\N{NO-BREAK SPACE}%</strong>"
-        assert f"the prediction goes {share} of the way from Gaussian map to a replicate" in text
-        assert "(mean shift 40\N{NO-BREAK SPACE}%)" in text
-
-    def test_no_effect(self) -> None:
-        assert "there is no effect to predict" in _scores.summary(self.scores((0.1, -0.2), 0.0, 9.0), "mine")
-
-    def test_worse_than_the_control(self) -> None:
-        assert "less than 0" in _scores.summary(self.scores((2.0, 1.5), 0.1, -19.0), "mine")
-
-    def test_nothing_left_to_gain(self) -> None:
-        table = self.scores((2.0, 1.5), 0.1, np.nan)
-        text = _scores.summary(pd.concat([table, table.assign(group="equal"), table.assign(group="mean")]), "mine")
-        assert "a</strong>: Gaussian map cannot be told from a replicate, so that no prediction can be seen" in text
-        assert "with nothing to tell where groups have equal shares on both sides; within groups of cells there" in text
-
-    def test_many(self) -> None:
-        values = (0.2, 0.5, 0.6, np.nan)
-        tables = [self.scores((2.0, 1.5), 0.1, value).assign(perturbation=f"p{value}") for value in values]
-        tables += [self.scores((0.1, -0.2), 0.0, 9.0).assign(perturbation=f"none{i}") for i in range(4)]
-        text = _scores.summary(pd.concat(tables), "mine")
-        assert text.startswith("<p>4 of 8 perturbations have an effect")
-        assert "For these, the median prediction goes <strong>50\N{NO-BREAK SPACE}%</strong> of the way" in text
-        assert "where these can be told apart (3 of 4)" in text
-        assert text.count("<li>") == 8 and text.index("<details>") < text.index("<li>")
-
-    def test_equal_composition(self) -> None:
-        pooled = self.scores((2.0, 1.5), 0.1, 0.95)
-        text = _scores.summary(pd.concat([pooled, self.scores((2.0, 1.5), 0.1, 0.6).assign(group="equal")]), "mine")
-        assert ", <strong>60\N{NO-BREAK SPACE}%</strong> where groups have equal shares on both sides" in text
-        assert "equal shares" not in _scores.summary(pooled, "mine")
-
-    def test_without_intervals(self) -> None:
-        table = self.scores((2.0, 1.5), 0.1, 0.95).assign(ci_low=np.nan, ci_high=np.nan)
-        assert "95" in _scores.summary(table, "mine")
-
-    def test_other_metrics_only(self) -> None:
-        assert _scores.summary(self.scores((2.0, 1.5), 0.1, 0.95).assign(metric="mmd"), "mine") == "<ul></ul>"
 
 
 @pytest.mark.parametrize(

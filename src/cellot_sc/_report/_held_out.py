@@ -89,6 +89,6 @@ def _of_column(column: str, names: Sequence[str]) -> str:
 
 def _asked(adata: AnnData, fit: tl.Fit) -> Mapping[str, Any]:
     """Return what :func:`cellot_sc.pp.split` kept of its arguments, nothing if it made another split."""
-    record = adata.uns.get(fit.split_key)
+    record: Any = adata.uns.get(fit.split_key)
     kept = isinstance(record, Mapping) and {"holdout", "test_fraction", "seed"} <= set(record)
-    return record if kept and record["perturbation_key"] == fit.label_key else {}  # type: ignore[index,return-value]
+    return record if kept and record["perturbation_key"] == fit.label_key else {}

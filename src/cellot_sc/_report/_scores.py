@@ -211,7 +211,7 @@ def _tests(scores: pd.DataFrame, solver: str, unit: str | None) -> str:
         if pd.isna(effect["pvalue"]):
             text += f", too few for any p-value: none could be below {number(effect['p_min'])}"
         else:
-            text += f"; p = {number(effect['pvalue'], 2)} that there is no effect, and of the map "
+            text += f"; p = {number(effect['pvalue'], 2)} that they differ by chance, and of the map "
             text += f"p = {number(own['pvalue'], 2)}"
         items.append(f"<li><strong>{html.escape(str(name))}</strong>: {html.escape(text)}.</li>")
     meaning = (

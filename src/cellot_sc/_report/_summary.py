@@ -13,7 +13,7 @@ from anndata import AnnData
 
 from .. import _defaults, _keys, _validate, tl
 from . import _fits, _held_out
-from ._affine import AFFINE, compared
+from ._affine import AFFINE, METRIC, Comparison, compared
 from ._findings import Findings
 from ._held_out import listed
 from ._table import Cell, number, percent, render
@@ -60,6 +60,8 @@ def summary(found: Found) -> str:
     """Return what was found, as HTML: for each perturbation, or of many in a table."""
     names = _ranked(found.findings.costs)
     parts = [f"<p>{html.escape(text)}</p>" for text in _whole(found, names)]
+    if unusual := _unusual(found):
+        parts.insert(0, f"<p><strong>Look at the expression first</strong>: {html.escape(unusual)}.</p>")
     if len(names) <= MANY:
         for name in names:
             lines = "".join(f"<li>{html.escape(line)}</li>" for line in _lines(found, name))
@@ -112,18 +114,21 @@ def _judged(found: Found, names: Sequence[str]) -> str:
     if len(names) <= MANY:
         return ""
     verdicts = [_verdict(found, name) for name in names]
-    kinds = {
-        "better": "better than an affine (Gaussian) map",
-        "worse": "worse than it",
-        "cannot be told": "not to be told from it",
-        "nothing to gain": "with nothing left to gain over it",
-        "affine": "affine itself, which validation cells preferred",
-        TOO_FEW: "not to be judged: too few cells to tell treated from control ones by",
-        NOT_SHOWN: "not to be judged: no effect could be shown",
+    compared_ones = {
+        "better": "is better for {}",
+        "worse": "is worse for {}",
+        "cannot be told": "cannot be told from it for {}",
+        "nothing to gain": "has nothing left to gain over it for {}",
     }
-    counts = [f"{verdicts.count(kind)} {text}" for kind, text in kinds.items() if kind in verdicts]
-    whose = f"Judged by {SPLITS[found.split]}, the {_model(found)} is for "
-    return whose + listed(counts) + "." if counts else ""
+    others = {
+        "affine": "{} are affine themselves, as no network was needed or better",
+        TOO_FEW: "{} cannot be judged, by too few cells to tell treated from control ones",
+        NOT_SHOWN: "{} have no effect that could be shown",
+    }
+    parts = [text.format(n) for kind, text in compared_ones.items() if (n := verdicts.count(kind))]
+    rest = [text.format(n) for kind, text in others.items() if (n := verdicts.count(kind))]
+    whole = [f"beside {_against(found)}, the {_model(found)} {listed(parts)}"] if parts else []
+    return f"On {SPLITS[found.split]}: {'; '.join([*whole, *rest])}." if whole or rest else ""
 
 
 def _lines(found: Found, name: str) -> list[str]:
@@ -223,30 +228,48 @@ def _named(found: Found) -> bool:
     return bool(space.decodes or space.is_expression)
 
 
+def _unusual(found: Found) -> str:
+    """Return what is unusual about the expression that was fitted to, such as that it is counts."""
+    layer = found.fitted.fit.space(found.adata).layer if _named(found) else None
+    return _validate.words_on_expression(found.adata, layer) if _named(found) else ""
+
+
 def _verdict(found: Found, name: str) -> str:
     """Return in a word how a prediction compares with an affine map, or why that is not asked."""
     if _row(found.findings.costs, name)[VERDICT] != YES:
         return NOT_SHOWN
-    if not _tells(found.scores, name):
+    if not _tells(found, name):
         return TOO_FEW
     if not found.beside.empty and _fits.is_affine(found.fitted.maps[name]):
         return "affine"
-    comparison = compared(found.beside, name, _keys.ALL)
+    comparison = compared(found.beside, name, _group(found, name))
     return "" if comparison is None else comparison.verdict
 
 
-def _tells(scores: pd.DataFrame, name: str) -> bool:
+def _group(found: Found, name: str) -> str:
+    """Return the rows of scores that are spoken of: the mean over groups where there are some, else all cells.
+
+    Which groups the judged cells happen to be of says more about pooled scores than a map does.
+    """
+    rows = found.scores[(found.scores["perturbation"] == name) & (found.scores["group"] == _keys.MEAN)]
+    return _keys.MEAN if rows["value"].notna().any() else _keys.ALL
+
+
+def _values(found: Found, name: str) -> pd.DataFrame:
+    """Return what is spoken of by model."""
+    scores, group = found.scores, _group(found, name)
+    rows = scores[(scores["perturbation"] == name) & (scores["group"] == group)]
+    return rows[rows["metric"] == _defaults.SUMMARY_METRIC].set_index("model")
+
+
+def _tells(found: Found, name: str) -> bool:
     """Return whether the cells that are judged by tell treated from control cells, which a score of maps needs."""
-    rows = scores[
-        (scores["metric"] == _defaults.SUMMARY_METRIC)
-        & (scores["group"] == _keys.ALL)
-        & (scores["perturbation"] == name)
-    ].set_index("model")
+    rows = _values(found, name)
     if rows.empty:
         return False
     nothing, ceiling = rows.loc[_defaults.IDENTITY], rows.loc[_keys.OBSERVED]
     # without resamples there are no intervals, and the value stands for itself
-    least = nothing["value"] if pd.isna(nothing["ci_low"]) else nothing["ci_low"]
+    least: float = nothing["value"] if pd.isna(nothing["ci_low"]) else nothing["ci_low"]
     return bool(least > max(ceiling["value"], 0))
 
 
@@ -254,56 +277,63 @@ def _prediction(found: Found, name: str) -> list[str]:
     """Return how good a prediction is, always beside simpler ones."""
     fit, cells = found.fitted.fit, SPLITS[found.split]
     n = int(((fit.labels(found.adata) == name) & (fit.parts(found.adata) == found.split)).sum())
-    verdict = _verdict(found, name)
+    verdict, group = _verdict(found, name), _group(found, name)
+    where = f"within {_groups(found.findings.groupby)}, " if group == _keys.MEAN else ""
     if verdict == TOO_FEW:
         return [
-            f"How good the prediction is cannot be told: its {n:,} treated {cells} cannot be told from control cells."
+            f"How good the prediction is cannot be told: {where}its {n:,} treated {cells} cannot be told from control "
+            "cells."
         ]
-    lines = [_share_predicted(found, name, f"{n:,} treated {cells}")]
-    if verdict == "affine":
-        return [line for line in lines if line]
-    for group, where in ((_keys.ALL, ""), (_keys.MEAN, f" within {_groups(found.findings.groupby)}")):
-        comparison = compared(found.beside, name, group)
-        if comparison is not None and (group == _keys.ALL or comparison.verdict != verdict):
-            lines.append(_in_words(comparison.verdict, comparison.numbers, _model(found), _against(found), where))
+    lines = [_share_predicted(found, name, f"{where}on {n:,} treated {cells}")]
+    comparison = compared(found.beside, name, group)
+    if verdict != "affine" and comparison is not None:
+        lines += [_in_words(comparison, _model(found), _against(found)), _per_group(found, name)]
     return [line for line in lines if line]
 
 
-def _share_predicted(found: Found, name: str, cells: str) -> str:
+def _share_predicted(found: Found, name: str, where: str) -> str:
     """Return which part of the difference between control and treated cells is predicted, beside simpler maps."""
-    rows = found.scores[
-        (found.scores["metric"] == _defaults.SUMMARY_METRIC)
-        & (found.scores["group"] == _keys.ALL)
-        & (found.scores["perturbation"] == name)
-    ]
-    value = {str(model): float(of) for model, of in zip(rows["model"], rows["value"], strict=True)}
+    rows, own = _values(found, name), found.fitted.fit.solver
+    value: dict[Any, float] = rows["value"].to_dict()
     nothing, best = value[_defaults.IDENTITY], value[_keys.OBSERVED]
-    parts = {model: (nothing - at) / (nothing - best) for model, at in value.items()}
-    others = [
-        f"{words} {percent(parts[model])}"
-        for model, words in (
-            (_defaults.AFFINE, "an affine (Gaussian) map"),
-            (_defaults.SHIFT, "one shift for all cells"),
-        )
-        if model in parts and model != found.fitted.fit.solver
-    ]
+    parts = {model: _part((nothing - at) / (nothing - best)) for model, at in value.items()}
+    others = [f"{words} {parts[model]}" for model, words in SIMPLER.items() if model in parts and model != own]
     beside = f"; {', '.join(others)}" if others else ""
     return (
-        f"On {cells}, the {_model(found)} predicts {percent(parts[found.fitted.fit.solver])} of the difference between "
-        f"control and treated cells (by energy distance{beside}; 100 % is as near as other treated cells come)."
+        f"{where[0].upper()}{where[1:]}, the {_model(found)} predicts {parts[own]} of the difference between control "
+        f"and treated cells (by energy distance{beside}; 100 % is as near as other treated cells come)."
     )
 
 
-def _in_words(verdict: str, numbers: str, model: str, against: str, where: str) -> str:
+def _part(share: float) -> str:
+    # how much worse than no prediction depends on how little there was to predict
+    return percent(share) if share >= 0 else f"less than {percent(0)}"
+
+
+def _in_words(comparison: Comparison, model: str, against: str) -> str:
     """Return a comparison with an affine map as a sentence."""
-    gain = f"it gains {numbers} of what {against} leaves to be gained"
+    left = f"it leaves {comparison.numbers} of the error that the affine one leaves"
     return {
-        "better": f"Here the {model} is better than {against}{where}: {gain}.",
-        "worse": f"Here the {model} is worse than {against}{where}: {gain}. Take the simpler map.",
-        "cannot be told": f"Whether the {model} is better than {against}{where} cannot be told here: {gain}.",
-        "nothing to gain": f"{against[0].upper()}{against[1:]} cannot be told from other treated cells{where}: nothing "
+        "better": f"Here the {model} is better than {against}: {left}.",
+        "worse": f"Here the {model} is worse than {against}, which is the one to take: {left}.",
+        "cannot be told": f"Whether the {model} is better than {against} cannot be told here: {left}.",
+        "nothing to gain": f"{against[0].upper()}{against[1:]} cannot be told from other treated cells: nothing "
         f"is left for the {model} to gain.",
-    }[verdict]
+    }[comparison.verdict]
+
+
+def _per_group(found: Found, name: str) -> str:
+    """Return whether a map for each group, where the fitted one knows none, is better than that."""
+    fit, groupby = found.fitted.fit, found.findings.groupby
+    own = found.scores[(found.scores["model"] == fit.solver) & (found.scores[_keys.FLOOR] == AFFINE[1])]
+    own = own[own["metric"] == METRIC]
+    comparison = compared(own, name, _group(found, name))
+    if not fit.context and comparison is not None and comparison.verdict == "worse":
+        return (
+            f"Affine maps for each of the {_groups(groupby)} do better: the {_model(found)} leaves "
+            f"{comparison.numbers} of their error. With context={groupby!r} it would start from these."
+        )
+    return ""
 
 
 def _model(found: Found) -> str:
@@ -317,7 +347,7 @@ def _model(found: Found) -> str:
 def _against(found: Found) -> str:
     """Return what the affine map is called that was compared with."""
     per_group = AFFINE[1] in set(found.beside[_keys.FLOOR])
-    return "an affine (Gaussian) map" + (f" for each of the {_groups(found.findings.groupby)}" if per_group else "")
+    return "an affine (Gaussian) map" + (" per context" if per_group else "")
 
 
 def _groups(groupby: str | None) -> str:
@@ -329,6 +359,10 @@ def _some(names: Sequence[str]) -> str:
     if len(names) <= MANY:
         return listed(names)
     return f"{', '.join(names[:MANY])} and {len(names) - MANY} more"
+
+
+def _count(names: Sequence[str]) -> str:
+    return listed(names) if len(names) <= N_GROUPS else f"{len(names)} perturbations"
 
 
 def _left_out(found: Found) -> str:
@@ -347,7 +381,7 @@ def _left_out(found: Found) -> str:
     if not missing:
         return ""
     n_names = scores["perturbation"].nunique()
-    named = [f"{group} (of {_some(of)})" if len(of) < n_names else group for group, of in missing.items()]
+    named = [f"{group} (of {_count(of)})" if len(of) < n_names else group for group, of in missing.items()]
     cells = SPLITS[found.split]
     return f"Too few {cells} to be judged on their own, and in no mean over {_groups(groupby)}: {_some(named)}."
 

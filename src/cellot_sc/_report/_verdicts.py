@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from .. import _keys
@@ -43,10 +45,10 @@ def with_verdicts(costs: pd.DataFrame, effects: pd.DataFrame) -> pd.DataFrame:
     told = costs.assign(**{VERDICT: verdict})
     tested = effects[effects["effect_observed"].notna() & effects["pvalue_adj"].notna()]
     called = (tested["pvalue_adj"] < ALPHA).groupby([tested["perturbation"], tested["group"]], observed=True).any()
-    n_called = {tuple(names): bool(found) for names, found in called.items()}  # type: ignore[arg-type]
-    acting = {name for (name, _), found in n_called.items() if found}
+    by_group: dict[Any, bool] = called.to_dict()
+    acting = {name for (name, _), found in by_group.items() if found}
     told[CARRIED] = [
-        verdict == YES and group != _keys.ALL and name in acting and n_called.get((name, group)) is False
+        verdict == YES and group != _keys.ALL and name in acting and by_group.get((name, group)) is False
         for name, group, verdict in told[["perturbation", "group", VERDICT]].itertuples(index=False)
     ]
     return told
