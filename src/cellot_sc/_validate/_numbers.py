@@ -14,10 +14,10 @@ MAX_RESAMPLES = 10**5
 """More resamples change no interval, and their counts fill the memory."""
 MAX_INCHES = 400
 """Sides of a figure beyond this have more pixels than matplotlib draws."""
-N_NAMED = 6
-"""Conditions that an error names with their numbers of cells."""
 MIN_TRAIN_CELLS = 10
 """Fewer train cells than this in a condition cannot define a distribution."""
+N_NAMED = 6
+"""Conditions that an error names with their numbers of cells."""
 
 
 def enough_cells(n_cells: int, *, what: str) -> None:

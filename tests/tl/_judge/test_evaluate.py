@@ -203,8 +203,8 @@ def test_contexts_that_no_fit_saw_are_named(prepared: AnnData, caplog: pytest.Lo
     cs.tl.evaluate(adata, metrics="l2_means", baselines=[], n_boot=0)
     said = [one.getMessage() for one in caplog.records if one.levelname == "WARNING" and "no map" in one.getMessage()]
     assert said == [
-        f"{n_new} of 40 cells are of categories of obs['cell_type'] for which there is no map ('new'): they follow that "
-        "of all cells; there are maps for 'type_0', 'type_1', 'type_2' and 1 more"
+        f"{n_new} of 40 cells are of categories of obs['cell_type'] for which there is no map ('new'): they follow "
+        "that of all cells; there are maps for 'type_0', 'type_1', 'type_2' and 1 more"
     ]
 
 
