@@ -39,11 +39,6 @@ def title(ax: Axes, text: str, note: str = "", *, room: float | None = None) -> 
     ax.annotate(note, (0, 1), (0, 4), xycoords="axes fraction", textcoords="offset points", fontsize="small")
 
 
-def nothing(ax: Axes, text: str) -> None:
-    """Say in axes, above what they show, that it is nothing."""
-    ax.text(0.5, 0.97, text, transform=ax.transAxes, ha="center", va="top", fontsize="small", fontstyle="italic")
-
-
 def name_rows(ax: Axes, names: Sequence[str]) -> None:
     """Name the rows 0, 1, ... of axes, the first on top."""
     name_ticks(ax, "y", range(len(names)), names)
@@ -82,10 +77,10 @@ def matrix(ax: Axes, values: pd.DataFrame, limit: float | None = None) -> AxesIm
     return image
 
 
-def no_effect(ax: Axes) -> None:
-    """Write into axes that there is no effect, lest noise be named."""
+def no_effect(ax: Axes, text: str = "no effect above noise", *, y: float = 0.5) -> None:
+    """Write into axes that there is no effect, lest noise be named: at a height between 0 and 1."""
     ax.text(
-        0.5, 0.5, "no effect above noise", transform=ax.transAxes, ha="center", va="center", fontsize="small",
+        0.5, y, text, transform=ax.transAxes, ha="center", va="center", fontsize="small",
         color=GREY, wrap=True,
     )  # fmt: skip
 
