@@ -14,7 +14,7 @@ from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 
 from . import _labels
-from ._colors import DIVERGING, FAINT
+from ._colors import DIVERGING, FAINT, GREY
 
 RASTERISE_ABOVE = 50_000
 """More points than this become an image even in a vector file."""
@@ -37,11 +37,6 @@ def title(ax: Axes, text: str, note: str = "", *, room: float | None = None) -> 
         **_labels.PLAIN,
     )
     ax.annotate(note, (0, 1), (0, 4), xycoords="axes fraction", textcoords="offset points", fontsize="small")
-
-
-def nothing(ax: Axes, text: str) -> None:
-    """Say in axes, above what they show, that it is nothing."""
-    ax.text(0.5, 0.97, text, transform=ax.transAxes, ha="center", va="top", fontsize="small", fontstyle="italic")
 
 
 def name_rows(ax: Axes, names: Sequence[str]) -> None:
@@ -80,6 +75,14 @@ def matrix(ax: Axes, values: pd.DataFrame, limit: float | None = None) -> AxesIm
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     return image
+
+
+def no_effect(ax: Axes, text: str = "no effect above noise", *, y: float = 0.5) -> None:
+    """Write into axes that there is no effect, lest noise be named: at a height between 0 and 1."""
+    ax.text(
+        0.5, y, text, transform=ax.transAxes, ha="center", va="center", fontsize="small",
+        color=GREY, wrap=True,
+    )  # fmt: skip
 
 
 def points(ax: Axes, xy: np.ndarray, *, n_total: int, **kwargs: Any) -> PathCollection:

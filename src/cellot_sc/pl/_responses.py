@@ -100,7 +100,7 @@ def _name_largest(ax: Axes, rows: pd.DataFrame, n: int) -> None:
     xy = rows[["observed", "predicted"]].to_numpy(dtype=float)
     rows = rows[_changes(rows)]
     if rows.empty:
-        _draw.nothing(ax, "no effect above noise")
+        _draw.no_effect(ax, y=0.95)
         return
     tested = rows[["observed", "predicted"]].to_numpy(dtype=float)
     most = np.argsort(-np.abs(tested).max(axis=1), kind="stable")[:n]

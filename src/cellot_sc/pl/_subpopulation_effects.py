@@ -111,7 +111,7 @@ def subpopulation_effects(
         dots[name] = _dots(panel, rows[name], groups, shown[name], limit=limit, alpha=alpha)
         _draw.title(panel, name)
         if name in inert:
-            _draw.nothing(panel, "no effect above noise")
+            _draw.no_effect(panel)
     canvas.name_rows_once()
     canvas.colorbar(dots[names[0]], "effect")
     legend = canvas.legend(_handles(alpha))

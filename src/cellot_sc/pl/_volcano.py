@@ -112,7 +112,10 @@ def volcano(
     with canvas.settled():
         for name, panel in canvas.panels.items():
             if not called[name].any():
-                _draw.nothing(panel, "no effect above noise" if len(tested[name]) else "not tested")
+                if len(tested[name]):
+                    _draw.no_effect(panel, y=0.95)
+                else:
+                    _draw.no_effect(panel, "not tested", y=0.95)
                 continue
             rows = tested[name][called[name]].assign(height=heights[name][called[name]])
             order = np.argsort(-rows["change"].abs() * rows["height"], kind="stable")
