@@ -91,6 +91,17 @@ def test_many_perturbations_are_overlaid(iterated_34: AnnData, monkeypatch: pyte
     assert len(cs.pl.embedding(iterated_34, basis="pca", overlay=False, show=False)) == 21
 
 
+def test_colors_of_a_palette(fitted: AnnData) -> None:
+    roles = {"control": "#111111", "observed": "#222222", "predicted": "#333333"}
+    panels = cs.pl.embedding(fitted, "drug_a", basis="pca", palette=roles, show=False)
+    assert [set(colors(panels["drug_a", role])) for role in roles] == [{to_rgba(color)} for color in roles.values()]
+    types = list(fitted.obs["cell_type"].cat.categories)
+    own = dict(zip(types, ["#ff0000", "#00ff00", "#0000ff", "#ffff00"], strict=True))
+    panels = cs.pl.embedding(fitted, "drug_a", basis="pca", color="cell_type", palette=own, show=False)
+    shown = fitted.obs["cell_type"].astype(str)[in_test(fitted, "drug_a")]
+    assert colors(panels["drug_a", "observed"]) == [to_rgba(own[name]) for name in shown]
+
+
 def test_colored_by_a_column(fitted: AnnData) -> None:
     fitted.uns["cell_type_colors"] = ["#ff0000", "#00ff00", "#0000ff", "#ffff00"]
     panels = cs.pl.embedding(fitted, "drug_a", basis="pca", color="cell_type", show=False)
@@ -114,10 +125,21 @@ def test_a_umap_of_many_cells_is_made_of_a_sample(
     assert len(drawn(cs.pl.embedding(fitted, "drug_a", basis="pca", show=False)["drug_a", "control"])) > 30
 
 
+def test_on_a_map_of_the_user(placed: AnnData) -> None:
+    panels = cs.pl.embedding(placed, "drug_a", basis="X_two", show=False)
+    for role, label in {"control": "control", "observed": "drug_a"}.items():
+        np.testing.assert_allclose(drawn(panels["drug_a", role]), placed.obsm["X_two"][in_test(placed, label)])
+    arrows = cs.pl.displacement(placed, "drug_a", basis="X_two", show=False)["drug_a"]
+    assert panels["drug_a", "predicted"].get_xlim() == arrows.get_xlim()
+    figure = arrows.get_figure(root=True)
+    assert figure is not None
+    assert arrows.get_xlabel() == "X_two 1"
+
+
 @pytest.mark.parametrize(
     ("kwargs", "error", "words"),
     [
-        ({"basis": "umpa"}, ValueError, "basis 'umpa' is unknown. Did you mean 'umap'"),
+        ({"basis": "umpa"}, KeyError, "basis 'umpa' .*Did you mean 'umap'"),
         ({"color": "cell_typ"}, KeyError, "color 'cell_typ' is not in adata.obs. Did you mean 'cell_type'"),
         ({"color": "cell_type", "overlay": True}, ValueError, "color 'cell_type' needs overlay=False"),
         ({"targets": "drug_c"}, ValueError, "target 'drug_c' is unknown"),

@@ -58,7 +58,7 @@ def test_points_and_intervals_are_those_of_the_table() -> None:
     assert [label.get_text() for label in ax.get_yticklabels()] == ["drug_b", "drug_a"]
     # the first perturbation is on top
     assert ax.yaxis_inverted()
-    assert legend(ax) == ["identity (no effect)", "mean shift", "Gaussian map", "icnn", "observed (ceiling)"]
+    assert legend(ax) == ["identity (no effect)", "mean shift", "Gaussian map", "icnn", "observed (best possible)"]
 
 
 def test_models_of_a_perturbation_do_not_lie_on_each_other() -> None:
@@ -192,3 +192,33 @@ class TestCurves:
 def test_several_scores_need_an_x(tables: Any) -> None:
     with pytest.raises(ValueError, match="several scores of model 'identity'.*name in x"):
         cs.pl.evaluation(tables.scores(1, (5, 10)))
+
+
+@pytest.mark.parametrize(("lowest", "scale"), [(0.1, "log"), (-0.05, "symlog")])
+def test_the_worst_curve_does_not_flatten_the_others(tables: Any, lowest: float, scale: str) -> None:
+    table = tables.scores(1, (5, 10, 50)).query("metric == 'energy_distance'")
+    level = {"identity": 20.0, "mean_shift": 0.3, "gaussian": 0.2, "icnn": 0.15, "observed": lowest}
+    value = table["model"].map(level)
+    table = table.assign(value=value, ci_low=value - 0.01, ci_high=value + 0.01)
+    [ax] = cs.pl.evaluation(table, x="n_features", show=False).values()
+    assert ax.get_yscale() == scale
+    height = {
+        model: ax.transAxes.inverted().transform(ax.transData.transform((5, at)))[1] for model, at in level.items()
+    }
+    assert height["mean_shift"] - height["icnn"] > 0.05
+    assert height["identity"] < 1
+    # what is best at another number stays as it is
+    [ax] = cs.pl.evaluation(tables.scores(1, (5, 10)), metrics="pearson_delta", x="n_features", show=False).values()
+    assert ax.get_yscale() == "linear"
+
+
+def test_many_models_are_named_beside_their_panel() -> None:
+    table = scores(["drug_a"])
+    others = [table[table["model"] == "icnn"].assign(model=f"a model of a long name {i}") for i in range(8)]
+    [ax] = cs.pl.evaluation(pd.concat([table, *others]), metrics="energy_distance", show=False).values()
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    figure.draw_without_rendering()
+    box, panel = figure.legends[0].get_window_extent(), ax.get_window_extent()
+    assert box.x0 >= panel.x1
+    assert box.height <= figure.bbox.height

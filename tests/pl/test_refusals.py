@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from typing import Any
 
 import matplotlib.pyplot as plt
 import pytest
+from anndata import AnnData
 
 import cellot_sc as cs
 
@@ -42,6 +45,25 @@ def test_errors(tables: Any, name: str, table: str, kwargs: dict[str, Any], erro
     with pytest.raises(error, match=words):
         getattr(cs.pl, name)(getattr(tables, table)(2), **kwargs)
     assert plt.get_fignums() == []
+
+
+OF_TABLES = {name: next(iter(inspect.signature(getattr(cs.pl, name)).parameters)) == "table" for name in cs.pl.__all__}
+
+
+@pytest.mark.parametrize("name", [name for name, of_table in OF_TABLES.items() if of_table])
+def test_cells_in_place_of_a_table(name: str, simulated: AnnData) -> None:
+    with pytest.raises(TypeError, match=rf"table is an AnnData; pass the table: cs\.pl\.{name}\(cs\.tl\.") as error:
+        getattr(cs.pl, name)(simulated)
+    [maker] = re.findall(r"cs\.tl\.(\w+)\(adata", str(error.value))
+    assert maker in cs.tl.__all__
+    with pytest.raises(TypeError, match=f"pass the table: cs.pl.{name}"):
+        getattr(cs.pl, name)(table=simulated)
+
+
+@pytest.mark.parametrize("name", [name for name, of_table in OF_TABLES.items() if not of_table])
+def test_a_table_in_place_of_cells(name: str, tables: Any) -> None:
+    with pytest.raises(TypeError, match="adata is a DataFrame; .*: give the cells that the table is of"):
+        getattr(cs.pl, name)(tables.costs(1))
 
 
 @pytest.mark.parametrize(

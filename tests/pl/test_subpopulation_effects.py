@@ -53,3 +53,15 @@ class TestSubpopulationEffects:
     def test_alpha(self, tables: Any) -> None:
         ax = cs.pl.subpopulation_effects(tables.subpopulations(1), alpha=0.0, show=False)["drug_00"]
         assert not any(same_color(edge, _colors.BLACK) for edge in ax.collections[0].get_edgecolors())  # type: ignore[attr-defined]
+
+    def test_without_an_effect_no_features_are_named(self, tables: Any) -> None:
+        table = tables.subpopulations(2)
+        table.loc[table["perturbation"] == "drug_01", "pvalue_adj"] = 1.0
+        axes = cs.pl.subpopulation_effects(table, show=False)
+        assert [text.get_text() for text in axes["drug_01"].texts if text.get_text()] == ["no effect above noise"]
+        assert labels(axes["drug_01"], "x") == []
+        assert len(labels(axes["drug_00"], "x")) == 10
+        none = cs.pl.subpopulation_effects(table.assign(pvalue_adj=1.0), show=False)
+        assert all("no effect above noise" in [text.get_text() for text in ax.texts] for ax in none.values())
+        asked = cs.pl.subpopulation_effects(table, features="GENE01", show=False)
+        assert labels(asked["drug_01"], "x") == ["GENE01"]

@@ -28,6 +28,10 @@ BAR = 1.6
 """Height of a bar of colours, in inches."""
 MAX_ENTRIES = 60
 """Entries of a legend; of more, it says how many there are."""
+HIGH = 0.4
+"""Height of a legend, as a part of that of its figure, beyond which it stands beside the panels."""
+ENTRY = 0.24
+"""Height of an entry of a legend, in inches."""
 NARROWEST = 0.5
 """Width of an entry of a legend, in inches, that none is narrower than."""
 MAX_LAYOUTS = 3
@@ -138,7 +142,10 @@ class Canvas[Name: Hashable]:
             panel.tick_params(axis="y", labelleft=spec is None or spec.is_first_col())
 
     def legend(self, handles: Iterable[Artist]) -> Legend:
-        """Put a legend where it covers nothing: above the figure, or to the right of the caller's last axes."""
+        """Put a legend where it covers nothing: above the figure, or to the right of the caller's last axes.
+
+        One that would be high above the figure stands to its right, too.
+        """
         items: list[Any] = list(handles)
         more = len(items) - MAX_ENTRIES
         if more > 0:
@@ -154,13 +161,20 @@ class Canvas[Name: Hashable]:
                 break
             legend.remove()
         # the panels keep the room they were given
-        self.grow(legend.get_window_extent().height / self.figure.dpi)
+        height = legend.get_window_extent().height / self.figure.dpi
+        if height <= HIGH * self.figure.get_figheight():
+            self.grow(height)
+            return legend
+        legend.remove()
+        n_cols = math.ceil(len(items) * ENTRY / self.figure.get_figheight())
+        legend = _legend(self.figure, items, {"loc": "outside right upper", "ncols": n_cols})
+        self.grow(width=legend.get_window_extent().width / self.figure.dpi)
         return legend
 
-    def grow(self, height: float) -> None:
-        """Make a figure that was made here, and is of no size that was asked for, so many inches higher."""
+    def grow(self, height: float = 0.0, *, width: float = 0.0) -> None:
+        """Make a figure that was made here, and is of no size that was asked for, so many inches larger."""
         if self.figure is not None and self.grows:
-            self.figure.set_figheight(self.figure.get_figheight() + height)
+            self.figure.set_size_inches(self.figure.get_figwidth() + width, self.figure.get_figheight() + height)
 
     def colorbar(self, mappable: ScalarMappable, label: str) -> None:
         """Say what colours stand for: to the right of the panels, or of the caller's last axes."""

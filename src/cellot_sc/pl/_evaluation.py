@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator, NullLocator, SymmetricalLogLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from .. import _defaults, _keys, _validate
 from ..metrics import Metric
@@ -24,6 +24,8 @@ BASELINES = (*_defaults.BASELINES, *_defaults.GROUP_BASELINES)
 MARKERS = dict(zip(BASELINES, "s^DvP", strict=True))
 FLAT = 3.0
 """The highest curve flattens the others if it is so many times as high as half of all scores."""
+MANY = 100.0
+"""Of scores that differ by less, a logarithmic axis names more than powers of ten."""
 SHORT = 1.0
 """Names of rows for which a panel has room, in inches."""
 COLUMNS = ("model", "metric", "perturbation", "group", "value", "ci_low", "ci_high")
@@ -152,7 +154,7 @@ def _curves(ax: Axes, rows: pd.DataFrame, metric: Metric, x: str, styles: Mappin
         ax.plot(curve.index, curve, linewidth=1.4, label=model, **style)
     ax.axhline(metric.best, color=_colors.GREY, linewidth=0.8, linestyle=":", zorder=0)
     if metric.best == 0:
-        _tell_apart(ax, rows.groupby(["model", x])["value"].median().to_numpy())
+        _tell_apart(ax, rows, x)
     at = np.sort(rows[x].unique())
     if at[0] > 0 and at[-1] >= 8 * at[0]:
         ax.set_xscale("log")
@@ -162,18 +164,28 @@ def _curves(ax: Axes, rows: pd.DataFrame, metric: Metric, x: str, styles: Mappin
     _draw.tidy(ax)
 
 
-def _tell_apart(ax: Axes, values: np.ndarray) -> None:
+def _tell_apart(ax: Axes, rows: pd.DataFrame, x: str) -> None:
     """Make the axis of scores, of which 0 is the best, logarithmic where some are many times others.
 
     Around 0, which estimates without bias may fall below, it is linear.
     """
+    values = rows.groupby(["model", x])["value"].median().to_numpy()
     positive = values[values > 0]
     if len(positive) < 2 or positive.max() < FLAT * np.median(positive):
         return
-    low = float(np.quantile(positive, 0.1))
-    ax.set_yscale("symlog", linthresh=low, linscale=0.5)
-    ax.yaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=low))
-    ax.yaxis.set_minor_locator(SymmetricalLogLocator(base=10, linthresh=low, subs=[2, 5]))
+    lowest, highest = float(np.nanmin(rows[["value", "ci_low"]].to_numpy(dtype=float))), float(positive.max())
+    if lowest > 0:
+        ax.set_yscale("log")
+        few = highest < MANY * lowest
+        ax.yaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5) if few else (1,)))
+        ax.yaxis.set_minor_formatter(NullFormatter())
+    else:
+        around = 10.0 ** np.floor(np.log10(np.quantile(positive, 0.25)))
+        ax.set_yscale("symlog", linthresh=around)
+        powers = [around * 10**i for i in range(1 + math.floor(math.log10(highest / around)))]
+        ax.set_yticks([0, *powers, *(-power for power in powers if power <= -lowest)])
+        ax.yaxis.set_minor_locator(NullLocator())
+    ax.yaxis.set_major_formatter("{x:g}")
 
 
 def _spread(values: np.ndarray) -> tuple[list[float], list[str]]:
