@@ -65,21 +65,7 @@ def test_cells_are_described(cells: AnnData, tmp_path: Path, suffix: str) -> Non
     ]
 
 
-@pytest.mark.parametrize(
-    "label",
-    [
-        *("control", "CTRL", "ctl", "DMSO", "DMSO_0.1", "unst", "PBS", "Vehicle", "untreated", "mock", "WT", "NT"),
-        *("WT_1", "control2", "non-targeting", "Non_Targeting_3", "un-stimulated", "neg. ctrl"),
-    ],
-)
-def test_controls_are_known_by_their_name(cells: AnnData, tmp_path: Path, label: str) -> None:
-    cells.obs["Condition"] = cells.obs["Condition"].cat.rename_categories({"Ctrl": label})
-    assert f"perturbation: obs['Condition'], control {label!r} (20 of 60" in describe_cells(
-        saved(cells, tmp_path / "a.h5ad")
-    )
-
-
-@pytest.mark.parametrize("label", ["WT1", "NT5", "controlled", "DMSO+LPS", "", "1"])
+@pytest.mark.parametrize("label", ["WT1", ""])
 def test_other_names_are_none_of_controls(cells: AnnData, tmp_path: Path, label: str) -> None:
     cells.obs["Condition"] = cells.obs["Condition"].cat.rename_categories({"Ctrl": label})
     assert "obs['Condition'] by its name, but" in describe_cells(saved(cells, tmp_path / "a.h5ad"))

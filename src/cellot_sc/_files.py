@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ._plugins import nearest
 
@@ -119,7 +119,12 @@ def check_columns(path: Path, columns: Mapping[str, str | None], *, of: str = "o
     there = _columns(path, of)
     for what, name in columns.items():
         if name is not None and there is not None and name not in there:
-            raise KeyError(f"{what} {name!r} is not in adata.{of}.{nearest(name, there)}")
+            hint = nearest(name, there)
+            if what == "perturbation_key":
+                from ._validate._controls import other_column_of_file
+
+                hint = other_column_of_file(path, name, there)
+            raise KeyError(f"{what} {name!r} is not in adata.{of}.{hint}")
 
 
 def _columns(path: Path, of: str) -> list[str] | None:
@@ -134,6 +139,20 @@ def _columns(path: Path, of: str) -> list[str] | None:
         kept = json.loads((path / of / "zarr.json").read_text())
         return [str(name) for name in kept["attributes"]["column-order"]]
     return None
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """Give what is in an ``.h5ad`` file or a ``.zarr`` folder, to read."""
+    if path.suffix == ".h5ad":
+        import h5py
+
+        with h5py.File(path) as file:
+            yield file
+    else:
+        import zarr
+
+        yield zarr.open_group(path, mode="r")
 
 
 def write(adata: AnnData, path: Path) -> None:

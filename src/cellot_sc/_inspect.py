@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,24 +11,16 @@ import numpy as np
 
 from . import _files, _keys
 from ._validate import _predictions
+from ._validate._controls import condition, place, plain, sizes_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-CONTROLS = (
-    *("control", "controls", "ctrl", "ctl", "cntrl", "dmso", "pbs", "vehicle", "untreated", "mock", "wt", "wildtype"),
-    *("unst", "unstim", "unstimulated", "nt", "notreatment", "nontargeting", "negctrl", "negativecontrol", "sham"),
-    *("untransfected", "uninfected"),
-)
-"""What untreated cells are called, in small letters without anything between them; numbers may follow."""
-CONDITIONS = ("perturbation", "condition", "treatment", "stim", "drug", "compound", "guide", "label", "group")
-"""What is in the name of a column that says how a cell was treated, the likeliest first."""
 CONTEXTS = {
     "cell type": ("celltype", "cluster", "leiden", "louvain", "annotation", "cellline", "tissue"),
     "unit": ("patient", "donor", "subject", "individual", "mouse", "animal", "replicate", "sample", "batch"),
 }
 """What is in the names of columns that have effects of their own, or are units that were treated."""
-MOST_CATEGORIES = 1000
 ROWS, PARTS = 500, 5
 """How many cells are looked at, in how many parts of the file."""
 COLUMNS, EXAMPLES, LONGEST = 40, 4, 40
@@ -69,7 +59,7 @@ def describe_cells(path: Path) -> str:
     ...
     """
     _files.check_input(path)
-    with _files.as_cells(path), _opened(path) as file:
+    with _files.as_cells(path), _files.opened(path) as file:
         from anndata.io import read_elem
 
         obs = read_elem(file["obs"])
@@ -84,13 +74,13 @@ def describe_cells(path: Path) -> str:
             widths = (f"{_shown(name)} ({_width(space)})" for name, space in spaces.items())
             lines.append(f"obsm: {', '.join(widths)}")
         kept = {name: _kept(file["uns"][name]) for name in file.get("uns", ())}
-    labels = {str(name): _categories(obs[name]) for name in obs.columns}
+    labels = {str(name): sizes_of(obs[name]) for name in obs.columns}
     lines += ["obs:", *_columns(obs, labels)]
     made = next((name for name, what in kept.items() if what == PREDICTION), None)
     if made is not None:
         others = [f"uns[{_shown(name)}]: {what}" for name, what in kept.items() if what not in ("", "fit", PREDICTION)]
         return "\n".join([*lines, *others, f"uns[{_shown(made)}]: {_prediction(path, made)}"])
-    column, control = _condition(labels)
+    column, control = condition(labels)
     contexts = {} if column is None or control is None else _contexts(obs, labels, column, control)
     lines += _roles(obs, labels, column, control, contexts)
     is_untreated = column is not None and control is not None and len(labels[column] or ()) == 1
@@ -98,19 +88,6 @@ def describe_cells(path: Path) -> str:
     lines += [f"uns[{_shown(name)}]: {what}" for name, what in kept.items() if what not in ("", "fit")]
     lines += [f"uns[{_shown(name)}]: {_fit(path, name)}" for name in fits]
     return "\n".join([*lines, *_next(path, kind, column, control, contexts, fits, is_untreated=is_untreated)])
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    if path.suffix == ".h5ad":
-        import h5py
-
-        with h5py.File(path) as file:
-            yield file
-    else:
-        import zarr
-
-        yield zarr.open_group(path, mode="r")
 
 
 def _shown(name: object) -> str:
@@ -190,7 +167,7 @@ def _fit(path: Path, key: str) -> str:
 
     from . import tl
 
-    with _files.as_cells(path), _opened(path) as file:
+    with _files.as_cells(path), _files.opened(path) as file:
         kept = AnnData(shape=(1, 1), uns={key: read_elem(file["uns"][key])})
     try:
         return repr(tl.maps(kept, key).fit)
@@ -202,21 +179,13 @@ def _prediction(path: Path, key: str) -> str:
     """Return what predicted cells were predicted of, by what and in what space."""
     from anndata.io import read_elem
 
-    with _files.as_cells(path), _opened(path) as file:
+    with _files.as_cells(path), _files.opened(path) as file:
         made = read_elem(file["uns"][key])
     targets = [_shown(name) for name in np.atleast_1d(made["targets"])]
     listed = ", ".join(targets[:EXAMPLES]) + ", ..." * (len(targets) > EXAMPLES)
     by = f", by {_shown(made['solver'])}" if "solver" in made else ""
     where = f"decoded from {_shown(made['use_rep'])}" if made["decoded"] else f"points in {_shown(made['use_rep'])}"
     return f"predicted cells, {_shown(made['control'])} to {listed}{by}, {where}; no map can be fitted to these"
-
-
-def _categories(column: pd.Series) -> dict[str, int] | None:
-    """Return the number of cells of each category by its name, most first; ``None`` of numbers and of too many."""
-    if column.dtype.kind in "iufc" or column.nunique() > MOST_CATEGORIES:
-        return None
-    sizes = column.value_counts()
-    return {str(name): int(n) for name, n in sizes.items() if n}
 
 
 def _columns(obs: pd.DataFrame, labels: Mapping[str, Mapping[str, int] | None]) -> Iterator[str]:
@@ -238,44 +207,6 @@ def _columns(obs: pd.DataFrame, labels: Mapping[str, Mapping[str, int] | None]) 
         yield f"  and {len(labels) - COLUMNS:,} more columns"
 
 
-def _plain(text: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", text.casefold())
-
-
-def _is_control(label: str) -> bool:
-    # a number may follow; WT1 is a gene
-    name, number = re.fullmatch(r"(.*?)([\W_]*[\d.]*)", label.casefold().strip(), flags=re.DOTALL).groups()  # type: ignore[union-attr]
-    return _plain(name) in CONTROLS and (len(_plain(name)) > 2 or not number[:1].isdigit())
-
-
-def _condition(labels: Mapping[str, Mapping[str, int] | None]) -> tuple[str | None, str | None]:
-    """Return the column that says how a cell was treated, and its untreated category, each ``None`` if not known."""
-
-    def rank(name: str) -> tuple[bool, int]:
-        return name != _keys.PERTURBATION, _place(name, CONDITIONS)
-
-    names = [name for name in sorted(labels, key=rank) if len(labels[name] or ()) > 1]
-    for name in names:
-        controls = [label for label in labels[name] or () if _is_control(label)]
-        if controls:
-            # the default name before others, then that of most cells
-            return name, _keys.CONTROL if _keys.CONTROL in controls else controls[0]
-    likely = [name for name in names if _place(name, CONDITIONS) < len(CONDITIONS)]
-    if likely:
-        return likely[0], None
-    # cells to predict: all are untreated
-    every = [(name, next(iter(sizes))) for name, sizes in labels.items() if sizes is not None and len(sizes) == 1]
-    return next(
-        ((name, label) for name, label in sorted(every, key=lambda one: rank(one[0])) if _is_control(label)),
-        (None, None),
-    )
-
-
-def _place(name: str, words: tuple[str, ...]) -> int:
-    """Return the position of the first of some words that is in a name, their number if none is."""
-    return next((i for i, word in enumerate(words) if word in _plain(name)), len(words))
-
-
 def _contexts(
     obs: pd.DataFrame, labels: Mapping[str, Mapping[str, int] | None], column: str, control: str
 ) -> dict[str, tuple[str, int, int]]:
@@ -284,9 +215,9 @@ def _contexts(
     contexts: dict[str, tuple[str, int, int]] = {}
     for kind, words in CONTEXTS.items():
         # what is called just so before what only has it in its name
-        for name in sorted(labels, key=lambda name: (_plain(name) not in words, _place(name, words))):
+        for name in sorted(labels, key=lambda name: (plain(name) not in words, place(name, words))):
             sizes = labels[name] or {}
-            if name not in (column, *contexts) and len(sizes) > 1 and _place(name, words) < len(words):
+            if name not in (column, *contexts) and len(sizes) > 1 and place(name, words) < len(words):
                 sides = untreated.groupby(obs[name].astype(str)).nunique()
                 contexts[name] = (kind, len(sizes), sum(int(sides.get(label, 0)) == 2 for label in sizes))
     return contexts

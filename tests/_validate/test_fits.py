@@ -25,6 +25,8 @@ def test_where_there_is_none_the_nearest_is_named() -> None:
     adata = holding(cellot={"maps": {}, "history": None})
     with pytest.raises(KeyError, match=r"'celot'\] holds no fitted maps: call cs.tl.cellot.*mean 'cellot'"):
         _validate.kept_fit(adata, "celot", 1)
+    with pytest.raises(KeyError, match=r"call cs.tl.cellot first\. Maps of a file .* given to predict as its model"):
+        _validate.kept_fit(holding(other={}), "cellot", 1)
 
 
 def test_another_format_is_refused_with_the_version_that_wrote_it() -> None:

@@ -89,6 +89,15 @@ def test_same_label(value: object, label: str) -> None:
     assert _names.same_label(value, ["1", "0.5", "True", "2.0", "2", "3", "03"]) == label
 
 
+@pytest.mark.parametrize("labels", [["False", "True"], ["0", "1"], ["0.0", "1.0"], ["false", "true"]])
+def test_truth_values_are_0_and_1(labels: list[str]) -> None:
+    for value in (False, np.False_, 0, np.int64(0), 0.0, "False", "false", "0"):
+        assert _names.same_label(value, labels) == labels[0]
+    for truth in (True, np.True_, 1, 1.0, "TRUE"):
+        assert _names.same_label(truth, labels) == labels[1]
+    assert _names.same_label(2, labels) == "2" and _names.same_label("", labels) == ""
+
+
 def test_as_named() -> None:
     labels = np.array(["0.0", "1.0", "drug"], dtype=object)
     assert _validate.as_named(labels, ["0", "drug"]).tolist() == ["0", "1.0", "drug"]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _keys
+from ._controls import condition, control_of, holding, sizes_of
 from ._labels import complete, obs_key, one_label, texts
 from ._names import distinct, label_of, nearest, same_label, several
 
@@ -36,11 +37,17 @@ def perturbation_labels(
     labels = complete(adata, perturbation_key, what="perturbation_key", named=(name,))
     known = sorted(set(labels))
     if (name := same_label(control, known)) not in known:
-        raise ValueError(
-            f"control {control!r} is not a category of adata.obs[{perturbation_key!r}].{nearest(control, known)}"
-            f"{otherwise}"
-        )
+        hint = _other_control(adata.obs, perturbation_key, control, known)
+        raise ValueError(f"control {control!r} is not a category of adata.obs[{perturbation_key!r}].{hint}{otherwise}")
     return labels, name
+
+
+def _other_control(obs: pd.DataFrame, column: str, control: Any, known: Sequence[str]) -> str:
+    """Return the sentence that says what to give in place of a control that no cell has."""
+    if (found := control_of(known)) is not None:
+        return f" Did you mean {found!r}?{nearest('', known)}"
+    other, label = condition({str(name): sizes_of(obs[name]) for name in obs.columns if name != column})
+    return f"{nearest(control, known)}{'' if other is None or label is None else holding(other, label)}"
 
 
 def targets(labels: np.ndarray, control: str, wanted: Any) -> list[str]:

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 
+ELSEWHERE = "Maps of a file or of another AnnData are given to predict as its model, or attached to these cells."
+"""What is said where no maps are, in words that hold for Python and the shell."""
+
+
 def has_fit(adata: AnnData, key: str) -> bool:
     """Return whether fitted maps, of whatever format, are kept under ``key``."""
     kept = adata.uns.get(key)
@@ -36,7 +40,8 @@ def kept_fit(adata: AnnData, key: str, version: int) -> Mapping[str, Any]:
         If it is not of the format ``version``.
     """
     if not has_fit(adata, key):
-        hint = nearest(key, [name for name in adata.uns if has_fit(adata, name)])
+        known = [name for name in adata.uns if has_fit(adata, name)]
+        hint = nearest(key, known) if known else " " + ELSEWHERE
         raise KeyError(f"adata.uns[{key!r}] holds no fitted maps: call cs.tl.cellot first.{hint}")
     kept = adata.uns[key]
     written = kept.get("format_version")

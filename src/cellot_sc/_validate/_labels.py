@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from ._controls import other_column
 from ._names import as_number, nearest, not_summary, one_key, same_label
 from ._objects import annotated
 
@@ -55,7 +56,8 @@ def obs_key(adata: AnnData, key: str, *, what: str = "column") -> pd.Series:
     """
     one_key(key, what=what)
     if key not in annotated(adata).obs:
-        raise KeyError(f"{what} {key!r} is not in adata.obs.{nearest(key, adata.obs.columns)}")
+        hint = other_column(adata.obs, key) if what == "perturbation_key" else nearest(key, adata.obs.columns)
+        raise KeyError(f"{what} {key!r} is not in adata.obs.{hint}")
     column = adata.obs[key]
     if column.ndim > 1:
         raise ValueError(f"adata.obs has {column.shape[1]} columns {key!r}: drop or rename all but one.")

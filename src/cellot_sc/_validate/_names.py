@@ -28,14 +28,22 @@ def several(value: Any) -> list[Any]:
 
 
 def same_label(value: Any, labels: Iterable[str]) -> str:
-    """Return the one of the labels that is written as ``value`` is, or that is the same number; else its own text."""
+    """Return the one of the labels that is written as ``value`` is, or that is the same number; else its own text.
+
+    False and True, however they are written, are 0 and 1.
+    """
     text, options = str(value), list(labels)
-    if text in options or isinstance(value, bool | np.bool_):
+    if text in options:
         return text
-    number = as_number(value)
+    number, truth = as_number(value), _truth_or_number(value)
     same = [label for label in options if as_number(label) == number]
+    same = same or [label for label in options if _truth_or_number(label) == truth]
     # of "1" and "01" neither is meant by 1.0
     return same[0] if len(same) == 1 else text
+
+
+def _truth_or_number(value: Any) -> float:
+    return {"false": 0.0, "true": 1.0}.get(str(value).casefold(), as_number(value))
 
 
 def as_named(labels: np.ndarray, names: Iterable[str]) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import _keys
 from .._numbers import is_real, shown, whole
 
 MAX_RESAMPLES = 10**5
@@ -15,6 +16,8 @@ MAX_INCHES = 400
 """Sides of a figure beyond this have more pixels than matplotlib draws."""
 MIN_TRAIN_CELLS = 10
 """Fewer train cells than this in a condition cannot define a distribution."""
+N_NAMED = 6
+"""Conditions that an error names with their numbers of cells."""
 
 
 def enough_cells(n_cells: int, *, what: str) -> None:
@@ -99,9 +102,21 @@ def cells_to_judge(counts: Mapping[str, int], control: str, *, split: str) -> li
     """
     judged = [name for name, n_cells in counts.items() if name != control and n_cells > 1]
     if counts[control] < 2 or not judged:
-        had = ", ".join(f"{n_cells} of {name!r}" for name, n_cells in counts.items())
-        raise ValueError(f"split {split!r} has {had}: 2 control cells and 2 of a perturbation are needed to judge by.")
+        had = ", ".join(f"{n_cells} of {name!r}" for name, n_cells in [*counts.items()][:N_NAMED])
+        had += f" and {len(counts) - N_NAMED} more" * (len(counts) > N_NAMED)
+        needed = "2 control cells and 2 of a perturbation are needed to judge by"
+        raise ValueError(f"split {split!r} has {had}: {needed}{_remedy(split)}.")
     return judged
+
+
+def _remedy(split: str) -> str:
+    """Return how a split comes to have cells to judge by."""
+    if split == _keys.OOD:
+        return (
+            ". In this split are groups that were held out: hold one out, such as a patient, with holdout= of "
+            f"cs.pp.split, or judge by split={_keys.TEST!r}"
+        )
+    return f": give another split, or make one that has some {split} cells of each by cs.pp.split"
 
 
 def panels(n_axes: int, n_panels: int) -> None:

@@ -81,8 +81,11 @@ def test_errors(fitted: AnnData):
         cs.tl.abundance_shift(fitted, "cell_type", n_neighbors=0)
     adata = fitted.copy()
     adata.obs["one"] = "patient"
-    with pytest.raises(ValueError, match="1 categories of adata.obs\\['one'\\] have cells of control and of 'drug_a'"):
+    with pytest.raises(ValueError, match="only 'patient' of adata.obs\\['one'\\] has both .* 'drug_a' cells.*leave"):
         cs.tl.abundance_shift(adata, "cell_type", unit="one")
+    adata.obs["apart"] = adata.obs["perturbation"]
+    with pytest.raises(ValueError, match="no category of adata.obs\\['apart'\\] has both control and 'drug_a' cells"):
+        cs.tl.abundance_shift(adata, "cell_type", unit="apart")
     adata.obs["none"] = np.nan
     with pytest.raises(ValueError, match="'none'\\] is missing for every control cell"):
         cs.tl.abundance_shift(adata, "none")

@@ -206,7 +206,9 @@ def test_unknown_contexts_are_listed_with_the_nearest(model: cs.Model, new: AnnD
         "obs['cell_type'] has 1 category that the model does not know: 'Type 0' (nearest: 'type_0'); if these are the "
         "same, give context_map={'Type 0': 'type_0'}"
     )
-    assert any("have no map of their own" in message or "follow that of all" in message for message in caplog.messages)
+    assert any(
+        "without a map of their own" in message or "follow that of all" in message for message in caplog.messages
+    )
 
 
 def test_without_a_column_of_contexts_all_cells_follow_the_parent(

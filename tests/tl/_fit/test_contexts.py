@@ -93,7 +93,10 @@ def test_a_type_that_was_never_seen_follows_the_map_of_all(typed: AnnData, caplo
         predicted = cs.tl.predict(adata, "drug_a", cells=rows, decode=False)
     parent = cs.tl.maps(adata)["drug_a"].at(None)
     np.testing.assert_array_equal(predicted.X, parent.transport(adata.obsm["X_cellot"][rows]))
-    assert f"{len(rows)} of {len(rows)} cells are of no category of obs['cell_type'] that has a map" in caplog.text
+    assert (
+        f"{len(rows)} of {len(rows)} cells are of categories of obs['cell_type'] for which there is no map ('new')"
+        in caplog.text
+    )
 
 
 def test_everything_that_reads_maps_heeds_contexts(typed: AnnData) -> None:

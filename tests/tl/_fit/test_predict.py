@@ -531,3 +531,29 @@ except OSError as error:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert (done.returncode, done.stderr) == (2, f"{path}: File too large\n")
         assert [path.name for path in tmp_path.iterdir()] == ["fitted.h5ad"]
+
+
+@pytest.mark.parametrize(
+    ("made", "controls"),
+    [
+        (lambda treated: treated, [False, np.False_, 0, "False"]),
+        (lambda treated: ~treated, [True, 1]),
+        (lambda treated: treated.astype(int), [0, False]),
+        (lambda treated: treated.astype("category"), [False]),
+    ],
+    ids=["truth", "untreated", "numbers", "categories"],
+)
+def test_controls_may_be_truth_values(simulated: AnnData, made: Any, controls: list[Any]) -> None:
+    adata = simulated.copy()
+    adata.obs["treated"] = made(adata.obs["perturbation"] != "control")
+    dtype, others = adata.obs["treated"].dtype, adata.obs["perturbation"] != "control"
+    for control in controls:
+        cells = adata.copy()
+        cells.cellot.pp.split("treated", control=control)
+        cells.cellot.tl.cellot("treated", control, solver="mean_shift", use_rep="X")
+        predicted = cells.cellot.tl.predict()
+        assert predicted.n_obs == 200 and predicted.obs["treated"].dtype == dtype
+        assert (predicted.obs["treated"] == adata.obs["treated"][others].iloc[0]).all()
+        model = cs.Model.of(cells)
+        other = cs.tl.predict(adata, model=model, perturbation_key="treated", control=control)
+        np.testing.assert_array_equal(other.X, predicted.X)

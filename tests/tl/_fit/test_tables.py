@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,7 @@ import cellot_sc as cs
 from cellot_sc.tl._fit.tables import keeper
 
 NOT_KEPT = {"dose_curves": "is kept by cs.tl.dose_response", "summarize_scores": "takes a table"}
-KEPT = {"dose_curves": "is kept by cs.tl.dose_response", "summarize_scores": "takes a table"}
-DRAWN = {
-    "evaluate": (cs.pl.evaluation, cs.pl.scorecard),
-    "transport_cost": (cs.pl.transport_cost,),
-    "subpopulation_effects": (cs.pl.subpopulation_effects, cs.pl.effect_heatmap),
-    "signature": (cs.pl.responses,),
-    "perturbation_similarity": (cs.pl.perturbation_similarity,),
-    "clonal_agreement": (cs.pl.clonal_agreement,),
-}
-KEPT = {
+KEPT: dict[str, Callable[..., Any]] = {
     name: getattr(cs.tl, name)
     for name in cs.tl.__all__
     if "DataFrame" in str(inspect.signature(getattr(cs.tl, name)).return_annotation) and name not in NOT_KEPT

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from cellot_sc.ot import IdentityMap
-from cellot_sc.tl._judge.clouds import MAX_CELLS, Data, GroupClouds, Members, gather, groups
+from cellot_sc.tl._judge.clouds import MAX_CELLS, Data, GroupClouds, Members, gather, groups, tell_of_left_out
 from cellot_sc.tl._judge.predictions import Given
 from cellot_sc.tl._judge.resamples import Resamples
 
@@ -70,14 +72,40 @@ def test_features_and_samples() -> None:
     assert list(rest.models) == ["identity"]
 
 
-def test_groups_without_enough_cells_are_left_out(caplog: pytest.LogCaptureFixture) -> None:
+def test_groups_without_enough_cells_are_left_out() -> None:
     kinds = np.full(4 * N, "b", dtype=object)
     kinds[2 * N : 2 * N + 9] = "a"
     kinds[3 * N : 3 * N + 20] = "a"
     kinds[-1] = ""
     names = [name for name, _ in groups(data("test", kinds), "drug")]
     assert names == ["all", "b"]
-    assert "left out: ['a']" in caplog.text
+
+
+def test_groups_that_are_left_out_are_named_once(caplog: pytest.LogCaptureFixture) -> None:
+    def told(groups: dict[str, tuple[int, int, int]], names: Sequence[str] = ("a", "b")) -> list[str]:
+        sizes = [n for of in groups.values() for n in of]
+        labels = np.repeat(["control", "a", "b"] * len(groups), sizes).astype(object)
+        kinds = np.repeat([group for group in groups for _ in range(3)], sizes).astype(object)
+        parts = np.full(len(labels), "test", dtype=object)
+        cells = Data(np.zeros((0, 1)), labels, parts, "control", "test", kinds, None, None, None, np.asarray)
+        caplog.clear()
+        with caplog.at_level(logging.INFO, "cellot_sc"):
+            tell_of_left_out(cells, names, "kind")
+        return [f"{one.levelname} {one.getMessage()}" for one in caplog.records]
+
+    start = "INFO categories of obs['kind'] with fewer than 10 control or treated cells in split 'test' are left out: "
+    assert told({"B": (10, 10, 10)}) == []
+    assert told({"B": (10, 10, 9), "NK": (10, 10, 10), "T": (9, 30, 30)}) == [
+        f"{start}'B' of 'b', 'T' of all 2 perturbations"
+    ]
+    many = {f"{i:02}": (9, 10, 10) for i in range(12)}
+    assert told({**many, "x": (10, 10, 10)}, ["a"])[0].endswith("'09' of 'a' and 2 more categories")
+    [few] = told({"B": (9, 9, 9)})
+    assert few.startswith("WARNING no category of obs['kind'] has 10 control and 10 treated cells in split 'test', so")
+    assert "test_fraction=" in few
+    [apart] = told({"p1": (50, 0, 0), "p2": (0, 50, 50)})
+    assert "no category of obs['kind'] has both control and treated cells in split 'test'" in apart
+    assert "leave groupby out" in apart
 
 
 def test_given_cells_are_a_cloud_of_their_own() -> None:

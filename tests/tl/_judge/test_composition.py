@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +12,7 @@ from anndata import AnnData
 
 import cellot_sc as cs
 from cellot_sc.tl._judge.clouds import Data
-from cellot_sc.tl._judge.composition import equal_composition
+from cellot_sc.tl._judge.composition import equal_composition, tell_of_equal
 from cellot_sc.tl._judge.predictions import Given
 
 
@@ -36,7 +37,7 @@ def chosen(cells: Data, label: str, part: str = "test") -> dict[str, int]:
     return dict(sorted(counts.to_dict().items()))
 
 
-def test_treated_cells_have_the_shares_of_control_cells(caplog: pytest.LogCaptureFixture) -> None:
+def test_treated_cells_have_the_shares_of_control_cells() -> None:
     cells = data({"a": 100, "b": 300, "": 7}, {"a": 100, "b": 100, "c": 50}, train={"a": 20, "b": 400})
     assert chosen(cells, "control") == {"a": 100, "b": 300}
     found = chosen(cells, "drug")
@@ -44,7 +45,19 @@ def test_treated_cells_have_the_shares_of_control_cells(caplog: pytest.LogCaptur
     # what stands in for a prediction has them as well
     found = chosen(cells, "drug", "train")
     assert found["a"] == 20 and found["b"] == pytest.approx(60, abs=3)
-    assert "134 of 250 treated cells are judged; of 3 categories, 1 are left out" in caplog.text
+
+
+def test_how_many_cells_are_judged_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    cells = data({"a": 100, "b": 300}, {"a": 100, "b": 100})
+    with caplog.at_level(logging.INFO, "cellot_sc"):
+        tell_of_equal(cells, {"drug": 134, "other": None})
+        tell_of_equal(cells, {"other": None})
+        tell_of_equal(cells, dict.fromkeys(["drug", "b", "c", "d"], 0))
+    start = "treated cells that are judged with equal composition: "
+    assert caplog.messages == [
+        f"{start}134 of 200 of 'drug'",
+        f"{start}0 of 200 of 'drug', 0 of 0 of 'b', 0 of 0 of 'c' and so on, 4 perturbations in all",
+    ]
 
 
 def test_a_rare_group_does_not_decide_how_many_cells_count() -> None:

@@ -176,7 +176,36 @@ def test_small_groups_are_left_out(fitted: AnnData, caplog: pytest.LogCaptureFix
     with caplog.at_level(logging.INFO):
         table = cs.tl.evaluate(adata, metrics="l2_means", groupby="group", n_boot=0)
     assert set(table["group"]) == {"all", "common", "mean", "worst"}
-    assert "rare" in caplog.text
+    assert [message for message in caplog.messages if "rare" in message] == [
+        "categories of obs['group'] with fewer than 10 control or treated cells in split 'test' are left out: 'rare' "
+        "of all 2 perturbations"
+    ]
+
+
+def test_train_cells_are_no_test(fitted: AnnData, caplog: pytest.LogCaptureFixture) -> None:
+    few: dict[str, Any] = {"metrics": "l2_means", "baselines": [], "n_boot": 0}
+    cs.tl.evaluate(fitted, split="train", **few)
+    said = [one.getMessage() for one in caplog.records if one.levelname == "WARNING"]
+    assert len(said) == 1 and said[0].startswith("train cells are those that the maps were fitted to")
+    assert said[0].endswith("Judge by split='test'.")
+    caplog.clear()
+    cs.tl.evaluate(fitted, **few)
+    assert not [one for one in caplog.records if one.levelname == "WARNING"]
+
+
+def test_contexts_that_no_fit_saw_are_named(prepared: AnnData, caplog: pytest.LogCaptureFixture) -> None:
+    adata = prepared.copy()
+    cs.tl.cellot(adata, solver="group_shift", context="cell_type")
+    judged = (adata.obs["split"] == "test").to_numpy()
+    types = adata.obs["cell_type"].astype(str)
+    adata.obs["cell_type"] = np.where(judged & (types == "type_0"), "new", types)
+    n_new = int((judged & (adata.obs["perturbation"] == "control") & (adata.obs["cell_type"] == "new")).sum())
+    cs.tl.evaluate(adata, metrics="l2_means", baselines=[], n_boot=0)
+    said = [one.getMessage() for one in caplog.records if one.levelname == "WARNING" and "no map" in one.getMessage()]
+    assert said == [
+        f"{n_new} of 40 cells are of categories of obs['cell_type'] for which there is no map ('new'): they follow "
+        "that of all cells; there are maps for 'type_0', 'type_1', 'type_2' and 1 more"
+    ]
 
 
 def test_a_group_without_train_cells_has_no_ceiling(fitted: AnnData):

@@ -164,8 +164,10 @@ def _check(moves: Displacements, labels: np.ndarray, units: np.ndarray | None, u
             int(treated.sum()), 1, what=f"The number of cells of {name!r}", why="they are what is compared"
         )
         if units is not None and len(both := _both(units[moves.rows], units[treated])) < 2:
+            found = f"only {both[0]!r}" if both else "no category"
             raise ValueError(
-                f"{len(both)} categories of adata.obs[{unit!r}] have cells of control and of {name!r}: 2 are needed."
+                f"{found} of adata.obs[{unit!r}] has both control and {name!r} cells, and 2 are needed to compare them "
+                "within: leave unit out, for intervals over cells, or give another column."
             )
 
 

@@ -41,6 +41,9 @@ def transport_cost(
 ) -> pd.DataFrame:
     """Measure how far each perturbation moves the control cells: how severe it is.
 
+    The cost of every single cell is in ``obs["cost"]`` of what :func:`predict` returns, and its displacement in
+    ``obsm["displacement"]``; :func:`cellot` with ``displacements=True`` writes both to the control cells themselves.
+
     Parameters
     ----------
     adata

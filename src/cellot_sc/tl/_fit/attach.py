@@ -15,6 +15,7 @@ from anndata import AnnData
 
 from ... import _keys, _validate
 from ..._settings import logger
+from ..._validate._labels import one_label
 from ...pp._reference import Matched, place
 from . import store
 from .fit import COURSE, Fit
@@ -237,7 +238,7 @@ def _labelled(
     fit = replace(
         fit,
         label_key=fit.label_key if perturbation_key is None else perturbation_key,
-        control=fit.control if control is None else control,
+        control=fit.control if control is None else one_label(control, what="control"),
     )
     if fit.control in fit.targets:
         raise ValueError(f"control {fit.control!r} is a perturbation of the model: give the untreated category.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -12,6 +13,8 @@ from ...ot import ContextMap, Problem, TransportMap
 from ...ot._composition import CAP, LEVEL, Composition, comparable, compared, composition, homogeneity
 from .fit import Fit, coded
 
+NO_MAP = "for which there is no map"
+"""What is said of contexts that maps know nothing of."""
 N_NAMED = 3
 """Contexts that a line names, those with the largest difference first."""
 
@@ -132,15 +135,17 @@ def warn_of_composition(labels: Mapping[str, np.ndarray], control: str, column: 
 def tell_of_strangers(maps: Iterable[TransportMap], contexts: np.ndarray | None, columns: Sequence[str]) -> None:
     """Say in the log how many cells have no map of their own context, and which they follow, if some have not.
 
-    The parameters are those of :func:`followed`.
+    It is a warning where maps know nothing of how such a context may respond. The parameters are those of
+    :func:`followed`.
     """
     n_cells = 0 if contexts is None else len(contexts)
     for words, n in followed(maps, contexts, columns).items():
-        logger.info("%d of %d cells %s", n, n_cells, words)
+        level = logging.WARNING if NO_MAP in words else logging.INFO
+        logger.log(level, "%d of %d cells %s", n, n_cells, words)
 
 
 def followed(maps: Iterable[TransportMap], contexts: np.ndarray | None, columns: Sequence[str]) -> dict[str, int]:
-    """Return how many cells have no map of their own context, by which they follow, in words.
+    """Return how many cells have no map of their own context, by which these are and what they follow, in words.
 
     Parameters
     ----------
@@ -152,33 +157,51 @@ def followed(maps: Iterable[TransportMap], contexts: np.ndarray | None, columns:
         Columns of ``obs`` with the contexts.
     """
     counts = Counter() if contexts is None else Counter(map(tuple, contexts.tolist()))
-    found: Counter[str] = Counter()
+    found: Counter[tuple[str, str]] = Counter()
+    named: dict[tuple[str, str], tuple[set[str], set[str]]] = {}
     for one in maps:
-        by_words: Counter[str] = Counter()
+        by_words: Counter[tuple[str, str]] = Counter()
         for row, n in counts.items():
-            if isinstance(one, ContextMap) and (words := _followed(one, row, columns)):
+            if isinstance(one, ContextMap) and (stranger := _stranger(one, row, columns)):
+                words, name, known = stranger
                 by_words[words] += n
+                names, mapped = named.setdefault(words, (set(), set()))
+                names.add(name)
+                mapped.update(known)
         # the union of counters has the larger of both
         found |= by_words
-    return dict(found)
+    return {_sentence(*words, *map(sorted, named[words])): n for words, n in found.items()}
 
 
-def _followed(fitted: ContextMap, row: Sequence[str], columns: Sequence[str]) -> str:
-    """Return what a cell of some contexts follows that has no map of its own, in words; empty if it has one."""
+def _sentence(lack: str, follow: str, names: Sequence[str], known: Sequence[str]) -> str:
+    which = f" ({some(names)})" if names != [""] else ""
+    return f"{lack}{which}: they follow {follow}" + (
+        f"; there are maps for {some(known)}" if lack.endswith(NO_MAP) else ""
+    )
+
+
+def _stranger(
+    fitted: ContextMap, row: Sequence[str], columns: Sequence[str]
+) -> tuple[tuple[str, str], str, Sequence[str]] | None:
+    """Return what a cell without a map of its own lacks and follows, its context, and the contexts that have maps."""
     node: TransportMap = fitted
     for depth, (name, column) in enumerate(zip(row, columns, strict=True)):
         if not isinstance(node, ContextMap):
             break
         outer = f"that of their obs[{columns[depth - 1]!r}]" if depth else "that of all cells"
+        if not name:
+            return (f"have no category of obs[{column!r}]", outer), name, node.names
         if name not in node.names:
-            if name and node.unseen is not None:
-                return (
-                    f"are of categories of obs[{column!r}] that have no map of their own: they follow a mixture of "
-                    "those that have one, by where their control cells lie"
-                )
-            return f"are of no category of obs[{column!r}] that has a map of its own: they follow {outer}"
+            lack, mixture = f"are of categories of obs[{column!r}]", "a mixture of those that have one"
+            if node.unseen is None:
+                return (f"{lack} {NO_MAP}", outer), name, node.names
+            return (
+                (f"{lack} without a map of their own", f"{mixture}, by where their control cells lie"),
+                name,
+                node.names,
+            )
         node = node.maps[node.names.index(name)]
-    return ""
+    return None
 
 
 def differing(labels: Mapping[str, np.ndarray], control: str) -> tuple[str, str] | None:

@@ -181,6 +181,12 @@ class Fit:
         """
         _validate.one_of(split, _keys.SPLITS, what="split")
         judged = self.parts(adata) == split
+        if split == _keys.TRAIN and self.cells:
+            logger.warning(
+                "train cells are those that the maps were fitted to: by them one sees how well maps fit, not how well "
+                "they predict other cells. Judge by split=%r.",
+                _keys.TEST,
+            )
         if self.origin is not None and split in (_keys.TEST, _keys.OOD) and judged.any():
             x = Space(adata, self.use_rep, origin=self.origin).read(np.flatnonzero(judged), used=slice(0))
             marked, learnt = self.origin.marks.learnt(adata.obs_names[judged], x)

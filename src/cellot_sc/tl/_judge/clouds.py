@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ import numpy as np
 from ... import _keys
 from ..._settings import logger
 from ...ot import TransportMap
+from .._fit.contexts import some
 from .predictions import Given
 from .resamples import Resamples
 
@@ -18,6 +20,8 @@ MIN_GROUP_CELLS = 10
 """A group is scored where it has at least this many control and this many treated cells."""
 MAX_CELLS = 3000
 """More cells of a kind than this are sampled down to it."""
+N_NAMED = 10
+"""Groups that a line in the log names."""
 N_HALVINGS = 10
 """Random halvings of the observed cells over which their ceiling is averaged."""
 
@@ -187,20 +191,62 @@ def groups(data: Data, name: str) -> Iterator[tuple[str, Members]]:
     if data.groups is None:
         return
     source, treated = (data.groups[judged & (data.labels == label)] for label in (data.control, name))
-    left_out = []
     for group in sorted({*source, *treated} - {""}):
         if min((source == group).sum(), (treated == group).sum()) < MIN_GROUP_CELLS:
-            left_out.append(group)
-        else:
-            known = {model: data.given[model].groups for model in of_given}
-            of_group = {
-                model: of_given[model][labels[of_given[model]] == group]
-                for model, labels in known.items()
-                if labels is not None
-            }
-            yield group, Members(data.groups == group, enough(of_group, name, group))
-    if left_out:
-        logger.info("groups with fewer than %d control or treated cells left out: %s", MIN_GROUP_CELLS, left_out)
+            continue
+        known = {model: data.given[model].groups for model in of_given}
+        of_group = {
+            model: of_given[model][labels[of_given[model]] == group]
+            for model, labels in known.items()
+            if labels is not None
+        }
+        yield group, Members(data.groups == group, enough(of_group, name, group))
+
+
+def tell_of_left_out(data: Data, names: Sequence[str], column: str) -> None:
+    """Say in the log, once, which categories have too few cells to be scored, and for which perturbations.
+
+    Parameters
+    ----------
+    data
+        All cells.
+    names
+        The perturbations that are judged.
+    column
+        Column of ``obs`` with the groups, or the kinds where there are no groups.
+    """
+    of_cells = data.kinds if data.groups is None else data.groups
+    if of_cells is None:
+        return
+    judged = (data.parts == data.split) & (of_cells != "")
+    sizes = {name: Counter(of_cells[judged & (data.labels == name)].tolist()) for name in [data.control, *names]}
+    source, every = sizes[data.control], sorted(set().union(*sizes.values()))
+    lacking = {
+        group: [name for name in names if min(source[group], sizes[name][group]) < MIN_GROUP_CELLS] for group in every
+    }
+    if all(len(without) == len(names) for without in lacking.values()):
+        if data.groups is None:
+            return
+        lack, remedy = "both control and treated cells", "give another column of what cells are, such as the cell type"
+        if any(source[group] and sizes[name][group] for group in every for name in names):
+            lack = f"{MIN_GROUP_CELLS} control and {MIN_GROUP_CELLS} treated cells"
+            remedy = "split more cells off for it, by test_fraction= of cs.pp.split"
+        logger.warning(
+            "no category of obs[%r] has %s in split %r, so that none is scored: leave groupby out, or %s",
+            *(column, lack, data.split, remedy),
+        )
+    elif said := [f"{group!r} of {_named(of, len(names))}" for group, of in lacking.items() if of]:
+        logger.info(
+            "categories of obs[%r] with fewer than %d control or treated cells in split %r are left out: %s%s",
+            *(column, MIN_GROUP_CELLS, data.split, ", ".join(said[:N_NAMED])),
+            f" and {len(said) - N_NAMED} more categories" * (len(said) > N_NAMED),
+        )
+
+
+def _named(names: Sequence[str], n_all: int) -> str:
+    if len(names) == n_all > 1:
+        return f"all {n_all} perturbations"
+    return some(names)
 
 
 def enough(given: dict[str, np.ndarray], name: str, group: str, least: int = MIN_GROUP_CELLS) -> dict[str, np.ndarray]:

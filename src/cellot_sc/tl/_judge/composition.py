@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from ... import _keys
 from ..._settings import logger
 from .clouds import MIN_GROUP_CELLS, Data, Members, enough
 
+N_NAMED = 3
+"""Perturbations that a line in the log names."""
 SLACK = 0.01
 """Share of the treated cells that groups may lack together, lest one rare group decides how few of the others count."""
 
 
-def equal_composition(data: Data, name: str, rng: np.random.Generator, *, tell: bool = True) -> Members | None:
+def equal_composition(data: Data, name: str, rng: np.random.Generator) -> Members | None:
     """Return cells of which every group has the share of treated cells that it has of judged control cells.
 
     Groups with fewer than 10 control or treated judged cells are left out on both sides, and so are cells of none. Of
@@ -28,8 +32,6 @@ def equal_composition(data: Data, name: str, rng: np.random.Generator, *, tell: 
         The perturbation.
     rng
         Where cells are drawn from.
-    tell
-        Whether the log says how many cells are left.
 
     Returns
     -------
@@ -50,17 +52,29 @@ def equal_composition(data: Data, name: str, rng: np.random.Generator, *, tell: 
     if data.has_stand_ins:
         stand_in = (data.labels == name) & (data.parts == _keys.TRAIN)
         chosen |= _drawn(data.kinds, stand_in, kinds, shares, rng)
-    if tell:
-        n_kinds = len({*counts[0], *counts[1]})
-        logger.info(
-            "%s: with equal composition, %d of %d treated cells are judged; of %d categories, %d are left out",
-            *(name, (chosen & sides[1]).sum(), sides[1].sum(), n_kinds, n_kinds - len(kinds)),
-        )
     given = {}
     for (model, cells), own in zip(data.given.items(), rng.spawn(len(data.given)), strict=True):
         if cells.kinds is not None and (among := cells.labels == name).any():
             given[model] = np.flatnonzero(_drawn(cells.kinds, among, kinds, shares, own))
     return Members(chosen, enough(given, name, _keys.EQUAL))
+
+
+def tell_of_equal(data: Data, sizes: Mapping[str, int | None]) -> None:
+    """Say in the log, once, how many treated cells are judged with equal composition.
+
+    Parameters
+    ----------
+    data
+        All cells.
+    sizes
+        The number of each perturbation, ``None`` of those that cannot be so judged.
+    """
+    judged = data.parts == data.split
+    treated = {name: int((judged & (data.labels == name)).sum()) for name in sizes}
+    said = [f"{n:,} of {treated[name]:,} of {name!r}" for name, n in sizes.items() if n is not None]
+    if said:
+        more = f" and so on, {len(said)} perturbations in all" * (len(said) > N_NAMED)
+        logger.info("treated cells that are judged with equal composition: %s%s", ", ".join(said[:N_NAMED]), more)
 
 
 def _drawn(

@@ -79,7 +79,7 @@ def on_validation(
     if min((of_split & (data.labels == label)).sum() for label in (data.control, name)) < 2:
         return None
     rng = np.random.default_rng([plan.seed, zlib.crc32(name.encode()), zlib.crc32(_keys.VALID.encode())])
-    members = equal_composition(data, name, rng, tell=False) or Members(np.ones(len(data.labels), dtype=bool), {})
+    members = equal_composition(data, name, rng) or Members(np.ones(len(data.labels), dtype=bool), {})
     controls = {model: maps[model] for model in plan.controls}
     clouds = gather(data, name, members, controls, Resamples(0, None, of_split, rng), rng)._replace(halves=[])
     observed = clouds.observed.cells

@@ -19,10 +19,11 @@ from ...metrics import METRICS, Metric
 from ...ot import SOLVERS, Solver, TransportMap
 from .._fit import store
 from .._fit.alone import alone
-from .._fit.contexts import warn_of_composition
+from .._fit.contexts import tell_of_strangers, warn_of_composition
 from .._fit.fit import Fit
 from . import floors
-from .clouds import MAX_CELLS, Data
+from .clouds import MAX_CELLS, Data, tell_of_left_out
+from .composition import tell_of_equal
 from .judge import EvaluationPlan, Judgement, judge
 from .markers import in_order
 from .predictions import Matching
@@ -92,7 +93,9 @@ class Judging:
             for i, judgement in _workers.mapped(partial(_judge, self.plan), items, what="perturbations"):
                 judged_by[i] = judgement
                 progress(len(judged_by), len(items), {})
-        return {name: judged_by[i] for i, name in enumerate(names)}
+        judgements = {name: judged_by[i] for i, name in enumerate(names)}
+        tell_of_equal(self.data, {name: one.n_cells.get(_keys.EQUAL) for name, one in judgements.items()})
+        return judgements
 
     def _again(self, names: Sequence[str]) -> dict[str, dict[str, TransportMap]]:
         """Return the maps of the others by their names and target."""
@@ -133,8 +136,8 @@ def prepare(
     """Check all that is asked of :func:`.evaluate`, and return what is judged; parameters and errors are its own."""
     if predictions:
         _validate.judged_beside(adata, key)
-    fitted = store.maps(adata, key).adapted(adata)
-    fit = fitted.fit
+    kept = store.maps(adata, key)
+    fitted, fit = kept.adapted(adata), kept.fit
     control, cells = fit.control, fit.space(adata)
     chosen = METRICS.select(metrics)
     names = _validate.some_of(targets, fitted.maps, what="target")
@@ -200,6 +203,9 @@ def prepare(
     kinds = None if not context else groups if groups is not None else _validate.group_labels(adata, context[0])
     compared = DECODED if decoded else MEASURED if cells.is_expression else LATENT
     data = Data(x, labels, parts, control, split, groups, kinds, contexts, units, view, rows)
+    tell_of_left_out(data, judgeable, groupby or next(iter(context), ""))
+    moved = np.flatnonzero(judged & (labels == control))
+    tell_of_strangers((kept[name] for name in judgeable), fit.contexts(adata, moved), fit.context)
     if given:
         kind = context[0] if context else None
         matching = Matching(adata, data, fit, cells, judgeable, groupby, unit, kind)
