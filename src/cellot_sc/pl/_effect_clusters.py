@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -25,8 +26,8 @@ SHORT = 1.3
 MARKERS = "markers before treatment"
 LEAST = 3
 """Features of a perturbation at least, where there are several."""
-HEADER = 38.0
-"""Room of the names of perturbations over their columns, in points."""
+HEADER = 11.5
+"""Height of a line of the names of perturbations over their columns, in points."""
 N_MARKERS = 3
 """Markers that stand beside the name of a cluster."""
 
@@ -121,8 +122,11 @@ def effect_clusters(
     effects.index = pd.Index(marked)
 
     several = len(moves.names) > 1
+    # bold letters are wider
+    lines = [math.ceil(1.2 * _canvas.room([of]) / (_canvas.ROW * block.shape[1])) for of, block in blocks.items()]
+    header = HEADER * min(_labels.N_LINES, max(lines)) * several
     width = 4.4 + _canvas.room([*marked, MARKERS]) + _canvas.ROW * effects.shape[1]
-    height = 3.6 + max(0.0, _canvas.room(effects.columns) - SHORT) + HEADER / 72 * several
+    height = 3.6 + max(0.0, _canvas.room(effects.columns) - SHORT) + header / 72
     sizes, widths = (width / 2, height), (3.2, width - 3.2)
     canvas = _canvas.Canvas.of(ax, ("cells", "effects"), size=sizes, n_cols=2, widths=widths, figsize=figsize)
     panel, matrix = canvas.axes
@@ -133,7 +137,7 @@ def effect_clusters(
     _draw.title(panel, "cells by response")
     _draw.tidy(panel)
     image = _draw.matrix(matrix, effects)
-    _draw.title(matrix, _heading(list(blocks), moves.names), room=HEADER if several else None)
+    _draw.title(matrix, _heading(list(blocks), moves.names), room=header + 5 if several else None)
     if marked != names:
         matrix.annotate(
             MARKERS, (0, 1), (-4, 3), xycoords="axes fraction", textcoords="offset points",

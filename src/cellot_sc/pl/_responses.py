@@ -86,7 +86,7 @@ def responses(
     by_name = {name: known[known["perturbation"] == name] for name in names}
     for name, panel in canvas.panels.items():
         xy = by_name[name][["observed", "predicted"]].to_numpy(dtype=float)
-        _scatter(panel, xy, n_total=len(known))
+        _scatter(panel, xy, n_total=sum(map(len, by_name.values())))
         _draw.title(panel, name, f"r = {_correlation(xy)}, {len(xy):,} feature{'s' * (len(xy) != 1)}")
     canvas.label(x="observed change of the mean", y="predicted change of the mean")
     with canvas.settled():
