@@ -190,7 +190,9 @@ def _no_counts(x: Any) -> str:
     from ..pp._scale import LOGS, SIGNED, Scale
 
     scale = Scale.of(x)
-    return scale.words if scale.kind == SIGNED or (scale.kind == LOGS and scale.logarithm) else ""
+    if scale.kind == SIGNED:
+        return "scaled or centred"
+    return scale.words if scale.kind == LOGS and scale.logarithm else ""
 
 
 def _memory() -> float:
