@@ -8,11 +8,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from .. import _keys
 
 if TYPE_CHECKING:
+    import numpy as np
     from anndata import AnnData
 
 TIMES = 4
@@ -70,6 +69,8 @@ class Preparing:
         ValueError
             If no cell has a value, or memory does not hold the cells.
         """
+        import numpy as np
+
         from .. import _chunks, _on_disk, _validate
         from .._settings import logger
 
@@ -119,6 +120,8 @@ class Preparing:
         """
         if not (self.keep or self.changes):
             return adata
+        import numpy as np
+
         train = adata.obs[split_key].to_numpy() == _keys.TRAIN if self.changes else np.zeros(0)
         target_sum = self._normalised(adata, train)
         adata = self._of_top_genes(adata, train)
@@ -136,6 +139,7 @@ class Preparing:
 
     def _normalised(self, adata: AnnData, train: np.ndarray) -> float:
         """Normalise and take the logarithm; return the target sum, 0 if it is none."""
+        import numpy as np
         import scanpy as sc
 
         from .._arrays import is_whole
