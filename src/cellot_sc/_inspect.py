@@ -258,7 +258,7 @@ def _next(
             yield "  " + shlex.join(["cellot-sc", "report", str(path), *key])
         yield "  " + shlex.join(["cellot-sc", "predict", str(path), f"predicted{path.suffix}", *key])
         return
-    if kind.startswith(COUNTS):
+    if kind.startswith(COUNTS) and is_untreated:
         yield "  normalise the counts and take log1p: sc.pp.normalize_total(adata); sc.pp.log1p(adata)"
     elif kind.startswith(LARGE):
         yield "  transform the numbers: log1p of normalised counts, arcsinh of cytometry"
@@ -270,4 +270,5 @@ def _next(
     words += [] if control == _keys.CONTROL else ["--control", control or "NAME"]
     chosen = [name for name, (what, _, both) in contexts.items() if what == "cell type" and both > 1][:1]
     words += [word for name in chosen for word in ("--context", name)]
+    words += ["--normalize", "--log1p"] if kind.startswith(COUNTS) and not is_untreated else []
     yield "  " + shlex.join(words)

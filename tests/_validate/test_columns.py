@@ -114,3 +114,9 @@ def test_tables() -> None:
         _validate.table_columns(table, ["values"])
     with pytest.raises(ValueError, match="table has no rows: one made by cs.tl.signature is needed"):
         _validate.table_columns(table.iloc[:0], ["metric"], maker="cs.tl.signature")
+
+
+def test_cells_without_a_value_are_in_no_group(adata: AnnData, caplog: pytest.LogCaptureFixture) -> None:
+    adata.obs["patient"] = ["a", None, "b", "a", np.nan]
+    assert _validate.held_out(adata, {"patient": ["a"]}).tolist() == [True, False, False, True, False]
+    assert "holdout: 2 of 5 cells have no obs['patient'], and are in none of its groups" in caplog.text

@@ -2,16 +2,19 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anndata
 import numpy as np
 import pytest
 
 import cellot_sc as cs
+from cellot_sc import cli
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Run
+
+GAUSSIAN = ("--solver", "gaussian", "--n-components", 4)
 
 
 class TestFit:
@@ -63,6 +66,25 @@ class TestFit:
         assert "exists; --overwrite replaces it" in run.badly("fit", path, path, "--solver", "identity")
         run.well("fit", path, path, "--solver", "identity", "--overwrite")
         assert anndata.read_h5ad(path).uns["cellot"]["solver"] == "identity"
+
+
+class TestReport:
+    def test_is_that_of_the_command(
+        self, run: Run, cells: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        made: list[Any] = []
+        monkeypatch.setattr(cli._fit, "report", lambda *given, **options: made.append((*given, options)))
+        page, out = tmp_path / "page.html", tmp_path / "out.h5ad"
+        run.well("fit", cells, out, *GAUSSIAN, "--key", "maps", "--report", page)
+        assert made == [(out, page, {"key": "maps", "overwrite": False})]
+
+    def test_errors_come_before_the_fit(self, run: Run, cells: Path, tmp_path: Path) -> None:
+        (tmp_path / "there.html").touch()
+        for page, words in {"there.html": "--overwrite replaces it", "page.pdf": "'.html'"}.items():
+            assert words in run.badly("fit", cells, tmp_path / "out.h5ad", *GAUSSIAN, "--report", tmp_path / page)
+        said = run.badly("fit", cells, tmp_path / "out", "--shard", "1/1", "--report", tmp_path / "page.html")
+        assert "--shard and --report exclude each other" in said
+        assert not (tmp_path / "out.h5ad").exists()
 
 
 class TestModel:

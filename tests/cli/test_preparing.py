@@ -74,6 +74,13 @@ def test_one_command_does_what_scanpy_and_the_functions_do(
     ):
         assert words in out
     assert "used as it is" not in out
+    # what was done before is not forgotten
+    run.well("fit", tmp_path / "fitted.h5ad", tmp_path / "again.h5ad", *SHIFT[:2], "--keep", "patient=patient_0")
+    again = anndata.read_h5ad(tmp_path / "again.h5ad")
+    made = again.uns["preparation"]
+    assert [*made["kept"]] == ["source=good", "patient=patient_0"]
+    assert made["n_cells_left_out"] == 600 - again.n_obs
+    assert made["log1p"] and made["n_top_genes"] == by_hand.n_vars
 
 
 def test_shards_prepare_alike(run: Run, raw: Path, by_hand: AnnData, tmp_path: Path) -> None:
@@ -150,6 +157,14 @@ def test_what_cannot_be(run: Run, raw: Path, tmp_path: Path, options: list[str],
 
 def test_logarithms_get_no_other(run: Run, cells: Path, fitted_file: Path, tmp_path: Path) -> None:
     assert "leave --normalize and --log1p out" in run.badly("fit", cells, tmp_path / "fitted.h5ad", "--log1p")
+    adata = anndata.read_h5ad(cells)
+    adata.X = adata.X.toarray()
+    sc.pp.scale(adata)
+    adata.write_h5ad(tmp_path / "scaled.h5ad")
+    said = run.badly("fit", tmp_path / "scaled.h5ad", tmp_path / "fitted.h5ad", "--normalize")
+    assert "is no counts, but scaled or centred: leave" in said
+    out = run.well("fit", tmp_path / "scaled.h5ad", tmp_path / "out.h5ad", *SHIFT)
+    assert out.count("as scaled values are") == 1
     said = run.badly("fit", fitted_file, tmp_path / "fitted.h5ad", "--test-fraction", 0.3)
     assert "exists, but --test-fraction makes a new split" in said
 

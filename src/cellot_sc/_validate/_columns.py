@@ -143,7 +143,7 @@ def held_out(adata: AnnData, holdout: Any, *, what: str = "holdout") -> np.ndarr
         known = sorted(set(labels) - {None})
         named = [label_of(v, known, what=f"{what} value of adata.obs[{key!r}]") for v in values]
         mask |= np.isin(labels, np.array(named, dtype=object))
-        if n_missing := int(np.equal(labels, None).sum()):
+        if n_missing := list(labels).count(None):
             # settings load what the shell does without until it fits
             from .._settings import logger
 

@@ -8,11 +8,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from .. import _keys
 
 if TYPE_CHECKING:
+    import numpy as np
     from anndata import AnnData
 
 TIMES = 4
@@ -70,6 +69,8 @@ class Preparing:
         ValueError
             If no cell has a value, or memory does not hold the cells.
         """
+        import numpy as np
+
         from .. import _chunks, _on_disk, _validate
         from .._settings import logger
 
@@ -102,10 +103,8 @@ class Preparing:
                 f"X of {path} holds whole numbers only, as counts do: add --normalize --log1p, or --as-is to use them "
                 "as they are."
             )
-        if (self.normalize or self.log1p) and _is_logged(adata):
-            raise ValueError(
-                f"X of {path} is no counts, but logarithms, as it seems: leave --normalize and --log1p out."
-            )
+        if (self.normalize or self.log1p) and (seen := _no_counts(_validate.expression(adata, None))):
+            raise ValueError(f"X of {path} is no counts, but {seen}: leave --normalize and --log1p out.")
 
     def make(self, adata: AnnData, split_key: str, n_cells: int) -> AnnData:
         """Return the cells with the expression as it was asked for, and say in ``uns`` how it was made.
@@ -121,21 +120,26 @@ class Preparing:
         """
         if not (self.keep or self.changes):
             return adata
+        import numpy as np
+
         train = adata.obs[split_key].to_numpy() == _keys.TRAIN if self.changes else np.zeros(0)
         target_sum = self._normalised(adata, train)
         adata = self._of_top_genes(adata, train)
+        # of a file that was prepared before
+        before = adata.uns.get(_keys.PREPARATION, {})
         adata.uns[_keys.PREPARATION] = {
-            "kept": np.array(self.keep, dtype=object),
-            "n_cells_left_out": n_cells - adata.n_obs,
-            "normalized": self.normalize,
-            "target_sum": target_sum,
-            "log1p": self.log1p,
-            "n_top_genes": adata.n_vars if self.n_top_genes is not None else 0,
+            "kept": np.array([*before.get("kept", ()), *self.keep], dtype=object),
+            "n_cells_left_out": n_cells - adata.n_obs + int(before.get("n_cells_left_out", 0)),
+            "normalized": self.normalize or bool(before.get("normalized", False)),
+            "target_sum": target_sum or float(before.get("target_sum", 0)),
+            "log1p": self.log1p or bool(before.get("log1p", False)),
+            "n_top_genes": adata.n_vars if self.n_top_genes is not None else int(before.get("n_top_genes", 0)),
         }
         return adata
 
     def _normalised(self, adata: AnnData, train: np.ndarray) -> float:
         """Normalise and take the logarithm; return the target sum, 0 if it is none."""
+        import numpy as np
         import scanpy as sc
 
         from .._arrays import is_whole
@@ -185,12 +189,14 @@ def grouped(texts: list[str], *, what: str) -> dict[str, list[str]]:
     return groups
 
 
-def _is_logged(adata: AnnData) -> bool:
-    """Return whether expression is made of logarithms of counts."""
-    from ..pp._scale import LOGS, Scale
+def _no_counts(x: Any) -> str:
+    """Return what expression is that has no counts, nor multiples of them; no text if it may have."""
+    from ..pp._scale import LOGS, SIGNED, Scale
 
-    scale = Scale.of(adata.X)
-    return scale.kind == LOGS and bool(scale.logarithm)
+    scale = Scale.of(x)
+    if scale.kind == SIGNED:
+        return "scaled or centred"
+    return scale.words if scale.kind == LOGS and scale.logarithm else ""
 
 
 def _memory() -> float:

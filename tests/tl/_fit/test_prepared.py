@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import scanpy as sc
 from anndata import AnnData
 
 import cellot_sc as cs
@@ -83,6 +84,15 @@ def test_counts_are_warned_of_where_they_are_read(prepared: AnnData, caplog: pyt
     prepared_for(counted)
     warned = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert [text.startswith("adata.X holds whole numbers only, as counts do") for text in warned] == [True, True]
+
+
+def test_counts_that_components_of_scanpy_are_decoded_to_are_warned_of(
+    prepared: AnnData, caplog: pytest.LogCaptureFixture
+) -> None:
+    counted = AnnData(prepared.layers["counts"].astype(np.float32), prepared.obs.copy(), prepared.var.copy())
+    sc.pp.pca(counted, n_comps=3)
+    prepared_for(counted, use_rep="X_pca")
+    assert caplog.text.count("adata.X holds whole numbers only, as counts do") == 1
 
 
 def test_features_of_a_fit_need_names(prepared: AnnData) -> None:
