@@ -67,7 +67,8 @@ def test_changes_are_those_of_cells_that_no_fit_has_seen(fitted: AnnData, report
     unseen = fitted[fitted.obs["split"] == "test"]
     for name in item.data["perturbation"].unique():
         cells = {
-            kind: np.asarray(unseen[unseen.obs["perturbation"] == kind].X.mean(axis=0)) for kind in ("control", name)
+            kind: np.asarray(unseen[unseen.obs["perturbation"] == kind].X.mean(axis=0)).ravel()
+            for kind in ("control", name)
         }
         observed = item.data[item.data["perturbation"] == name]["observed"]
         np.testing.assert_allclose(observed, cells[name] - cells["control"], atol=1e-5)

@@ -74,7 +74,7 @@ def test_pvalues_over_units() -> None:
     table = pd.concat([table, table.iloc[[2]].assign(model="mine")]).assign(metric="energy_distance", group="all")
     text = _scores._tests(table, "mine", "patient")
     assert (
-        "a &lt;</strong>: 8 units of “patient” count; p = 0.0078 that they differ by chance, and of the map p = 0.25."
+        "a &lt;</strong>: 8 units of “patient” count; p = 0.008 that they differ by chance, and of the map p = 0.25."
         in text
     )
     assert "b</strong>: 3 units of “patient” count, too few for any p-value: none could be below 0.25." in text

@@ -20,7 +20,7 @@ def test_numbers(value: float, shown: str) -> None:
 @pytest.mark.parametrize(
     ("value", "beside", "shown"),
     [
-        (-0.00647, [2.01, -0.00647], "> −0.01"), (0.5, [2.01, 0.5], "0.50"), (0.0017, [0.0542, 0.0017], "0.0017"),
+        (-0.00347, [2.01, -0.00347], "> −0.01"), (0.5, [2.01, 0.5], "0.50"), (0.0017, [0.0542, 0.0017], "0.0017"),
         (3.4, [1234.0, 3.4], "3"), (np.nan, [np.nan], "–"), (1e-12, [1e-12], "0"),
     ],
 )  # fmt: skip
@@ -40,7 +40,7 @@ def test_table_sorts_by_numbers_where_there_are() -> None:
 def test_what_all_rows_share_is_said_once() -> None:
     rows = [[Cell("drug"), Cell(group), Cell("r"), Cell.count(n)] for group, n in (("T", 3), ("B", 40))]
     text = render(["perturbation", "cells", "metric", "n"], rows)
-    assert text.startswith("<caption>perturbation: <b>drug</b>; metric: <b>r</b></caption><thead>")
+    assert text.startswith("<caption>perturbation: <strong>drug</strong>; metric: <strong>r</strong></caption><thead>")
     assert '<tr><th scope="row">T</th><td class="n" data-v="3">3</td></tr>' in text
     # a row keeps a name, and the only row all of them
     assert '<th scope="row">drug</th>' in render(["perturbation", "n"], [[Cell("drug"), Cell.count(1)]] * 2)

@@ -50,8 +50,8 @@ def draw(adata: AnnData, fitted: tl.FittedMaps, *, split: str, unit: str | None)
     beyond = known.of(x) < BEYOND
     sentences = [
         f"A map is known where there were control cells to learn from. Of the {len(x):,} control cells among "
-        f"{WORDS[split]}, {percent(float(beyond.mean()))} lie further from these than 99 % of these from each other: what "
-        "is predicted of them is extrapolated."
+        f"{WORDS[split]}, {percent(float(beyond.mean()))} lie further from these than 99 % of these from each other: "
+        "what is predicted of them is extrapolated."
     ]
     contexts = fit.contexts(adata, controls[judged])
     sentences += [

@@ -63,7 +63,7 @@ def render(heads: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
     n_names = next((i for i, is_number in enumerate(numeric) if is_number), 1)
     shared = [i for i in range(n_names) if len(rows) > 1 and len({row[i].text for row in rows}) == 1]
     shared = shared if len(shared) < n_names else shared[1:]
-    said = "; ".join(f"{html.escape(heads[i])}: <b>{html.escape(rows[0][i].text)}</b>" for i in shared)
+    said = "; ".join(f"{html.escape(heads[i])}: <strong>{html.escape(rows[0][i].text)}</strong>" for i in shared)
     shown = [i for i in range(len(heads)) if i not in shared]
     n_names -= len(shared)
     kinds = [["n"] if numeric[i] else ["name"] if 0 < at < n_names else [] for at, i in enumerate(shown)]
