@@ -10,7 +10,7 @@ from anndata import AnnData
 import cellot_sc as cs
 from cellot_sc import _report
 
-VOID = {"meta", "img", "br", "link", "input"}
+VOID = {"meta", "img", "br", "wbr", "link", "input"}
 
 
 class Page(HTMLParser):
