@@ -178,7 +178,8 @@ from pathlib import Path
 import anndata, numpy as np
 from cellot_sc import _files
 
-adata = anndata.AnnData(np.ones((300, 100)), layers={name: np.ones((300, 100)) for name in "abc"})
+draw = np.random.default_rng(0).normal
+adata = anndata.AnnData(draw(size=(300, 100)), layers={name: draw(size=(300, 100)) for name in "abc"})
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
 try:
     with _files.output(Path(sys.argv[1]), _files.ANNDATA, overwrite=True) as new:

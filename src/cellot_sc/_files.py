@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ._plugins import closest, nearest
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 ANNDATA = (".h5ad", ".zarr")
 """How the files of an AnnData end."""
+COMPRESSION: dict[str, Any] = {"compression": "gzip", "compression_opts": 1}
+"""How .h5ad is compressed: what every HDF5 can read. Zarr has its own."""
 ZARR_MARKS = ("zarr.json", ".zgroup")
 """What a folder holds that is a Zarr store."""
 LOCK = ".cellot-sc"
@@ -147,7 +149,7 @@ def write(adata: AnnData, path: Path) -> None:
         adata.write_zarr(path)
         return
     with writing_hdf5():
-        adata.write_h5ad(path)
+        adata.write_h5ad(path, **COMPRESSION)
 
 
 @contextmanager

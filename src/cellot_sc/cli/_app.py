@@ -60,7 +60,7 @@ Option = Annotated[
     typer.Option(
         "--set",
         metavar="NAME=VALUE",
-        help="Option of the solver; repeatable. A name that is none lists those there are.",
+        help="Option of the solver; repeatable. A name that is none lists all.",
     ),
 ]
 Seed = Annotated[int, typer.Option(metavar="N", help="Seed of everything random.")]
