@@ -58,7 +58,7 @@ def commands_that_work(folder: Path) -> dict[str, dict[str, str]]:
         "merge": {"folder": f"{folder}/fits", "output": f"{folder}/out.h5ad"},
         "predict": {"model": f"{folder}/model.h5", "cells": f"{folder}/fitted.h5ad", "output": f"{folder}/out.h5ad"},
         "inspect": fitted,
-        "effects": fitted | {"output": f"{folder}/cost.csv", "table": "transport_cost"},
+        "effects": fitted | {"output": f"{folder}/out.csv", "table": "responders", "feature": "gene_01"},
         "figures": fitted | {"output": f"{folder}/figures", "figure": "marginals"},
         "trajectory": {
             "path": f"{folder}/times.h5ad",
@@ -97,7 +97,7 @@ def bad_texts(command: str, option: Any, folder: Path) -> list[str]:
         return ["=", ABSENT, "a=b", "=b", ""]
     if option.name == "holdout" and command == "fit":
         return ["=", "cell_type", f"{ABSENT}=x", f"cell_type={ABSENT}"]
-    if option.name == "key" and command == "fit" or option.name == "split_key":
+    if option.name == "key" and command in ("fit", "trajectory") or option.name == "split_key":
         return ["", "a/b"]
     if option.metavar == "N":
         return ["x", "1.5", "-1", "1e99", "", *(["0"] if option.name not in ("seed", "n_boot") else [str(2**64)])]
