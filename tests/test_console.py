@@ -93,7 +93,8 @@ def test_fail_says_it_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
 FLAGS = {
     "space": "--space", "context": "--context", "uncertainty": "--uncertainty", "n_boot": "--n-boot",
     "context_map": "--context-map", "match_abundance": "--match-abundance", "match_abundance=False": "--keep-abundance",
-    "use_rep": "--use-rep", "cs.tl.cellot": "cellot-sc fit",
+    "use_rep": "--use-rep", "cs.tl.cellot": "cellot-sc fit", "solver": "--solver", "split is": "--split",
+    "target is": "--target", "targets is": "--target", "holdout is": "--holdout",
 }  # fmt: skip
 
 
@@ -110,6 +111,15 @@ FLAGS = {
         ("use_rep=False", "no --use-rep"),
         ("call cs.tl.cellot first", "call cellot-sc fit first"),
         ("n_boot=-1.5 is", "--n-boot -1.5 is"),
+        ("cs.tl.cellot(adata, solver='gaussian') makes some", "cellot-sc fit --solver gaussian makes some"),
+        ("uns['a'] is: cs.tl.predict(adata)", "uns['a'] is: cs.tl.predict(adata)"),
+        ("split 'tset' is unknown", "--split 'tset' is unknown"),
+        ("targets names one twice: ['a', 'a'].", "--target names one twice: ['a', 'a']."),
+        ("holdout column 'x' is not in adata.obs", "--holdout column 'x' is not in obs"),
+        ("It is: target 3 is unknown.", "It is: --target 3 is unknown."),
+        ("adata.uns['x'], adata.var and adata.X", "uns['x'], var and X"),
+        ("call adata.var_names_make_unique() first", "call adata.var_names_make_unique() first"),
+        ("a split 'x' has none, split 'ood' has none", "a split 'x' has none, split 'ood' has none"),
         # English, quotes, paths, and what only looks like Python
         ("the space of a context has uncertainty", "the space of a context has uncertainty"),
         ("'n_boot' is unknown. Did you mean \"use_rep\"?", "'n_boot' is unknown. Did you mean \"use_rep\"?"),

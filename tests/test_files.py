@@ -170,6 +170,13 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: py
     assert error.value.filename == str(tmp_path / "cells.h5ad")
 
 
+def test_what_is_written_is_compressed(tmp_path: Path) -> None:
+    _files.write(AnnData(np.ones((300, 100), dtype=np.float32)), tmp_path / "o.h5ad")
+    with h5py.File(tmp_path / "o.h5ad") as file:
+        assert file["X"].compression == "gzip"
+    assert (tmp_path / "o.h5ad").stat().st_size < 120_000
+
+
 def test_a_full_disk_is_one_error(tmp_path: Path) -> None:
     """A limit on the size of files stands in for the disk: HDF5 fails in the same way, segmentation fault and all."""
     code = """
@@ -178,7 +185,8 @@ from pathlib import Path
 import anndata, numpy as np
 from cellot_sc import _files
 
-adata = anndata.AnnData(np.ones((300, 100)), layers={name: np.ones((300, 100)) for name in "abc"})
+draw = np.random.default_rng(0).normal
+adata = anndata.AnnData(draw(size=(300, 100)), layers={name: draw(size=(300, 100)) for name in "abc"})
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
 try:
     with _files.output(Path(sys.argv[1]), _files.ANNDATA, overwrite=True) as new:

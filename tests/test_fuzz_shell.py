@@ -41,6 +41,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cs.Model.of(cells).save(folder / "model.h5")
     with pytest.raises(SystemExit):
         cli.main(["fit", f"{folder}/fitted.h5ad", f"{folder}/fits", "--solver", "mean_shift", "--shard", "1/1"])
+    cs.datasets.simulate_branching(120, 10).write_h5ad(folder / "times.h5ad")
     (folder / "text.h5").write_text("no model")
     (folder / "text.h5ad").write_text("no cells")
     (folder / "folder.h5ad").mkdir()
@@ -57,6 +58,14 @@ def commands_that_work(folder: Path) -> dict[str, dict[str, str]]:
         "merge": {"folder": f"{folder}/fits", "output": f"{folder}/out.h5ad"},
         "predict": {"model": f"{folder}/model.h5", "cells": f"{folder}/fitted.h5ad", "output": f"{folder}/out.h5ad"},
         "inspect": fitted,
+        "effects": fitted | {"output": f"{folder}/out.csv", "table": "responders", "feature": "gene_01"},
+        "figures": fitted | {"output": f"{folder}/figures", "figure": "marginals"},
+        "trajectory": {
+            "path": f"{folder}/times.h5ad",
+            "output": f"{folder}/out.h5ad",
+            "solver": "mean_shift",
+            "groupby": "cell_type",
+        },
         "evaluate": fitted | {"output": f"{folder}/out.csv", "metric": "r_means", "n_boot": "3"},
         "report": fitted | {"output": f"{folder}/out.html"},
         "reproduce": {"task": "4i", "data": f"{folder}/folder.h5ad", "output": f"{folder}/reproduced"},
@@ -77,14 +86,18 @@ def bad_texts(command: str, option: Any, folder: Path) -> list[str]:
         return [f"{folder}/{name}" for name in ("absent", "text.h5ad", "folder.h5ad")]
     if option.name == "output":
         here = [f"{folder}/text.h5ad/x/out.h5ad", f"{folder}/text.h5ad"]
-        return here if command in ("demo", "reproduce") else [*here, f"{folder}/out.txt", f"{folder}/there.h5ad", ""]
+        return (
+            here
+            if command in ("demo", "reproduce", "figures")
+            else [*here, f"{folder}/out.txt", f"{folder}/there.h5ad", ""]
+        )
     if option.name == "option":
         return ["=", "n_steps", "no_such_option=1", "seed=3", "use_rep=X", "copy=true", "key_added=x", "adata=1", "=1"]
     if option.name == "context_map":
         return ["=", ABSENT, "a=b", "=b", ""]
     if option.name == "holdout" and command == "fit":
         return ["=", "cell_type", f"{ABSENT}=x", f"cell_type={ABSENT}"]
-    if option.name == "key" and command == "fit" or option.name == "split_key":
+    if option.name == "key" and command in ("fit", "trajectory") or option.name == "split_key":
         return ["", "a/b"]
     if option.metavar == "N":
         return ["x", "1.5", "-1", "1e99", "", *(["0"] if option.name not in ("seed", "n_boot") else [str(2**64)])]

@@ -66,7 +66,7 @@ def typed(text: str, flags: Mapping[str, str]) -> str:
     """
     if not flags:
         return text
-    text = re.sub(rf"{APART}adata\.(?=(?:obs|var|uns|layers|X)\w*\b)", "", text)
+    text = re.sub(rf"{APART}adata\.(?=(?:(?:obs|var)(?:m|p|_names)?|uns|layers|X)\b)", "", text)
     text = re.sub(
         r"(cs\.\w+\.\w+)\(adata,? ?([^()]*)\)",
         lambda found: f"{found[1]} {found[2].replace(', ', ' ')}".strip() if found[1] in flags else found[0],

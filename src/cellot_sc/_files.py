@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 ANNDATA = (".h5ad", ".zarr")
 """How the files of an AnnData end."""
+COMPRESSION: dict[str, Any] = {"compression": "gzip", "compression_opts": 1}
+"""How .h5ad is compressed: what every HDF5 can read. Zarr has its own."""
 ZARR_MARKS = ("zarr.json", ".zgroup")
 """What a folder holds that is a Zarr store."""
 LOCK = ".cellot-sc"
@@ -166,7 +168,7 @@ def write(adata: AnnData, path: Path) -> None:
         adata.write_zarr(path)
         return
     with writing_hdf5():
-        adata.write_h5ad(path)
+        adata.write_h5ad(path, **COMPRESSION)
 
 
 @contextmanager

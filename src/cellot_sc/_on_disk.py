@@ -119,16 +119,24 @@ class GrowingFile:
         """Raise :class:`OSError` if there is no room for so much: HDF5 ends the process where a disk is full."""
         if hasattr(self._group, "filename") and hasattr(os, "posix_fallocate"):
             with open(self._group.filename, "r+b") as file:
+                size = os.fstat(file.fileno()).st_size
                 os.posix_fallocate(file.fileno(), 0, n_bytes)
+                # what is compressed needs less
+                os.ftruncate(file.fileno(), size)
 
     def _make(self, place: str, values: np.ndarray) -> None:
         shape = (self._n_obs, *values.shape[1:])
         for name in ("layers", "obsm"):
             if place.startswith(name) and name not in self._group:
                 self._group.create_group(name).attrs.update({"encoding-type": "dict", "encoding-version": "0.1.0"})
-        rows = min(max(1, ROW_CHUNK // values[0].size), self._n_obs)
-        create = getattr(self._group, "create_array", None) or self._group.create_dataset
-        array = create(place, shape=shape, dtype=values.dtype, chunks=(rows, *shape[1:]))
+        kept: dict[str, Any] = {}
+        create, n_values = getattr(self._group, "create_array", None), ROW_CHUNK
+        if create is None:
+            # small chunks: one that blocks share is compressed twice; a byte is most like that of the next number
+            create, n_values = self._group.create_dataset, ROW_CHUNK // 8
+            kept = _files.COMPRESSION | {"shuffle": True}
+        rows = min(max(1, n_values // values[0].size), self._n_obs)
+        array = create(place, shape=shape, dtype=values.dtype, chunks=(rows, *shape[1:]), **kept)
         array.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
 
 

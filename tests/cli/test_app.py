@@ -15,7 +15,7 @@ from typer.main import get_command
 
 import cellot_sc as cs
 from cellot_sc import _files, _settings, cli
-from cellot_sc.cli._app import check_apart, flags
+from cellot_sc.cli._app import SOLVERS, check_apart, flags
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Run
@@ -27,11 +27,15 @@ HEAVY = {"jax", "matplotlib", "moscot", "ott", "scanpy", "sklearn", "anndata"}
 class TestHelp:
     def test_names_every_command(self, run: Run) -> None:
         out = run.well("--help")
-        for command in ("demo", "fit", "predict", "evaluate", "report", "inspect", "reproduce"):
-            assert f"\n  {command} " in out
+        for command, (_, example) in cli.COMMANDS.items():
+            assert f"\n  {command.__name__} " in out
+            assert example.startswith(command.__name__)
+            assert run.well(command.__name__, "--help").endswith(f"\n\n  cellot-sc {example}\n")
         assert run.well() == out
 
-    @pytest.mark.parametrize("command", ["demo", "fit", "predict", "evaluate", "report"])
+    @pytest.mark.parametrize(
+        "command", ["demo", "fit", "predict", "evaluate", "report", "effects", "figures", "trajectory"]
+    )
     def test_says_what_every_option_does(self, run: Run, command: str) -> None:
         options = [line.strip() for line in run.well(command, "--help").splitlines() if line.startswith("  --")]
         assert len(options) >= 4
@@ -49,6 +53,11 @@ class TestHelp:
     def test_usage_is_what_one_types(self, run: Run, command: str, line: str) -> None:
         first = run.well(command, "--help").splitlines()[0]
         assert first == f"Usage: cellot-sc {command} [OPTIONS] {line}"
+
+    def test_solvers_are_named(self, run: Run) -> None:
+        assert sorted(SOLVERS) == sorted(cs.ot.SOLVERS)
+        said = " ".join(run.well("trajectory", "--help").split())
+        assert f"How to fit: {', '.join(SOLVERS)}." in said
 
     def test_version(self, run: Run) -> None:
         assert run.well("--version") == f"cellot-sc {cs.__version__}\n"
@@ -118,7 +127,7 @@ except SystemExit:
             [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=cells.parent
         )  # fmt: skip
         assert done.stdout.strip() == ""
-        assert re.fullmatch(r"cellot-sc: error: .* is (not in adata.obs|unknown). Did you mean '.*\n", done.stderr)
+        assert re.fullmatch(r"cellot-sc: error: .* is (not in obs|unknown). Did you mean '.*\n", done.stderr)
 
     @pytest.mark.parametrize("suffix", [".h5ad", ".zarr"])
     def test_killed_while_it_writes(
@@ -149,6 +158,15 @@ main(sys.argv[1:])
         assert list(tmp_path.iterdir()) == [path]
         assert _files.read(path).n_obs == 400
 
+    def test_commands_and_options_are_completed(self) -> None:
+        for words, found in (("cellot-sc tra", "trajectory"), ("cellot-sc effects --tab", "--table")):
+            asked = {"COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+            environment = os.environ | {"_CELLOT_SC_COMPLETE": "complete_bash"} | asked
+            done = subprocess.run(
+                [sys.executable, "-m", "cellot_sc"], capture_output=True, text=True, env=environment
+            )  # fmt: skip
+            assert (done.returncode, done.stdout.split(), done.stderr) == (0, [found], "")
+
     def test_fit_and_an_error(self, cells: Path, tmp_path: Path) -> None:
         arguments = ("fit", cells, tmp_path / "fitted.zarr", "--solver", "mean_shift")
         done = self.start(*arguments)
@@ -170,6 +188,12 @@ def test_flags_are_those_of_the_command_first() -> None:
     assert predict["match_abundance=False"] == "--keep-abundance"
     assert flags(commands, "evaluate")["baselines"] == "--baseline"
     assert flags(commands, "--help") == flags(commands, "")
+    # of one word, only those of the command itself begin a sentence
+    assert flags(commands, "evaluate")["metrics is"] == "--metric"
+    assert flags(commands, "evaluate")["solver is"] == "--baseline"
+    assert flags(commands, "fit")["solver is"] == "--solver"
+    assert "groupby is" not in flags(commands, "fit")
+    assert predict["cs.tl.fate"] == "cellot-sc trajectory"
 
 
 def test_an_output_takes_the_place_of_nothing_that_is_read(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ Option = Annotated[
     typer.Option(
         "--set",
         metavar="NAME=VALUE",
-        help="Option of the solver; repeatable. A name that is none lists those there are.",
+        help="Option of the solver; repeatable. A name that is none lists all.",
     ),
 ]
 Seed = Annotated[int, typer.Option(metavar="N", help="Seed of everything random.")]
@@ -119,10 +119,11 @@ def flags(commands: Mapping[str, TyperCommand], name: str) -> dict[str, str]:
             found.setdefault(word, options[other].opts[0])
             if command in own:
                 found[f"{word} is"] = options[other].opts[0]
-        if command in own and "solver" not in options and "baseline" in options:
-            found["solver is"] = options["baseline"].opts[0]
             for off in options[other].secondary_opts:
                 found.setdefault(f"{word}=False", off)
+        if command in own and "solver" not in options and "baseline" in options:
+            # baselines are looked up among solvers
+            found["solver is"] = options["baseline"].opts[0]
     return found
 
 

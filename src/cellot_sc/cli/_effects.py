@@ -45,7 +45,7 @@ def effects(
 
     _validate.seed(seed)
     names = _validate.some_of(table or None, TABLES, what="table")
-    is_file = output.suffix in SUFFIXES
+    is_file = bool(output.suffix) and not output.is_dir()
     if is_file and (table is None or len(names) > 1):
         raise ValueError(f"{output} holds one table: name it by --table, or give a folder for all of them.")
     _files.check_input(path)

@@ -19,7 +19,7 @@ def figures(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="Figure, such as embedding; repeatable. A name that is none lists those there are. [all]",
+            help="Figure, such as embedding; repeatable. A name that is none lists all. [all]",
         ),
     ] = None,
     form: Annotated[Literal["png", "pdf", "svg"], typer.Option("--format", help="What files are of.")] = "png",
