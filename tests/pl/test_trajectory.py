@@ -62,6 +62,7 @@ def test_streamlines_and_another_basis(course: AnnData) -> None:
         ({"source": 2}, ValueError, "source '2' is the last time"),
         ({"basis": "X_umpa"}, KeyError, "basis 'X_umpa' is not in adata.obsm"),
         ({"color": "fat"}, KeyError, "color 'fat' is not in adata.obs. Did you mean 'fate'"),
+        ({"palette": "viridi"}, ValueError, "palette 'viridi' is unknown. Did you mean 'viridis'"),
         ({"n_paths": 0}, ValueError, "n_paths is 0"),
         ({"save": "a.txt"}, ValueError, "is no figure's file"),
     ],

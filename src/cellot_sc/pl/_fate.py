@@ -110,11 +110,12 @@ def fate(
         canvas.legend(Patch(color=colors[name], label=name) for name in fates)
     else:
         _validate.corners(len(fates))
-        canvas, panel = _canvas.single(ax, (4.4, 4.4), figsize=figsize)
         if groupby is None:
             groups = np.array(fates, dtype=object)[shares.argmax(axis=1)]
         else:
             colors = _colors.group_colors(adata, groupby, groups, palette)
+        canvas, panel = _canvas.single(ax, (4.4, 4.4), figsize=figsize)
+        if groupby is not None:
             canvas.legend(_draw.dots(colors))
         _simplex(panel, shares, fates, [colors[group] for group in groups])
     canvas.finish(show=show, save=file)

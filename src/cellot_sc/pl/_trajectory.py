@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -78,8 +79,8 @@ def trajectory(
     key
         Where in ``uns`` the maps are.
     palette
-        Colours of the categories of ``color``: by name, in order, or the name of a matplotlib colour map. With
-        ``None``, those that ``uns`` keeps, if any.
+        Colours of the categories of ``color``: by name, in order, or the name of a matplotlib colour map; of times and
+        numbers, such a name. With ``None``, those that ``uns`` keeps, if any.
     figsize
         Width and height of the figure in inches. With ``None``, what its panels need.
     ax
@@ -98,8 +99,8 @@ def trajectory(
     KeyError
         If there is no time course, or no such representation, basis or column.
     ValueError
-        If the style is unknown, the source is no time of the course or the last, ``n_paths`` is not positive, the basis
-        has fewer than two columns or holds NaN or inf, or no figure can be saved to the file.
+        If the style or the palette is unknown, the source is no time of the course or the last, ``n_paths`` is not
+        positive, the basis has fewer than two columns or holds NaN or inf, or no figure can be saved to the file.
 
     Examples
     --------
@@ -121,8 +122,8 @@ def trajectory(
     values = None if color is None else _validate.obs_key(adata, color, what="color")
     xy, place = _plane(adata, x, cells, basis, style)
 
-    canvas, panel = _canvas.single(ax, (5.0, 4.4), figsize=figsize)
     shades, meaning = _shades(adata, course, taken, values, palette)
+    canvas, panel = _canvas.single(ax, (5.0, 4.4), figsize=figsize)
     order = np.random.default_rng(0).permutation(cells)
     timed = color is None and style == PATHS
     background = _colors.FAINT if timed else shades[order]
@@ -199,6 +200,8 @@ def _shades(
         labels = _validate.texts(values)
         colors = _colors.group_colors(adata, str(values.name), labels[taken >= 0], palette)
         return np.array([to_rgba(colors.get(label, _colors.MISSING)) for label in labels]), colors
+    if palette is not None:
+        colormap = _validate.one_of(palette, list(mpl.colormaps), what="palette")
     scale = ScalarMappable(cmap=plt.get_cmap(colormap).with_extremes(bad=_colors.FAINT))
     # from the smallest to the largest
     return scale.to_rgba(np.ma.masked_invalid(numbers)), scale
