@@ -11,11 +11,6 @@ from pathlib import Path
 
 from docutils import nodes
 
-DOCS = Path(__file__).parent
-sys.path.insert(0, str(DOCS))
-import made
-import related
-
 info = metadata("cellot-sc")
 project = info["Name"]
 author = info["Author"]
@@ -70,6 +65,7 @@ myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 # tutorials are kept without their output, which `made` adds to those of the pages
 nb_execution_mode = "off"
+nb_merge_streams = True
 ogp_site_url = "https://cellot-sc.readthedocs.io/"
 
 intersphinx_mapping = {
@@ -129,6 +125,10 @@ def shorten_titles(app, doctree):
 
 
 def setup(app):
+    sys.path.insert(0, str(app.srcdir))
+    import made
+    import related
+
     app.connect("builder-inited", lambda app: made.bring(Path(app.srcdir) / "generated"))
     # after napoleon has read the docstring, and before the title is collected
     app.connect("autodoc-process-docstring", related.add, priority=900)

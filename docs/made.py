@@ -1,4 +1,4 @@
-"""Makes what takes minutes, once for each state of the package: the pictures of the pages, and the outputs of tutorials."""
+"""Makes what takes minutes, once for each state of the package: pictures of pages, and outputs of tutorials."""
 
 from __future__ import annotations
 
@@ -73,7 +73,12 @@ def _make(source: Path) -> None:
         env["MPLBACKEND"] = "Agg" if source.suffix == ".py" else "module://matplotlib_inline.backend_inline"
         env.pop("CELLOT_ARCHIVE", None)
         done = subprocess.run(
-            [sys.executable, *command, out], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False
+            [sys.executable, *command, out],
+            env=env,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
         )
         if done.returncode != 0:
             raise RuntimeError(f"{source.name} failed:\n{done.stderr}")

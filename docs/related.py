@@ -1,4 +1,4 @@
-"""What the pages of functions show beyond their docstrings: their figures, what makes and what draws a table, tutorials."""
+"""What pages of functions show beyond their docstrings: figures, what makes and what draws a table, tutorials."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ N_TUTORIALS = 3
 
 @functools.cache
 def figures() -> dict[str, tuple[list[str], list[str]]]:
-    """Return the pictures of every function of ``pl`` and the functions of ``tl`` that it draws, read from the gallery."""
+    """Return the pictures of every function of ``pl``, and what of ``tl`` it draws, as the gallery has it."""
     made: dict[str, str] = {}
     found: dict[str, tuple[list[str], list[str]]] = {}
     for section in re.split(r"^ *# -- .*$", (DOCS / "gallery.py").read_text(encoding="utf-8"), flags=re.MULTILINE):
         made |= dict(re.findall(r"^ *(\w+) = cs\.tl\.(\w+)\(", section, flags=re.MULTILINE))
-        makers = re.findall(r"cs\.tl\.(\w+)\(", section) + [made[word] for word in re.findall(r"\w+", section) if word in made]
+        makers = re.findall(r"cs\.tl\.(\w+)\(", section) + [
+            made[word] for word in re.findall(r"\w+", section) if word in made
+        ]
         for figure in dict.fromkeys(re.findall(r"cs\.pl\.(\w+)\(", section)):
             pictures, tables = found.setdefault(figure, ([], []))
             pictures += re.findall(r'folder / "(\w+\.png)"', section)
@@ -31,7 +33,9 @@ def figures() -> dict[str, tuple[list[str], list[str]]]:
 @functools.cache
 def tutorials() -> dict[str, list[str]]:
     """Return the tutorials that call a function, as ``pl.embedding``, in the order in which they are read."""
-    order = re.findall(r"^generated/tutorials/(\w+)$", (DOCS / "tutorials.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    order = re.findall(
+        r"^generated/tutorials/(\w+)$", (DOCS / "tutorials.md").read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
     found = defaultdict(list)
     for name in order:
         notebook = json.loads((DOCS.parent / "tutorials" / f"{name}.ipynb").read_text(encoding="utf-8"))
@@ -51,16 +55,18 @@ def related(name: str) -> list[str]:
     """
     room, function = name.split(".", 1)
     tables = figures().get(function, ([], []))[1] if room == "pl" else []
-    drawn_by = [figure for figure, (_, makers) in figures().items() if {*tables, *([function] * (room == "tl"))} & {*makers}]
-    lines = [
-        ("What it draws comes from", [f":func:`cellot_sc.tl.{table}`" for table in tables]),
-        (
-            "Other figures of it" if room == "pl" else "Drawn by",
-            [f":func:`cellot_sc.pl.{figure}`" for figure in drawn_by if name != f"pl.{figure}"],
-        ),
-        ("Tutorials", [f":doc:`/generated/tutorials/{tutorial}`" for tutorial in tutorials().get(name, [])[:N_TUTORIALS]]),
-    ]
-    return [f"| {words}: {', '.join(links)}" for words, links in lines if links]
+    made_here = {*tables, *([function] if room == "tl" else [])}
+    drawn = [f"pl.{figure}" for figure, (_, makers) in figures().items() if made_here & {*makers}]
+    links = {
+        "What it draws comes from": [f":func:`cellot_sc.tl.{table}`" for table in tables],
+        "Other figures of it" if room == "pl" else "Drawn by": [
+            f":func:`cellot_sc.{figure}`" for figure in drawn if figure != name
+        ],
+        "Tutorials": [
+            f":doc:`/generated/tutorials/{tutorial}`" for tutorial in tutorials().get(name, [])[:N_TUTORIALS]
+        ],
+    }
+    return [f"| {words}: {', '.join(others)}" for words, others in links.items() if others]
 
 
 def add(app: object, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:

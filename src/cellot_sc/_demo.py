@@ -28,11 +28,11 @@ N_BOOT = 100
 SIMULATION: dict[str, Any] = {
     "n_cells": 3000,
     "n_genes": 100,
-    "n_cell_types": 12,
-    "abundance": {name: {"type_00": 4.0} for name in (_keys.CONTROL, *PERTURBATIONS)},
+    "n_cell_types": 8,
+    "abundance": {name: {"type_0": 2.0} for name in (_keys.CONTROL, *PERTURBATIONS)},
 }
-"""So many types respond, each in its own way, that no affine map of all cells follows them. The type that the second drug
-acts on alone is more frequent than the others."""
+"""So many types respond, each in its own way, that an affine map of all cells does not follow them. The type that the
+second drug acts on alone is twice as frequent as the others."""
 N_COMPONENTS = 10
 TRAINING: dict[str, Any] = {"n_steps": 750, "check_every": 75, "min_steps": 300}
 """Half of the usual steps: the response is found within them."""

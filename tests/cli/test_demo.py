@@ -56,6 +56,7 @@ class TestDemo:
         }  # fmt: skip
         assert out.splitlines()[-1] == f"The report: {folder / 'report.html'}"
         assert "energy_distance of test cells:" in out
+        assert "energy_distance of test cells, mean over groups:" in out
         assert plt.get_fignums() == []
 
     def test_table_and_cells_belong_together(self, demo: tuple[Path, str]) -> None:
