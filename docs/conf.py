@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import logging
-import os
-import shutil
 import sys
 from importlib.metadata import metadata
 from pathlib import Path
+
+from docutils import nodes
 
 info = metadata("cellot-sc")
 project = info["Name"]
@@ -22,6 +24,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.intersphinx",
+    "sphinx.ext.linkcode",
     "sphinx.ext.mathjax",
     "sphinx.ext.napoleon",
     "sphinx_autodoc_typehints",
@@ -30,7 +33,7 @@ extensions = [
     "sphinxcontrib.bibtex",
     "sphinxext.opengraph",
 ]
-exclude_patterns = ["_build", "**.ipynb_checkpoints"]
+exclude_patterns = ["_build", ".cache", "**.ipynb_checkpoints"]
 source_suffix = {".rst": "restructuredtext", ".md": "myst-nb", ".ipynb": "myst-nb"}
 
 nitpicky = True
@@ -60,11 +63,9 @@ bibtex_bibfiles = ["references.bib"]
 bibtex_reference_style = "author_year"
 myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
-# tutorials are kept without their output, which takes minutes to make: only published pages need it, and tests run them
-nb_execution_mode = "cache" if os.environ.get("READTHEDOCS") == "True" else "off"
-nb_execution_in_temp = True
-nb_execution_raise_on_error = True
-nb_execution_timeout = 600
+# tutorials are kept without their output, which `made` adds to those of the pages
+nb_execution_mode = "off"
+nb_merge_streams = True
 ogp_site_url = "https://cellot-sc.readthedocs.io/"
 
 intersphinx_mapping = {
@@ -86,6 +87,8 @@ logging.getLogger("sphinx.sphinx.ext.intersphinx").addFilter(
 
 html_theme = "sphinx_book_theme"
 html_title = project
+html_static_path = ["_static"]
+html_css_files = ["pages.css"]
 # a summary for language models, at the root of the site
 html_extra_path = ["llms.txt"]
 html_theme_options = {
@@ -96,28 +99,37 @@ html_theme_options = {
 }
 
 
-def draw_figures(app):
-    """Draw the pictures of the landing page, of contexts and of the gallery, which are not kept with the source."""
-    sys.path.insert(0, str(app.srcdir))
-    import contexts
-    import gallery
-    import landing
+def linkcode_resolve(domain, info):
+    """Return where on the web the source of an object is."""
+    found = importlib.import_module(info["module"])
+    for name in info["fullname"].split("."):
+        found = getattr(found, name, None)
+    found = inspect.unwrap(getattr(found, "fget", found))
+    try:
+        file, (lines, first) = inspect.getsourcefile(found), inspect.getsourcelines(found)
+    except (OSError, TypeError):
+        # a value, or what Python or another package defines
+        return None
+    if "cellot_sc" not in Path(file).parts:
+        return None
+    place = Path(file).relative_to(Path(sys.modules["cellot_sc"].__file__).parent).as_posix()
+    return f"{repository}/blob/main/src/cellot_sc/{place}#L{first}-L{first + len(lines) - 1}"
 
-    generated = Path(app.srcdir) / "generated"
-    landing.draw(generated / "landing.png")
-    contexts.draw(generated / "contexts.png")
-    gallery.draw(generated / "gallery")
 
-
-def bring_tutorials(app):
-    """Copy the tutorials to where Sphinx looks for pages."""
-    folder = Path(app.srcdir) / "generated" / "tutorials"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    for notebook in (Path(app.srcdir).parent / "tutorials").glob("*.ipynb"):
-        shutil.copy2(notebook, folder)
+def shorten_titles(app, doctree):
+    """Leave out of the title of an object's page, and so of the sidebar, what all have in common."""
+    if app.env.docname.startswith("generated/cellot_sc."):
+        title = next(doctree.findall(nodes.title))
+        title.clear()
+        title += nodes.Text(app.env.docname.removeprefix("generated/cellot_sc."))
 
 
 def setup(app):
-    app.connect("builder-inited", draw_figures)
-    app.connect("builder-inited", bring_tutorials)
+    sys.path.insert(0, str(app.srcdir))
+    import made
+    import related
+
+    app.connect("builder-inited", lambda app: made.bring(Path(app.srcdir) / "generated"))
+    # after napoleon has read the docstring, and before the title is collected
+    app.connect("autodoc-process-docstring", related.add, priority=900)
+    app.connect("doctree-read", shorten_titles, priority=100)

@@ -1,4 +1,4 @@
-"""Draws what one map makes of a change in abundance: ``python docs/contexts.py FILE``, and each build of the docs."""
+"""Draws what one map makes of a change in abundance: ``python docs/contexts.py FOLDER``."""
 
 from __future__ import annotations
 
@@ -93,4 +93,4 @@ def _handles() -> list[Line2D]:
 
 if __name__ == "__main__":
     logging.getLogger("cellot_sc").setLevel("WARNING")
-    draw(Path(sys.argv[1]))
+    draw(Path(sys.argv[1]) / "contexts.png")

@@ -1,4 +1,4 @@
-"""Draws every picture of the gallery: ``python docs/gallery.py FOLDER``, and each build of the documentation."""
+"""Draws every picture of the gallery: ``python docs/gallery.py FOLDER``."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 import io
 import shutil
 from contextlib import redirect_stdout
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
 
 
 def shrink_demo(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(_demo.datasets, "simulate", partial(cs.datasets.simulate, n_cells=800))
-    patch.setattr(_demo, "N_GENES", 60)
+    patch.setattr(_demo, "SIMULATION", {"n_cells": 800, "n_genes": 60})
     patch.setattr(_demo, "N_COMPONENTS", 8)
     patch.setattr(_demo, "TRAINING", {"n_steps": 20, "check_every": 10, "penalties": (10.0,)})
     patch.setattr(_demo, "N_BOOT", 10)
@@ -58,6 +56,7 @@ class TestDemo:
         }  # fmt: skip
         assert out.splitlines()[-1] == f"The report: {folder / 'report.html'}"
         assert "energy_distance of test cells:" in out
+        assert "energy_distance of test cells, mean over groups:" in out
         assert plt.get_fignums() == []
 
     def test_table_and_cells_belong_together(self, demo: tuple[Path, str]) -> None:

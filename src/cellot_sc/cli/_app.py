@@ -172,13 +172,14 @@ def _root(
     pass
 
 
-def summary(scores: pd.DataFrame) -> str:
-    """Return the first metric of a table, a row per perturbation and a column per model."""
+def summary(scores: pd.DataFrame, group: str = _keys.ALL) -> str:
+    """Return the first metric of a table, a row per perturbation and a column per model, of one of its groups."""
     metric = scores["metric"].iloc[0]
-    every = scores[(scores["metric"] == metric) & (scores["group"] == _keys.ALL)]
+    every = scores[(scores["metric"] == metric) & (scores["group"] == group)]
     # of several numbers of markers or of cells, the first
     rows = every.drop_duplicates(["perturbation", "model"])
     first = "" if len(rows) == len(every) else ", the first numbers of features and of cells"
     wide = rows.pivot(index="perturbation", columns="model", values="value")[rows["model"].unique()]
     wide = wide.rename_axis(index=None, columns=None)
-    return f"{metric} of {rows['split'].iloc[0]} cells{first}:\n{wide.to_string(float_format='{:.3g}'.format)}"
+    within = ", mean over groups" if group == _keys.MEAN else ""
+    return f"{metric} of {rows['split'].iloc[0]} cells{within}{first}:\n{wide.to_string(float_format='{:.3g}'.format)}"
