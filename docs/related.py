@@ -87,7 +87,8 @@ def add(app: object, what: str, name: str, obj: object, options: object, lines: 
     if short.startswith("pl."):
         summary = lines[0] if lines else short
         at = lines.index("") if "" in lines else len(lines)
-        for picture in figures()[short.removeprefix("pl.")][0]:
+        # each above those that are there already
+        for picture in reversed(figures()[short.removeprefix("pl.")][0]):
             lines[at:at] = ["", f".. image:: /generated/gallery/{picture}", f"   :alt: {summary}", ""]
     if see := related(short):
         lines += ["", ".. seealso::", "", *(f"   {line}" for line in see), ""]

@@ -46,6 +46,9 @@ def test_docstring_gets_its_picture_below_the_summary(script: Any) -> None:
     script("related").add(None, "function", "cellot_sc.pl.history", None, None, lines)
     assert lines[:4] == ["Draw.", "", ".. image:: /generated/gallery/history.png", "   :alt: Draw."]
     assert lines.index(".. seealso::") > lines.index(":param a: it")
+    lines = ["Draw.", ""]
+    script("related").add(None, "function", "cellot_sc.pl.evaluation", None, None, lines)
+    assert [line.split("/")[-1] for line in lines if "image::" in line] == ["evaluation.png", "evaluation_curves.png"]
     other = ["Compute."]
     script("related").add(None, "function", "cellot_sc.metrics.mmd", None, None, other)
     assert other == ["Compute."]
