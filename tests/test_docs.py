@@ -111,7 +111,9 @@ ROWS = {
 
 @pytest.mark.parametrize("name", ROWS.values())
 def test_answers_are_what_was_measured(name: str) -> None:
-    section = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8").split("## Unseen patients")[1].split("\n## ")[0]
+    section = (
+        (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8").split("## Unseen patients")[1].split("\n## ")[0]
+    )
     section = section.replace("**", "")
     [line] = [line for line in section.splitlines() if line.startswith(f"| {name} |")]
     measured = rows("Kang, 8 patients left out in turn", ROWS, ["E", "E/type"])[name]
