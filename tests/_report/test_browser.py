@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from cellot_sc import _report
@@ -138,22 +139,73 @@ def test_columns_sort_by_number_and_by_name(browser: Browser, path: Path) -> Non
     for script in (
         "const table = document.querySelector('#scores table');",
         "const rows = () => [...table.tBodies[0].rows];",
+        "const heads = [...table.tHead.rows[0].cells];",
         "const column = (i) => rows().map(r => r.cells[i].dataset.v ?? r.cells[i].textContent);",
-        "const click = (i) => { table.tHead.rows[0].cells[i].querySelector('button').click(); return column(i); };",
-        "const sorts = () => [...table.tHead.rows[0].cells].map(h => h.getAttribute('aria-sort'));",
+        "const click = (i) => { heads[i].querySelector('button').click(); return column(i); };",
+        "const sorts = () => heads.map(h => h.getAttribute('aria-sort'));",
     ):
         browser.run(script)
-    before = browser.run("column(3)")
+    n = browser.run("heads.length")
+    numbers, names = browser.run("['identity', 'metric'].map(name => heads.findIndex(h => h.textContent === name))")
+    before = browser.run(f"column({numbers})")
     for direction, sign in (("ascending", 1), ("descending", -1)):
-        found = [float(value) for value in browser.run("click(3)")]
+        found = [float(value) for value in browser.run(f"click({numbers})")]
         known = [value for value in found if not np.isnan(value)]
         assert sorted(known, key=lambda value: sign * value) == known
         # what is missing comes last
         assert np.isnan(found[len(known) :]).all() and sorted(map(str, found)) == sorted(map(str, map(float, before)))
-        assert browser.run("sorts()") == [None, None, None, direction, *[None] * 4]
-    names = browser.run("click(2)")
-    assert names == sorted(names) and browser.run("sorts()")[2:4] == ["ascending", None]
+        assert browser.run("sorts()") == [direction if i == numbers else None for i in range(n)]
+    found = browser.run(f"click({names})")
+    assert found == sorted(found)
+    assert browser.run("sorts()") == ["ascending" if i == names else None for i in range(n)]
     assert browser.run("[...document.querySelectorAll('table.sortable')].every(t => t.querySelector('th button'))")
+    assert browser.complaints() == []
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK])
+def test_what_is_cut_has_a_shaded_edge(browser: Browser, path: Path, size: tuple[int, int]) -> None:
+    browser.open(path, size=size)
+    browser.run("for (const put of document.querySelectorAll('details')) put.open = true;")
+    browser.run("new Promise(done => setTimeout(done, 400))")
+    boxes = browser.run(
+        "[...document.querySelectorAll('.scroll')].map(b => [b.getBoundingClientRect().right <= innerWidth, "
+        "b.scrollWidth > b.clientWidth + 1, getComputedStyle(b.parentElement, '::after').opacity > .9])"
+    )
+    assert len(boxes) > 10
+    for fits, is_cut, has_edge in boxes:
+        assert fits and is_cut == has_edge
+    assert any(is_cut for _, is_cut, _ in boxes) or size == DESK
+    # at its other end, the other edge
+    assert browser.run(
+        "new Promise(done => { const box = [...document.querySelectorAll('.scroll')]"
+        ".find(b => b.scrollWidth > b.clientWidth + 1); if (!box) return done(true); box.scrollLeft = 1e6; "
+        "setTimeout(() => done(box.parentElement.className.trim() === 'cut left'), 100); })"
+    )
+
+
+def test_numbers_are_seen_on_a_phone(browser: Browser, path: Path) -> None:
+    browser.open(path, size=PHONE)
+    browser.run("for (const put of document.querySelectorAll('details')) put.open = true;")
+    counts = browser.run(
+        "[...document.querySelectorAll('table.sortable')].map(t => { "
+        "const right = t.closest('.scroll').getBoundingClientRect().right; "
+        "const cells = [...t.tBodies[0].rows[0].cells].filter(c => c.dataset.v !== undefined); "
+        "return [cells.length, cells.filter(c => c.getBoundingClientRect().right <= right).length]; })"
+    )
+    assert len(counts) >= 4
+    for n_numbers, n_seen in counts:
+        assert n_seen >= min(2, n_numbers)
+
+
+def test_tables_are_saved_as_csv(browser: Browser, path: Path, report: _report.Report, tmp_path: Path) -> None:
+    browser.open(path)
+    browser("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
+    browser.run("document.querySelector('#scores a.csv').click()")
+    until = time.monotonic() + 20
+    while not (tmp_path / "scores.csv").exists() and time.monotonic() < until:
+        time.sleep(0.1)
+    found = pd.read_csv(tmp_path / "scores.csv")
+    assert list(found) == list(report.scores) and len(found) == len(report.scores)
     assert browser.complaints() == []
 
 

@@ -55,4 +55,4 @@ def test_effects_name_what_responds(parse: Callable[[str], Any]) -> None:
         columns=["perturbation", "group", "feature", "effect", "pvalue_adj", "n_cells"],
     )  # fmt: skip
     [(_, *rows)] = parse(f"<table>{_findings._effects(effects)}</table>").tables
-    assert rows == [["a", "T", "40", "1", "1", "down −2, up +1.5"], ["a", "B", "5", "0", "0", "–"]]
+    assert rows == [["T", "40", "1", "1", "down −2, up +1.5"], ["B", "5", "0", "0", "–"]]

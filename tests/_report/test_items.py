@@ -8,6 +8,7 @@ from cellot_sc._report import _items
 def test_a_section_needs_a_name_a_title_and_a_meaning() -> None:
     item = _items.Item("scores", "Scores", "How good it is.")
     assert (item.figure, item.table, item.note, item.more) == (None, "", "", "")
+    assert item.whole is None and item.data is None
 
 
 def test_figure_of_panels() -> None:

@@ -1,18 +1,27 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import io
 import re
+from collections.abc import Callable
 from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
 
 from cellot_sc import _report
+from cellot_sc._report import _page
+from cellot_sc._report._items import Item
+from cellot_sc._report._table import Cell, render
 
 
 def test_nothing_comes_from_elsewhere(text: str, page: Any) -> None:
     links = [attributes["href"] or "" for attributes in page.all("a")]
-    assert all(link.startswith(("#", "https://doi.org/10.")) for link in links)
+    packed = "data:application/gzip;base64,"
+    assert all(link.startswith(("#", "https://doi.org/10.", packed)) for link in links)
     assert sum(link.startswith("https:") for link in links) >= 4
     # beside the links of citations, no address is in any attribute, style or script
     assert not re.search(r"https?://|//\w+\.\w+/|@import|url\(", re.sub(r">[^<]*<|href=\"https://doi.org/", "", text))
@@ -34,6 +43,34 @@ def test_every_figure_is_embedded_with_its_meaning(text: str, page: Any, report:
         assert item.title in page.text
         assert f'<section id="{item.name}">' in text
         assert {"href": f"#{item.name}"} in page.all("a")
+
+
+def test_tables_are_in_the_page_as_csv(page: Any, report: _report.Report) -> None:
+    links = {link["download"]: link["href"] or "" for link in page.all("a") if "download" in link}
+    assert {"scores.csv.gz", "transport_cost.csv.gz", "subpopulation_effects.csv.gz"} <= set(links)
+    packed = base64.b64decode(links["scores.csv.gz"].partition(",")[2])
+    found = pd.read_csv(io.BytesIO(packed), compression="gzip", keep_default_na=True)
+    assert list(found) == list(report.scores) and len(found) == len(report.scores)
+    np.testing.assert_allclose(found["value"], report.scores["value"], rtol=1e-3)
+
+
+def test_of_long_tables_the_csv_has_what_is_significant(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_page, "MOST_ROWS", 2)
+    effects = pd.DataFrame({"feature": ["a", "b", "c"], "pvalue_adj": [0.01, np.nan, 0.2]})
+    text = _page._csv("effects", effects)
+    assert "(the 1 significant of 3 rows, numbers with four digits)" in text
+    packed = base64.b64decode(text.partition("base64,")[2].partition('"')[0])
+    assert gzip.decompress(packed) == b"feature,pvalue_adj\na,0.01\n"
+
+
+def test_long_tables_and_what_is_not_most_severe_are_put_away(parse: Callable[[str], Any]) -> None:
+    figures = [plt.figure(), plt.figure()]
+    rows = [[Cell(f"p{i}"), Cell("too few", marks=("few",))] for i in range(30)]
+    item = Item("long", "Long", "It is.", figures[0], table=render(["name", "verdict"], rows), whole=figures[1])
+    text = _page._section(item)
+    assert text.count("<details>") == 2 and "<summary>Table (30 rows)</summary>" in text
+    assert "† Too few cells to say." in parse(text).text and len(parse(text).all("img")) == 2
+    plt.close("all")
 
 
 def test_names_are_escaped(text: str, page: Any) -> None:

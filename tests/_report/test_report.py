@@ -21,11 +21,15 @@ def test_sections(report: _report.Report) -> None:
         ("evaluation_groups", True, False),
         ("scores", False, True),
         ("embedding", True, False),
+        ("embedding_groups", True, False),
         ("marginals", True, False),
+        ("responses", True, False),
         ("support", False, True),
         ("transport_cost", True, True),
         ("subpopulation_effects", True, True),
+        ("volcano", True, False),
         ("effect_clusters", True, False),
+        ("composition", True, False),
     ]
     assert all(item.meaning.endswith(".") for item in report.items)
     assert plt.get_fignums() == []

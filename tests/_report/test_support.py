@@ -41,7 +41,7 @@ def test_new_patients_beside_those_that_were_seen(patients: AnnData, parse: Call
     assert [row[:3] for row in rows] == [["patient_6", "40", "no"], ["patient_7", "40", "no"]]
     assert int(rows[0][3].split()[0]) > 0 and rows[1][3] == "0 of 6"
     assert int(rows[0][4][:-2]) < 20 and rows[1][4] == "100\N{NO-BREAK SPACE}%"
-    assert "Of the 80 control cells of split “ood”, 5" in item.meaning
+    assert "Of the 80 control cells among cells that were held out, 5" in item.meaning
     assert "80 of them are of " in item.meaning and ": they follow " in item.meaning
     assert "“patient_6” lies as far from the 6 that were learnt from as these lie from each other" in item.meaning
     assert "“patient_7” lies further from the 6 that were learnt from than any of these" in item.meaning

@@ -115,7 +115,7 @@ def draw(adata: AnnData, found: Findings, *, key: str, seed: int) -> list[Item]:
             f"resampled {'cells' if unit is None else _whole(unit)}, and over what the map would be if it had been "
             "learnt from others.",
             severity,
-            table=_severity(costs.sort_values("perturbation", key=lambda names: names.map(order.index), kind="stable")),
+            table=_severity(_responses.in_order(costs, order)),
             note="The cost is half the mean squared displacement, in squared units of the space of the maps; "
             + columns,
             whole=of_groups,
@@ -133,13 +133,14 @@ def draw(adata: AnnData, found: Findings, *, key: str, seed: int) -> list[Item]:
                 f"5 %, {_tested(effects, unit)}. A column without rings is a feature that does not respond. "
                 f"{_responses.of_most_severe(order)}".strip(),
                 figure,
-                table=_effects(effects),
+                table=_effects(_responses.in_order(effects, order)),
                 note="Features whose effect is significant, and the strongest of them with their mean change.",
                 whole=whole,
                 data=effects,
             )
         )
-    items.append(_responses.volcano(effects, order=order))
+    if effects["pvalue_adj"].notna().any():
+        items.append(_responses.volcano(effects, order=order))
     clustered = tl.effect_clusters(adata, key=key, seed=seed, copy=True)
     if clustered is not None and len(clustered.uns["effect_cluster"]) > 1:
         items.append(

@@ -17,13 +17,15 @@ from matplotlib.figure import Figure
 
 from ..metrics import Metric
 from ..tl import FittedMaps
-from . import _methods
+from . import _methods, _scores
 from ._items import Item
 from ._units import Answering
 
 DPI = 120
 WIDE = 900
 """Figures of more CSS pixels than this can be scrolled sideways on a small screen."""
+LONG = 28
+"""Tables of more rows are put away."""
 MOST_ROWS = 100_000
 """Of longer tables, the CSV has what is significant."""
 ALPHA = 0.05
@@ -82,7 +84,7 @@ def render(
         f"{adata.n_obs:,} cells with {adata.n_vars:,} features",
         f"control “{control}”",
         f"solver {solver}",
-        f"judged by {scores['split'].iloc[0]} cells" if len(scores) else "not judged",
+        f"judged by {_scores.WORDS[scores['split'].iloc[0]]}" if len(scores) else "not judged",
         *([f"units “{units.tested}”"] if units.tested else []),
     ]
     filling = fitted.fit.space(adata).filling
@@ -106,17 +108,25 @@ def _section(item: Item) -> str:
     else:
         parts.append(f"<figure>{_image(item.figure, title, meaning)}<figcaption>{meaning}</figcaption></figure>")
     if item.whole is not None:
-        whole = _image(item.whole, f"{title} All perturbations", f"{meaning} All perturbations.")
-        parts.append(f"<details><summary>Figure of all perturbations</summary><figure>{whole}</figure></details>")
+        whole = _image(item.whole, f"{title} Everything", f"{meaning} Everything is shown.")
+        parts.append(f"<details><summary>The same figure of everything</summary><figure>{whole}</figure></details>")
     if item.table:
         # a script says that columns can be sorted, which makes them so
         hint = '<span class="hint" hidden>A column’s name sorts by it.</span>'
         note = f"{item.note} {FEW_CELLS}" if FEW_MARK.search(item.table) else item.note
         table = f'<table class="sortable">{item.table}</table>'
-        parts.append(f'<p class="note">{html.escape(note)} {hint}</p>{_scrolled(table, f"Table: {title}")}')
+        note = f'<p class="note">{html.escape(note)} {hint}</p>'
+        parts.append(_folded(note + _scrolled(table, f"Table: {title}"), item.table.count("<tr>") - 1))
     if item.data is not None:
         parts.append(_csv(item.name, item.data))
     return "".join([*parts, item.more, "</section>\n"])
+
+
+def _folded(table: str, n_rows: int) -> str:
+    """Return a table, put away if it is long."""
+    if n_rows <= LONG:
+        return table
+    return f"<details><summary>Table ({n_rows:,} rows)</summary>{table}</details>"
 
 
 def _scrolled(inner: str, label: str) -> str:

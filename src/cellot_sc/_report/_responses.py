@@ -11,10 +11,12 @@ from matplotlib.figure import Figure
 
 from .. import _keys, pl, tl
 from ._items import Item, figure_of
-from ._scores import WORDS, most_severe
+from ._scores import WORDS, in_order, most_severe
 
 SHOWN = 6
 """Of more perturbations than this, figures have the most severe ones."""
+BY_FEATURE = 3
+"""Of more perturbations than :data:`SHOWN`, so many have their features one by one."""
 SIDE_BY_SIDE = 2
 """Of more perturbations than this, the kinds of cells share one panel, and groups are shown of the most severe ones."""
 ALPHA = 0.05
@@ -53,6 +55,7 @@ def draw(adata: AnnData, *, order: Sequence[str], groupby: str | None, key: str,
     treated = set(fit.labels(adata)[judged])
     seen = [name for name in order if name in treated]
     shown, side_by_side = seen[:SHOWN], seen[:SIDE_BY_SIDE]
+    by_feature = seen if len(seen) <= SHOWN else seen[:BY_FEATURE]
     cells = WORDS[split]
     return [
         Item(
@@ -69,8 +72,8 @@ def draw(adata: AnnData, *, order: Sequence[str], groupby: str | None, key: str,
             "Distribution over cells of the features that change most; where expression was decoded, that of observed "
             "and predicted cells alike. The predicted curve should follow the observed one in position and in shape: "
             "two peaks are two kinds of responses. Numbers are Wasserstein distances to the observed cells, in units "
-            f"of the feature: smaller is closer. {_of(shown, seen)}".strip(),
-            figure_of(pl.marginals(adata, shown, key=key, split=split, show=False)),
+            f"of the feature: smaller is closer. {_of(by_feature, seen)}".strip(),
+            figure_of(pl.marginals(adata, by_feature, key=key, split=split, show=False)),
         ),
         _changes(adata[judged], shown, seen, key=key, cells=cells),
     ]
@@ -154,9 +157,7 @@ def effects_of(effects: pd.DataFrame, order: Sequence[str]) -> tuple[Figure, Fig
     """
 
     def drawn(names: Sequence[str]) -> Figure:
-        place = {name: i for i, name in enumerate(names)}
-        rows = effects[effects["perturbation"].isin(names)]
-        rows = rows.sort_values("perturbation", key=lambda of: of.map(place).astype(float), kind="stable")
+        rows = in_order(effects[effects["perturbation"].isin(names)], names)
         return figure_of(pl.subpopulation_effects(rows, alpha=ALPHA, show=False))
 
     return drawn(order[:SHOWN]), drawn(order) if len(order) > SHOWN else None

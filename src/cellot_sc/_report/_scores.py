@@ -12,7 +12,8 @@ from anndata import AnnData
 
 from .. import _defaults, _keys, _validate, pl, tl
 from ..metrics import Metric
-from ..pl._evaluation import in_order, model_name
+from ..pl._evaluation import in_order as models_in_order
+from ..pl._evaluation import model_name
 from ..tl._fit.contexts import differing
 from ._items import Item, figure_of
 from ._table import Cell, interval, number, percent, render
@@ -92,7 +93,7 @@ def draw(
     # without train cells here, judged ones are halved
     ceiling = CEILING[split if (fit.parts(adata) == _keys.TRAIN).any() else _keys.OOD]
     known = set(scores["metric"])
-    shown = [name for name in _defaults.FIGURE_METRICS if name in known] or list(metrics)
+    shown = [name for name in _defaults.FIGURE_METRICS if name in known] or [metric.name for metric in metrics]
     items = [
         _figure(
             "evaluation",
@@ -134,7 +135,7 @@ def _figure(
     group: str,
 ) -> Item:
     """Return the section of a figure of scores; of many perturbations, it has the most severe, and all on demand."""
-    rows = _sorted(scores, order)
+    rows = in_order(scores, order)
     drawn = rows[rows["perturbation"].isin(order[:SHOWN])]
     figure = figure_of(pl.evaluation(drawn, metrics=metrics, group=group, show=False))
     if len(order) <= SHOWN:
@@ -143,24 +144,25 @@ def _figure(
     return Item(name, title, f"{meaning} {most_severe(SHOWN, len(order))}", figure, whole=whole)
 
 
-def _sorted(scores: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
-    """Return the scores of perturbations in this order."""
+def in_order(table: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
+    """Return the rows of a table with perturbations in this order."""
     place = {name: i for i, name in enumerate(order)}
-    return scores.sort_values("perturbation", key=lambda names: names.map(place).astype(float), kind="stable")
+    return table.sort_values("perturbation", key=lambda names: names.map(place).astype(float), kind="stable")
 
 
 def _all_scores(
     scores: pd.DataFrame, metrics: Sequence[Metric], solver: str, order: Sequence[str], unit: str | None
 ) -> Item:
     few = scores[(scores["n_cells"] <= FEW) & ~scores["group"].isin(GROUPS)]
-    groups = [f"{row.group} ({int(row.n_cells)})" for row in few.drop_duplicates("group").itertuples()]
+    least = few.groupby("group", sort=False)["n_cells"].min()
+    groups = [f"{group} ({n:.0f})" for group, n in least.items()]
     small = f" Groups of {FEW} judged cells or fewer say little: {', '.join(groups)}." if groups else ""
     return Item(
         "scores",
         "All scores",
         "Every score beside the baselines, with its 95 % interval. The fitted model is shaded; bold is the best "
         "prediction. The key below the table says what rows and columns are." + small,
-        table=_table(_sorted(scores, order), metrics, solver),
+        table=_table(in_order(scores, order), metrics, solver),
         note="“Calibrated” is how far the fitted model gets from the control named below (0 %; less is worse than "
         "that control, which validation cells chose where there are any) to what the data allow (100 %; more is "
         "chance). A dash stands where that control cannot be told from a replicate.",
@@ -243,7 +245,7 @@ def _table(scores: pd.DataFrame, metrics: Sequence[Metric], solver: str) -> str:
     of_model = scores[scores["model"] == solver].set_index(index)
     own: dict[Any, float] = of_model["value"].to_dict()
     floors: dict[Any, str] = of_model[_keys.FLOOR].to_dict()
-    models = in_order(list(values["model"]))
+    models = models_in_order(list(values["model"]))
     records = {metric.name: metric for metric in metrics}
     rows = []
     for row_key, group in values.groupby(index, sort=False):
@@ -280,7 +282,7 @@ def _best_prediction(metric: Metric, values: Mapping[str, float]) -> set[str]:
 def _key(scores: pd.DataFrame, metrics: Sequence[Metric]) -> str:
     """Return what the cells, the models and the metrics of the table are, as HTML."""
     terms = [(name, CELLS[name]) for name in GROUPS if name in set(scores["group"])]
-    terms += [(_plain(model), MODELS[model]) for model in in_order(list(scores["model"])) if model in MODELS]
+    terms += [(_plain(model), MODELS[model]) for model in models_in_order(list(scores["model"])) if model in MODELS]
     terms += [(metric.name, f"{metric.label}. {metric.meaning}".strip()) for metric in metrics]
     listed = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(text)}</dd>" for name, text in terms)
     return f"<details><summary>Key of terms</summary><dl>{listed}</dl></details>"

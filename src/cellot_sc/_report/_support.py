@@ -14,6 +14,7 @@ from ..ot._support import Support
 from ..tl._fit.contexts import followed
 from ..tl._fit.predict import BEYOND
 from ._items import Item
+from ._scores import WORDS
 from ._table import Cell, percent, render
 
 N_NAMED = 5
@@ -48,9 +49,9 @@ def draw(adata: AnnData, fitted: tl.FittedMaps, *, split: str, unit: str | None)
     x = fit.scaled(fit.space(adata).read(controls[judged]))
     beyond = known.of(x) < BEYOND
     sentences = [
-        f"A map is known where there were control cells to learn from. Of the {len(x):,} control cells of split "
-        f"“{split}”, {percent(float(beyond.mean()))} lie further from these than 99 % of these from each other: what "
-        "is predicted of them is extrapolated."
+        f"A map is known where there were control cells to learn from. Of the {len(x):,} control cells among "
+        f"{WORDS[split]}, {percent(float(beyond.mean()))} lie further from these than 99 % of these from each other: "
+        "what is predicted of them is extrapolated."
     ]
     contexts = fit.contexts(adata, controls[judged])
     sentences += [

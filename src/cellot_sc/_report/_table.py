@@ -63,7 +63,7 @@ def render(heads: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
     n_names = next((i for i, is_number in enumerate(numeric) if is_number), 1)
     shared = [i for i in range(n_names) if len(rows) > 1 and len({row[i].text for row in rows}) == 1]
     shared = shared if len(shared) < n_names else shared[1:]
-    said = "; ".join(f"{html.escape(heads[i])}: <b>{html.escape(rows[0][i].text)}</b>" for i in shared)
+    said = "; ".join(f"{html.escape(heads[i])}: <strong>{html.escape(rows[0][i].text)}</strong>" for i in shared)
     shown = [i for i in range(len(heads)) if i not in shared]
     n_names -= len(shared)
     kinds = [["n"] if numeric[i] else ["name"] if 0 < at < n_names else [] for at, i in enumerate(shown)]
@@ -77,7 +77,7 @@ def render(heads: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
 
 def _row(cells: Sequence[Cell], n_names: int) -> str:
     first, names, rest = cells[0], cells[1:n_names], cells[n_names:]
-    also = f'<small class="also">{html.escape(" · ".join(cell.text for cell in names))}</small>' if names else ""
+    also = f'<small class="also">{_breaking(" · ".join(cell.text for cell in names))}</small>' if names else ""
     return "".join(
         [
             _html(first, "th", ' scope="row"', more=also),
@@ -91,7 +91,13 @@ def _html(cell: Cell, tag: str, scope: str = "", *, kinds: Sequence[str] = (), m
     kind = _kind([*(["n"] if cell.value is not None else []), *kinds, *cell.marks])
     value = "" if cell.value is None else f' data-v="{cell.value}"'
     note = f"<small>{html.escape(cell.note)}</small>" if cell.note else ""
-    return f"<{tag}{scope}{kind}{value}>{html.escape(cell.text)}{note}{more}</{tag}>"
+    text = _breaking(cell.text) if tag == "th" else html.escape(cell.text)
+    return f"<{tag}{scope}{kind}{value}>{text}{note}{more}</{tag}>"
+
+
+def _breaking(text: str) -> str:
+    """Return a name that may be broken after its underscores, where a cell is narrow."""
+    return html.escape(text).replace("_", "_<wbr>")
 
 
 def _kind(classes: Sequence[str]) -> str:
