@@ -131,8 +131,8 @@ def _acts(found: Found, name: str) -> list[str]:
         ]
         more = f", and {len(shown) - N_GROUPS} more" if len(shown) > N_GROUPS else ""
         lines = [
-            f"Acts most on {', then '.join(named)}{more}: {len(shown)} of {len(of)} {groups(groupby)} move by more "
-            "than noise."
+            f"Acts most on {', then '.join(named)}{more}: {len(shown)} of {len(of)} {groups(groupby)} respond by "
+            "more than noise."
         ]
     if carried := [str(group) for group in ranked.loc[ranked[CARRIED], "group"]]:
         lines.append(
