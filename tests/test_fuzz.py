@@ -259,7 +259,7 @@ def calls_that_work(m: Material) -> dict[str, dict[str, Any]]:
         "datasets.simulate_branching": {"n_cells": 60, "n_genes": 10},
         "datasets.simulate_doses": {"n_cells": 10, "n_features": 3},
         "report.compose": cells | few,
-        "report.report": cells | few | {"path": material.folder / "page.html"},
+        "report.report": cells | few | {"path": m.folder / "page.html"},
     }
     for name, function in PUBLIC.items():
         if name.startswith("pl."):

@@ -25,7 +25,7 @@ class TestPrediction:
         group: str = "all",
         floor: str = "gaussian",
     ) -> str:
-        maps = dict.fromkeys(looked_at.fitted.maps, cs.ot.MeanShiftMap(np.zeros(8)))
+        maps: dict[str, cs.ot.TransportMap] = dict.fromkeys(looked_at.fitted.maps, cs.ot.MeanShiftMap(np.zeros(8)))
         network = dataclasses.replace(
             looked_at.fitted, maps=maps, fit=dataclasses.replace(looked_at.fitted.fit, solver=name, options={})
         )

@@ -90,7 +90,9 @@ def test_an_object_is_judged_by_drawn_and_reported(fitted: AnnData) -> None:
     assert ax.get_title(loc="left") == "share of features that agree" and ax.get_xlabel() == "best: 1"
 
     metrics = [AGREEMENT, described("energy_distance")]
-    items = _scores.draw(fitted, scores, metrics=metrics, solver="gaussian", key="cellot", split="test")
+    items = _scores.draw(
+        fitted, scores, metrics=metrics, solver="gaussian", key="cellot", split="test", order=["drug_a", "drug_b"]
+    )
     [table] = [item for item in items if item.name == "scores"]
     assert "<dt><code>agreement</code></dt><dd>Share of features of which more" in table.more
     text, cite = _methods.paragraph(
