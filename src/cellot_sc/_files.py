@@ -198,11 +198,16 @@ def output(path: Path, suffixes: tuple[str, ...], *, overwrite: bool, remedy: st
     ValueError
         If its name ends otherwise, or it would replace something else than it is.
     """
-    check_suffix(path, suffixes)
-    check_replaced(path, overwrite=overwrite, remedy=remedy)
+    check_output(path, suffixes, overwrite=overwrite, remedy=remedy)
     with replacing(path) as new:
         yield new
         check_replaced(path, overwrite=overwrite, remedy=remedy)
+
+
+def check_output(path: Path, suffixes: tuple[str, ...], *, overwrite: bool, remedy: str = "--overwrite") -> None:
+    """Raise what :func:`output` does before anything is computed, but for what its folder cannot."""
+    check_suffix(path, suffixes)
+    check_replaced(path, overwrite=overwrite, remedy=remedy)
 
 
 def check_replaced(path: Path, *, overwrite: bool, remedy: str = "--overwrite") -> None:

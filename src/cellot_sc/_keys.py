@@ -85,6 +85,8 @@ PREDICTION: Final = "cellot_prediction"
 """``uns`` key of predictions with what they were made by."""
 COUNTS: Final = "counts"
 """Default layer of raw counts."""
+PREPARATION: Final = "preparation"
+"""``uns`` key of what ``cellot-sc fit`` made of cells before it fitted maps to them."""
 
 TIME: Final = "time"
 """Default ``obs`` column with the time at which each cell was taken."""

@@ -24,11 +24,15 @@ ROW_CHUNK = 2**21
 def cells(path: Path) -> AnnData:
     """Read cells, or open them if their ``X`` is larger than :data:`MOST_READ`; errors as of :func:`opened`."""
     _files.check_input(path)
+    return opened(path) if size(path) > MOST_READ else _files.read(path)
+
+
+def size(path: Path) -> int:
+    """Return how many bytes the ``X`` of a file has in memory; raise :class:`ValueError` if it cannot be read."""
     with _files.as_cells(path):
         x = _group(path).get("X")
         parts = [] if x is None else [x] if hasattr(x, "shape") else [x[name] for name in x]
-        n_bytes = sum(int(np.prod(part.shape)) * np.dtype(part.dtype).itemsize for part in parts)
-    return opened(path) if n_bytes > MOST_READ else _files.read(path)
+        return sum(int(np.prod(part.shape)) * np.dtype(part.dtype).itemsize for part in parts)
 
 
 def opened(path: Path) -> AnnData:

@@ -3,12 +3,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
 from anndata import AnnData
 
 import cellot_sc as cs
 from cellot_sc import _report
+from cellot_sc._report import _findings
+from cellot_sc._report._found import Found
 
 VOID = {"meta", "img", "br", "wbr", "link", "input"}
 
@@ -94,3 +98,20 @@ def page(text: str) -> Page:
 @pytest.fixture(scope="session")
 def parse() -> Callable[[str], Page]:
     return Page
+
+
+@pytest.fixture(scope="session")
+def look() -> Callable[..., Found]:
+    """Return what a summary is made of, for cells with maps and scores that are given."""
+
+    def looked_at(adata: AnnData, scores: pd.DataFrame | None = None, **asked: Any) -> Found:
+        asked = {"groupby": "cell_type", "unit": None, "key": "cellot", "seed": 0} | asked
+        rows = pd.DataFrame(columns=_report.COLUMNS) if scores is None else scores
+        return Found(adata, cs.tl.maps(adata), rows, rows.iloc[:0], _findings.find(adata, **asked), "test")
+
+    return looked_at
+
+
+@pytest.fixture(scope="session")
+def looked_at(fitted: AnnData, look: Callable[..., Found]) -> Found:
+    return look(fitted)

@@ -26,7 +26,7 @@ def test_verdicts(values: tuple[float, float, float], verdict: str) -> None:
     assert found is not None and found.verdict == verdict
     assert _affine.compared(rows, "a", "mean") is None
     if verdict == "better":
-        assert found.numbers.replace("\N{NO-BREAK SPACE}", " ") == "40 % (95 % interval 10 % to 60 %)"
+        assert found.numbers.replace("\N{NO-BREAK SPACE}", " ") == "60 % (95 % interval 40 % to 90 %)"
 
 
 def test_of_another_solver_an_affine_map_is_the_control(fitted: AnnData) -> None:

@@ -143,8 +143,8 @@ def test_cells_of_which_none_is_treated_are_not_judged(
 class TestPublic:
     def test_writes_a_page_and_returns_scores(self, fitted: AnnData, tmp_path: Path) -> None:
         path = tmp_path / "page.html"
-        scores = cs.report(fitted, path, metrics=["r_stds"], n_boot=0, title="Mine", source="some cells")
-        assert {"r_stds", "energy_distance"} <= set(scores["metric"])
+        scores = cs.report(fitted, path, metrics=["l2_stds"], n_boot=0, title="Mine", source="some cells")
+        assert {"l2_stds", "energy_distance"} <= set(scores["metric"])
         text = path.read_text(encoding="utf-8")
         assert "<title>Mine</title>" in text and "some cells" in text
         with pytest.raises(FileExistsError, match=r"exists; overwrite=True replaces it\."):

@@ -24,20 +24,21 @@ class Comparison(NamedTuple):
     verdict
         ``"better"``, ``"worse"``, ``"cannot be told"``, or ``"nothing to gain"`` where the affine map cannot be told
         from other treated cells.
-    gain
-        Share of what the affine map leaves to be gained that the fitted one gains, and its interval; NaN if unknown.
+    left, low, high
+        The error of the fitted map as a share of that of the affine one, both beyond what a perfect map would have, and
+        its interval; NaN if unknown.
     """
 
     verdict: str
-    gain: float
+    left: float
     low: float
     high: float
 
     @property
     def numbers(self) -> str:
-        """The gain with its interval, in words."""
-        between = "" if math.isnan(self.low) else f" (95 % interval {percent(self.low)} to {percent(self.high)})"
-        return f"{percent(self.gain)}{between}"
+        """The share with its interval, in words; an error below that of a perfect map is chance."""
+        at, low, high = (percent(max(share, 0.0)) for share in (self.left, self.low, self.high))
+        return at if math.isnan(self.low) else f"{at} (95 % interval {low} to {high})"
 
 
 def beside_affine(
@@ -71,9 +72,10 @@ def beside_affine(
     own = scores[(scores["metric"] == METRIC) & (scores["model"] == solver)]
     if solver in (*_defaults.BASELINES, *_defaults.GROUP_BASELINES):
         return own.iloc[:0]
-    if set(own[_keys.FLOOR]) <= set(AFFINE):
-        return own
+    # what knows no groups is compared with what knows none either
     against = AFFINE[1] if fitted.fit.context and AFFINE[1] in set(scores["model"]) else AFFINE[0]
+    if set(own[_keys.FLOOR]) <= {against}:
+        return own
     if against not in set(scores["model"]):
         return own.iloc[:0]
     again = tl.evaluate(
@@ -99,4 +101,5 @@ def compared(rows: pd.DataFrame, name: object, group: str) -> Comparison | None:
     gain, low, high = (float(found[column].iloc[0]) for column in ("value", "ci_low", "ci_high"))
     if math.isnan(gain):
         return Comparison("nothing to gain", gain, low, high)
-    return Comparison("better" if low > 0 else "worse" if high < 0 else "cannot be told", gain, low, high)
+    verdict = "better" if low > 0 else "worse" if high < 0 else "cannot be told"
+    return Comparison(verdict, 1 - gain, 1 - high, 1 - low)

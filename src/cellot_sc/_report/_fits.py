@@ -81,7 +81,9 @@ def draw(adata: AnnData, fitted: tl.FittedMaps, *, key: str) -> list[Item]:
         meaning += " ".join(f"{listed(names)}: {text}" for text, names in _by_text(endings).items())
         if in_steps < set(fitted.maps):
             meaning += " Perturbations that are not shown needed no steps: an affine map explains their cells."
-        figure = figure_of(pl.history(adata, key=key, show=False))
+        # the loss of two potentials need not fall: it says nothing about the end
+        shown = [VALIDATION] if VALIDATION in set(looks["metric"]) else None
+        figure = figure_of(pl.history(adata, metrics=shown, key=key, show=False))
         items.append(Item("history", "Did the fit come to an end?", meaning, figure))
     return items
 

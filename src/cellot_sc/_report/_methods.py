@@ -97,7 +97,11 @@ def paragraph(
 
 def _cells_text(adata: AnnData, fit: tl.Fit) -> str:
     splits = adata.obs[fit.split_key].astype(str).value_counts()
-    sizes = [f"{splits[name]:,} {name}" for name in _keys.SPLITS if name in splits.index]
+    sizes = [
+        f"{splits[name]:,} {'held-out (ood)' if name == _keys.OOD else name}"
+        for name in _keys.SPLITS
+        if name in splits.index
+    ]
     cells = f"{adata.n_obs:,} cells with {adata.n_vars:,} features"
     if _keys.TRAIN not in splits.index:
         return f"{cells}, {listed(sizes)} cells, were those that maps of a model were applied to."

@@ -5,55 +5,24 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from anndata import AnnData
 
-from .. import _defaults, _keys, _validate, tl
+from .. import _keys, _validate
 from . import _fits, _held_out
-from ._affine import AFFINE, compared
-from ._findings import Findings
+from ._found import SPLITS, Found, against, groups, model
 from ._held_out import listed
-from ._table import Cell, number, percent, render
-from ._verdicts import ALPHA, CARRIED, NOT_SHOWN, TOO_FEW, VERDICT, YES
+from ._quality import sentences, verdict
+from ._table import Cell, number, render
+from ._verdicts import ALPHA, CARRIED, NOT_SHOWN, TOO_FEW, VERDICT, YES, row_of
 
 MANY = 6
 """Of more perturbations than this, a table has a row each."""
 N_GROUPS, N_GENES = 4, 6
 """Groups and features that a sentence names."""
-SIMPLER = {_defaults.AFFINE: "an affine (Gaussian) map", _defaults.SHIFT: "one shift for all cells"}
-"""Maps that a prediction is compared with, in words."""
-SPLITS = {_keys.TEST: "test cells", _keys.OOD: "held-out cells"}
 NOT_JUDGED = "No cell here is treated: nothing was judged, and what follows is what the maps predict."
-
-
-class Found(NamedTuple):
-    """What the summary is made of.
-
-    Parameters
-    ----------
-    adata
-        Annotated data with the maps.
-    fitted
-        The maps.
-    scores
-        What :func:`cellot_sc.tl.evaluate` returned for them; empty where nothing was judged.
-    beside
-        The scores of the paired comparison with an affine map.
-    findings
-        Severities with verdicts, and effects.
-    split
-        The cells that were judged by.
-    """
-
-    adata: AnnData
-    fitted: tl.FittedMaps
-    scores: pd.DataFrame
-    beside: pd.DataFrame
-    findings: Findings
-    split: str
 
 
 def summary(found: Found) -> str:
@@ -113,7 +82,7 @@ def _judged(found: Found, names: Sequence[str]) -> str:
     """Return how predictions of several perturbations compare with affine maps, in numbers of perturbations."""
     if len(names) <= MANY:
         return ""
-    verdicts = [_verdict(found, name) for name in names]
+    verdicts = [verdict(found, name) for name in names]
     compared_ones = {
         "better": "is better for {}",
         "worse": "is worse for {}",
@@ -127,30 +96,26 @@ def _judged(found: Found, names: Sequence[str]) -> str:
     }
     parts = [text.format(n) for kind, text in compared_ones.items() if (n := verdicts.count(kind))]
     rest = [text.format(n) for kind, text in others.items() if (n := verdicts.count(kind))]
-    whole = [f"beside {_against(found)}, the {_model(found)} {listed(parts)}"] if parts else []
+    whole = [f"beside {against(found)}, the {model(found)} {listed(parts)}"] if parts else []
     return f"On {SPLITS[found.split]}: {'; '.join([*whole, *rest])}." if whole or rest else ""
 
 
 def _lines(found: Found, name: str) -> list[str]:
     """Return the lines on one perturbation: where it acts, by what, how good its prediction is, how the fit went."""
     acts = _acts(found, name)
-    moved = _row(found.findings.costs, name)[VERDICT] == YES
+    moved = row_of(found.findings.costs, name)[VERDICT] == YES
     lines = [*acts, *(_features(found, name) if moved else [])]
     if not found.scores.empty and moved:
-        lines += _prediction(found, name)
+        lines += sentences(found, name)
     if text := _fits.ending(found.fitted, name).text:
         lines.append(text)
     return lines
 
 
-def _row(costs: pd.DataFrame, name: str, group: str = _keys.ALL) -> pd.Series:
-    return costs[(costs["perturbation"] == name) & (costs["group"] == group)].iloc[0]
-
-
 def _acts(found: Found, name: str) -> list[str]:
     """Return where a perturbation acts, the most severe first, and where that cannot be told."""
     costs, groupby = found.findings.costs, found.findings.groupby
-    every, of = _row(costs, name), costs[(costs["perturbation"] == name) & (costs["group"] != _keys.ALL)]
+    every, of = row_of(costs, name), costs[(costs["perturbation"] == name) & (costs["group"] != _keys.ALL)]
     if every[VERDICT] != YES:
         return [f"{_cells_behind(found, name)} cannot show an effect: {_severity(every)}."]
     if of.empty:
@@ -166,8 +131,8 @@ def _acts(found: Found, name: str) -> list[str]:
         ]
         more = f", and {len(shown) - N_GROUPS} more" if len(shown) > N_GROUPS else ""
         lines = [
-            f"Acts most on {', then '.join(named)}{more}: {len(shown)} of {len(of)} {_groups(groupby)} move by more "
-            "than noise."
+            f"Acts most on {', then '.join(named)}{more}: {len(shown)} of {len(of)} {groups(groupby)} respond by "
+            "more than noise."
         ]
     if carried := [str(group) for group in ranked.loc[ranked[CARRIED], "group"]]:
         lines.append(
@@ -234,107 +199,6 @@ def _unusual(found: Found) -> str:
     return _validate.words_on_expression(found.adata, layer) if _named(found) else ""
 
 
-def _verdict(found: Found, name: str) -> str:
-    """Return in a word how a prediction compares with an affine map, or why that is not asked."""
-    if _row(found.findings.costs, name)[VERDICT] != YES:
-        return NOT_SHOWN
-    if not _tells(found.scores, name):
-        return TOO_FEW
-    if not found.beside.empty and _fits.is_affine(found.fitted.maps[name]):
-        return "affine"
-    comparison = compared(found.beside, name, _keys.ALL)
-    return "" if comparison is None else comparison.verdict
-
-
-def _tells(scores: pd.DataFrame, name: str) -> bool:
-    """Return whether the cells that are judged by tell treated from control cells, which a score of maps needs."""
-    rows = scores[
-        (scores["metric"] == _defaults.SUMMARY_METRIC)
-        & (scores["group"] == _keys.ALL)
-        & (scores["perturbation"] == name)
-    ].set_index("model")
-    if rows.empty:
-        return False
-    nothing, ceiling = rows.loc[_defaults.IDENTITY], rows.loc[_keys.OBSERVED]
-    # without resamples there are no intervals, and the value stands for itself
-    least: float = nothing["value"] if pd.isna(nothing["ci_low"]) else nothing["ci_low"]
-    return bool(least > max(ceiling["value"], 0))
-
-
-def _prediction(found: Found, name: str) -> list[str]:
-    """Return how good a prediction is, always beside simpler ones."""
-    fit, cells = found.fitted.fit, SPLITS[found.split]
-    n = int(((fit.labels(found.adata) == name) & (fit.parts(found.adata) == found.split)).sum())
-    verdict = _verdict(found, name)
-    if verdict == TOO_FEW:
-        return [
-            f"How good the prediction is cannot be told: its {n:,} treated {cells} cannot be told from control cells."
-        ]
-    lines = [_share_predicted(found, name, f"{n:,} treated {cells}")]
-    if verdict == "affine":
-        return [line for line in lines if line]
-    for group, where in ((_keys.ALL, ""), (_keys.MEAN, f" within {_groups(found.findings.groupby)}")):
-        comparison = compared(found.beside, name, group)
-        if comparison is not None and (group == _keys.ALL or comparison.verdict != verdict):
-            lines.append(_in_words(comparison.verdict, comparison.numbers, _model(found), _against(found), where))
-    return [line for line in lines if line]
-
-
-def _share_predicted(found: Found, name: str, cells: str) -> str:
-    """Return which part of the difference between control and treated cells is predicted, beside simpler maps."""
-    rows = found.scores[
-        (found.scores["metric"] == _defaults.SUMMARY_METRIC)
-        & (found.scores["group"] == _keys.ALL)
-        & (found.scores["perturbation"] == name)
-    ]
-    value = {str(model): float(of) for model, of in zip(rows["model"], rows["value"], strict=True)}
-    nothing, best = value[_defaults.IDENTITY], value[_keys.OBSERVED]
-    parts = {model: (nothing - at) / (nothing - best) for model, at in value.items()}
-    others = [
-        f"{words} {percent(parts[model])}"
-        for model, words in (
-            (_defaults.AFFINE, "an affine (Gaussian) map"),
-            (_defaults.SHIFT, "one shift for all cells"),
-        )
-        if model in parts and model != found.fitted.fit.solver
-    ]
-    beside = f"; {', '.join(others)}" if others else ""
-    return (
-        f"On {cells}, the {_model(found)} predicts {percent(parts[found.fitted.fit.solver])} of the difference between "
-        f"control and treated cells (by energy distance{beside}; 100 % is as near as other treated cells come)."
-    )
-
-
-def _in_words(verdict: str, numbers: str, model: str, against: str, where: str) -> str:
-    """Return a comparison with an affine map as a sentence."""
-    gain = f"it gains {numbers} of what {against} leaves to be gained"
-    return {
-        "better": f"Here the {model} is better than {against}{where}: {gain}.",
-        "worse": f"Here the {model} is worse than {against}{where}: {gain}. Take the simpler map.",
-        "cannot be told": f"Whether the {model} is better than {against}{where} cannot be told here: {gain}.",
-        "nothing to gain": f"{against[0].upper()}{against[1:]} cannot be told from other treated cells{where}: nothing "
-        f"is left for the {model} to gain.",
-    }[verdict]
-
-
-def _model(found: Found) -> str:
-    """Return what the fitted model is called by one who need not know solvers."""
-    solver = found.fitted.fit.solver
-    if _fits.n_steps(found.fitted.fit) is not None:
-        return "neural map"
-    return "affine (Gaussian) map" if solver == _defaults.AFFINE else f"fitted map ({solver})"
-
-
-def _against(found: Found) -> str:
-    """Return what the affine map is called that was compared with."""
-    per_group = AFFINE[1] in set(found.beside[_keys.FLOOR])
-    return "an affine (Gaussian) map" + (f" for each of the {_groups(found.findings.groupby)}" if per_group else "")
-
-
-def _groups(groupby: str | None) -> str:
-    return "cell types" if groupby == _keys.CELL_TYPE else f"groups of “{groupby}”"
-
-
 def _some(names: Sequence[str]) -> str:
     """Return names as a list, of many the first ones and how many more there are."""
     if len(names) <= MANY:
@@ -364,7 +228,7 @@ def _left_out(found: Found) -> str:
     n_names = scores["perturbation"].nunique()
     named = [f"{group} (of {_count(of)})" if len(of) < n_names else group for group, of in missing.items()]
     cells = SPLITS[found.split]
-    return f"Too few {cells} to be judged on their own, and in no mean over {_groups(groupby)}: {_some(named)}."
+    return f"Too few {cells} to be judged on their own, and in no mean over {groups(groupby)}: {_some(named)}."
 
 
 def _table(found: Found, names: Sequence[str]) -> str:
@@ -372,7 +236,7 @@ def _table(found: Found, names: Sequence[str]) -> str:
     costs, grouped = found.findings.costs, found.findings.groupby is not None
     rows = []
     for name in names:
-        every, end = _row(costs, name), _fits.ending(found.fitted, name)
+        every, end = row_of(costs, name), _fits.ending(found.fitted, name)
         moved = every[VERDICT] == YES
         of = costs[(costs["perturbation"] == name) & (costs["group"] != _keys.ALL) & (costs[VERDICT] == YES)]
         most = of[~of[CARRIED]].sort_values("cost", ascending=False, kind="stable")["group"].head(2)
@@ -380,7 +244,7 @@ def _table(found: Found, names: Sequence[str]) -> str:
         called = effects[(effects["perturbation"] == name) & (effects["pvalue_adj"] < ALPHA)]
         up, down = changes(called) if moved and len(called) else ([], [])
         low, high = (number(math.sqrt(2 * every[of_]), 2) for of_ in ("ci_low", "ci_high"))
-        verdict = _verdict(found, name) if not found.scores.empty else ""
+        kind = verdict(found, name) if not found.scores.empty else ""
         rows.append(
             [
                 Cell(name),
@@ -388,7 +252,7 @@ def _table(found: Found, names: Sequence[str]) -> str:
                 Cell(every[VERDICT], marks=() if moved else ("few",)),
                 *([Cell(listed([str(group) for group in most]) if moved else "–")] if grouped else []),
                 *([Cell(", ".join(side[:3]) or "–", marks=("long",)) for side in (up, down)] if _named(found) else []),
-                *([Cell(SHORT.get(verdict, verdict) or "–")] if not found.beside.empty else []),
+                *([Cell(SHORT.get(kind, kind) or "–")] if not found.beside.empty else []),
                 Cell(end.short),
             ]
         )

@@ -52,3 +52,8 @@ def with_verdicts(costs: pd.DataFrame, effects: pd.DataFrame) -> pd.DataFrame:
         for name, group, verdict in told[["perturbation", "group", VERDICT]].itertuples(index=False)
     ]
     return told
+
+
+def row_of(costs: pd.DataFrame, name: str) -> Any:
+    """Return the row of a perturbation with what is said of all cells."""
+    return costs[(costs["perturbation"] == name) & (costs["group"] == _keys.ALL)].iloc[0]

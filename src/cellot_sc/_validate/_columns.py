@@ -136,6 +136,12 @@ def held_out(adata: AnnData, holdout: Any, *, what: str = "holdout") -> np.ndarr
         known = sorted(set(labels) - {None})
         named = [label_of(v, known, what=f"{what} value of adata.obs[{key!r}]") for v in values]
         mask |= np.isin(labels, np.array(named, dtype=object))
+        if n_missing := int(np.equal(labels, None).sum()):
+            # settings load what the shell does without until it fits
+            from .._settings import logger
+
+            of = (what, n_missing, adata.n_obs, key)
+            logger.warning("%s: %d of %d cells have no obs[%r], and are in none of its groups", *of)
     return mask
 
 

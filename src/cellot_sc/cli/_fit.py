@@ -13,6 +13,7 @@ from .. import _defaults, _files, _keys
 from ._app import Input, Key, Output, Overwrite, Seed, check_apart
 from ._fitting import Fitting, fit_shard
 from ._plan import absolute, shard_of
+from ._report import report
 
 
 def fit(
@@ -37,7 +38,7 @@ def fit(
         typer.Option(metavar="KEY", help="Key in obsm to transport cells in, or X. [X_cellot, else a new PCA]"),
     ] = None,
     n_components: Annotated[
-        int | None, typer.Option(metavar="N", help="Make a new PCA with so many components.")
+        int | None, typer.Option(metavar="N", help="Represent cells anew, in so many dimensions. [50]")
     ] = None,
     split_key: Annotated[
         str,
@@ -47,6 +48,25 @@ def fit(
         list[str] | None,
         typer.Option(metavar="COLUMN=VALUE", help="Keep these cells out of training (ood); repeatable."),
     ] = None,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN=VALUE", help="Use these cells only; repeatable: any of a column, all columns."),
+    ] = None,
+    test_fraction: Annotated[
+        float | None, typer.Option(metavar="X", help="Share of the cells that are kept for testing. [0.2]")
+    ] = None,
+    normalize: Annotated[
+        bool, typer.Option("--normalize", help="Bring counts to the same total in each cell; raw ones stay in a layer.")
+    ] = False,
+    log1p: Annotated[bool, typer.Option("--log1p", help="Take log1p of the expression, after --normalize.")] = False,
+    n_top_genes: Annotated[
+        int | None, typer.Option(metavar="N", help="Keep so many genes, which vary most among train cells.")
+    ] = None,
+    represent: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Represent cells anew, learnt from train cells: pca or autoencoder."),
+    ] = None,
+    as_is: Annotated[bool, typer.Option("--as-is", help="Use counts as they are.")] = False,
     contexts: Annotated[
         list[str] | None,
         typer.Option(
@@ -65,6 +85,12 @@ def fit(
     model: Annotated[
         Path | None,
         typer.Option(metavar="MODEL", help="Write the maps without the cells, too: a model, .zarr or .h5."),
+    ] = None,
+    page: Annotated[
+        Path | None,
+        typer.Option(
+            "--report", metavar="PAGE", help="Write what the maps are worth, too, as cellot-sc report: .html."
+        ),
     ] = None,
     shard: Annotated[
         str | None,
@@ -95,9 +121,19 @@ def fit(
         match_abundance,
         seed,
         key,
+        keep=keep or [],
+        test_fraction=test_fraction,
+        normalize=normalize,
+        log1p=log1p,
+        n_top_genes=n_top_genes,
+        represent=represent,
+        as_is=as_is,
     )
     _validate.not_both({"--shard": shard, "--model": model})
     _validate.not_both({"--shard": shard, "--overwrite": overwrite})
+    _validate.not_both({"--shard": shard, "--report": page})
+    if page is not None:
+        _files.check_output(page, (".html",), overwrite=overwrite)
     numbers = None if shard is None else shard_of(shard)
     options = fitting.check(context)
     if numbers is not None:
@@ -107,6 +143,8 @@ def fit(
         typer.echo(fit_shard(fitting, options, output, *numbers))
         return
     write_fitted(fitting, options, output, model, overwrite=overwrite)
+    if page is not None:
+        report(output, page, key=key, overwrite=overwrite)
 
 
 def write_fitted(

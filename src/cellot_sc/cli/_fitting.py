@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _files, _keys
 from ._plan import Asked, ShardPlan, blocks_of, has, nothing, versions
+from ._preparing import Preparing, grouped
 
 if TYPE_CHECKING:
     import typer
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True)
-class Fitting(Asked):
+class Fitting(Asked, Preparing):
     """What is fitted to which file, as it was typed."""
 
     COMMAND = "fit"
@@ -39,12 +40,13 @@ class Fitting(Asked):
     @property
     def groups(self) -> dict[str, list[str]]:
         """What is kept out of training, by the columns."""
-        from .. import _assignments
+        return grouped(self.holdout, what="--holdout")
 
-        groups: dict[str, list[str]] = {}
-        for column, group in _assignments.pairs(self.holdout, what="--holdout"):
-            groups.setdefault(column, []).append(group)
-        return groups
+    @property
+    def represents(self) -> bool:
+        """Whether cells are represented anew."""
+        asked = self.represent is not None or self.n_components is not None
+        return asked or (self.changes and self.use_rep is None)
 
     def check(self, context: typer.Context) -> dict[str, Any]:
         """Check all that can be before gigabytes are read, and return the options of the solver."""
@@ -54,37 +56,62 @@ class Fitting(Asked):
         _validate.not_both({"--use-rep": self.use_rep, "--n-components": self.n_components})
         options = _assignments.solver_options(self.option, context)
         groups = self.groups
+        self.check_prepared(self.use_rep)
         _validate.seed(self.seed)
         if self.n_components is not None:
             _validate.whole(self.n_components, 1, what="n_components")
         _files.check_input(path)
-        made = self.split_key == _keys.SPLIT or bool(groups) or self.n_components is not None
+        made = self.split_key == _keys.SPLIT or self._splits
         columns = {"perturbation_key": self.perturbation_key, "split_key": None if made else self.split_key}
         _files.check_columns(path, columns)
         for column in self.contexts:
             _files.check_columns(path, {"context": column})
-        for column in groups:
-            _files.check_columns(path, {"holdout column": column})
+        for what, columns_of in {"--holdout column": groups, "--keep column": self.kept}.items():
+            for column in columns_of:
+                _files.check_columns(path, {what: column})
         return options
+
+    @property
+    def _splits(self) -> bool:
+        return bool(self.holdout) or self.test_fraction is not None or self.represents or self.changes
 
     def read(self) -> tuple[AnnData, str | None]:
         """Return the cells, split and represented as far as that was asked for, and the name of the space."""
         from .. import _on_disk
 
-        adata = _on_disk.cells(Path(self.path))
+        path = Path(self.path)
+        everyone = _on_disk.cells(path)
+        adata = self.chosen(everyone, path)
+        if (
+            self.represents
+            or self.use_rep == _keys.EXPRESSION
+            or (self.use_rep is None and _keys.REP not in adata.obsm)
+        ):
+            self.check_counts(adata, path)
 
         from .. import pp
 
-        groups, key = self.groups, self.split_key
-        if groups and key in adata.obs:
-            raise ValueError(f"adata.obs[{key!r}] exists, but --holdout makes a new split: give another --split-key.")
-        if groups or (self.n_components is not None and key not in adata.obs):
-            holdout = groups or None
-            pp.split(adata, self.perturbation_key, control=self.control, holdout=holdout, seed=self.seed, key_added=key)
-        if self.n_components is None:
+        self._split(adata)
+        adata = self.make(adata, self.split_key, everyone.n_obs)
+        if not self.represents:
             return adata, self.use_rep
-        pp.represent(adata, n_components=self.n_components, split_key=key)
+        size: dict[str, Any] = {} if self.n_components is None else {"n_components": self.n_components}
+        pp.represent(adata, self.represent or "pca", **size, split_key=self.split_key, seed=self.seed)
         return adata, _keys.REP
+
+    def _split(self, adata: AnnData) -> None:
+        """Split the cells, if that was asked for, or what is made of them needs it and they are not."""
+        from .. import pp
+
+        key, there = self.split_key, self.split_key in adata.obs
+        if there and (self.holdout or self.test_fraction is not None):
+            flag = "--holdout" if self.holdout else "--test-fraction"
+            raise ValueError(f"adata.obs[{key!r}] exists, but {flag} makes a new split: give another --split-key.")
+        if there or not self._splits:
+            return
+        share = {} if self.test_fraction is None else {"test_fraction": self.test_fraction}
+        asked: dict[str, Any] = {"control": self.control, "holdout": self.groups or None, "seed": self.seed, **share}
+        pp.split(adata, self.perturbation_key, **asked, key_added=key)
 
     def asked(self, use_rep: str | None) -> dict[str, Any]:
         """Return the parameters of :func:`cellot_sc.tl.cellot`, but for the options of the solver."""

@@ -21,7 +21,9 @@ FLAGS: dict[str, str | tuple[str, str | None]] = {
     "prediction": "--prediction",
     **{"n_markers": "--n-markers", "n_cells": "--n-cells", "unit": "--unit", "floor": "--floor", "n_boot": "--n-boot"},
     **{"control_key": "--control-key", "gene_key": "--gene-key", "context_map": "--context-map"},
-    **{"uncertainty": ("--uncertainty", None), "seed": "--seed", "key": "--key"},
+    **{"keep": "--keep", "test_fraction": "--test-fraction", "normalize": ("--normalize", None)},
+    **{"log1p": ("--log1p", None), "n_top_genes": "--n-top-genes", "represent": "--represent"},
+    **{"as_is": ("--as-is", None), "uncertainty": ("--uncertainty", None), "seed": "--seed", "key": "--key"},
 }
 """What one types for what a command is told: of what is so or not, both forms."""
 PLACES = {"path": "INPUT", "model": "MODEL", "cells": "CELLS"}

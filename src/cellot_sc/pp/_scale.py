@@ -132,9 +132,10 @@ class Scale:
                 f"or centred: do the same here, with the means and deviations from there{instead}."
             )
         if whole and self.kind in (LOGS, OTHER):
+            to = f", target_sum={self.target:g}" * (self.target > 0)
             raise ValueError(
                 f"{what} holds whole numbers only, as counts do, and what was fitted did not: normalise it as that was "
-                f"(as by scanpy.pp.normalize_total) and take log1p{instead}."
+                f"(as by scanpy.pp.normalize_total{to}) and take log1p{instead}."
             )
         if self.kind == COUNTS and not whole:
             raise ValueError(
