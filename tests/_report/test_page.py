@@ -54,13 +54,15 @@ def test_tables_are_in_the_page_as_csv(page: Any, report: _report.Report) -> Non
     np.testing.assert_allclose(found["value"], report.scores["value"], rtol=1e-3)
 
 
-def test_of_long_tables_the_csv_has_what_is_significant(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_long_tables_the_csv_has_what_is_surest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_page, "MOST_ROWS", 2)
-    effects = pd.DataFrame({"feature": ["a", "b", "c"], "pvalue_adj": [0.01, np.nan, 0.2]})
+    effects = pd.DataFrame(
+        {"feature": ["a", "b", "c"], "effect": [1.0, 2.0, -3.0], "pvalue_adj": [0.01, np.nan, np.nan]}
+    )
     text = _page._csv("effects", effects)
-    assert "(the 1 significant of 3 rows, numbers with four digits)" in text
+    assert "(the 2 of 3 rows that are surest, and then largest, numbers with four digits)" in text
     packed = base64.b64decode(text.partition("base64,")[2].partition('"')[0])
-    assert gzip.decompress(packed) == b"feature,pvalue_adj\na,0.01\n"
+    assert gzip.decompress(packed) == b"feature,effect,pvalue_adj\na,1,0.01\nc,-3,\n"
 
 
 def test_long_tables_and_what_is_not_most_severe_are_put_away(parse: Callable[[str], Any]) -> None:

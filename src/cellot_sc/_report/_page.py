@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from importlib.resources import files
 from string import Template
 
+import numpy as np
 import pandas as pd
 from anndata import AnnData
 from matplotlib.figure import Figure
@@ -26,9 +27,8 @@ WIDE = 900
 """Figures of more CSS pixels than this can be scrolled sideways on a small screen."""
 LONG = 28
 """Tables of more rows are put away."""
-MOST_ROWS = 100_000
-"""Of longer tables, the CSV has what is significant."""
-ALPHA = 0.05
+MOST_ROWS = 50_000
+"""Of longer tables of effects, the CSV has the surest, and then the largest."""
 FEW_MARK = re.compile(r'class="[^"]*\bfew\b')
 FEW_CELLS = "† Too few cells to say."
 
@@ -153,9 +153,10 @@ def _png(figure: Figure) -> tuple[str, int]:
 def _csv(name: str, table: pd.DataFrame) -> str:
     """Return a link to a table within the page, compressed; a script unpacks it for whoever asks for it."""
     said = f"{len(table):,} rows"
-    if len(table) > MOST_ROWS and "pvalue_adj" in table:
-        table = table[table["pvalue_adj"] < ALPHA]
-        said = f"the {len(table):,} significant of {said}"
+    if len(table) > MOST_ROWS and {"pvalue_adj", "effect"} <= set(table):
+        sizes = pd.DataFrame({"p": table["pvalue_adj"], "size": -table["effect"].abs()}).reset_index(drop=True)
+        table = table.iloc[np.sort(sizes.sort_values(["p", "size"], kind="stable").index[:MOST_ROWS])]
+        said = f"the {MOST_ROWS:,} of {said} that are surest, and then largest"
     text = table.to_csv(index=False, float_format="%.4g").encode()
     packed = base64.b64encode(gzip.compress(text, mtime=0)).decode("ascii")
     return (
