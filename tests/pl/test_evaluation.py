@@ -58,7 +58,13 @@ def test_points_and_intervals_are_those_of_the_table() -> None:
     assert [label.get_text() for label in ax.get_yticklabels()] == ["drug_b", "drug_a"]
     # the first perturbation is on top
     assert ax.yaxis_inverted()
-    assert legend(ax) == ["identity (no effect)", "mean shift", "Gaussian map", "icnn", "observed (best possible)"]
+    assert legend(ax) == [
+        "identity (no effect)",
+        "mean shift",
+        "Gaussian map",
+        "neural map (icnn)",
+        "observed (best possible)",
+    ]
 
 
 def test_models_of_a_perturbation_do_not_lie_on_each_other() -> None:
@@ -79,7 +85,7 @@ def test_several_fits_side_by_side() -> None:
     other = table[table["model"] == "icnn"].assign(model="entropic", value=5.0)
     ax = cs.pl.evaluation(pd.concat([table, other]), metrics="energy_distance", show=False)["energy_distance"]
     assert values(ax)["entropic"] == [5.0]
-    assert legend(ax)[3:5] == ["icnn", "entropic"]
+    assert legend(ax)[3:5] == ["neural map (icnn)", "entropic"]
 
 
 def test_missing_scores_leave_a_gap() -> None:

@@ -99,6 +99,12 @@ REFERENCES = {
         "experiments. Statistical Applications in Genetics and Molecular Biology 3, 1–25 (2004).",
         "10.2202/1544-6115.1027",
     ),
+    "urbut2019": Publication(
+        "Urbut et al. 2019",
+        "Urbut, S. M., Wang, G., Carbonetto, P. & Stephens, M. Flexible statistical methods for estimating and testing "
+        "effects in genomic studies with multiple conditions. Nature Genetics 51, 187–195 (2019).",
+        "10.1038/s41588-018-0268-8",
+    ),
     "wolf2018": Publication(
         "Wolf et al. 2018",
         "Wolf, F. A., Angerer, P. & Theis, F. J. SCANPY: large-scale single-cell gene expression data analysis. Genome "

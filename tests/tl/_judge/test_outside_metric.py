@@ -94,7 +94,7 @@ def test_an_object_is_judged_by_drawn_and_reported(fitted: AnnData) -> None:
         fitted, scores, metrics=metrics, solver="gaussian", key="cellot", split="test", order=["drug_a", "drug_b"]
     )
     [table] = [item for item in items if item.name == "scores"]
-    assert "<dt><code>agreement</code></dt><dd>Share of features of which more" in table.more
+    assert "<dt>agreement</dt><dd>share of features that agree. Share of features of which more" in table.more
     text, cite = _methods.paragraph(
         *(fitted, scores, store.maps(fitted, "cellot")),
         metrics=metrics,

@@ -97,7 +97,7 @@ SOLVER = Solver(
     GroupGaussianConfig,
     fit_group_gaussian,
     label="Gaussian map per context",
-    cites=("Urbut et al. 2019, doi 10.1038/s41588-018-0268-8",),
+    cites=("urbut2019",),
     weighs=True,
     contexts=True,
     affine="affine",

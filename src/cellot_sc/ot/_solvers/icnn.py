@@ -406,6 +406,7 @@ SOLVER = Solver(
     "ensemble of convex networks, from a Gaussian start, by the dual",
     ICNNConfig,
     fit_icnn,
+    label="neural map (icnn)",
     cites=("makkuva2020", "buzun2024"),
     weighs=True,
     contexts=True,
