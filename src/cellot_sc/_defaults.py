@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+SOLVERS = (
+    *("identity", "mean_shift", "gaussian", "group_shift", "group_gaussian", "icnn", "entropic", "popalign"),
+    *("expectile", "monge_gap", "neural_dual", "scgen", "cae", "paper"),
+)
+"""Solvers, and the files that they are in: those of networks take seconds to import, and are when they are used."""
 SOLVER = "icnn"
 """Solver of every fit that names none."""
 IDENTITY, SHIFT, AFFINE = "identity", "mean_shift", "gaussian"

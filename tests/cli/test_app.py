@@ -15,7 +15,8 @@ from typer.main import get_command
 
 import cellot_sc as cs
 from cellot_sc import _files, _settings, cli
-from cellot_sc.cli._app import SOLVERS, check_apart, flags
+from cellot_sc._defaults import SOLVERS
+from cellot_sc.cli._app import check_apart, flags
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Run

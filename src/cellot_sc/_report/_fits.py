@@ -64,7 +64,7 @@ def draw(adata: AnnData, fitted: tl.FittedMaps, *, key: str) -> list[Item]:
             "fits",
             "What was fitted?",
             "One map per perturbation, from control to treated cells. It is learnt from train cells and chosen by "
-            "validation cells; test cells, and cells that were held out (ood), are seen by no fit." + absent,
+            "validation cells; test cells, and cells that were held out, are seen by no fit." + absent,
             table=_table(adata, fitted),
             note="Numbers of treated cells, with those of control cells below. “Validation” is how far transported "
             "validation cells are from treated ones: for the map that was kept, and below when the fit began.",

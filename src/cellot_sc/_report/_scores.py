@@ -45,10 +45,12 @@ CELLS = {
 """What the rows of the table are."""
 MODELS = {
     _defaults.IDENTITY: "No effect is assumed: control cells as they are.",
-    "mean_shift": "All cells are moved alike, by the difference of the means.",
-    "gaussian": "The affine map between normal distributions (also called Gaussian): a linear map.",
-    "group_shift": "A mean shift for each group or context of its own.",
-    "group_gaussian": "An affine map for each group or context of its own, those of few cells drawn to the others.",
+    _defaults.SHIFT: "All cells are moved alike, by the difference of the means.",
+    _defaults.AFFINE: "The affine map between normal distributions (also called Gaussian): a linear map.",
+    _defaults.GROUP_BASELINES[0]: "A mean shift for each group or context of its own.",
+    _defaults.GROUP_BASELINES[
+        1
+    ]: "An affine map for each group or context of its own, those of few cells drawn to the others.",
     _keys.OBSERVED: "Real treated cells in the place of a prediction: better than that is chance.",
 }
 """What the columns of the table are, but for the fitted model."""

@@ -101,9 +101,13 @@ def other_column_of_file(path: Path, name: str, columns: Iterable[str]) -> str:
     """Return the sentence of :func:`other_column` of a file, of which no expression is read."""
     from .. import _files
 
+    guess = nearest(name, columns)
+    # a slip of the pen needs no labels, which take a second to read
+    if name != _keys.PERTURBATION and guess.startswith(" Did you mean"):
+        return guess
     # what is wrong with a file is said when it is read
     with suppress(Exception), _files.opened(path) as file:
         from anndata.io import read_elem
 
         return other_column(read_elem(file["obs"]), name)
-    return nearest(name, columns)
+    return guess

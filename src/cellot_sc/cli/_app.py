@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from .. import __version__, _files, _keys
+from .. import __version__, _defaults, _files, _keys
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,12 +49,7 @@ cellot-sc trajectory cells.h5ad times.h5ad --groupby cell_type""",
 Input = Annotated[Path, typer.Argument(metavar="INPUT", help="AnnData to read, .h5ad or .zarr.")]
 Output = Annotated[Path, typer.Argument(metavar="OUTPUT", help="AnnData to write, .h5ad or .zarr.")]
 Key = Annotated[str, typer.Option(metavar="NAME", help="Where in uns the maps are.")]
-SOLVERS = (
-    *("icnn", "gaussian", "mean_shift", "identity", "group_gaussian", "group_shift", "entropic", "popalign"),
-    *("expectile", "monge_gap", "neural_dual", "scgen", "cae", "paper"),
-)
-"""The names of solvers, which take seconds to look up where they are."""
-Solver = Annotated[str, typer.Option(metavar="NAME", help=f"How to fit: {', '.join(SOLVERS)}.")]
+Solver = Annotated[str, typer.Option(metavar="NAME", help=f"How to fit: {', '.join(_defaults.SOLVERS)}.")]
 Option = Annotated[
     list[str] | None,
     typer.Option(

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from .. import _defaults, _files, _keys
-from ._app import Input, Key, Output, Overwrite, Seed, check_apart
+from ._app import Input, Key, Option, Output, Overwrite, Seed, Solver, check_apart
 from ._fitting import Fitting, fit_shard
 from ._plan import absolute, shard_of
 from ._report import report
@@ -29,10 +29,8 @@ def fit(
     target: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Perturbation to learn; repeatable. [all others]")
     ] = None,
-    solver: Annotated[str, typer.Option(metavar="NAME", help="How to fit.")] = _defaults.SOLVER,
-    option: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Option of the solver; repeatable.")
-    ] = None,
+    solver: Solver = _defaults.SOLVER,
+    option: Option = None,
     use_rep: Annotated[
         str | None,
         typer.Option(metavar="KEY", help="Key in obsm to transport cells in, or X. [X_cellot, else a new PCA]"),

@@ -43,12 +43,13 @@ class Preparing:
     def check_prepared(self, use_rep: str | None) -> None:
         """Raise :class:`ValueError` if what was typed contradicts itself."""
         from .. import _validate
-        from ..pp._methods import METHODS
 
         _validate.not_both({"--as-is": self.as_is, "--normalize": self.normalize})
         _validate.not_both({"--as-is": self.as_is, "--log1p": self.log1p})
         _validate.not_both({"--use-rep": use_rep, "--represent": self.represent})
         if self.represent is not None:
+            from ..pp._methods import METHODS
+
             _validate.one_of(self.represent, METHODS, what="--represent")
         if self.n_top_genes is not None:
             _validate.whole(self.n_top_genes, 1, what="--n-top-genes")

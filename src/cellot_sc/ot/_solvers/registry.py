@@ -14,13 +14,8 @@ from .._maps.base import PLACES
 from .._problem import Problem, Progress, Solution
 from .solver import Solver
 
-_NAMES = (
-    *("identity", "mean_shift", "gaussian", "group_shift", "group_gaussian", "icnn", "entropic", "popalign"),
-    *("expectile", "monge_gap", "neural_dual", "scgen", "cae", "paper"),
-)
-"""Solvers, and the files that they are in: those of networks take seconds to import, and are when they are used."""
 SOLVERS: Registry[Solver] = Registry(
-    Solver, "cellot_sc.solvers", places={name: f"{__package__}.{name}:SOLVER" for name in _NAMES}
+    Solver, "cellot_sc.solvers", places={name: f"{__package__}.{name}:SOLVER" for name in _defaults.SOLVERS}
 )
 """Every solver by its name."""
 PLACES |= {
