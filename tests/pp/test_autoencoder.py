@@ -214,4 +214,4 @@ def test_bad_input(split: AnnData, arguments: dict[str, Any], error: type[Except
     with pytest.raises(error, match=message):
         cs.pp.represent(adata, **{"method": "autoencoder", **arguments})
     assert not adata.obsm
-    assert set(adata.uns) == {"simulation"}
+    assert set(adata.uns) == {"simulation", "split"}

@@ -192,7 +192,7 @@ def test_bad_input(adata: AnnData, arguments: dict[str, Any], error: type[Except
     with pytest.raises(error, match=message):
         cs.pp.represent(adata, **arguments, copy=copy)
     assert not adata.obsm
-    assert set(adata.uns) == {"simulation"}
+    assert set(adata.uns) == {"simulation", "split"}
     pd.testing.assert_frame_equal(adata.obs, obs)
 
 

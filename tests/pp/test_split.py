@@ -351,7 +351,7 @@ def test_log_says_what_was_added(simulated: AnnData, caplog: pytest.LogCaptureFi
         (
             {"holdout": {"patient": "patient_9"}},
             ValueError,
-            "holdout value .* 'patient_9' is unknown. Did you",
+            "holdout value .* 'patient_9' is unknown. Valid",
         ),
         ({"holdout": {"patient": ["patient_1", "x"]}}, ValueError, "'x' is unknown"),
         ({"holdout": {"patient": []}}, ValueError, "holdout names no value"),
@@ -370,7 +370,7 @@ def test_log_says_what_was_added(simulated: AnnData, caplog: pytest.LogCaptureFi
         ({"valid_groups": {"perturbation": "drug_a"}}, ValueError, "names 'perturbation', the column of the pert"),
         ({"valid_groups": "patent"}, KeyError, "valid_groups 'patent' is not in adata.obs. Did you mean 'patient'"),
         ({"valid_groups": {"patent": "patient_1"}}, KeyError, "valid_groups column 'patent'.*Did you mean 'patient'"),
-        ({"valid_groups": {"patient": "patient9"}}, ValueError, "valid_groups value .* 'patient9' is unknown. Did"),
+        ({"valid_groups": {"patient": "patient9"}}, ValueError, "valid_groups value .* 'patient9' is unknown. Valid"),
         ({"valid_groups": ["patient"]}, TypeError, r"valid_groups is \['patient'\]; text or a dictionary"),
         (
             {"valid_groups": "patient", "holdout": {"patient": ["patient_0", "patient_1", "patient_2"]}},

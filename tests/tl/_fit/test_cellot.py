@@ -128,7 +128,7 @@ def test_history_table(prepared: AnnData, monkeypatch: pytest.MonkeyPatch):
     assert list(table.columns) == ["perturbation", "step", "seconds", "metric", "value"]
     assert set(table["perturbation"]) == {"drug_a", "drug_b"}
     for _, part in table.groupby("perturbation"):
-        looks = part[part["metric"] != "selected"]
+        looks = part[~part["metric"].isin(["selected", "start"])]
         assert looks.groupby("metric")["step"].apply(list).to_dict() == {"loss": [0, 10, 20], "validation": [0, 10, 20]}
         assert np.isfinite(looks.loc[looks["metric"] == "validation", "value"]).all()
         selected = part[part["metric"] == "selected"]

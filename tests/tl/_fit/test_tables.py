@@ -90,7 +90,8 @@ def test_what_is_kept_is_drawn_as_it_was_returned(tables: dict[str, tuple[AnnDat
     for one in (table, adata.uns["kept"]):
         ax = cs.pl.perturbation_similarity(one, show=False)
         shown.append([label.get_text() for label in [*ax.get_xticklabels(), *ax.get_yticklabels(), *ax.texts]])
-    assert shown[0] == shown[1] and len(shown[0]) == 8
+    # names of rows and columns, and the number of the drug that is beyond noise
+    assert shown[0] == shown[1] and len(shown[0]) == 5
 
 
 def test_text_without_some_of_it(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
