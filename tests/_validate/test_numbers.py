@@ -62,11 +62,8 @@ def test_what_is_no_tau(given: Any) -> None:
 
 def takes(parameter: str) -> list[str]:
     """Return the public functions that have a parameter."""
-    public = (
-        f"{space}.{name}"
-        for space in sorted({*cs.__all__} - {"Model", "settings"})
-        for name in getattr(cs, space).__all__
-    )
+    spaces = sorted({*cs.__all__} - {"Model", "report", "settings"})
+    public = ["report", *(f"{space}.{name}" for space in spaces for name in getattr(cs, space).__all__)]
     return [name for name in public if parameter in _parameters(name)]
 
 
@@ -96,6 +93,7 @@ def given() -> dict[str, Any]:
         "time_key": "patient",
         "t": 0.5,
         "folder": "not made",
+        "path": "not made.html",
     }
 
 
