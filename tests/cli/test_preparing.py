@@ -118,7 +118,7 @@ class TestCounts:
 
     def test_are_used_as_they_are_if_that_is_asked(self, run: Run, raw: Path, tmp_path: Path) -> None:
         out = run.well("fit", raw, tmp_path / "fitted.h5ad", "--as-is", *SHIFT)
-        assert out.count("adata.X holds whole numbers only, as counts do") == 1
+        assert out.count("X holds whole numbers only, as counts do") == 1
         found = anndata.read_h5ad(tmp_path / "fitted.h5ad")
         assert "counts" not in found.layers and "preparation" not in found.uns
         assert not (found.X != anndata.read_h5ad(raw).X).nnz
@@ -140,7 +140,7 @@ class TestCounts:
     [
         (["--as-is", "--normalize"], "--as-is and --normalize exclude each other"),
         (["--as-is", "--log1p"], "--as-is and --log1p exclude each other"),
-        (["--as-is", "--n-top-genes", "9"], "--n-top-genes needs log1p of normalised counts, and adata.X holds whole"),
+        (["--as-is", "--n-top-genes", "9"], "--n-top-genes needs log1p of normalised counts, and X holds whole"),
         (["--represent", "umap"], "Valid: "),
         (["--represent", "pca", "--use-rep", "X"], "--use-rep and --represent exclude each other"),
         (["--log1p", "--use-rep", "X_pca"], "--use-rep X_pca was made before the expression is changed"),
