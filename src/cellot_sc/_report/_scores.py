@@ -35,6 +35,7 @@ CEILING = {
 """What ``observed`` is on a split."""
 
 
+NO_GROUPS = "No group of cells has enough judged cells, control and treated, to be looked at on its own."
 BEST = "best possible"
 CELLS = {
     _keys.ALL: "All cells together.",
@@ -96,30 +97,41 @@ def draw(
     ceiling = CEILING[split if (fit.parts(adata) == _keys.TRAIN).any() else _keys.OOD]
     known = set(scores["metric"])
     shown = [name for name in _defaults.FIGURE_METRICS if name in known] or [metric.name for metric in metrics]
+    # a group is looked at on its own where there are enough judged cells of it
+    by_group = {*scores.loc[scores["group"] == _keys.MEAN, "perturbation"].astype(str)}
+    judged = [name for name in order if name in set(scores["perturbation"].astype(str))]
+    apart = [name for name in judged if name in by_group]
+    without = len(judged) - len(apart)
     items = [
         _figure(
             "evaluation",
             "How good are the predictions?",
             f"Each row compares predicted with observed treated cells ({WORDS[split]}, which the fit has never seen). "
             f"A useful prediction lies far from “identity” (no effect assumed) and near “observed” ({ceiling}). "
-            f"Lines are 95 % intervals over resampled {'cells' if unit is None else f'units of “{unit}”'}.",
+            f"Lines are 95 % intervals over resampled {'cells' if unit is None else f'units of “{unit}”'}."
+            + (f" {NO_GROUPS}" if groupby is not None and not by_group else ""),
             scores,
             shown,
             order,
             group=_keys.ALL,
         )
     ]
-    if _keys.MEAN in set(scores["group"]):
+    if by_group:
         items.append(
             _figure(
                 "evaluation_groups",
                 "And within each group of cells?",
                 "The same, computed within each group and averaged over groups. A map that moves all cells alike can "
                 "look good on all cells together and still be wrong for every cell type: this figure shows it. "
-                + _composition(adata, fit, groupby),
+                + _composition(adata, fit, groupby)
+                + (
+                    f" Left out are {without} perturbations of which no group has enough judged cells."
+                    if without
+                    else ""
+                ),
                 scores,
                 shown,
-                order,
+                apart,
                 group=_keys.MEAN,
             )
         )
