@@ -233,7 +233,8 @@ def _left_out(found: Found) -> str:
     fit = found.fitted.fit
     judged = fit.parts(found.adata) == found.split
     labels = _validate.context_labels(found.adata, groupby)
-    here = {*labels[judged]} - {""}
+    # the only group is all cells once more
+    here = {*labels[judged]} - {""} if len({*labels} - {""}) > 1 else set()
     missing: dict[str, list[str]] = {}
     for name, rows in scores.groupby("perturbation", sort=False, observed=True):
         for group in sorted(here - set(rows["group"])):
