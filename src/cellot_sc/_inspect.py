@@ -223,6 +223,24 @@ def _contexts(
     return contexts
 
 
+def units(obs: pd.DataFrame, column: str, control: str) -> list[str]:
+    """Return the columns that are called as what is treated as a whole, such as mice: what is called just so first.
+
+    Parameters
+    ----------
+    obs
+        Columns of the cells.
+    column
+        The one that says how a cell was treated.
+    control
+        What it calls those that were not.
+    """
+    if not obs.columns.is_unique:
+        return []
+    found = _contexts(obs, {str(name): sizes_of(obs[name]) for name in obs.columns}, column, control)
+    return [name for name, (kind, *_) in found.items() if kind == "unit"]
+
+
 def _roles(
     obs: pd.DataFrame,
     labels: Mapping[str, Mapping[str, int] | None],

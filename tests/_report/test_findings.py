@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from anndata import AnnData
 
@@ -13,13 +14,16 @@ from cellot_sc._report._table import number
 
 def test_severity(page: Any, fitted: AnnData) -> None:
     costs = cs.tl.transport_cost(fitted, groupby="cell_type", unit="patient")
-    head, *rows = page.table("more than noise")
+    found = _findings.find(fitted, groupby="cell_type", unit="patient", key="cellot", seed=0).costs
+    said = found.set_index(["perturbation", "group"])["responds"]
+    assert {"yes", "not shown"} <= {*said}
+    head, *rows = page.table("least p")
     assert head[-3:] == ["p", "units", "least p"]
     assert [row[:2] for row in rows] == costs[["perturbation", "group"]].to_numpy().tolist()
     for row, (_, cost) in zip(rows, costs.iterrows(), strict=True):
         assert row[2:] == [
-            str(cost["n_cells"]), *(number(cost[name]) for name in ("cost", "distance", "null")),
-            "yes" if cost["ci_low"] > cost["null"] else "not shown",
+            str(cost["n_cells"]), number(cost["distance"]), number(np.sqrt(2 * cost["null"])),
+            said[cost["perturbation"], cost["group"]], number(cost["cost"]),
             # four patients cannot tell
             "–", "4", "0.125",
         ]  # fmt: skip
@@ -50,9 +54,12 @@ def test_effects_name_what_responds(parse: Callable[[str], Any]) -> None:
     effects = pd.DataFrame(
         [
             ("a", "T", "up", 1.5, 0.01, 40), ("a", "T", "down", -2.0, 0.01, 40), ("a", "T", "still", 9.0, 0.5, 40),
-            ("a", "B", "up", 0.1, 0.5, 5),
+            ("a", "B", "up", 0.1, 0.5, 5), ("a", "NK", "up", 0.1, np.nan, 9),
         ],
         columns=["perturbation", "group", "feature", "effect", "pvalue_adj", "n_cells"],
     )  # fmt: skip
     [(_, *rows)] = parse(f"<table>{_findings._effects(effects)}</table>").tables
-    assert rows == [["T", "40", "1", "1", "down −2, up +1.5"], ["B", "5", "0", "0", "–"]]
+    assert rows == [
+        ["T", "40", "1", "1", "down −2, up +1.5"], ["B", "5", "0", "0", "–"],
+        ["NK", "9", "–", "–", "not tested: too few treated cells"],
+    ]  # fmt: skip

@@ -58,6 +58,17 @@ class TestFits:
             "closed form: no steps",
         ]
 
+    def test_closed_forms_have_no_empty_columns(self, page: Any) -> None:
+        [head] = [rows[0] for rows in page.tables if "how the fit went" in rows[0]]
+        assert head[-1] == "how the fit went"
+        assert "chosen by validation cells" not in page.text and "“Validation” is" not in page.text
+
+    def test_held_out_cells_are_called_so(self, fitted: AnnData) -> None:
+        adata = fitted.copy()
+        adata.obs["split"] = adata.obs["split"].astype(str).replace("valid", "ood")
+        [item] = _fits.draw(adata, cs.tl.maps(adata), key="cellot")
+        assert ">held out<" in item.table and ">ood<" not in item.table
+
     @staticmethod
     def ending(fitted: AnnData, values: list[float], steps: list[int], *, affine: bool = False) -> _fits.Ending:
         """Return how a fit of 1,000 steps ended that saw these values at these steps."""

@@ -64,6 +64,7 @@ class TestMethods:
         assert "Train cells were weighed by 'survival'." in text
         assert "weighed by unbalanced transport between clusters (Chizat et al. 2018)" in text
         assert "The cost weighed dimensions differently." in text
+        assert "control cells that were held out were compared with" in text and "ood" not in text
         assert "random halves of these treated cells" in text
         assert "resamples" not in text and "tested" not in text
         assert "under maps between random halves of the control train cells" in text

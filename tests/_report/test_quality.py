@@ -73,7 +73,7 @@ class TestPrediction:
     def test_maps_of_groups_that_are_better_are_named(self, looked_at: Found) -> None:
         text = self.text(looked_at, (-0.5, -0.7, -0.2), floor="group_gaussian")
         assert "Affine maps for each of the cell types do better: the neural map leaves 150 %" in text
-        assert "With context='cell_type' it would start from these." in text
+        assert "A fit that is told the cell types (--context cell_type) starts from these." in text
 
     def test_names_of_solvers_are_for_those_who_know_them(self, looked_at: Found) -> None:
         text = self.text(looked_at, (0.5, 0.2, 0.7))

@@ -66,6 +66,26 @@ def test_composition(fitted: AnnData) -> None:
     assert _scores._composition(adata, dataclasses.replace(fit, times=(0.0, 1.0, 2.0)), "kind") == ""
 
 
+@pytest.mark.parametrize("n_apart", [0, 2])
+def test_groups_too_small_to_be_judged(report: _report.Report, fitted: AnnData, n_apart: int) -> None:
+    """Of many perturbations, those that have scores within groups need not be the most severe ones."""
+    names, drug = [f"p{i:02}" for i in range(14)], report.scores[report.scores["perturbation"] == "drug_b"]
+    some = drug[drug["metric"].isin(["energy_distance", "mmd"])]
+    parts = [
+        (some if i < n_apart else some[some["group"] == "all"]).assign(perturbation=name)
+        for i, name in enumerate(names)
+    ]
+    items = _scores.draw(
+        *(fitted, pd.concat(parts)),
+        metrics=report.metrics, solver="gaussian", order=names[::-1], key="cellot", split="test", groupby="cell_type",
+    )  # fmt: skip
+    assert [item.name for item in items] == ["evaluation", *["evaluation_groups"] * bool(n_apart), "scores"]
+    assert (_scores.NO_GROUPS in items[0].meaning) is not bool(n_apart)
+    if n_apart:
+        assert "Left out are 12 perturbations of which no group has enough judged cells." in items[1].meaning
+        assert items[1].figure is not None and items[1].whole is None
+
+
 def test_pvalues_over_units() -> None:
     table = pd.DataFrame(
         [("mine", "a <", 0.25, 8, 0.008), ("identity", "a <", 0.0078125, 8, 0.008), ("identity", "b", np.nan, 3, 0.25)],

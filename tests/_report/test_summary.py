@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable
 from typing import Any
@@ -43,10 +44,18 @@ def test_the_box_and_the_table_of_severity_say_the_same(
     looked_at = look(screen(seed), unit=unit)
     box = _summary.summary(looked_at)
     [(head, *rows)] = parse(f"<table>{_findings._severity(looked_at.findings.costs)}</table>").tables
-    moved = {row[0] for row in rows if row[1] == "all" and row[head.index("more than noise")] == "yes"}
-    assert f"{len(moved)} of 8 perturbations move cells by more than noise." in plain(box)
+    said = {row[0]: row[head.index("responds")] for row in rows if row[1] == "all"}
+    moved = {name for name, verdict in said.items() if verdict.startswith("yes")}
+    assert f"{len(moved)} of 8 perturbations have an effect on cells" in plain(box)
+    # features are called where, and only where, the verdict is that a group responds, or is moved as a whole
+    effects, costs = looked_at.findings.effects, looked_at.findings.costs.set_index(["perturbation", "group"])
+    called = effects[effects["pvalue_adj"] < 0.05].groupby(["perturbation", "group"]).size()
+    assert {*called.index} <= {*costs.index[costs["responds"].str.startswith("yes")]}
+    assert {*costs.index[costs["responds"] == "yes, by features"].drop("all", level=1, errors="ignore")} <= {
+        *called.index
+    }
     [(head, *lines)] = parse(box).tables
-    assert {line[0] for line in lines if line[head.index("by more than noise?")] == "yes"} == moved
+    assert {line[0] for line in lines if line[head.index("responds")].startswith("yes")} == moved
     # the most severe is on top, and what has no effect is not said to have one
     assert "compound_0" in moved and not moved & {"compound_6", "compound_7"}
     assert lines[0][0] in moved
@@ -83,6 +92,27 @@ class TestLines:
         assert "Too few to say: Mk (10 control cells)." in text
         assert "Too few test cells to be judged on their own, and in no mean over cell types: Mk" in text
 
+    def test_the_only_group_is_all_cells(self, fitted: AnnData, look: Look) -> None:
+        adata = fitted.copy()
+        adata.obs["kind"] = "T"
+        looked_at = look(adata, groupby="kind")
+        assert set(looked_at.findings.costs["group"]) == {"all"} and set(looked_at.findings.effects["group"]) == {"T"}
+        assert _summary._lines(looked_at, "drug <b>&amp;</b>")[0].startswith("It moves cells by more than noise: dist")
+
+    def test_by_features_only(self, fitted: AnnData, look: Look) -> None:
+        """Box and table say the same of groups, of all cells, too, if only features are called."""
+        looked_at = look(fitted)
+        effects = looked_at.findings.effects
+        found = _findings.with_verdicts(looked_at.findings.costs.assign(ci_low=0.0), effects)
+        changed = looked_at._replace(findings=dataclasses.replace(looked_at.findings, costs=found))
+        groups = found[(found["perturbation"] == "drug <b>&amp;</b>") & (found["responds"] == "yes, by features")]
+        named = [name for name in groups.sort_values("cost", ascending=False)["group"] if name != "all"]
+        lines = _summary._lines(changed, "drug <b>&amp;</b>")
+        assert lines[0].startswith(f"Acts most on {named[0]} (distance ")
+        assert f"By single features only: {_summary.listed(named)}; as a whole, their cells" in " ".join(lines)
+        assert any(line.startswith("Up: ") for line in lines)
+        assert "of them on single features only." in plain(_summary.summary(changed))
+
     def test_without_groups(self, fitted: AnnData, look: Look) -> None:
         lines = _summary._lines(look(fitted, groupby=None), "drug <b>&amp;</b>")
         assert lines[0].startswith("It moves cells by more than noise: distance ")
@@ -94,7 +124,7 @@ class TestLines:
         cs.pp.split(adata)
         cs.pp.represent(adata, n_components=3)
         cs.tl.cellot(adata, solver="mean_shift")
-        assert _summary.summary(look(adata)).startswith("<p><strong>Look at the expression first</strong>: adata.X ")
+        assert _summary.summary(look(adata)).startswith("<p><strong>Look at the expression first</strong>: X ")
 
 
 def test_held_out_by_name_and_nothing_judged(fitted: AnnData, look: Look) -> None:

@@ -41,7 +41,8 @@ def test_new_patients_beside_those_that_were_seen(patients: AnnData, parse: Call
     assert [row[:3] for row in rows] == [["patient_6", "40", "no"], ["patient_7", "40", "no"]]
     assert int(rows[0][3].split()[0]) > 0 and rows[1][3] == "0 of 6"
     assert int(rows[0][4][:-2]) < 20 and rows[1][4] == "100\N{NO-BREAK SPACE}%"
-    assert "Of the 80 control cells among cells that were held out, 5" in item.meaning
+    assert "Of the 80 control cells among cells that were held out, 4" in item.meaning
+    assert "\N{NO-BREAK SPACE}%) lie outside of these (further from them than 99 %" in item.meaning
     assert "80 of them are of " in item.meaning and ": they follow " in item.meaning
     assert "“patient_6” lies as far from the 6 that were learnt from as these lie from each other" in item.meaning
     assert "“patient_7” lies further from the 6 that were learnt from than any of these" in item.meaning
@@ -75,6 +76,13 @@ def test_nobody_is_named(patients: AnnData) -> None:
     found.obs["time"] = (found.obs["perturbation"] == "drug").astype(int)
     cs.tl.trajectory(found, solver="gaussian", use_rep="X", key_added="cellot")
     assert _support.draw(found, cs.tl.maps(found), split="ood", unit=None) == []
+
+
+def test_none_outside_is_said_in_words() -> None:
+    none, one, some = (_support._outside(np.arange(80) < n, "test cells") for n in (0, 1, 8))
+    assert none.startswith("Of the 80 control cells among test cells, none lies outside of these (further from them")
+    assert "1 lies outside of these" in one and one.endswith("what is predicted there is extrapolated.")
+    assert "8 (10\N{NO-BREAK SPACE}%) lie outside of these" in some
 
 
 def test_names_of_many() -> None:

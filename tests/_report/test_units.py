@@ -6,7 +6,7 @@ from anndata import AnnData
 
 import cellot_sc as cs
 from cellot_sc import _report
-from cellot_sc._report._units import Answering
+from cellot_sc._report._units import Answering, passed_over
 
 
 def of(adata: AnnData, unit: str | None = None, *, split: str = "test", groupby: str | None = None) -> Answering:
@@ -47,6 +47,32 @@ def test_a_course_in_time_has_none_of_itself() -> None:
     course.obs["patient"] = np.arange(course.n_obs) % 3
     cs.tl.trajectory(course, solver="gaussian", use_rep="X", key_added="cellot")
     assert of(course) == (None, None)
+
+
+def test_columns_that_may_answer_are_named(fitted: AnnData) -> None:
+    adata = fitted.copy()
+    del adata.obs["patient"]
+    fit = cs.tl.maps(adata).fit
+    assert passed_over(adata, fit, groupby=None) == ""
+    # one in each condition cannot answer, nested ones can
+    adata.obs["mouse"] = adata.obs["perturbation"].astype(str)
+    assert passed_over(adata, fit, groupby=None) == ""
+    adata.obs["mouse"] = adata.obs["mouse"] + (np.arange(adata.n_obs) % 3).astype(str)
+    text = passed_over(adata, fit, groupby=None)
+    assert "Intervals and tests are over cells: where cells of one “mouse” are alike, they are too narrow." in text
+    assert text.endswith("obs['mouse'] may be what answers for them: --unit mouse (unit='mouse').")
+    assert passed_over(adata, fit, groupby="mouse") == ""
+
+
+def test_a_page_names_them_first(fitted: AnnData, caplog: pytest.LogCaptureFixture) -> None:
+    adata = fitted.copy()
+    adata.obs["replicate"], adata.obs["cell_type"] = adata.obs.pop("patient"), "T"
+    report = _report.compose(adata, n_boot=2)
+    assert report.summary.startswith("<p>Intervals and tests are over cells: where cells of one “replicate” are alike")
+    assert "obs['replicate'] may be what answers for them" in caplog.text
+    # and the only cell type is all cells once more
+    assert set(report.scores["group"]) == {"all"} and "Too few test cells" not in report.summary
+    assert "subpopulation_effects" in {item.name for item in report.items}
 
 
 def test_a_report_says_who_answers(fitted: AnnData) -> None:

@@ -2,8 +2,18 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 
-from cellot_sc._report._verdicts import CARRIED, NOT_SHOWN, TOO_FEW, VERDICT, YES, with_verdicts
+from cellot_sc._report._verdicts import (
+    BY_FEATURES,
+    BY_MAP,
+    NOT_SHOWN,
+    TOO_FEW,
+    VERDICT,
+    YES,
+    with_distances,
+    with_verdicts,
+)
 
 EFFECTS = pd.DataFrame(
     [
@@ -26,7 +36,7 @@ def test_an_interval_over_the_null() -> None:
 
 
 def test_units_have_to_agree_where_they_can_tell() -> None:
-    table = costs(*[("a", "all", 2.0, 1.0, 90)] * 3, ("a", "all", 0.5, 1.0, 90))
+    table = costs(*[("b", "all", 2.0, 1.0, 90)] * 3, ("b", "all", 0.5, 1.0, 90))
     told = with_verdicts(table.assign(pvalue=[0.01, 0.2, np.nan, 0.01]), EFFECTS)
     assert told[VERDICT].tolist() == [YES, NOT_SHOWN, YES, NOT_SHOWN]
 
@@ -35,4 +45,16 @@ def test_a_group_that_only_the_map_moves() -> None:
     rows = [("a", group, 2.0, 1.0, 90) for group in ("all", "T", "B", "NK", "Mk")]
     told = with_verdicts(costs(*rows, ("a", "B", 0.5, 1.0, 90), ("b", "T", 2.0, 1.0, 90)), EFFECTS)
     # NK and Mk have no treated cells to tell by, B of low cost is not moved, and b acts on no other group
-    assert told[CARRIED].tolist() == [False, False, True, False, False, False, False]
+    assert told[VERDICT].tolist() == [YES, YES, BY_MAP, YES, YES, NOT_SHOWN, YES]
+
+
+def test_a_group_whose_features_respond() -> None:
+    """What the table of effects calls, the box cannot say not to be shown."""
+    rows = [("a", "all", 0.5, 1.0, 90), ("a", "T", 0.5, 1.0, 90), ("a", "B", 0.5, 1.0, 90), ("b", "all", 0.5, 1.0, 90)]
+    told = with_verdicts(costs(*rows, ("a", "T", 2.0, 1.0, 12), ("a", "B", 2.0, 1.0, 12)), EFFECTS)
+    assert told[VERDICT].tolist() == [BY_FEATURES, BY_FEATURES, NOT_SHOWN, NOT_SHOWN, BY_FEATURES, TOO_FEW]
+
+
+def test_distances_are_roots_of_twice_the_cost() -> None:
+    table = with_distances(pd.DataFrame({"ci_low": [2.0], "ci_high": [8.0], "null": [0.5]}))
+    assert table.loc[0, ["distance_low", "distance_high", "noise_distance"]].tolist() == pytest.approx([2, 4, 1])

@@ -17,7 +17,7 @@ from ..metrics import METRICS, Metric
 from ..tl._judge.tabulation import COLUMNS
 from . import _affine, _findings, _fits, _page, _responses, _scores, _summary, _support
 from ._items import Item, figure_of
-from ._units import Answering
+from ._units import Answering, passed_over
 
 __all__ = ["Item", "Report", "compose", "figure_of", "report"]
 
@@ -232,11 +232,15 @@ def compose(
     if groupby is None and _keys.CELL_TYPE in adata.obs:
         groupby = _keys.CELL_TYPE
     units = Answering.of(adata, fitted, unit, split=split, groupby=groupby)
+    if advice := passed_over(adata, fitted.fit, groupby=groupby) if units == (None, None) and unit is None else "":
+        logger.warning(advice)
+    # one group is all cells once more
+    apart = None if groupby is None or _n_groups(adata, groupby) == 1 else groupby
     shown = METRICS.select([*_defaults.METRICS, *metrics])
     scores = pd.DataFrame(columns=COLUMNS)
     if is_judged:
         scores = tl.evaluate(
-            adata, key=key, split=split, groupby=groupby, metrics=shown, unit=units.judged, n_boot=n_boot, seed=seed
+            adata, key=key, split=split, groupby=apart, metrics=shown, unit=units.judged, n_boot=n_boot, seed=seed
         )
     if extra is not None:
         shown.append(extra[0])
@@ -245,7 +249,7 @@ def compose(
     order, beside = _responses.by_severity(found.costs), scores
     if is_judged:
         beside = _affine.beside_affine(
-            adata, scores, fitted, key=key, groupby=groupby, unit=units.judged, n_boot=n_boot, seed=seed
+            adata, scores, fitted, key=key, groupby=apart, unit=units.judged, n_boot=n_boot, seed=seed
         )
     logger.info("drawing figures")
     items = _fits.draw(adata, fitted, key=key)
@@ -258,17 +262,21 @@ def compose(
             order=order,
             key=key,
             split=split,
-            groupby=groupby,
+            groupby=apart,
             unit=units.judged,
         )
-        items += _responses.draw(adata, order=order, groupby=groupby, key=key, split=split)
+        items += _responses.draw(adata, order=order, groupby=apart, key=key, split=split)
     logger.info("measuring effects beside those of no treatment")
     items += [
         *_support.draw(adata, fitted, split=split, unit=units.tested),
         *_findings.draw(adata, found, key=key, seed=seed),
     ]
-    summary = _summary.summary(_summary.Found(adata, fitted, scores, beside, found, split))
+    summary = _summary.summary(_summary.Found(adata, fitted, scores, beside, found, split), advice)
     return Report(adata, fitted, groupby, units, n_boot, scores, shown, items, summary)
+
+
+def _n_groups(adata: AnnData, groupby: str) -> int:
+    return len({*_validate.context_labels(adata, groupby)} - {""})
 
 
 def _unseen(adata: AnnData, fitted: tl.FittedMaps) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -17,10 +18,10 @@ from ..tl._effects.subpopulations import group_effects
 from . import _responses
 from ._items import Item, figure_of
 from ._table import MISSING, Cell, interval, number, render
-from ._verdicts import ALPHA, CARRIED, FEW, NOT_SHOWN, TOO_FEW, with_verdicts
+from ._verdicts import ALPHA, BY_FEATURES, BY_MAP, FEW, NOT_SHOWN, TOO_FEW, VERDICT, with_distances, with_verdicts
 
-MARKS = {TOO_FEW: ("few",), NOT_SHOWN: ("few",)}
-"""Classes of verdicts that say nothing."""
+MARKS = {TOO_FEW: ("few",)}
+"""Classes of verdicts that cannot be given."""
 N_NAMED = 5
 """Features that are named in a row of the table of effects."""
 
@@ -70,7 +71,12 @@ def find(adata: AnnData, *, groupby: str | None, unit: str | None, key: str, see
         moves = displacements(adata, key)
         every, controls = np.ones(adata.n_obs, dtype=bool), np.ones(len(moves.rows), dtype=bool)
         effects = group_effects(moves, {_keys.ALL: every}, {_keys.ALL: controls}, unit=unit, seed=seed)
-    return Findings(with_verdicts(costs, effects), effects, groupby, unit)
+    told = with_verdicts(with_distances(costs), effects)
+    of_groups = told[told["group"] != _keys.ALL]
+    if of_groups["group"].nunique() == 1 and set(of_groups["n_cells"]) == set(told["n_cells"]):
+        # the only group is all cells once more
+        told = told[told["group"] == _keys.ALL].reset_index(drop=True)
+    return Findings(told, effects, groupby, unit)
 
 
 def draw(adata: AnnData, found: Findings, *, key: str, seed: int) -> list[Item]:
@@ -91,21 +97,25 @@ def draw(adata: AnnData, found: Findings, *, key: str, seed: int) -> list[Item]:
     order = _responses.by_severity(costs)
     severity, of_groups = _responses.severities(costs, {} if groupby is None else palette(adata, groupby))
     noise = "control cells would seem to be moved if they were compared with other control cells"
-    columns = "“noise” is that of control against control cells."
+    columns = "“noise” is the distance of control against control cells."
     if unit is not None:
         noise = f"maps would seem to move cells if control and treated cells of {_whole(unit)} were exchanged"
         columns = (
-            "“noise” is that after exchanges, of which “p” is the share with no smaller cost or distance between "
-            f"control and treated cells; no p could be below “least p”, and none is given where that is above {ALPHA}."
+            "“noise” is the distance after exchanges, of which “p” is the share with no smaller cost or energy "
+            f"distance between control and treated cells; no p could be below “least p”, and none is given where that "
+            f"is above {ALPHA}. “Units” are those with cells that maps were learnt from; those behind an effect on "
+            "features may be more, as observed cells that were held out count there."
         )
     columns += (
-        " Cells are moved by “more than noise” if the interval lies above it"
+        " Cells “respond” if they are moved by more than noise, that is, if the interval lies above it"
         + ("" if unit is None else f" and p, where there is one, is below {ALPHA}")
+        + ", or if single features are significant there"
+        + (f" (“{BY_FEATURES}”)" if (costs[VERDICT] == BY_FEATURES).any() else "")
         + f"; where that is “{NOT_SHOWN}”, these cells cannot show it, which is not to say that nothing happens. "
-        f"Groups of fewer than {FEW} control cells are too few to say."
+        f"Groups of fewer than {FEW} control cells are too few to say how far they are moved."
     )
-    if costs[CARRIED].any():
-        columns += " In groups marked “by the map alone”, treated cells show no feature to change."
+    if (costs[VERDICT] == BY_MAP).any():
+        columns += f" In groups that respond “{BY_MAP}”, treated cells show no feature to change."
     items = [
         Item(
             "transport_cost",
@@ -116,8 +126,8 @@ def draw(adata: AnnData, found: Findings, *, key: str, seed: int) -> list[Item]:
             "learnt from others.",
             severity,
             table=_severity(_responses.in_order(costs, order)),
-            note="The cost is half the mean squared displacement, in squared units of the space of the maps; "
-            + columns,
+            note="“Distance” is the root mean squared displacement of cells, in units of the space of the maps, with "
+            "its interval below; “cost” is half its square, as papers on transport have it; " + columns,
             whole=of_groups,
             data=costs,
         )
@@ -130,7 +140,8 @@ def draw(adata: AnnData, found: Findings, *, key: str, seed: int) -> list[Item]:
                 "Which groups of cells respond, and by what?",
                 "The mean predicted change of features (colour) in each group, and how many of its cells change by "
                 "more than noise (area). A black ring marks effects that are significant at a false discovery rate of "
-                f"5 %, {_tested(effects, unit)}. A column without rings is a feature that does not respond. "
+                "5 % over all features and groups of a perturbation, "
+                f"{_tested(effects, unit)}. A column without rings is a feature that does not respond. "
                 f"{_responses.of_most_severe(order)}".strip(),
                 figure,
                 table=_effects(_responses.in_order(effects, order)),
@@ -184,21 +195,22 @@ def _severity(costs: pd.DataFrame) -> str:
             Cell(str(row.perturbation)),
             Cell(str(row.group)),
             Cell.count(row.n_cells),
+            Cell.of(row.distance, interval(row.distance_low, row.distance_high)),
+            Cell.of(row.noise_distance),
+            Cell(row.responds, marks=MARKS.get(row.responds, ())),
             Cell.of(row.cost, interval(row.ci_low, row.ci_high)),
-            Cell.of(row.distance),
-            Cell.of(row.null),
-            Cell(row.verdict, note="by the map alone" if row.carried else "", marks=MARKS.get(row.verdict, ())),
             *([Cell.of(row.pvalue), Cell.count(row.n_units), Cell.of(row.p_min)] if of_units else []),
         ]
         for row in records
     ]
-    heads = ["perturbation", "cells", "control cells", "cost", "distance", "noise", "more than noise"]
+    heads = ["perturbation", "cells", "control cells", "distance", "noise", VERDICT, "cost"]
     return render([*heads, *(("p", "units", "least p") if of_units else ())], rows)
 
 
 def _effects(effects: pd.DataFrame) -> str:
     """Return the effects as a table: a row per perturbation and group, with the features that respond."""
     rows, of_units = [], "p_min" in effects
+    untested = "not tested: too few treated cells" + (" per unit" if of_units else "")
     for names, of_group in effects.groupby(["perturbation", "group"], sort=False, observed=True):
         called = of_group[of_group["pvalue_adj"] < ALPHA]
         strongest = called.iloc[np.argsort(-called["effect"].abs().to_numpy(), kind="stable")[:N_NAMED]]
@@ -206,14 +218,15 @@ def _effects(effects: pd.DataFrame) -> str:
             f"{feature} {'+' if effect > 0 else ''}{number(effect, 2)}"
             for feature, effect in zip(strongest["feature"], strongest["effect"], strict=True)
         ]
+        tested = bool(of_group["pvalue_adj"].notna().any())
+        sides = [Cell.count(int(side.sum())) for side in (called["effect"] > 0, called["effect"] < 0)]
         rows.append(
             [
                 *(Cell(str(name)) for name in names),
                 Cell.count(int(of_group["n_cells"].iloc[0])),
                 *([Cell.count(int(of_group["n_units"].iloc[0]))] if of_units else []),
-                Cell.count(int((called["effect"] > 0).sum())),
-                Cell.count(int((called["effect"] < 0).sum())),
-                Cell(", ".join(named) or MISSING, marks=("long",)),
+                *(sides if tested else [Cell.of(math.nan)] * 2),
+                Cell(", ".join(named) or MISSING if tested else untested, marks=("long",)),
             ]
         )
     heads = ["perturbation", "cells", "control cells", *(["units"] if of_units else []), "up", "down", "strongest"]

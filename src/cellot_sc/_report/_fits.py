@@ -14,7 +14,7 @@ from ..ot import SOLVERS, AffineMap, ContextMap, TransportMap, WeightedMap
 from ..pl._history import VALIDATION
 from ._held_out import listed
 from ._items import Item, figure_of
-from ._table import Cell, number, render
+from ._table import MISSING, Cell, number, render
 
 LOSS = "loss"
 STILL = 0.05
@@ -53,7 +53,7 @@ def draw(adata: AnnData, fitted: tl.FittedMaps, *, key: str) -> list[Item]:
         Where in ``uns`` they are.
     """
     looks = fitted.history[fitted.history["metric"] != _keys.SELECTED]
-    in_steps = set(looks["perturbation"])
+    in_steps, has_looks = set(looks["perturbation"]), VALIDATION in set(looks["metric"])
     absent = (
         " The maps come from a model: the train cells are not here, and what only they could tell is left out."
         if fitted.is_standalone
@@ -63,11 +63,18 @@ def draw(adata: AnnData, fitted: tl.FittedMaps, *, key: str) -> list[Item]:
         Item(
             "fits",
             "What was fitted?",
-            "One map per perturbation, from control to treated cells. It is learnt from train cells and chosen by "
-            "validation cells; test cells, and cells that were held out, are seen by no fit." + absent,
+            "One map per perturbation, from control to treated cells. It is learnt from train cells"
+            + (" and chosen by validation cells" if has_looks else "")
+            + "; test cells, and cells that were held out, are seen by no fit."
+            + absent,
             table=_table(adata, fitted),
-            note="Numbers of treated cells, with those of control cells below. “Validation” is how far transported "
-            "validation cells are from treated ones: for the map that was kept, and below when the fit began.",
+            note="Numbers of treated cells, with those of control cells below."
+            + (
+                " “Validation” is how far transported validation cells are from treated ones: for the map that was "
+                "kept, and below when the fit began."
+                if has_looks
+                else ""
+            ),
         )
     ]
     if in_steps:
@@ -76,13 +83,13 @@ def draw(adata: AnnData, fitted: tl.FittedMaps, *, key: str) -> list[Item]:
             "How far transported validation cells are from treated ones as the fit went on: the curve should become "
             "flat. "
         )
-        if VALIDATION not in set(looks["metric"]):
+        if not has_looks:
             meaning = "What the fit looked at as it went on. "
         meaning += " ".join(f"{listed(names)}: {text}" for text, names in _by_text(endings).items())
         if in_steps < set(fitted.maps):
             meaning += " Perturbations that are not shown needed no steps: an affine map explains their cells."
         # the loss of two potentials need not fall: it says nothing about the end
-        shown = [VALIDATION] if VALIDATION in set(looks["metric"]) else None
+        shown = [VALIDATION] if has_looks else None
         figure = figure_of(pl.history(adata, metrics=shown, key=key, show=False))
         items.append(Item("history", "Did the fit come to an end?", meaning, figure))
     return items
@@ -153,7 +160,13 @@ def _table(adata: AnnData, fitted: tl.FittedMaps) -> str:
         both = zip(counts.loc[name], counts.loc[fit.control], strict=True)
         cells = [Cell.count(treated, f"control {control:,}") for treated, control in both]
         rows.append([Cell(name), Cell(fit.solver), *cells, *_course(history, fitted_map)])
-    return render(["perturbation", "solver", *shown, "how the fit went", "validation", "seconds"], rows)
+    parts = ["held out" if part == _keys.OOD else part for part in shown]
+    heads = ["perturbation", "solver", *parts, "how the fit went", "validation", "seconds"]
+    # of closed forms, neither is known
+    filled = [
+        i for i, head in enumerate(heads) if head not in heads[-2:] or any(row[i].text != MISSING for row in rows)
+    ]
+    return render([heads[i] for i in filled], [[row[i] for i in filled] for row in rows])
 
 
 def _course(history: pd.DataFrame, fitted: TransportMap) -> list[Cell]:

@@ -98,9 +98,7 @@ def paragraph(
 def _cells_text(adata: AnnData, fit: tl.Fit) -> str:
     splits = adata.obs[fit.split_key].astype(str).value_counts()
     sizes = [
-        f"{splits[name]:,} {'held-out (ood)' if name == _keys.OOD else name}"
-        for name in _keys.SPLITS
-        if name in splits.index
+        f"{splits[name]:,} {'held-out' if name == _keys.OOD else name}" for name in _keys.SPLITS if name in splits.index
     ]
     cells = f"{adata.n_obs:,} cells with {adata.n_vars:,} features"
     if _keys.TRAIN not in splits.index:
@@ -152,6 +150,7 @@ def _scores_text(
     groupby: str | None,
 ) -> str:
     split = str(scores["split"].iloc[0])
+    which = "that were held out" if split == _keys.OOD else f"of the {split} split"
     parts = fit.parts(adata)
     judged = fit.labels(adata)[parts == split]
     # without train cells here, judged ones are halved
@@ -161,8 +160,8 @@ def _scores_text(
     others = [name for name in in_order(list(scores["model"])) if name not in (fit.solver, _keys.OBSERVED)]
     baselines = [f"{model_name(name).partition(' (')[0]}{_in_brackets(_method(name, cite))}" for name in others]
     return (
-        f"The predictions for {(judged == fit.control).sum():,} control cells of the {split} split were compared "
-        f"with {np.isin(judged, fit.targets).sum():,} observed treated cells of the same split{within}, by {by}. "
+        f"The predictions for {(judged == fit.control).sum():,} control cells {which} were compared "
+        f"with {np.isin(judged, fit.targets).sum():,} observed treated cells {which}{within}, by {by}. "
         f"Baselines fitted to the same train cells were {listed(baselines)}; for the score of a perfect map, "
         f"{ceiling}."
     )

@@ -11,7 +11,7 @@ from . import _fits
 from ._affine import AFFINE, METRIC, Comparison, compared
 from ._found import SPLITS, Found, against, groups, model
 from ._table import percent
-from ._verdicts import NOT_SHOWN, TOO_FEW, VERDICT, YES, row_of
+from ._verdicts import NOT_SHOWN, RESPONDS, TOO_FEW, VERDICT, row_of
 
 SIMPLER = {_defaults.AFFINE: "an affine (Gaussian) map", _defaults.SHIFT: "one shift for all cells"}
 """Maps that a prediction is compared with, in words."""
@@ -19,7 +19,7 @@ SIMPLER = {_defaults.AFFINE: "an affine (Gaussian) map", _defaults.SHIFT: "one s
 
 def verdict(found: Found, name: str) -> str:
     """Return in a word how a prediction compares with an affine map, or why that is not asked."""
-    if row_of(found.findings.costs, name)[VERDICT] != YES:
+    if row_of(found.findings.costs, name)[VERDICT] not in RESPONDS:
         return NOT_SHOWN
     if not _tells(found, name):
         return TOO_FEW
@@ -114,6 +114,7 @@ def _per_group(found: Found, name: str) -> str:
     if not fit.context and comparison is not None and comparison.verdict == "worse":
         return (
             f"Affine maps for each of the {groups(groupby)} do better: the {model(found)} leaves "
-            f"{comparison.numbers} of their error. With context={groupby!r} it would start from these."
+            f"{comparison.numbers} of their error. A fit that is told the {groups(groupby)} "
+            f"(--context {groupby}) starts from these."
         )
     return ""

@@ -185,8 +185,8 @@ def volcano(effects: pd.DataFrame, *, order: Sequence[str]) -> Item:
     return Item(
         "volcano",
         "Which features change, and how surely?",
-        "The mean predicted change against its p-value, adjusted for the number of features: the further up, the "
-        f"surer. Effects that are significant at a false discovery rate of 5 % are coloured. {said}. "
+        "The mean predicted change against its p-value, adjusted for all features and groups of cells together: the "
+        f"further up, the surer. Effects that are significant at a false discovery rate of 5 % are coloured. {said}. "
         f"{of_most_severe(order)}".strip(),
         figure_of(pl.volcano(effects, shown, group=groups, alpha=ALPHA, show=False)),
     )

@@ -28,13 +28,7 @@ FEW = 10
 MANY = 6
 """Of more perturbations than this, what is said of each is put away."""
 
-CEILING = {
-    _keys.TEST: "real treated cells of the training set: what a perfect map would score",
-    _keys.OOD: "real treated cells of the same kind, one half against the other: what a perfect map would score",
-}
-"""What ``observed`` is on a split."""
-
-
+NO_GROUPS = "No group of cells has enough judged cells, control and treated, to be looked at on its own."
 BEST = "best possible"
 CELLS = {
     _keys.ALL: "All cells together.",
@@ -51,7 +45,9 @@ MODELS = {
     _defaults.GROUP_BASELINES[
         1
     ]: "An affine map for each group or context of its own, those of few cells drawn to the others.",
-    _keys.OBSERVED: "Real treated cells in the place of a prediction: better than that is chance.",
+    _keys.OBSERVED: "What a perfect map would score: real treated cells in the place of a prediction. Beside test "
+    "cells, these are train cells; beside held-out cells, and where no train cells are here, one half of them is "
+    "compared with the other. Better than that is chance.",
 }
 """What the columns of the table are, but for the fitted model."""
 
@@ -92,34 +88,44 @@ def draw(
         Column of ``obs`` whose categories were resampled as wholes, if any was.
     """
     fit = tl.maps(adata, key).fit
-    # without train cells here, judged ones are halved
-    ceiling = CEILING[split if (fit.parts(adata) == _keys.TRAIN).any() else _keys.OOD]
     known = set(scores["metric"])
     shown = [name for name in _defaults.FIGURE_METRICS if name in known] or [metric.name for metric in metrics]
+    # a group is looked at on its own where there are enough judged cells of it
+    by_group = {*scores.loc[scores["group"] == _keys.MEAN, "perturbation"].astype(str)}
+    judged = [name for name in order if name in set(scores["perturbation"].astype(str))]
+    apart = [name for name in judged if name in by_group]
+    without = len(judged) - len(apart)
     items = [
         _figure(
             "evaluation",
             "How good are the predictions?",
             f"Each row compares predicted with observed treated cells ({WORDS[split]}, which the fit has never seen). "
-            f"A useful prediction lies far from “identity” (no effect assumed) and near “observed” ({ceiling}). "
-            f"Lines are 95 % intervals over resampled {'cells' if unit is None else f'units of “{unit}”'}.",
+            "A useful prediction lies far from “identity” (no effect assumed) and near “observed” (real treated cells "
+            "in the place of a prediction: the best possible). "
+            f"Lines are 95 % intervals over resampled {'cells' if unit is None else f'units of “{unit}”'}."
+            + (f" {NO_GROUPS}" if groupby is not None and not by_group else ""),
             scores,
             shown,
             order,
             group=_keys.ALL,
         )
     ]
-    if _keys.MEAN in set(scores["group"]):
+    if by_group:
         items.append(
             _figure(
                 "evaluation_groups",
                 "And within each group of cells?",
                 "The same, computed within each group and averaged over groups. A map that moves all cells alike can "
                 "look good on all cells together and still be wrong for every cell type: this figure shows it. "
-                + _composition(adata, fit, groupby),
+                + _composition(adata, fit, groupby)
+                + (
+                    f" Left out are {without} perturbations of which no group has enough judged cells."
+                    if without
+                    else ""
+                ),
                 scores,
                 shown,
-                order,
+                apart,
                 group=_keys.MEAN,
             )
         )
@@ -193,11 +199,12 @@ def _composition(adata: AnnData, fit: tl.Fit, groupby: str | None) -> str:
         )
     elif fit.match_abundance:
         consequence = (
-            "without labels, a map evens out what it sees of that, and turns groups into each other for the rest; with "
-            f"context={groupby!r} it does not"
+            "without labels, a map evens out what it sees of that, and turns groups into each other for the rest; "
+            f"a fit that is told these (--context {groupby}) does not"
         )
     else:
-        consequence = f"a map that knows no groups turns them into each other; with context={groupby!r} it does not"
+        consequence = "a map that knows no groups turns them into each other; "
+        consequence += f"a fit that is told these (--context {groupby}) does not"
     return f"Groups differ in abundance, most under {most} ({words}): {consequence}."
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,7 +15,7 @@ from ._found import SPLITS, Found, against, groups, model
 from ._held_out import listed
 from ._quality import sentences, verdict
 from ._table import Cell, number, render
-from ._verdicts import ALPHA, CARRIED, NOT_SHOWN, TOO_FEW, VERDICT, YES, row_of
+from ._verdicts import ALPHA, BY_FEATURES, BY_MAP, NOT_SHOWN, RESPONDS, TOO_FEW, VERDICT, row_of
 
 MANY = 6
 """Of more perturbations than this, a table has a row each."""
@@ -25,12 +24,14 @@ N_GROUPS, N_GENES = 4, 6
 NOT_JUDGED = "No cell here is treated: nothing was judged, and what follows is what the maps predict."
 
 
-def summary(found: Found) -> str:
-    """Return what was found, as HTML: for each perturbation, or of many in a table."""
+def summary(found: Found, advice: str = "") -> str:
+    """Return what was found, as HTML: for each perturbation, or of many in a table; advice comes first."""
     names = _ranked(found.findings.costs)
     parts = [f"<p>{html.escape(text)}</p>" for text in _whole(found, names)]
     if unusual := _unusual(found):
         parts.insert(0, f"<p><strong>Look at the expression first</strong>: {html.escape(unusual)}.</p>")
+    if advice:
+        parts.insert(0, f"<p>{html.escape(advice)}</p>")
     if len(names) <= MANY:
         for name in names:
             lines = "".join(f"<li>{html.escape(line)}</li>" for line in _lines(found, name))
@@ -58,9 +59,10 @@ def _whole(found: Found, names: Sequence[str]) -> list[str]:
     sizes = f"{n_control:,} control and {len(labels) - n_control:,} treated cells, which no fit has seen"
     texts = [f"Held out: {_held_out.words(out)} ({sizes})."] if out else []
     every = costs[costs["group"] == _keys.ALL]
-    n_moved = int((every[VERDICT] == YES).sum())
+    n_responses, n_by_features = int(every[VERDICT].isin(RESPONDS).sum()), int((every[VERDICT] == BY_FEATURES).sum())
     if len(names) > 1:
-        text = f"{n_moved} of {len(names)} perturbations move cells by more than noise."
+        text = f"{n_responses} of {len(names)} perturbations have an effect on cells"
+        text += f", {n_by_features} of them on single features only." if n_by_features else "."
         if not_shown := [str(name) for name in every.loc[every[VERDICT] == NOT_SHOWN, "perturbation"]]:
             text += f" Of {_some(not_shown)}, these cells cannot show an effect, which does not say that there is none."
         texts.append(text)
@@ -103,7 +105,7 @@ def _judged(found: Found, names: Sequence[str]) -> str:
 def _lines(found: Found, name: str) -> list[str]:
     """Return the lines on one perturbation: where it acts, by what, how good its prediction is, how the fit went."""
     acts = _acts(found, name)
-    moved = row_of(found.findings.costs, name)[VERDICT] == YES
+    moved = row_of(found.findings.costs, name)[VERDICT] in RESPONDS
     lines = [*acts, *(_features(found, name) if moved else [])]
     if not found.scores.empty and moved:
         lines += sentences(found, name)
@@ -116,28 +118,40 @@ def _acts(found: Found, name: str) -> list[str]:
     """Return where a perturbation acts, the most severe first, and where that cannot be told."""
     costs, groupby = found.findings.costs, found.findings.groupby
     every, of = row_of(costs, name), costs[(costs["perturbation"] == name) & (costs["group"] != _keys.ALL)]
-    if every[VERDICT] != YES:
-        return [f"{_cells_behind(found, name)} cannot show an effect: {_severity(every)}."]
-    if of.empty:
-        return [f"It moves cells by more than noise: {_severity(every)}."]
     ranked = of.sort_values("cost", ascending=False, kind="stable")
-    shown = ranked[(ranked[VERDICT] == YES) & ~ranked[CARRIED]]
+    shown = ranked[ranked[VERDICT].isin(RESPONDS)]
+    # what is moved as a whole comes first
+    shown = shown.sort_values(VERDICT, key=lambda verdicts: verdicts == BY_FEATURES, kind="stable")
+    if shown.empty and every[VERDICT] not in RESPONDS:
+        return [f"{_cells_behind(found, name)} cannot show an effect: {_severity(every)}."]
+    whole = {
+        BY_FEATURES: "Single features change, but cells as a whole are not moved by more than noise",
+        NOT_SHOWN: "All cells together cannot show an effect",
+        TOO_FEW: "All cells together are too few to say",
+    }.get(every[VERDICT], "It moves cells by more than noise")
+    if of.empty:
+        return [f"{whole}: {_severity(every)}."]
     if shown.empty:
-        lines = [f"It moves cells by more than noise ({_severity(every)}), but no single group of “{groupby}”."]
+        lines = [f"{whole} ({_severity(every)}), but no single group of “{groupby}”."]
     else:
         named = [
             f"{row['group']} ({_severity(row, short=i > 0)})"
             for i, (_, row) in enumerate(shown.head(N_GROUPS).iterrows())
         ]
         more = f", and {len(shown) - N_GROUPS} more" if len(shown) > N_GROUPS else ""
-        lines = [
-            f"Acts most on {', then '.join(named)}{more}: {len(shown)} of {len(of)} {groups(groupby)} respond by "
-            "more than noise."
-        ]
-    if carried := [str(group) for group in ranked.loc[ranked[CARRIED], "group"]]:
+        count = f"{len(shown)} of {len(of)} {groups(groupby)} {'responds' if len(shown) == 1 else 'respond'}"
+        lines = [f"Acts most on {', then '.join(named)}{more}: {count}."]
+        if every[VERDICT] not in RESPONDS:
+            lines.append(f"{whole}: {_severity(every)}.")
+        if by_features := [str(group) for group in shown.loc[shown[VERDICT] == BY_FEATURES, "group"]]:
+            lines.append(
+                f"By single features only: {_some(by_features)}; as a whole, their cells are not shown to be moved by "
+                "more than noise."
+            )
+    if carried := [str(group) for group in ranked.loc[ranked[VERDICT] == BY_MAP, "group"]]:
         lines.append(
-            f"The map moves {listed(carried)} too, but treated cells show no gene to change there: it may carry over "
-            "what it learnt from others."
+            f"The map moves {listed(carried)} too, but treated cells show no feature to change there: it may carry "
+            "over what it learnt from others."
         )
     if unsaid := [str(group) for group in ranked.loc[ranked[VERDICT] == NOT_SHOWN, "group"]]:
         lines.append(f"No effect could be shown on {_some(unsaid)}.")
@@ -157,7 +171,8 @@ def _cells_behind(found: Found, name: str) -> str:
 
 def _severity(row: Any, *, short: bool = False) -> str:
     """Return how far cells are moved, as a distance with its interval, and how far by noise."""
-    far, low, high, noise = (number(math.sqrt(2 * row[of]), 2) for of in ("cost", "ci_low", "ci_high", "null"))
+    columns = ("distance", "distance_low", "distance_high", "noise_distance")
+    far, low, high, noise = (number(row[of], 2) for of in columns)
     if short:
         return f"{far}, {low} to {high}"
     return f"distance {far}, 95 % interval {low} to {high}; noise {noise}"
@@ -171,7 +186,7 @@ def _features(found: Found, name: str) -> list[str]:
     of = effects[effects["perturbation"] == name]
     called = of[of["pvalue_adj"] < ALPHA]
     if called.empty and of["pvalue_adj"].notna().any():
-        return ["No single gene could be shown to change."]
+        return ["No single feature could be shown to change."]
     up, down = changes(called if len(called) else of)
     sides = [f"{side}: {', '.join(names)}" for side, names in (("Up", up), ("Down", down)) if names]
     tail = "" if len(called) else " (the strongest predicted changes; too few units to test them by)"
@@ -196,7 +211,7 @@ def _named(found: Found) -> bool:
 def _unusual(found: Found) -> str:
     """Return what is unusual about the expression that was fitted to, such as that it is counts."""
     layer = found.fitted.fit.space(found.adata).layer if _named(found) else None
-    return _validate.words_on_expression(found.adata, layer) if _named(found) else ""
+    return _validate.words_on_expression(found.adata, layer).removeprefix("adata.") if _named(found) else ""
 
 
 def _some(names: Sequence[str]) -> str:
@@ -218,7 +233,8 @@ def _left_out(found: Found) -> str:
     fit = found.fitted.fit
     judged = fit.parts(found.adata) == found.split
     labels = _validate.context_labels(found.adata, groupby)
-    here = {*labels[judged]} - {""}
+    # the only group is all cells once more
+    here = {*labels[judged]} - {""} if len({*labels} - {""}) > 1 else set()
     missing: dict[str, list[str]] = {}
     for name, rows in scores.groupby("perturbation", sort=False, observed=True):
         for group in sorted(here - set(rows["group"])):
@@ -237,26 +253,26 @@ def _table(found: Found, names: Sequence[str]) -> str:
     rows = []
     for name in names:
         every, end = row_of(costs, name), _fits.ending(found.fitted, name)
-        moved = every[VERDICT] == YES
-        of = costs[(costs["perturbation"] == name) & (costs["group"] != _keys.ALL) & (costs[VERDICT] == YES)]
-        most = of[~of[CARRIED]].sort_values("cost", ascending=False, kind="stable")["group"].head(2)
+        moved = every[VERDICT] in RESPONDS
+        of = costs[(costs["perturbation"] == name) & (costs["group"] != _keys.ALL) & costs[VERDICT].isin(RESPONDS)]
+        most = of.sort_values("cost", ascending=False, kind="stable")["group"].head(2)
         effects = found.findings.effects
         called = effects[(effects["perturbation"] == name) & (effects["pvalue_adj"] < ALPHA)]
         up, down = changes(called) if moved and len(called) else ([], [])
-        low, high = (number(math.sqrt(2 * every[of_]), 2) for of_ in ("ci_low", "ci_high"))
+        low, high = (number(every[of_], 2) for of_ in ("distance_low", "distance_high"))
         kind = verdict(found, name) if not found.scores.empty else ""
         rows.append(
             [
                 Cell(name),
-                Cell(number(math.sqrt(2 * every["cost"]), 2), float(every["cost"]), f"{low} to {high}"),
-                Cell(every[VERDICT], marks=() if moved else ("few",)),
-                *([Cell(listed([str(group) for group in most]) if moved else "–")] if grouped else []),
+                Cell(number(every["distance"], 2), float(every["distance"]), f"{low} to {high}"),
+                Cell(every[VERDICT], marks=("few",) if every[VERDICT] == TOO_FEW else ()),
+                *([Cell(listed([str(group) for group in most]) or "–")] if grouped else []),
                 *([Cell(", ".join(side[:3]) or "–", marks=("long",)) for side in (up, down)] if _named(found) else []),
                 *([Cell(SHORT.get(kind, kind) or "–")] if not found.beside.empty else []),
                 Cell(end.short),
             ]
         )
-    heads = ["perturbation", "moves cells by", "by more than noise?", *(["most"] if grouped else [])]
+    heads = ["perturbation", "moves cells by", "responds", *(["most"] if grouped else [])]
     heads += ["up", "down"] if _named(found) else []
     heads += ["beside an affine map"] if not found.beside.empty else []
     return render([*heads, "fit"], rows)

@@ -48,11 +48,7 @@ def draw(adata: AnnData, fitted: tl.FittedMaps, *, split: str, unit: str | None)
         return []
     x = fit.scaled(fit.space(adata).read(controls[judged]))
     beyond = known.of(x) < BEYOND
-    sentences = [
-        f"A map is known where there were control cells to learn from. Of the {len(x):,} control cells among "
-        f"{WORDS[split]}, {percent(float(beyond.mean()))} lie further from these than 99 % of these from each other: "
-        "what is predicted of them is extrapolated."
-    ]
+    sentences = ["A map is known where there were control cells to learn from. " + _outside(beyond, WORDS[split])]
     contexts = fit.contexts(adata, controls[judged])
     sentences += [
         f"{n:,} of them {words}." for words, n in followed(fitted.maps.values(), contexts, fit.context).items()
@@ -80,6 +76,18 @@ def draw(adata: AnnData, fitted: tl.FittedMaps, *, split: str, unit: str | None)
             )
     title = "Are these cells like those that were learnt from?"
     return [Item("support", title, " ".join(sentences), table=table, note=note)]
+
+
+def _outside(beyond: np.ndarray, cells: str) -> str:
+    """Return in words how many cells lie outside of those that were learnt from, and what follows."""
+    n, least = int(beyond.sum()), "further from them than 99 % of them lie from each other"
+    if not n:
+        return f"Of the {len(beyond):,} control cells among {cells}, none lies outside of these ({least})."
+    lie = "lies" if n == 1 else f"({percent(float(beyond.mean()))}) lie"
+    return (
+        f"Of the {len(beyond):,} control cells among {cells}, {n:,} {lie} outside of these ({least}): what is "
+        "predicted there is extrapolated."
+    )
 
 
 def _table(

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from anndata import AnnData
 
-from .. import _keys, _validate, tl
+from .. import _inspect, _keys, _validate, tl
 
 MIN_UNITS = 2
 """One patient has nobody to differ from."""
@@ -66,3 +66,30 @@ class Answering(NamedTuple):
         control, *treated = (names[judged & cells] for cells in conditions)
         several = all(len({*control, *of}) >= MIN_UNITS for of in treated if len(of))
         return cls(None if fitted.is_standalone else column, column if several and bool(np.all(names != "")) else None)
+
+
+def passed_over(adata: AnnData, fit: tl.Fit, *, groupby: str | None) -> str:
+    """Return in words that intervals are over cells although a column seems to have the units; nothing if none does.
+
+    Parameters
+    ----------
+    adata
+        Annotated data with fitted maps.
+    fit
+        The fit of these.
+    groupby
+        The column with the groups, if there is one.
+    """
+    if fit.times is not None:
+        return ""
+    labels = fit.labels(adata)
+    used = np.isin(labels, [fit.control, *fit.targets])
+    for column in _inspect.units(adata.obs[used], fit.label_key, fit.control):
+        names = adata.obs.loc[used, column]
+        by_condition = names.groupby(labels[used]).nunique()
+        if column != groupby and by_condition.min() >= MIN_UNITS:
+            return (
+                f"Intervals and tests are over cells: where cells of one “{column}” are alike, they are too narrow. "
+                f"obs[{column!r}] may be what answers for them: --unit {column} (unit={column!r})."
+            )
+    return ""
