@@ -9,6 +9,7 @@ import pandas as pd
 from anndata import AnnData
 
 from .. import _keys, pl, tl
+from ..pl import _bases
 from ._items import Drawing, Item, drawn
 from ._scores import WORDS, in_order, most_severe
 
@@ -56,15 +57,19 @@ def draw(adata: AnnData, *, order: Sequence[str], groupby: str | None, key: str,
     shown, side_by_side = seen[:SHOWN], seen[:SIDE_BY_SIDE]
     by_feature = seen if len(seen) <= SHOWN else seen[:BY_FEATURE]
     cells = WORDS[split]
+    # the same cells are on one map
+    with _bases.kept():
+        on_a_map = drawn(pl.embedding, adata, shown, key=key, split=split, overlay=len(shown) > SIDE_BY_SIDE)
+        by_group = _by_group(adata, side_by_side, seen, groupby=groupby, key=key, split=split)
     return [
         Item(
             "embedding",
             "Do predicted cells lie where treated cells lie?",
             f"One map (UMAP) of {cells}: control, observed treated and predicted ones, with all others in grey. Where "
             f"the predicted cells cover the observed ones, the map has learnt the response. {_of(shown, seen)}".strip(),
-            drawn(pl.embedding, adata, shown, key=key, split=split, overlay=len(shown) > SIDE_BY_SIDE),
+            on_a_map,
         ),
-        *_by_group(adata, side_by_side, seen, groupby=groupby, key=key, split=split),
+        *by_group,
         Item(
             "marginals",
             "Does each feature change as observed?",

@@ -258,7 +258,7 @@ def _table(scores: pd.DataFrame, metrics: Sequence[Metric], solver: str) -> str:
         key = (*row_key[:2], f"{row_key[2]}{_keys.CALIBRATED}")
         reached, control = own.get(key, math.nan), floors.get(key)
         at = "" if control is None else f"from {_plain(control)}"
-        rows.append([*(Cell(str(name)) for name in row_key), *cells, Cell(percent(reached), reached, at)])
+        rows.append([*(Cell(str(name)) for name in row_key), *cells, Cell(percent(reached), reached, at, ("brief",))])
     names = [_plain(model) for model in models]
     first = (_plain(solver), BEST, "calibrated")
     return render(["perturbation", "cells", "metric", *names, "calibrated"], rows, first=first)

@@ -278,6 +278,8 @@ def _lines(name: str, side: float) -> str:
 def _legend(owner: Axes | Figure, items: list[Any], options: dict[str, Any]) -> Legend:
     """Return a legend of the items; a name is shown as it is, be it one that matplotlib takes for a private one."""
     names = [_labels.short(item.get_label()) for item in items]
+    if is_narrow():
+        options = {"columnspacing": 1.0, "handletextpad": 0.4} | options
     legend = owner.legend(handles=items, labels=["name"] * len(names), frameon=False, **options)
     for text, name in zip(legend.get_texts(), names, strict=True):
         text.set(text=name, **_labels.PLAIN)
