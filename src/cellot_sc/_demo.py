@@ -59,7 +59,7 @@ def run(folder: Path, *, seed: int) -> pd.DataFrame:
     report.items.insert(at + 1, _truth(truth))
 
     (folder / "figures").mkdir()
-    figures = {item.name: item.figure for item in report.items if item.figure is not None}
+    figures = {item.name: item.figure.figure for item in report.items if item.figure is not None}
     for name, figure in figures.items():
         for suffix in ("png", "pdf"):
             file = folder / "figures" / f"{name}.{suffix}"
@@ -113,5 +113,5 @@ def _truth(scores: pd.DataFrame) -> _report.Item:
         "In real data no cell is seen both untreated and treated, but a simulation knows what would have become of "
         "each control cell. This is the distance between that state and the predicted one, for cells that the fit has "
         "never seen. Some of it is noise that no map can predict.",
-        _report.figure_of(pl.evaluation(scores, metrics=TRUTH, show=False)),
+        _report.drawn(pl.evaluation, scores, metrics=TRUTH),
     )

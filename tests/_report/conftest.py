@@ -14,7 +14,7 @@ from cellot_sc import _report
 from cellot_sc._report import _findings
 from cellot_sc._report._found import Found
 
-VOID = {"meta", "img", "br", "wbr", "link", "input"}
+VOID = {"meta", "img", "source", "br", "wbr", "link", "input"}
 
 
 class Page(HTMLParser):

@@ -125,7 +125,7 @@ def test_everything_is_there_and_fits(
     assert browser.complaints() == []
     widths = browser.run("[...document.images].map(i => i.complete && i.naturalWidth)")
     assert len(widths) == sum(item.figure is not None for item in report.items) and min(widths) > 100
-    # figures and tables scroll by themselves, the page does not
+    # tables scroll by themselves, figures and the page do not
     assert browser.run("innerWidth") == size[0]
     assert browser.run("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
     back, text = browser.run("(s => [s.backgroundColor, s.color])(getComputedStyle(document.body))")
@@ -195,6 +195,43 @@ def test_numbers_are_seen_on_a_phone(browser: Browser, path: Path) -> None:
     assert len(counts) >= 4
     for n_numbers, n_seen in counts:
         assert n_seen >= min(2, n_numbers)
+
+
+def test_figures_are_as_wide_as_a_phone(browser: Browser, path: Path, report: _report.Report) -> None:
+    browser.open(path, size=PHONE)
+    found = browser.run(
+        "[...document.images].map(i => { const box = i.closest('.scroll'); const of = i.getBoundingClientRect(); "
+        "return [of.left >= 0 && of.right <= innerWidth, box.scrollWidth <= box.clientWidth, "
+        "of.width / (i.naturalWidth / (i.parentElement.tagName === 'PICTURE' ? 180 : 120) * 72)]; })"
+    )
+    assert len(found) >= 6
+    for is_on_screen, fits, pixels in found:
+        assert is_on_screen and fits
+        # small letters are of 8.3 points
+        assert 8.3 * pixels >= 9
+    narrow = sum(item.figure is not None and item.figure.narrow is not None for item in report.items)
+    assert browser.run("document.querySelectorAll('picture').length") == narrow >= 4
+
+
+@pytest.mark.parametrize(("size", "heads"), [(PHONE, 2), (DESK, 3)])
+def test_columns_that_matter_are_seen(browser: Browser, path: Path, size: tuple[int, int], heads: int) -> None:
+    browser.open(path, size=size)
+    browser.run("for (const put of document.querySelectorAll('details')) put.open = true;")
+    for section, wanted in (
+        ("scores", ["Gaussian map", "best possible", "calibrated"][:heads]),
+        ("transport_cost", ["distance", "more than noise"]),
+    ):
+        seen = browser.run(
+            f"[...document.querySelectorAll('#{section} thead th')].filter(h => h.getBoundingClientRect().right <= "
+            "h.closest('.scroll').getBoundingClientRect().right).map(h => h.textContent)"
+        )
+        assert set(wanted) <= set(seen), seen
+    said = browser.run(
+        "[...document.querySelectorAll('.swipe')].map(s => [getComputedStyle(s).display !== 'none', "
+        "s.parentElement.nextElementSibling.classList.contains('right')])"
+    )
+    assert all(is_said == (is_cut and size == PHONE) for is_said, is_cut in said)
+    assert any(is_said for is_said, _ in said) == (size == PHONE)
 
 
 def test_tables_are_saved_as_csv(browser: Browser, path: Path, report: _report.Report, tmp_path: Path) -> None:

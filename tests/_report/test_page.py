@@ -14,7 +14,7 @@ import pytest
 
 from cellot_sc import _report
 from cellot_sc._report import _page
-from cellot_sc._report._items import Item
+from cellot_sc._report._items import Drawing, Item
 from cellot_sc._report._table import Cell, render
 
 
@@ -27,7 +27,9 @@ def test_nothing_comes_from_elsewhere(text: str, page: Any) -> None:
     assert not re.search(r"https?://|//\w+\.\w+/|@import|url\(", re.sub(r">[^<]*<|href=\"https://doi.org/", "", text))
     assert page.all("link") == []
     assert [attributes for attributes in page.all("script") if "src" in attributes] == []
-    assert all((attributes["src"] or "").startswith("data:image/png;base64,") for attributes in page.all("img"))
+    images = [attributes["src"] or "" for attributes in page.all("img")]
+    images += [attributes["srcset"] or "" for attributes in page.all("source")]
+    assert all(image.startswith("data:image/png;base64,") for image in images)
     assert "$" not in text
 
 
@@ -66,12 +68,13 @@ def test_of_long_tables_the_csv_has_what_is_surest(monkeypatch: pytest.MonkeyPat
 
 
 def test_long_tables_and_what_is_not_most_severe_are_put_away(parse: Callable[[str], Any]) -> None:
-    figures = [plt.figure(), plt.figure()]
+    figures = [Drawing(plt.figure(figsize=(4, 3))), Drawing(plt.figure(), plt.figure(figsize=(4, 3)))]
     rows = [[Cell(f"p{i}"), Cell("too few", marks=("few",))] for i in range(30)]
     item = Item("long", "Long", "It is.", figures[0], table=render(["name", "verdict"], rows), whole=figures[1])
     text = _page._section(item)
     assert text.count("<details>") == 2 and "<summary>Table (30 rows)</summary>" in text
     assert "† Too few cells to say." in parse(text).text and len(parse(text).all("img")) == 2
+    assert [source["media"] for source in parse(text).all("source")] == [_page.PHONE]
     plt.close("all")
 
 

@@ -58,7 +58,7 @@ def test_volcanoes() -> None:
     assert one.meaning.endswith("A point is a feature.")
     many = _responses.volcano(effects(NAMES), order=NAMES[::-1])
     assert many.meaning.endswith("Of 8 perturbations, the 6 most severe ones are shown.")
-    assert many.figure is not None and len([axes for axes in many.figure.axes if axes.has_data()]) == 6
+    assert many.figure is not None and len([axes for axes in many.figure.figure.axes if axes.has_data()]) == 6
 
 
 def test_changes_are_those_of_cells_that_no_fit_has_seen(fitted: AnnData, report: _report.Report) -> None:

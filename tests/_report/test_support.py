@@ -37,10 +37,10 @@ def drawn(adata: AnnData, *, split: str = "ood", unit: str | None = None, **opti
 def test_new_patients_beside_those_that_were_seen(patients: AnnData, parse: Callable[[str], Any]) -> None:
     [item] = drawn(patients, context="patient")
     [(head, *rows)] = parse(f"<table>{item.table}</table>").tables
-    assert head == ["patient", "control cells", "learnt from", "seen ones as far", "extrapolated"]
-    assert [row[:3] for row in rows] == [["patient_6", "40", "no"], ["patient_7", "40", "no"]]
-    assert int(rows[0][3].split()[0]) > 0 and rows[1][3] == "0 of 6"
-    assert int(rows[0][4][:-2]) < 20 and rows[1][4] == "100\N{NO-BREAK SPACE}%"
+    assert head == ["patient", "extrapolated", "control cells", "learnt from", "seen ones as far"]
+    assert [[row[0], *row[2:4]] for row in rows] == [["patient_6", "40", "no"], ["patient_7", "40", "no"]]
+    assert int(rows[0][4].split()[0]) > 0 and rows[1][4] == "0 of 6"
+    assert int(rows[0][1][:-2]) < 20 and rows[1][1] == "100\N{NO-BREAK SPACE}%"
     assert "Of the 80 control cells among cells that were held out, 4" in item.meaning
     assert "\N{NO-BREAK SPACE}%) lie outside of these (further from them than 99 %" in item.meaning
     assert "80 of them are of " in item.meaning and ": they follow " in item.meaning
@@ -54,9 +54,9 @@ def test_test_cells_of_patients_that_were_seen(patients: AnnData, parse: Callabl
     adata.obs.loc[adata.obs_names[:2], "split"] = "test"
     [item] = drawn(adata, split="test", context=["kind", "patient"])
     [(head, *rows)] = parse(f"<table>{item.table}</table>").tables
-    assert head == ["patient", "control cells", "learnt from", "extrapolated"]
+    assert head == ["patient", "extrapolated", "control cells", "learnt from"]
     assert [row[0] for row in rows] == ["no label", *(f"patient_{i}" for i in range(6))]
-    assert [row[2] for row in rows] == ["no", *["yes"] * 6]
+    assert [row[3] for row in rows] == ["no", *["yes"] * 6]
     assert "lie as far" not in item.meaning and "Seen ones" not in item.note
 
 
@@ -64,8 +64,8 @@ def test_new_patients_of_maps_that_know_no_patients(patients: AnnData, parse: Ca
     for options in ({}, {"context": "kind"}):
         [item] = drawn(patients, unit="patient", **options)
         [(head, *rows)] = parse(f"<table>{item.table}</table>").tables
-        assert head == ["patient", "control cells", "learnt from", "extrapolated"]
-        assert rows[1] == ["patient_7", "40", "no", "100\N{NO-BREAK SPACE}%"]
+        assert head == ["patient", "extrapolated", "control cells", "learnt from"]
+        assert rows[1] == ["patient_7", "100\N{NO-BREAK SPACE}%", "40", "no"]
 
 
 def test_nobody_is_named(patients: AnnData) -> None:

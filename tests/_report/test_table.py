@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -57,3 +59,10 @@ def test_intervals() -> None:
     assert interval(99.7, 123.4) == "100 … 123"
     assert interval(np.nan, 1.0) == ""
     assert interval(0.5, 1.0, beside=[2.01]) == "0.50 … 1.00"
+
+
+def test_columns_that_matter_come_first() -> None:
+    rows = [[Cell(name), Cell.count(1), Cell.count(2), Cell("yes")] for name in "ab"]
+    text = render(["name", "x", "y", "is"], rows, first=("is", "y"))
+    assert re.findall(r"<th scope=\"col\"[^>]*>(\w+)", text) == ["name", "y", "is", "x"]
+    assert re.findall(r"<td[^>]*>(\w+)", text) == ["2", "yes", "1"] * 2

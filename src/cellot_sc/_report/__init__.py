@@ -16,10 +16,10 @@ from .._settings import logger
 from ..metrics import METRICS, Metric
 from ..tl._judge.tabulation import COLUMNS
 from . import _affine, _findings, _fits, _page, _responses, _scores, _summary, _support
-from ._items import Item, figure_of
+from ._items import Item, drawn
 from ._units import Answering, passed_over
 
-__all__ = ["Item", "Report", "compose", "figure_of", "report"]
+__all__ = ["Item", "Report", "compose", "drawn", "report"]
 
 UNSEEN = (_keys.TEST, _keys.OOD)
 """Splits of cells that no fit has seen."""

@@ -16,7 +16,7 @@ from ..pl._colors import palette
 from ..tl._effects.displacements import displacements
 from ..tl._effects.subpopulations import group_effects
 from . import _responses
-from ._items import Item, figure_of
+from ._items import Item, drawn
 from ._table import MISSING, Cell, interval, number, render
 from ._verdicts import ALPHA, BY_FEATURES, BY_MAP, FEW, NOT_SHOWN, TOO_FEW, VERDICT, with_distances, with_verdicts
 
@@ -161,7 +161,7 @@ def draw(adata: AnnData, found: Findings, *, key: str, seed: int) -> list[Item]:
                 "Control cells grouped by how they are predicted to change, without looking at any label. Cells that "
                 "are close on the left respond alike. On the right is what changes in each cluster, beside the "
                 "features that mark its cells before any perturbation.",
-                figure_of(pl.effect_clusters(clustered, key=key, show=False)),
+                drawn(pl.effect_clusters, clustered, key=key),
             )
         )
         if groupby is not None:
@@ -204,7 +204,7 @@ def _severity(costs: pd.DataFrame) -> str:
         for row in records
     ]
     heads = ["perturbation", "cells", "control cells", "distance", "noise", VERDICT, "cost"]
-    return render([*heads, *(("p", "units", "least p") if of_units else ())], rows)
+    return render([*heads, *(("p", "units", "least p") if of_units else ())], rows, first=("distance", VERDICT))
 
 
 def _effects(effects: pd.DataFrame) -> str:

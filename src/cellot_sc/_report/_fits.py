@@ -13,7 +13,7 @@ from .. import _keys, pl, tl
 from ..ot import SOLVERS, AffineMap, ContextMap, TransportMap, WeightedMap
 from ..pl._history import VALIDATION
 from ._held_out import listed
-from ._items import Item, figure_of
+from ._items import Item, drawn
 from ._table import MISSING, Cell, number, render
 
 LOSS = "loss"
@@ -90,7 +90,7 @@ def draw(adata: AnnData, fitted: tl.FittedMaps, *, key: str) -> list[Item]:
             meaning += " Perturbations that are not shown needed no steps: an affine map explains their cells."
         # the loss of two potentials need not fall: it says nothing about the end
         shown = [VALIDATION] if has_looks else None
-        figure = figure_of(pl.history(adata, metrics=shown, key=key, show=False))
+        figure = drawn(pl.history, adata, metrics=shown, key=key)
         items.append(Item("history", "Did the fit come to an end?", meaning, figure))
     return items
 

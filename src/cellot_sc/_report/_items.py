@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from ..pl import _bases, _canvas
+
+LEGIBLE = 4.5
+"""Of a figure that is wider than this, in inches, letters are too small on the screen of a phone."""
+PHONE = 4.0
+"""Width of figures on the screen of a phone, in inches."""
+
+
+class Drawing(NamedTuple):
+    """A figure, and the same for the screen of a phone, if that needs another."""
+
+    figure: Figure
+    narrow: Figure | None = None
 
 
 @dataclass(frozen=True)
@@ -40,14 +54,33 @@ class Item:
     name: str
     title: str
     meaning: str
-    figure: Figure | None = None
+    figure: Drawing | None = None
     table: str = ""
     note: str = ""
     more: str = ""
-    whole: Figure | None = None
+    whole: Drawing | None = None
     data: pd.DataFrame | None = None
 
 
-def figure_of(axes: Mapping[Any, Axes]) -> Figure:
+def drawn(draw: Callable[..., Mapping[Any, Axes] | Axes], *args: Any, **kwargs: Any) -> Drawing:
+    """Return what a function of :mod:`cellot_sc.pl` draws, and the same for the screen of a phone where it is wide.
+
+    Parameters
+    ----------
+    draw
+        The function; maps that it makes of cells are made once.
+    *args, **kwargs
+        Its arguments.
+    """
+    with _bases.kept():
+        figure = _figure(draw(*args, show=False, **kwargs))
+        if figure.get_figwidth() <= LEGIBLE:
+            return Drawing(figure)
+        with _canvas.at_most(PHONE):
+            return Drawing(figure, _figure(draw(*args, show=False, **kwargs)))
+
+
+def _figure(axes: Mapping[Any, Axes] | Axes) -> Figure:
     """Return the figure that all of the axes belong to."""
-    return next(iter(axes.values())).figure.get_figure(root=True)
+    panel = next(iter(axes.values())) if isinstance(axes, Mapping) else axes
+    return panel.figure.get_figure(root=True)

@@ -15,16 +15,22 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 from matplotlib.figure import Figure
+from PIL import Image
 
 from ..metrics import Metric
 from ..tl import FittedMaps
 from . import _methods, _scores
-from ._items import Item
+from ._items import Drawing, Item
 from ._units import Answering
 
 DPI = 120
-WIDE = 900
-"""Figures of more CSS pixels than this can be scrolled sideways on a small screen."""
+NARROW_DPI = 180
+"""Of figures for the screen of a phone, which has more pixels to an inch."""
+N_COLORS = 256
+"""Colours of an image: so few make it half as large, and no difference can be seen."""
+FAST = {"compress_level": 1}
+PHONE = "screen and (max-width: 700px)"
+"""Screens on which figures are narrow."""
 LONG = 28
 """Tables of more rows are put away."""
 MOST_ROWS = 50_000
@@ -115,7 +121,7 @@ def _section(item: Item) -> str:
         hint = '<span class="hint" hidden>A column’s name sorts by it.</span>'
         note = f"{item.note} {FEW_CELLS}" if FEW_MARK.search(item.table) else item.note
         table = f'<table class="sortable">{item.table}</table>'
-        note = f'<p class="note">{html.escape(note)} {hint}</p>'
+        note = f'<p class="note">{html.escape(note)} {hint}<span class="swipe">Swipe for more columns.</span></p>'
         parts.append(_folded(note + _scrolled(table, f"Table: {title}"), item.table.count("<tr>") - 1))
     if item.data is not None:
         parts.append(_csv(item.name, item.data))
@@ -134,20 +140,22 @@ def _scrolled(inner: str, label: str) -> str:
     return f'<div class="cut"><div class="scroll" tabindex="0" role="region" aria-label="{label}">{inner}</div></div>'
 
 
-def _image(figure: Figure, title: str, meaning: str) -> str:
-    data, width = _png(figure)
-    image = (
-        f'<img src="data:image/png;base64,{data}" alt="{meaning}" '
-        f'style="width:{width}px;min-width:{min(width, WIDE) * 2 // 3}px">'
-    )
+def _image(drawing: Drawing, title: str, meaning: str) -> str:
+    data, width = _png(drawing.figure, DPI), round(drawing.figure.get_figwidth() * 96)
+    image = f'<img src="{data}" alt="{meaning}" style="width:{width}px">'
+    if drawing.narrow is not None:
+        source = f'<source media="{PHONE}" srcset="{_png(drawing.narrow, NARROW_DPI)}">'
+        image = f"<picture>{source}{image}</picture>"
     return _scrolled(image, f"Figure: {title}")
 
 
-def _png(figure: Figure) -> tuple[str, int]:
-    """Return a figure as a data URI, and its width in CSS pixels."""
-    with io.BytesIO() as file:
-        figure.savefig(file, format="png", dpi=DPI, bbox_inches="tight", facecolor="white")
-        return base64.b64encode(file.getvalue()).decode("ascii"), round(figure.get_figwidth() * 96)
+def _png(figure: Figure, dpi: int) -> str:
+    """Return a figure as a data URI."""
+    with io.BytesIO() as drawn, io.BytesIO() as file:
+        figure.savefig(drawn, format="png", dpi=dpi, bbox_inches="tight", facecolor="white", pil_kwargs=FAST)
+        image = Image.open(drawn).convert("RGB").quantize(N_COLORS, dither=Image.Dither.NONE)
+        image.save(file, format="png", optimize=True)
+        return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
 
 
 def _csv(name: str, table: pd.DataFrame) -> str:

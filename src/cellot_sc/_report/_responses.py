@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 from anndata import AnnData
-from matplotlib.figure import Figure
 
 from .. import _keys, pl, tl
-from ._items import Item, figure_of
+from ..pl import _bases
+from ._items import Drawing, Item, drawn
 from ._scores import WORDS, in_order, most_severe
 
 SHOWN = 6
@@ -57,15 +57,19 @@ def draw(adata: AnnData, *, order: Sequence[str], groupby: str | None, key: str,
     shown, side_by_side = seen[:SHOWN], seen[:SIDE_BY_SIDE]
     by_feature = seen if len(seen) <= SHOWN else seen[:BY_FEATURE]
     cells = WORDS[split]
+    # the same cells are on one map
+    with _bases.kept():
+        on_a_map = drawn(pl.embedding, adata, shown, key=key, split=split, overlay=len(shown) > SIDE_BY_SIDE)
+        by_group = _by_group(adata, side_by_side, seen, groupby=groupby, key=key, split=split)
     return [
         Item(
             "embedding",
             "Do predicted cells lie where treated cells lie?",
             f"One map (UMAP) of {cells}: control, observed treated and predicted ones, with all others in grey. Where "
             f"the predicted cells cover the observed ones, the map has learnt the response. {_of(shown, seen)}".strip(),
-            figure_of(pl.embedding(adata, shown, key=key, split=split, overlay=len(shown) > SIDE_BY_SIDE, show=False)),
+            on_a_map,
         ),
-        *_by_group(adata, side_by_side, seen, groupby=groupby, key=key, split=split),
+        *by_group,
         Item(
             "marginals",
             "Does each feature change as observed?",
@@ -73,7 +77,7 @@ def draw(adata: AnnData, *, order: Sequence[str], groupby: str | None, key: str,
             "and predicted cells alike. The predicted curve should follow the observed one in position and in shape: "
             "two peaks are two kinds of responses. Numbers are Wasserstein distances to the observed cells, in units "
             f"of the feature: smaller is closer. {_of(by_feature, seen)}".strip(),
-            figure_of(pl.marginals(adata, by_feature, key=key, split=split, show=False)),
+            drawn(pl.marginals, adata, by_feature, key=key, split=split),
         ),
         _changes(adata[judged], shown, seen, key=key, cells=cells),
     ]
@@ -96,7 +100,7 @@ def _by_group(
             f"The same map, coloured by “{groupby}”; predicted cells have the colour of the control cells that they "
             "were predicted from. A colour that lies elsewhere among predicted than among observed cells was moved to "
             f"the wrong place. {_of(shown, seen)}".strip(),
-            figure_of(pl.embedding(adata, shown, color=groupby, key=key, split=split, show=False)),
+            drawn(pl.embedding, adata, shown, color=groupby, key=key, split=split),
         )
     ]
 
@@ -104,13 +108,12 @@ def _by_group(
 def _changes(judged: AnnData, shown: Sequence[str], seen: Sequence[str], *, key: str, cells: str) -> Item:
     """Return predicted against observed changes of the mean, of cells that no fit has seen."""
     changes = tl.signature(judged, targets=list(seen), key=key)
-    drawn = changes[changes["perturbation"].isin(shown)]
     return Item(
         "responses",
         "Is the change of each feature the one that was observed?",
         f"Predicted against observed change of the mean, a point per feature, of {cells}. On the dotted line the "
         f"prediction is what was observed; r is the correlation. {_of(shown, seen)}".strip(),
-        figure_of(pl.responses(drawn, show=False)),
+        drawn(pl.responses, changes[changes["perturbation"].isin(shown)]),
         data=changes,
     )
 
@@ -120,7 +123,7 @@ def of_most_severe(order: Sequence[str]) -> str:
     return most_severe(min(len(order), SHOWN), len(order))
 
 
-def severities(costs: pd.DataFrame, palette: Mapping[str, Any]) -> tuple[Figure, Figure | None]:
+def severities(costs: pd.DataFrame, palette: Mapping[str, Any]) -> tuple[Drawing, Drawing | None]:
     """Return how severe perturbations are, and, of many, a second figure with the groups of cells.
 
     Parameters
@@ -131,21 +134,21 @@ def severities(costs: pd.DataFrame, palette: Mapping[str, Any]) -> tuple[Figure,
         Colours of the groups.
     """
 
-    def drawn(table: pd.DataFrame) -> Figure:
-        return figure_of({"": pl.transport_cost(table, palette=palette, show=False)})
+    def of(table: pd.DataFrame) -> Drawing:
+        return drawn(pl.transport_cost, table, palette=palette)
 
     every = costs["group"] == _keys.ALL
     n = int(every.sum())
     if every.all() or 1 < n <= SHOWN:
-        return drawn(costs), None
+        return of(costs), None
     if n == 1:
         # groups as rows, each with its name, need no legend
         names = costs["group"].astype(str).where(~every, "all cells")
-        return drawn(costs.assign(perturbation=names, group=_keys.ALL)), None
-    return drawn(costs[every]), drawn(costs)
+        return of(costs.assign(perturbation=names, group=_keys.ALL)), None
+    return of(costs[every]), of(costs)
 
 
-def effects_of(effects: pd.DataFrame, order: Sequence[str]) -> tuple[Figure, Figure | None]:
+def effects_of(effects: pd.DataFrame, order: Sequence[str]) -> tuple[Drawing, Drawing | None]:
     """Return the effects of the most severe perturbations, and, of many, a second figure with all.
 
     Parameters
@@ -156,11 +159,11 @@ def effects_of(effects: pd.DataFrame, order: Sequence[str]) -> tuple[Figure, Fig
         Names of the perturbations, the most severe one first.
     """
 
-    def drawn(names: Sequence[str]) -> Figure:
+    def of(names: Sequence[str]) -> Drawing:
         rows = in_order(effects[effects["perturbation"].isin(names)], names)
-        return figure_of(pl.subpopulation_effects(rows, alpha=ALPHA, show=False))
+        return drawn(pl.subpopulation_effects, rows, alpha=ALPHA)
 
-    return drawn(order[:SHOWN]), drawn(order) if len(order) > SHOWN else None
+    return of(order[:SHOWN]), of(order) if len(order) > SHOWN else None
 
 
 def volcano(effects: pd.DataFrame, *, order: Sequence[str]) -> Item:
@@ -188,7 +191,7 @@ def volcano(effects: pd.DataFrame, *, order: Sequence[str]) -> Item:
         "The mean predicted change against its p-value, adjusted for all features and groups of cells together: the "
         f"further up, the surer. Effects that are significant at a false discovery rate of 5 % are coloured. {said}. "
         f"{of_most_severe(order)}".strip(),
-        figure_of(pl.volcano(effects, shown, group=groups, alpha=ALPHA, show=False)),
+        drawn(pl.volcano, effects, shown, group=groups, alpha=ALPHA),
     )
 
 
@@ -207,5 +210,5 @@ def clusters(clustered: AnnData, groupby: str) -> Item:
         "Are these populations the known ones?",
         f"Shares of “{groupby}” in each of the clusters. A cluster of one colour responds as one known group; one "
         "group in several clusters responds in several ways.",
-        figure_of({"": pl.composition(clustered, groupby, show=False)}),
+        drawn(pl.composition, clustered, groupby),
     )

@@ -15,7 +15,7 @@ from ..metrics import Metric
 from ..pl._evaluation import in_order as models_in_order
 from ..pl._evaluation import model_name
 from ..tl._fit.contexts import differing
-from ._items import Item, figure_of
+from ._items import Item, drawn
 from ._table import Cell, interval, number, percent, render
 
 GROUPS = (_keys.ALL, _keys.EQUAL, _keys.MEAN, _keys.WORST)
@@ -144,11 +144,11 @@ def _figure(
 ) -> Item:
     """Return the section of a figure of scores; of many perturbations, it has the most severe, and all on demand."""
     rows = in_order(scores, order)
-    drawn = rows[rows["perturbation"].isin(order[:SHOWN])]
-    figure = figure_of(pl.evaluation(drawn, metrics=metrics, group=group, show=False))
+    most = rows[rows["perturbation"].isin(order[:SHOWN])]
+    figure = drawn(pl.evaluation, most, metrics=metrics, group=group)
     if len(order) <= SHOWN:
         return Item(name, title, meaning, figure)
-    whole = figure_of(pl.evaluation(rows, metrics=metrics, group=group, show=False))
+    whole = drawn(pl.evaluation, rows, metrics=metrics, group=group)
     return Item(name, title, f"{meaning} {most_severe(SHOWN, len(order))}", figure, whole=whole)
 
 
@@ -265,9 +265,10 @@ def _table(scores: pd.DataFrame, metrics: Sequence[Metric], solver: str) -> str:
         key = (*row_key[:2], f"{row_key[2]}{_keys.CALIBRATED}")
         reached, control = own.get(key, math.nan), floors.get(key)
         at = "" if control is None else f"from {_plain(control)}"
-        rows.append([*(Cell(str(name)) for name in row_key), *cells, Cell(percent(reached), reached, at)])
+        rows.append([*(Cell(str(name)) for name in row_key), *cells, Cell(percent(reached), reached, at, ("brief",))])
     names = [_plain(model) for model in models]
-    return render(["perturbation", "cells", "metric", *names, "calibrated"], rows)
+    first = (_plain(solver), BEST, "calibrated")
+    return render(["perturbation", "cells", "metric", *names, "calibrated"], rows, first=first)
 
 
 def _score(score: pd.Series | None, beside: Sequence[float], *, best: bool, own: bool) -> Cell:

@@ -110,7 +110,7 @@ def _table(
         for name, cells in groups.items()
     ]
     heads = [column, "control cells", "learnt from", *(["seen ones as far"] if as_far else []), "extrapolated"]
-    return render(heads, rows)
+    return render(heads, rows, first=("extrapolated",))
 
 
 def _column(labels: Mapping[str, np.ndarray], learnt: Mapping[str, Collection[str]], judged: np.ndarray) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 MISSING = "–"
@@ -47,7 +47,7 @@ class Cell:
         return cls(number(value, beside=beside), float(value), note, marks)
 
 
-def render(heads: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
+def render(heads: Sequence[str], rows: Sequence[Sequence[Cell]], *, first: Collection[str] = ()) -> str:
     """Return what is in a table: its head and its rows, each of which its first cells, those without numbers, name.
 
     A name that all rows share is said once, above them; on a small screen, all names of a row are in one cell.
@@ -58,13 +58,16 @@ def render(heads: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
         Names of the columns.
     rows
         Cells of every row; a column is of numbers if its first cell has one.
+    first
+        Names of the columns that come first after the names, as a small screen has no room for more.
     """
     numeric = [cell.value is not None for cell in rows[0]] if rows else [False] * len(heads)
     n_names = next((i for i, is_number in enumerate(numeric) if is_number), 1)
     shared = [i for i in range(n_names) if len(rows) > 1 and len({row[i].text for row in rows}) == 1]
     shared = shared if len(shared) < n_names else shared[1:]
     said = "; ".join(f"{html.escape(heads[i])}: <strong>{html.escape(rows[0][i].text)}</strong>" for i in shared)
-    shown = [i for i in range(len(heads)) if i not in shared]
+    rest = sorted(range(n_names, len(heads)), key=lambda i: heads[i] not in first)
+    shown = [*(i for i in range(n_names) if i not in shared), *rest]
     n_names -= len(shared)
     kinds = [["n"] if numeric[i] else ["name"] if 0 < at < n_names else [] for at, i in enumerate(shown)]
     head = "".join(

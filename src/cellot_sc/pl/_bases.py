@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import numpy as np
 from sklearn.decomposition import PCA
@@ -21,6 +24,19 @@ MAX_UMAP_CELLS = 50_000
 """A UMAP of more cells than this is made of a sample."""
 
 
+_kept: ContextVar[dict[tuple[str, str], np.ndarray] | None] = ContextVar("kept", default=None)
+
+
+@contextmanager
+def kept() -> Iterator[None]:
+    """Keep maps that are made of cells: who draws the same cells twice need not wait for them twice."""
+    token = _kept.set({} if (known := _kept.get()) is None else known)
+    try:
+        yield
+    finally:
+        _kept.reset(token)
+
+
 def axis_names(basis: str) -> tuple[str, str]:
     """Return what the axes of a map are called."""
     name = basis.upper() if basis in BASES else basis
@@ -29,6 +45,16 @@ def axis_names(basis: str) -> tuple[str, str]:
 
 def embed(points: np.ndarray, basis: str) -> np.ndarray:
     """Return the positions of cells on a map that is made of them, shape (n_cells, 2)."""
+    known = _kept.get()
+    if known is None:
+        return _embedded(points, basis)
+    of = basis, hashlib.sha256(np.ascontiguousarray(points)).hexdigest()
+    if of not in known:
+        known[of] = _embedded(points, basis)
+    return known[of]
+
+
+def _embedded(points: np.ndarray, basis: str) -> np.ndarray:
     if basis == PRINCIPAL:
         return PCA(2, svd_solver="full").fit_transform(points)
     return _neighbors.umap(points, seed=0)

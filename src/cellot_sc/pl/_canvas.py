@@ -6,6 +6,7 @@ import math
 import textwrap
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,8 +43,30 @@ LETTER = 0.085
 """Width of a letter of the name of an axis, in inches."""
 ROW = 0.22
 """Room of a row or column with a name, in inches."""
+TIGHT = 0.7
+"""A panel of a figure for a small screen is no narrower than this part of the width that it asks for."""
+BELOW = 0.7
+"""Height of a bar of colours below the panels, with its numbers and name, in inches."""
 FEW = 6
 """Up to so many perturbations have as much room as they need; of more, each has less."""
+
+
+_at_most: ContextVar[float | None] = ContextVar("at_most", default=None)
+
+
+@contextmanager
+def at_most(width: float) -> Iterator[None]:
+    """Make figures of so many inches, for a small screen: panels below each other, legends and bars above and below."""
+    token = _at_most.set(width)
+    try:
+        yield
+    finally:
+        _at_most.reset(token)
+
+
+def is_narrow() -> bool:
+    """Return whether figures are made for a small screen."""
+    return _at_most.get() is not None
 
 
 def by_number[T](n: int, one: T, few: T, many: T) -> T:
@@ -109,8 +132,14 @@ class Canvas[Name: Hashable]:
             _validate.panels(len(given), n_panels)
             return cls(dict(zip(keys, given, strict=True)), None)
         n_cols = min(n_cols, n_panels)
+        width, limit = size[0] * n_cols, _at_most.get()
+        if limit is not None and figsize is None:
+            width, fitting = limit, max(1, int(limit / (TIGHT * size[0])))
+            # panels that belong together in a row are in one, or below each other
+            n_cols = next(n for n in range(min(fitting, n_cols), 0, -1) if n_cols % n == 0)
+            widths = None if n_cols == 1 else widths
         n_rows = math.ceil(n_panels / n_cols)
-        shape = figsize or (size[0] * n_cols, size[1] * n_rows)
+        shape = figsize or (width, size[1] * n_rows)
         # room between the numbers of neighbouring axes
         layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06)
         figure, grid = plt.subplots(n_rows, n_cols, figsize=shape, squeeze=False, layout=layout, width_ratios=widths)
@@ -162,7 +191,7 @@ class Canvas[Name: Hashable]:
             legend.remove()
         # the panels keep the room they were given
         height = legend.get_window_extent().height / self.figure.dpi
-        if height <= HIGH * self.figure.get_figheight():
+        if is_narrow() or height <= HIGH * self.figure.get_figheight():
             self.grow(height)
             return legend
         legend.remove()
@@ -181,6 +210,11 @@ class Canvas[Name: Hashable]:
         if self.figure is None:
             inset = self.axes[-1].inset_axes((_right_end(self.axes[-1]) + 0.03, 0, 0.04, 1))
             bar = self.axes[-1].figure.colorbar(mappable, cax=inset)
+            bar.set_label(_labels.short(label), **_labels.PLAIN)
+            return
+        if is_narrow():
+            self.grow(BELOW)
+            bar = self.figure.colorbar(mappable, ax=self.axes, location="bottom", shrink=0.6, aspect=20)
             bar.set_label(_labels.short(label), **_labels.PLAIN)
             return
         # about as tall whatever the figure is, without what is above and below its panels
@@ -244,6 +278,8 @@ def _lines(name: str, side: float) -> str:
 def _legend(owner: Axes | Figure, items: list[Any], options: dict[str, Any]) -> Legend:
     """Return a legend of the items; a name is shown as it is, be it one that matplotlib takes for a private one."""
     names = [_labels.short(item.get_label()) for item in items]
+    if is_narrow():
+        options = {"columnspacing": 1.0, "handletextpad": 0.4} | options
     legend = owner.legend(handles=items, labels=["name"] * len(names), frameon=False, **options)
     for text, name in zip(legend.get_texts(), names, strict=True):
         text.set(text=name, **_labels.PLAIN)

@@ -13,11 +13,13 @@ from matplotlib.collections import PathCollection
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 
-from . import _labels
+from . import _canvas, _labels
 from ._colors import DIVERGING, FAINT, GREY
 
 RASTERISE_ABOVE = 50_000
 """More points than this become an image even in a vector file."""
+NOTE = 11
+"""Height of a line of a note, in points."""
 
 
 def tidy(ax: Axes) -> None:
@@ -27,16 +29,17 @@ def tidy(ax: Axes) -> None:
 
 def title(ax: Axes, text: str, note: str = "", *, room: float | None = None) -> None:
     """Write a title, and between it and the axes a note in small letters, which may have formulas, or some points."""
-    pad = 16 if note else room
+    said = ax.annotate(note, (0, 1), (0, 4), xycoords="axes fraction", textcoords="offset points", fontsize="small")
+    if note and _canvas.is_narrow():
+        _labels.wrap(said, ax.get_window_extent().width)
     ax.set_title(
         _labels.short(text, 2 * _labels.LONGEST),
         loc="left",
         fontsize="medium",
         fontweight="bold",
-        pad=pad,
+        pad=16 + NOTE * said.get_text().count("\n") if note else room,
         **_labels.PLAIN,
     )
-    ax.annotate(note, (0, 1), (0, 4), xycoords="axes fraction", textcoords="offset points", fontsize="small")
 
 
 def name_rows(ax: Axes, names: Sequence[str]) -> None:

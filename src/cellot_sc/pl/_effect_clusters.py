@@ -199,5 +199,6 @@ def _titles(adata: AnnData, clusters: str, names: list[str]) -> list[str]:
     if not isinstance(table, pd.DataFrame) or not {"cluster", "markers"} <= set(table.columns):
         return names
     markers = dict(zip(table["cluster"].astype(str), table["markers"].astype(str), strict=True))
-    shown = [", ".join(markers.get(name, "").split(", ")[:N_MARKERS]) for name in names]
+    n = N_MARKERS - _canvas.is_narrow()
+    shown = [", ".join(markers.get(name, "").split(", ")[:n]) for name in names]
     return [f"{name}: {text}" if text else name for name, text in zip(names, shown, strict=True)]

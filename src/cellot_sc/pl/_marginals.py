@@ -113,6 +113,8 @@ def marginals(
     chosen = {name: asked or _furthest_apart(cells, name, n_default) for name in cells.targets}
     panels = [(name, feature) for name, target_features in chosen.items() for feature in target_features]
     n_cols = len(asked or ()) if several and asked and len(asked) > 1 else 6 if n_default == 1 else 3
+    if _canvas.is_narrow():
+        n_cols = 2
     canvas = _canvas.Canvas.of(ax, panels, size=(2.8, 2.2), n_cols=min(n_cols, 6), figsize=figsize)
 
     colors = _colors.role_colors(adata, cells.fitted.fit, None if several else cells.targets[0], palette)
