@@ -78,7 +78,7 @@ def composition(
     """
     file = _validate.figure_file(save, "composition")
     parts = _validate.texts(_validate.obs_key(adata, groupby, what="groupby"))
-    bars = _validate.texts(_validate.obs_key(adata, by, what="by"))
+    bars = _validate.texts(_validate.clusters(adata, by, what="by"))
     known = np.array([bar is not None for bar in bars])
     _validate.at_least(int(known.sum()), 1, what=f"The number of cells with a {by!r}", why="they are what is drawn")
     names = _cells.in_order(adata.obs[by], bars[known])
