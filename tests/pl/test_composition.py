@@ -46,6 +46,11 @@ class TestComposition:
             KeyError, match=r"by 'effect_cluster' is not in adata.obs: call cs.tl.effect_clusters\(adata"
         ):
             cs.pl.composition(fitted)
+        fitted.obs["depth"] = np.linspace(0, 1, fitted.n_obs)
+        with pytest.raises(
+            ValueError, match="groupby 'depth' holds 600 different numbers: give a column of categories"
+        ):
+            cs.pl.composition(fitted, "depth", "perturbation")
         fitted.obs["none"] = pd.Categorical([None] * fitted.n_obs, categories=["a"])
         with pytest.raises(ValueError, match="number of cells with a 'none' is 0"):
             cs.pl.composition(fitted, by="none")
