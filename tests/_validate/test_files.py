@@ -17,6 +17,8 @@ def test_figure_file(tmp_path: Path) -> None:
     assert _validate.figure_file(False, "history") is None
     with pytest.raises(ValueError, match=r"save '.*map\.pgn' is no figure's file\. Did you mean '\.png'\?"):
         _validate.figure_file(tmp_path / "map.pgn", "history")
+    with pytest.raises(ValueError, match=r"save '\.png' has no name before its end: give one, such as 'history\.png'"):
+        _validate.figure_file(".png", "history")
     with pytest.raises(ValueError, match=r"save '.*map\.png': the folder '.*absent' does not exist"):
         _validate.figure_file(tmp_path / "absent" / "map.png", "history")
     (tmp_path / "folder.png").mkdir()

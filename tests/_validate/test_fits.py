@@ -29,6 +29,15 @@ def test_where_there_is_none_the_nearest_is_named() -> None:
         _validate.kept_fit(holding(other={}), "cellot", 1)
 
 
+def test_where_there_is_no_time_course() -> None:
+    adata = holding(cellot={"maps": {}, "history": None}, course={"maps": {}, "history": None, "times": [0.0, 1.0]})
+    with pytest.raises(
+        KeyError, match=r"'trajectory'\] holds no time course: call cs.tl.trajectory first\. Valid: 'cou"
+    ):
+        _validate.has_course(adata, "trajectory")
+    _validate.has_course(adata, "course")
+
+
 def test_another_format_is_refused_with_the_version_that_wrote_it() -> None:
     adata = holding(cellot={"maps": {}, "history": None, "format_version": 7, "versions": {"cellot_sc": "9.1"}})
     with pytest.raises(ValueError, match=r"is of format 7, and format 1 is needed: fit again.*\(9.1\)"):

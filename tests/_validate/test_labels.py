@@ -14,6 +14,15 @@ from cellot_sc._validate import _labels
 TEXTS = ["", " ", "nan", "NaN", "None", "NA", "N/A", "<NA>", "null", "NaT"]
 
 
+def test_clusters_that_were_not_found_yet() -> None:
+    adata = AnnData(np.ones((2, 1)), obs=pd.DataFrame({"leiden": ["0", "1"]}, index=["a", "b"]))
+    with pytest.raises(KeyError, match=r"by 'effect_cluster' is not in adata.obs: call cs.tl.effect_clusters\(adata\)"):
+        _validate.clusters(adata, "effect_cluster", what="by")
+    with pytest.raises(KeyError, match=r"by 'leide' is not in adata.obs. Did you mean 'leiden'"):
+        _validate.clusters(adata, "leide", what="by")
+    assert _validate.clusters(adata, "leiden", what="by").tolist() == ["0", "1"]
+
+
 class TestTexts:
     @pytest.mark.parametrize(
         ("values", "texts"),

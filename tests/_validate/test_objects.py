@@ -48,7 +48,8 @@ class TestAnnotated:
             pytest.param(None, "adata is None; an AnnData is needed", id="none"),
             pytest.param("cells.h5ad", r"a str; .*: read the file, .* anndata\.read_h5ad", id="text"),
             pytest.param(np.ones((2, 2)), r"a ndarray; .*: make one", id="array"),
-            pytest.param(pd.DataFrame({"a": [1]}), r"a DataFrame; .*: give the cells .* or make one", id="table"),
+            pytest.param(pd.DataFrame({"a": [1]}), r"a DataFrame; .*: make one, such as", id="frame"),
+            pytest.param(pd.DataFrame({"perturbation": ["a"]}), r"that the table is of\.$", id="table of effects"),
             pytest.param(3, "an int; an AnnData is needed", id="number"),
         ],
     )

@@ -124,3 +124,42 @@ def test_single() -> None:
     assert canvas.axes == [panel]
     assert canvas.figure is not None
     assert canvas.figure.get_size_inches().tolist() == [3, 2]
+
+
+class TestRoom:
+    """Figures of a size that was asked for, which is less than their names take."""
+
+    @pytest.mark.parametrize("figsize", [(1, 1), (6, 0.4), (0.5, 6)])
+    def test_too_small_a_figure_is_enlarged(self, figsize: Any, caplog: pytest.LogCaptureFixture, tables: Any) -> None:
+        ax = cs.pl.evaluation(tables.scores(3), figsize=figsize, show=False)["energy_distance"]
+        figure = ax.get_figure(root=True)
+        assert figure is not None
+        figure.draw_without_rendering()
+        size = figure.get_size_inches()
+        assert size[0] / size[1] == pytest.approx(figsize[0] / figsize[1])
+        [line] = [record.getMessage() for record in caplog.records if "leaves no room" in record.getMessage()]
+        assert line.startswith(f"figsize ({figsize[0]:g}, {figsize[1]:g}) leaves no room beside names and legend")
+        box = ax.get_window_extent()
+        assert min(box.width, box.height) > 0.5 * _canvas.LEAST * figure.dpi
+
+    def test_others_are_as_they_were_asked_for(self, caplog: pytest.LogCaptureFixture, tables: Any) -> None:
+        ax = cs.pl.evaluation(tables.scores(3), figsize=(7, 4), show=False)["energy_distance"]
+        figure = ax.get_figure(root=True)
+        assert figure is not None and figure.get_size_inches().tolist() == [7, 4]
+        assert "leaves no room" not in caplog.text
+
+    @pytest.mark.parametrize(("figsize", "label"), [(None, "and 40 more"), ((5, 2), None)])
+    def test_legends_of_many_stay_within(self, figsize: Any, label: str | None) -> None:
+        canvas, ax = _canvas.single(None, (4, 1.5), figsize=figsize)
+        ax.plot([0, 1])
+        legend = canvas.legend(Line2D([], [], label=f"a type of cells {i}") for i in range(100))
+        canvas.finish(show=False, save=None)
+        figure = ax.get_figure(root=True)
+        assert figure is not None
+        figure.draw_without_rendering()
+        names = [text.get_text() for text in legend.get_texts()]
+        assert names[-1] == (label or f"and {100 - len(names) + 1} more")
+        box = legend.get_window_extent()
+        assert box.x0 >= 0 and box.y0 >= -1 and box.x1 <= figure.bbox.x1 + 1 and box.y1 <= figure.bbox.y1 + 1
+        assert not box.overlaps(ax.get_window_extent())
+        assert figure.get_figwidth() < 12

@@ -2,11 +2,15 @@ from __future__ import annotations
 
 import itertools
 import math
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from anndata import AnnData
+from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
+from matplotlib.patches import Patch
 
 import cellot_sc as cs
 from cellot_sc.pl import _colors
@@ -86,3 +90,61 @@ class TestPalette:
     def test_what_is_no_palette(self, palette: _colors.Palette, words: str) -> None:
         with pytest.raises(ValueError, match=words):
             _colors.recoloured(self.OWN, palette)
+
+
+class TestPlaces:
+    """A category has one colour in all figures of the same cells, whichever of them a figure shows."""
+
+    TYPES = ("type_0", "type_1", "type_2", "type_3")
+
+    def test_figures_agree(self, iterated: AnnData) -> None:
+        # the first type is not among the cells that the embedding shows
+        held_out = iterated.obs["split"] == "test"
+        iterated.obs.loc[held_out & (iterated.obs["cell_type"] == "type_0"), "cell_type"] = "type_1"
+        embedding = cs.pl.embedding(iterated, "drug_a", basis="pca", color="cell_type", show=False)
+        arrows = cs.pl.displacement(iterated, "drug_a", basis="pca", color="cell_type", show=False)
+        bars = cs.pl.composition(iterated, "cell_type", "perturbation", show=False)
+        table = cs.tl.transport_cost(iterated, targets="drug_a", groupby="cell_type", n_boot=2)
+        costs = cs.pl.transport_cost(table, show=False)
+        found = [legend_of(ax) for ax in (next(iter(embedding.values())), arrows["drug_a"], bars, costs)]
+        assert [name in found[0] for name in self.TYPES] == [False, True, True, True]
+        expected = dict(zip(self.TYPES, map(to_rgb, _colors.COLORS), strict=False))
+        for colors in found:
+            shown = {name: color for name, color in colors.items() if name in self.TYPES}
+            assert shown == {name: expected[name] for name in shown}
+            assert len(shown) >= 3
+
+    def test_a_column_of_text(self, iterated: AnnData) -> None:
+        iterated.obs["cell_type"] = iterated.obs["cell_type"].astype(str)
+        colors = _colors.category_colors(iterated, "cell_type", ["type_3", "type_1"])
+        assert colors == {"type_3": _colors.COLORS[3], "type_1": _colors.COLORS[1]}
+
+    def test_a_palette(self, iterated: AnnData) -> None:
+        def of(palette: _colors.Palette) -> list[str]:
+            return list(_colors.category_colors(iterated, "cell_type", ["type_1", "type_3"], palette).values())
+
+        four = ["red", "green", "blue", "yellow"]
+        assert of(four) == ["green", "yellow"]
+        assert of(["red", "green"]) == ["red", "green"]
+        assert of({"type_3": "red"}) == [_colors.COLORS[1], "red"]
+        every = _colors.category_colors(iterated, "cell_type", self.TYPES, "viridis")
+        assert to_rgb(of("viridis")[0]) == to_rgb(every["type_1"])
+
+    def test_names_that_no_cell_has(self, iterated: AnnData) -> None:
+        assert list(_colors.category_colors(iterated, "cell_type", ["other", "type_3"]).values()) == list(
+            _colors.COLORS[:2]
+        )
+
+    def test_a_table_with_categories(self) -> None:
+        column = pd.Series(pd.Categorical(["b", "all"], categories=["all", "a", "b"]))
+        assert _colors.table_colors(column, ["b"]) == {"b": _colors.COLORS[1]}
+        assert _colors.table_colors(column.astype(str), ["b"]) == {"b": _colors.COLORS[0]}
+
+
+def legend_of(ax: Axes) -> dict[str, Any]:
+    """Return the colours of a legend by name."""
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    [legend] = figure.legends
+    handles = [one.get_facecolor() if isinstance(one, Patch) else one.get_color() for one in legend.legend_handles]  # type: ignore[union-attr]
+    return {text.get_text(): to_rgb(color) for text, color in zip(legend.get_texts(), handles, strict=True)}

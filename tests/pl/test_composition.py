@@ -42,8 +42,15 @@ class TestComposition:
     def test_errors(self, fitted: AnnData) -> None:
         with pytest.raises(KeyError, match="groupby 'cell_typ' is not in adata.obs. Did you mean 'cell_type'"):
             cs.pl.composition(fitted, "cell_typ")
-        with pytest.raises(KeyError, match="by 'effect_cluster' is not in adata.obs"):
+        with pytest.raises(
+            KeyError, match=r"by 'effect_cluster' is not in adata.obs: call cs.tl.effect_clusters\(adata"
+        ):
             cs.pl.composition(fitted)
+        fitted.obs["depth"] = np.linspace(0, 1, fitted.n_obs)
+        with pytest.raises(
+            ValueError, match="groupby 'depth' holds 600 different numbers: give a column of categories"
+        ):
+            cs.pl.composition(fitted, "depth", "perturbation")
         fitted.obs["none"] = pd.Categorical([None] * fitted.n_obs, categories=["a"])
         with pytest.raises(ValueError, match="number of cells with a 'none' is 0"):
             cs.pl.composition(fitted, by="none")

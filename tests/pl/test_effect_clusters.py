@@ -62,6 +62,8 @@ class TestEffectClusters:
     def test_errors(self, fitted: AnnData) -> None:
         with pytest.raises(KeyError, match="clusters 'cell_typ' is not in adata.obs. Did you mean 'cell_type'"):
             cs.pl.effect_clusters(fitted, clusters="cell_typ")
+        with pytest.raises(KeyError, match=r"clusters 'effect_cluster' is not .*: call cs.tl.effect_clusters\(adata"):
+            cs.pl.effect_clusters(fitted)
         fitted.obs["none"] = pd.Categorical([None] * 600, categories=["0"])
         with pytest.raises(ValueError, match="control cells with a cluster is 0; .* made by cs.tl.effect_clusters"):
             cs.pl.effect_clusters(fitted, clusters="none")

@@ -140,7 +140,11 @@ def test_on_a_map_of_the_user(placed: AnnData) -> None:
     ("kwargs", "error", "words"),
     [
         ({"basis": "umpa"}, KeyError, "basis 'umpa' .*Did you mean 'umap'"),
-        ({"color": "cell_typ"}, KeyError, "color 'cell_typ' is not in adata.obs. Did you mean 'cell_type'"),
+        (
+            {"color": "cell_typ"},
+            KeyError,
+            "color 'cell_typ' is not in adata.obs, and no feature .*Did you mean 'cell_type'",
+        ),
         ({"color": "cell_type", "overlay": True}, ValueError, "color 'cell_type' needs overlay=False"),
         ({"targets": "drug_c"}, ValueError, "target 'drug_c' is unknown"),
         ({"split": "ood"}, ValueError, "split 'ood' has 0"),

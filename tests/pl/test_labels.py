@@ -73,6 +73,29 @@ def test_titles_are_broken_once_and_no_wider_than_there_is_room() -> None:
     assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
 
 
+@pytest.mark.parametrize(
+    ("name", "broken"),
+    [
+        ("stimulated_with_interferon-beta", ["stimulated_", "with_", "interferon-", "beta"]),
+        ("LPS+IL10/TNF alpha chain", ["LPS+IL10/TNF", "alpha chain"]),
+        ("x" * 25, ["x" * 12, "x" * 12, "x"]),
+        ("short", ["short"]),
+        ("-" * 30, ["-" * 12, "-" * 12, "-" * 6]),
+    ],
+)
+def test_lines_end_between_words(name: str, broken: list[str]) -> None:
+    assert _labels.lines(name, 12) == broken
+    assert "".join(_labels.lines(name, 12)) == name.replace(" ", "")[: len(name)] or " " in name
+
+
+def test_titles_are_broken_between_words() -> None:
+    canvas, ax = _canvas.single(None, (2.4, 2))
+    _draw.title(ax, "stimulated_with_interferon-beta/6h")
+    canvas.wrap_titles()
+    first, *others = ax.get_title(loc="left").split("\n")
+    assert others and first[-1] in "_-/"
+
+
 def test_a_name_that_is_wider_than_its_axes_is_shortened() -> None:
     canvas, ax = _canvas.single(None, (2, 2))
     ax.set(xlim=(0, 1), ylim=(0, 1))

@@ -62,7 +62,7 @@ def test_cells_in_place_of_a_table(name: str, simulated: AnnData) -> None:
 
 @pytest.mark.parametrize("name", [name for name, of_table in OF_TABLES.items() if not of_table])
 def test_a_table_in_place_of_cells(name: str, tables: Any) -> None:
-    with pytest.raises(TypeError, match="adata is a DataFrame; .*: give the cells that the table is of"):
+    with pytest.raises(TypeError, match=r"adata is a DataFrame; .*: give the cells that the table is of\.$"):
         getattr(cs.pl, name)(tables.costs(1))
 
 

@@ -39,7 +39,7 @@ class TestVolcano:
         np.testing.assert_allclose(found["#0072b2"], [[-1, 3]])
         np.testing.assert_allclose(found["#8c8c8c"], [[0.1, -np.log10(0.5)]])
         # no name twice
-        assert printed(ax) == ["2 up, 1 down of 4", "up", "down"]
+        assert printed(ax) == ["2 up, 1 down of 4 effects on 3 features", "up (t)", "down (t)"]
 
     def test_panels_of_groups(self, tables: Any) -> None:
         table = tables.subpopulations(2)
@@ -50,7 +50,7 @@ class TestVolcano:
 
     def test_no_effect_and_no_test(self) -> None:
         inert = TABLE.assign(pvalue_adj=0.7)
-        assert printed(cs.pl.volcano(inert, show=False)["a"]) == ["0 up, 0 down of 4", "no effect above noise"]
+        assert printed(cs.pl.volcano(inert, show=False)["a"]) == ["0 up, 0 down of 4 effects on 3 features", "no effect above noise"]
         unknown = TABLE.assign(pvalue_adj=np.nan)
         assert printed(cs.pl.volcano(unknown, show=False)["a"]) == ["0 up, 0 down of 0", "not tested"]
 
@@ -65,8 +65,34 @@ class TestVolcano:
 
     def test_many_at_the_least_p(self) -> None:
         ax = cs.pl.volcano(TABLE.assign(pvalue_adj=[0.01, 0.01, 0.01, 0.02]), show=False)["a"]
-        assert printed(ax)[0] == "3 up, 1 down of 4; 3 at the least p"
+        assert printed(ax)[0] == "3 up, 1 down of 4 effects on 3 features; 3 at the least p"
 
     def test_signatures(self, tables: Any) -> None:
         table = tables.signature(2).assign(pvalue_adj=1e-3)
         assert sum(map(len, dots(cs.pl.volcano(table, n_named=0, show=False)["drug_00"]).values())) == 40
+
+
+def test_features_are_counted_once_and_named_with_their_group(tables: Any) -> None:
+    pooled = cs.pl.volcano(tables.subpopulations(1), show=False)["drug_00"]
+    note, *names = printed(pooled)
+    assert note.endswith(" down of 40 features × 4 groups")
+    named = [name for name in names if name.endswith(")")]
+    assert len(named) >= 4
+    assert all(name.split(" (")[1][:-1] in tables.subpopulations(1)["group"].unique() for name in named)
+    one = cs.pl.volcano(tables.subpopulations(1), group="NK cells", show=False)["drug_00", "NK cells"]
+    assert printed(one)[0].endswith(" down of 40")
+    assert not any("(" in name for name in printed(one))
+
+
+@pytest.mark.parametrize("figsize", [(5, 3), (3, 3), (8, 2.5)])
+def test_names_stay_within_axes_of_any_size(tables: Any, figsize: tuple[float, float]) -> None:
+    table = tables.subpopulations(1).assign(perturbation="stimulated_with_interferon-beta_for_6_hours+LPS/IL10")
+    [ax] = cs.pl.volcano(table, figsize=figsize, show=False).values()
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    figure.draw_without_rendering()
+    inside = ax.get_window_extent().padded(2)
+    names = [text for text in ax.texts if text.get_transform() == ax.transData]
+    assert names
+    boxes = [text.get_window_extent() for text in names]
+    assert all((np.clip(box.get_points(), inside.min, inside.max) == box.get_points()).all() for box in boxes)

@@ -39,10 +39,10 @@ from ._contexts import context_columns, context_labels
 from ._doses import cells_to_move, dose_value, dose_values, kept_doses, measured_doses, several_doses, within_doses
 from ._extras import installed
 from ._files import figure_file
-from ._fits import broken_fit, has_fit, kept_fit, kept_fits
+from ._fits import broken_fit, has_course, has_fit, kept_fit, kept_fits
 from ._genes import gene_columns, names_of_genes, other_names, places_of
 from ._keys import CLUSTERS, DECODER, DOSES, FATES, SPLITTING, key, new_column, new_columns, new_key, new_table
-from ._labels import complete, group_labels, learnable, obs_key, relabelled, texts
+from ._labels import clusters, complete, group_labels, learnable, obs_key, relabelled, texts
 from ._matrices import (
     COUNTS,
     coordinates,
@@ -160,6 +160,7 @@ __all__ = [
     "clonal_cells",
     "clones",
     "combinations_of",
+    "clusters",
     "complete",
     "context_columns",
     "context_labels",
@@ -192,6 +193,7 @@ __all__ = [
     "growth_genes",
     "has_decoder",
     "has_fates",
+    "has_course",
     "has_fit",
     "has_history",
     "has_points",

@@ -27,6 +27,8 @@ def figure_file(path: str | Path | bool | None, name: str) -> Path | None:
         raise ValueError(f"save {path!r} is no path of a file.")
     file = Path(path)
     shown = repr(str(file))
+    if not file.suffix and file.name.lower() in FIGURE_SUFFIXES:
+        raise ValueError(f"save {shown} has no name before its end: give one, such as {name + file.name!r}.")
     if file.suffix.lower() not in FIGURE_SUFFIXES:
         raise ValueError(f"save {shown} is no figure's file.{nearest(file.suffix, FIGURE_SUFFIXES)}")
     if not file.parent.is_dir():

@@ -55,6 +55,14 @@ def kept_fit(adata: AnnData, key: str, version: int) -> Mapping[str, Any]:
     return kept
 
 
+def has_course(adata: AnnData, key: str) -> None:
+    """Raise :class:`KeyError` if no fit is kept under ``key``, and a time course is needed."""
+    if not has_fit(adata, key):
+        known = [name for name in adata.uns if has_fit(adata, name) and "times" in adata.uns[name]]
+        hint = nearest(key, known) if known else ""
+        raise KeyError(f"adata.uns[{key!r}] holds no time course: call cs.tl.trajectory first.{hint}")
+
+
 def broken_fit(key: str, error: Exception) -> NoReturn:
     """Raise :class:`ValueError`: what is kept of a fit is not all there, or not what it was."""
     reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)

@@ -38,6 +38,8 @@ MISSING = frozenset(
     + ("null", "NULL", "Null")
 )
 """Texts that mean that a cell has no label: what programs write for it. A "none" is a word, and may be a label."""
+CLUSTERS = "effect_cluster"
+"""Column that :func:`cellot_sc.tl.effect_clusters` adds unless it is told otherwise."""
 N_IN_ERROR, N_IN_LOG = 100, 10
 """Conditions that an error and a log line name; of more, their number."""
 
@@ -62,6 +64,13 @@ def obs_key(adata: AnnData, key: str, *, what: str = "column") -> pd.Series:
     if column.ndim > 1:
         raise ValueError(f"adata.obs has {column.shape[1]} columns {key!r}: drop or rename all but one.")
     return column
+
+
+def clusters(adata: AnnData, key: str, *, what: str) -> pd.Series:
+    """Return ``adata.obs[key]`` as :func:`obs_key` does; of clusters that were not found yet, it is said who does."""
+    if key == CLUSTERS and key not in adata.obs:
+        raise KeyError(f"{what} {key!r} is not in adata.obs: call cs.tl.effect_clusters(adata) first.")
+    return obs_key(adata, key, what=what)
 
 
 def texts(column: pd.Series, *, named: Collection[str] = ()) -> np.ndarray:

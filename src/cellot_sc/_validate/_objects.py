@@ -139,8 +139,8 @@ def _remedy(given: Any) -> str:
         return ": call its to_adata()"
     if isinstance(given, str | Path):
         return ": read the file, such as by anndata.read_h5ad(path)"
-    if kind == "DataFrame":
-        return ": give the cells that the table is of, or make one, such as anndata.AnnData(x, obs=obs, var=var)"
+    if kind == "DataFrame" and "perturbation" in given.columns:
+        return ": give the cells that the table is of"
     if hasattr(given, "shape"):
         return ": make one, such as anndata.AnnData(x, obs=obs, var=var)"
     return ""

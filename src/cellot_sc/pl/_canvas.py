@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-import textwrap
+import warnings
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -22,7 +22,7 @@ from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 
 from .. import _files, _validate
-from .._settings import settings
+from .._settings import logger, settings
 from . import _labels
 
 BAR = 1.6
@@ -35,12 +35,20 @@ ENTRY = 0.24
 """Height of an entry of a legend, in inches."""
 NARROWEST = 0.5
 """Width of an entry of a legend, in inches, that none is narrower than."""
+SIDE = 3
+"""Columns of a legend beside the panels."""
 MAX_LAYOUTS = 3
 """A title that got more lines changes the layout, and that how wide titles may be."""
 LINE = 0.17
 """Height of a line of a title, in inches."""
 LETTER = 0.085
 """Width of a letter of the name of an axis, in inches."""
+LEAST = 0.4
+"""Width and height of a panel, in inches, that none has less of."""
+LARGEST = 60.0
+"""Inches up to which a figure that was asked for too small is enlarged."""
+STEP = 1.15
+"""How many times larger it becomes, until its panels have room."""
 ROW = 0.22
 """Room of a row or column with a name, in inches."""
 TIGHT = 0.7
@@ -90,14 +98,13 @@ class Canvas[Name: Hashable]:
         A matplotlib Axes per name of a panel.
     figure
         The figure, if it was made here and not by the caller.
-    grows
-        Whether the figure gets as much higher as its legend and its titles need, as it is of no size that was asked
-        for.
+    asked
+        The size of the figure that was asked for. Of none, it gets as much higher as its legend and its titles need.
     """
 
     panels: dict[Name, Axes]
     figure: Figure | None
-    grows: bool = True
+    asked: tuple[float, float] | None = None
 
     @classmethod
     def of(
@@ -145,7 +152,7 @@ class Canvas[Name: Hashable]:
         figure, grid = plt.subplots(n_rows, n_cols, figsize=shape, squeeze=False, layout=layout, width_ratios=widths)
         for unused in grid.flat[n_panels:]:
             unused.remove()
-        return cls(dict(zip(keys, grid.flat, strict=False)), figure, grows=figsize is None)
+        return cls(dict(zip(keys, grid.flat, strict=False)), figure, asked=figsize)
 
     @property
     def axes(self) -> list[Axes]:
@@ -175,10 +182,8 @@ class Canvas[Name: Hashable]:
 
         One that would be high above the figure stands to its right, too.
         """
-        items: list[Any] = list(handles)
-        more = len(items) - MAX_ENTRIES
-        if more > 0:
-            items[MAX_ENTRIES:] = [Line2D([], [], linestyle="none", label=f"and {more} more")]
+        every = list(handles)
+        items = _first(every, MAX_ENTRIES + 1)
         if self.figure is None:
             anchor = (_right_end(self.axes[-1]) + 0.02, 1)
             owner, options = self.axes[-1], {"loc": "upper left", "bbox_to_anchor": anchor, "borderaxespad": 0}
@@ -195,14 +200,28 @@ class Canvas[Name: Hashable]:
             self.grow(height)
             return legend
         legend.remove()
-        n_cols = math.ceil(len(items) * ENTRY / self.figure.get_figheight())
-        legend = _legend(self.figure, items, {"loc": "outside right upper", "ncols": n_cols})
-        self.grow(width=legend.get_window_extent().width / self.figure.dpi)
+        return self._legend_beside(self.figure, every)
+
+    def _legend_beside(self, figure: Figure, items: list[Any]) -> Legend:
+        """Put a legend to the right of the panels, in a few columns; the figure becomes as high as it, if it may."""
+        most = MAX_ENTRIES + 1
+        n_cols = min(SIDE, math.ceil(min(len(items), most) * ENTRY / figure.get_figheight()))
+        if self.asked is None:
+            items = _first(items, most)
+            self.grow(max(0.0, math.ceil(len(items) / n_cols) * ENTRY - figure.get_figheight()))
+        else:
+            # no more than there is room for in half of the figure
+            legend = _legend(figure, items, {"loc": "outside right upper"})
+            n_cols = max(1, min(n_cols, int(figure.bbox.width / 2 / legend.get_window_extent().width)))
+            legend.remove()
+            items = _first(items, max(2, min(most, n_cols * int(figure.get_figheight() / ENTRY))))
+        legend = _legend(figure, items, {"loc": "outside right upper", "ncols": n_cols})
+        self.grow(width=legend.get_window_extent().width / figure.dpi)
         return legend
 
     def grow(self, height: float = 0.0, *, width: float = 0.0) -> None:
         """Make a figure that was made here, and is of no size that was asked for, so many inches larger."""
-        if self.figure is not None and self.grows:
+        if self.figure is not None and self.asked is None:
             self.figure.set_size_inches(self.figure.get_figwidth() + width, self.figure.get_figheight() + height)
 
     def colorbar(self, mappable: ScalarMappable, label: str) -> None:
@@ -224,11 +243,26 @@ class Canvas[Name: Hashable]:
 
     def wrap_titles(self) -> None:
         """Break titles that would reach into the next panel; panels keep the room they were given."""
+        titles = [panel._left_title for panel in self.axes]  # type: ignore[attr-defined]
+        # one that is not broken yet takes the room of panels
+        plt.setp(titles, visible=False)
+        self._enlarge()
+        plt.setp(titles, visible=True)
         for _ in range(MAX_LAYOUTS):
             lines = _labels.wrap_titles(self.axes)
             if not lines:
-                return
+                break
             self.grow(LINE * lines)
+        self._enlarge()
+
+    def _enlarge(self) -> None:
+        """Make a figure of a size that was asked for larger, if its names leave no room for its panels."""
+        if self.figure is None or self.asked is None:
+            return
+        size = self.figure.get_size_inches()
+        while not _has_room(self.figure, self.axes) and max(size) < LARGEST:
+            size = size * STEP
+            self.figure.set_size_inches(size)
 
     @contextmanager
     def settled(self) -> Iterator[None]:
@@ -252,6 +286,11 @@ class Canvas[Name: Hashable]:
         """
         figure = self.axes[0].figure.get_figure(root=True)
         self.wrap_titles()
+        if self.figure is not None and self.asked is not None:
+            size = self.figure.get_size_inches()
+            if size[0] > self.asked[0]:
+                given, needed = ("({:.3g}, {:.3g})".format(*pair) for pair in (self.asked, size))
+                logger.warning("figsize %s leaves no room beside names and legend: the figure is %s", given, needed)
         if save is not None:
             with _files.replacing(save) as new:
                 figure.savefig(new, dpi=settings.figure_dpi, bbox_inches="tight")
@@ -270,9 +309,30 @@ def single(
     return canvas, canvas.panels[""]
 
 
+def _first(items: list[Any], n: int) -> list[Any]:
+    """Return what a legend of ``n`` entries has: if there are more, the last of them says how many."""
+    if len(items) <= n:
+        return items
+    return [*items[: n - 1], Line2D([], [], linestyle="none", label=f"and {len(items) - n + 1} more")]
+
+
+def _has_room(figure: Figure, axes: Iterable[Axes]) -> bool:
+    """Lay a figure out; return whether all panels have some room then."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="constrained_layout not applied", category=UserWarning)
+        try:
+            # what stands beside a panel that became smaller takes more of it
+            for _ in range(MAX_LAYOUTS):
+                figure.draw_without_rendering()
+        except UserWarning:
+            return False
+    boxes = [ax.get_window_extent() for ax in axes]
+    return min(min(box.width, box.height) for box in boxes) / figure.dpi >= LEAST
+
+
 def _lines(name: str, side: float) -> str:
     """Return a name in lines that are no longer than so many inches."""
-    return textwrap.fill(_labels.short(name, 2 * _labels.LONGEST), max(12, int(side / LETTER)))
+    return "\n".join(_labels.lines(_labels.short(name, 2 * _labels.LONGEST), max(12, int(side / LETTER))))
 
 
 def _legend(owner: Axes | Figure, items: list[Any], options: dict[str, Any]) -> Legend:

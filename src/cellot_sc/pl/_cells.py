@@ -72,15 +72,20 @@ def groups(adata: AnnData, key: str | None, *, what: str = "color") -> np.ndarra
     return None if key is None else _validate.texts(_validate.obs_key(adata, key, what=what))
 
 
-def in_order(column: pd.Series, groups: Iterable[str | None]) -> list[str | None]:
-    """Return the groups that there are, each once: as categories are ordered, or by value, those without one last."""
-    present = set(groups)
+def categories(column: pd.Series) -> list[str]:
+    """Return all categories of a column as text, be they of a cell or not: as they are ordered, or by value."""
     values = (
         column.cat.categories.to_series(name=column.name)
         if isinstance(column.dtype, pd.CategoricalDtype)
         else column.dropna().drop_duplicates().sort_values(key=lambda x: x.astype(str) if x.dtype == object else x)
     )
-    named = [name for name in _validate.texts(values) if name is not None and name in present]
+    return [name for name in _validate.texts(values) if name is not None]
+
+
+def in_order(column: pd.Series, groups: Iterable[str | None]) -> list[str | None]:
+    """Return the groups that there are, each once: in the order of the categories, those without one last."""
+    present = set(groups)
+    named = [name for name in categories(column) if name in present]
     return [*named, *([None] if None in present else [])]
 
 

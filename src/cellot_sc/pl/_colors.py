@@ -86,12 +86,29 @@ def palette(adata: AnnData, column: str) -> dict[str, str]:
     return dict(zip(categories, colors, strict=False)) if usable else {}
 
 
-def category_colors(adata: AnnData, column: str, categories: Sequence[str], asked: Palette = None) -> dict[str, Any]:
-    """Return a colour per category: of the palette, those kept in ``uns``, or as many that differ as are needed."""
-    kept = palette(adata, column)
-    if not set(categories) <= set(kept):
-        kept = dict(zip(categories, distinct(len(categories)), strict=True))
-    return recoloured({category: kept[category] for category in categories}, asked)
+def category_colors(adata: AnnData, column: str, shown: Sequence[str], asked: Palette = None) -> dict[str, Any]:
+    """Return a colour per category that is shown: of the palette, those kept in ``uns``, or as many as are needed.
+
+    A category has the colour of its place among all categories of the column, whichever of them a figure shows; but
+    the colours of a list that is too short for that go to what is shown, in order.
+    """
+    every = _cells.categories(adata.obs[column]) if column in adata.obs else []
+    return _by_place(every, shown, palette(adata, column), asked)
+
+
+def table_colors(column: pd.Series, shown: Sequence[str], asked: Palette = None) -> dict[str, Any]:
+    """Return a colour per group of a table, as :func:`category_colors` gives them where its column has categories."""
+    every = _cells.categories(column) if isinstance(column.dtype, pd.CategoricalDtype) else []
+    return _by_place([name for name in every if name != _keys.ALL], shown, {}, asked)
+
+
+def _by_place(every: Sequence[str], shown: Sequence[str], kept: Mapping[str, Any], asked: Palette) -> dict[str, Any]:
+    names = list(every if set(shown) <= set(every) else shown)
+    own = kept if set(shown) <= set(kept) else dict(zip(names, distinct(len(names)), strict=True))
+    if not (asked is None or isinstance(asked, str | Mapping)) and len(asked) < len(names):
+        names = list(shown)
+    colors = recoloured({name: own[name] for name in names if name in own}, asked)
+    return {name: colors[name] for name in shown}
 
 
 def group_colors(

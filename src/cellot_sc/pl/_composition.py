@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
 from .. import _validate
-from . import _canvas, _cells, _colors, _draw, _labels
+from . import _canvas, _cells, _colors, _draw, _labels, _values
 
 WIDTH = 3.2
 """Of the longest bars, in inches."""
@@ -53,7 +53,8 @@ def composition(
     ax
         Axes to draw on. With ``None``, a figure is made.
     show
-        Whether to show the figure; ``None`` leaves that to an interactive session.
+        Whether to show the figure; ``None`` leaves that to an interactive session. With ``False``, the figure is at
+        ``figure`` of the axes that are returned, and closed: ``plt.savefig`` does not know it.
     save
         File to save the figure to. ``True`` is, as in scanpy, one in ``scanpy.settings.figdir``.
 
@@ -66,7 +67,8 @@ def composition(
     KeyError
         If there is no such column.
     ValueError
-        If ``by`` is missing for every cell, or no figure can be saved to the file.
+        If a column holds numbers that are no categories, ``by`` is missing for every cell, or no figure can be saved to
+        the file.
 
     Examples
     --------
@@ -77,8 +79,8 @@ def composition(
     ['control', 'drug_a', 'drug_b']
     """
     file = _validate.figure_file(save, "composition")
-    parts = _validate.texts(_validate.obs_key(adata, groupby, what="groupby"))
-    bars = _validate.texts(_validate.obs_key(adata, by, what="by"))
+    parts = _validate.texts(_with_categories(_validate.obs_key(adata, groupby, what="groupby"), what="groupby"))
+    bars = _validate.texts(_with_categories(_validate.clusters(adata, by, what="by"), what="by"))
     known = np.array([bar is not None for bar in bars])
     _validate.at_least(int(known.sum()), 1, what=f"The number of cells with a {by!r}", why="they are what is drawn")
     names = _cells.in_order(adata.obs[by], bars[known])
@@ -99,6 +101,16 @@ def composition(
     canvas.legend(Patch(color=color, label=_labels.MISSING if part is None else part) for part, color in colors.items())
     canvas.finish(show=show, save=file)
     return panel
+
+
+def _with_categories(column: pd.Series, *, what: str) -> pd.Series:
+    """Return a column; raise :class:`ValueError` if it is a scale of numbers, of which nothing consists."""
+    if _values.of_column(column) is not None:
+        raise ValueError(
+            f"{what} {column.name!r} holds {column.nunique():,} different numbers: give a column of categories, such "
+            "as the cell type, or make one, such as by pandas.cut."
+        )
+    return column
 
 
 def _bars(ax: Axes, counts: np.ndarray, colors: list[object]) -> None:

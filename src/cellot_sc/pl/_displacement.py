@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from .. import _keys, _validate
-from . import _bases, _canvas, _cells, _colors, _draw, _fields
+from . import _bases, _canvas, _cells, _colors, _draw, _fields, _values
 
 
 @_validate.takes_adata
@@ -51,7 +51,7 @@ def displacement(
         ``"umap"``, ``"pca"``, or the key of ``obsm`` of any other map, such as ``"X_umap"``; its first two columns are
         shown.
     color
-        Column of ``obs``, such as the cell type, to colour control cells by.
+        Column of ``obs``, such as the cell type, or a feature to colour control cells by, as :func:`embedding` does.
     stream
         Whether to draw stream lines, which follow the direction in which cells near by go, instead of arrows.
     key
@@ -60,13 +60,14 @@ def displacement(
         Cells to show: ``"test"``, ``"ood"``, ``"valid"`` or ``"train"``. Of more than 50,000, a UMAP shows a sample.
     palette
         Colours of the categories of ``color``, or of control, observed and predicted cells: by name, in order, or the
-        name of a matplotlib colour map. With ``None``, those that ``uns`` keeps, if any.
+        name of a matplotlib colour map; of numbers, such a name. With ``None``, those that ``uns`` keeps, if any.
     figsize
         Width and height of the figure in inches. With ``None``, what its panels need.
     ax
         As many axes as there are perturbations. With ``None``, a figure is made.
     show
-        Whether to show the figure; ``None`` leaves that to an interactive session.
+        Whether to show the figure; ``None`` leaves that to an interactive session. With ``False``, the figure is at
+        ``figure`` of the axes that are returned, and closed: ``plt.savefig`` does not know it.
     save
         File to save the figure to. ``True`` is, as in scanpy, one in ``scanpy.settings.figdir``.
 
@@ -77,7 +78,7 @@ def displacement(
     Raises
     ------
     KeyError
-        If there are no fitted maps, no such representation, split, basis or column.
+        If there are no fitted maps, no such representation, split or basis, or neither such a column nor feature.
     ValueError
         If a target was not fitted, the split is unknown or has too few cells, the basis has fewer than two columns or
         holds NaN or inf, there are more or fewer axes than perturbations, or no figure can be saved to the file.
@@ -93,8 +94,12 @@ def displacement(
     file = _validate.figure_file(save, "displacement")
     plane = None if basis in _bases.BASES else _validate.plane(adata, basis, also=_bases.BASES)
     cells = _cells.shown_cells(adata, targets, key=key, split=split)
-    groups = _cells.groups(adata, color)
     rows = _bases.rows_of(cells, basis)
+    numbers = _values.of_cells(cells, color, rows)
+    groups = None if numbers is not None else _cells.groups(adata, color)
+    # all panels have the same control cells
+    values = None if numbers is None else numbers[cells.targets[0]][_colors.CONTROL]
+    scale = None if values is None else _values.scale([values], palette)
     xy = _bases.together(cells, rows, basis) if plane is None else _bases.onto(cells, rows, plane)
 
     n = len(cells.targets)
@@ -109,23 +114,28 @@ def displacement(
     limits = _fields.limits([points for by_role in xy.values() for points in by_role.values()])
     for name, panel in canvas.panels.items():
         start, observed, end = (xy[name][role] for role in _bases.ROLES)
-        cell_colors: Any = (
-            colors[_colors.CONTROL] if start_groups is None else [group_colors[group] for group in start_groups]
-        )
+        cell_colors: Any = colors[_colors.CONTROL]
+        if start_groups is not None:
+            cell_colors = [group_colors[group] for group in start_groups]
+        elif scale is not None and values is not None:
+            cell_colors = _values.shades(scale, values)
         n_total = len(start) + len(observed)
         _draw.points(panel, observed, n_total=n_total, color=colors[_colors.OBSERVED], alpha=0.35)
-        _draw.points(panel, start, n_total=n_total, c=cell_colors, alpha=0.35 if start_groups is None else 0.8)
+        _draw.points(panel, start, n_total=n_total, c=cell_colors, alpha=0.35 if color is None else 0.8)
         draw = _fields.streams if stream else _fields.arrows
         draw(panel, start, end, limits, n_squares, colors[_colors.PREDICTED])
         _fields.frame(panel, limits)
         _draw.title(panel, name)
     canvas.label(*_bases.axis_names(basis))
-    canvas.legend(_handles(colors, group_colors))
+    if scale is not None and color is not None:
+        canvas.colorbar(scale, f"{color} of control cells")
+    canvas.legend(_handles(colors, group_colors if scale is None else None))
     return canvas.finish(show=show, save=file)
 
 
-def _handles(colors: dict[str, str], group_colors: dict[str | None, Any]) -> list[Artist]:
-    groups: dict[str | None, Any] = group_colors or {_colors.CONTROL: colors[_colors.CONTROL]}
+def _handles(colors: dict[str, str], group_colors: dict[str | None, Any] | None) -> list[Artist]:
+    """Return what a legend has: of control cells that are on a scale, nothing."""
+    groups = {} if group_colors is None else group_colors or {_colors.CONTROL: colors[_colors.CONTROL]}
     arrow = Line2D(
         [], [], color=colors[_colors.PREDICTED], marker=r"$\rightarrow$", markersize=12, linestyle="none",
         label="predicted displacement",

@@ -78,7 +78,8 @@ def effect_clusters(
     ax
         Two axes. With ``None``, a figure is made.
     show
-        Whether to show the figure; ``None`` leaves that to an interactive session.
+        Whether to show the figure; ``None`` leaves that to an interactive session. With ``False``, the figure is at
+        ``figure`` of the axes that are returned, and closed: ``plt.savefig`` does not know it.
     save
         File to save the figure to. ``True`` is, as in scanpy, one in ``scanpy.settings.figdir``.
 
@@ -106,7 +107,7 @@ def effect_clusters(
     file = _validate.figure_file(save, "effect_clusters")
     _validate.one_of(basis, _bases.BASES, what="basis")
     _validate.whole(n_features, 1, what="n_features")
-    column = _validate.obs_key(adata, clusters, what="clusters")
+    column = _validate.clusters(adata, clusters, what="clusters")
     moves = displacements(adata, key, targets)
     if adata.uns.get(f"{clusters}_maps", moves.fitted.digest) != moves.fitted.digest:
         logger.warning("obs[%r] was made with other maps than uns[%r] holds: call %s again", clusters, key, MAKER)

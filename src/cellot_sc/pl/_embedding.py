@@ -11,7 +11,7 @@ from anndata import AnnData
 from matplotlib.axes import Axes
 
 from .. import _keys, _validate
-from . import _bases, _canvas, _cells, _colors, _draw, _fields
+from . import _bases, _canvas, _cells, _colors, _draw, _fields, _values
 
 OVERLAY = "overlay"
 
@@ -49,7 +49,9 @@ def embedding(
         ``obsm`` of any other map, such as ``"X_umap"``, of which the first two columns are shown.
     color
         Column of ``obs``, such as the cell type, to colour cells by when they are side by side. Predicted cells have
-        that of the control cells they were predicted from.
+        that of the control cells they were predicted from. Or a feature, such as a gene, as :func:`marginals` shows it
+        (decoded, where it can be): predicted cells then have what is predicted. Columns of decimals, and of more
+        different whole numbers than a legend names, are a scale as features are.
     overlay
         Whether the three kinds of cells share one panel, rather than having one each with the other cells in grey. With
         ``None``, they do if there are more than six perturbations.
@@ -59,13 +61,14 @@ def embedding(
         Cells to show: ``"test"``, ``"ood"``, ``"valid"`` or ``"train"``. Of more than 50,000, a UMAP shows a sample.
     palette
         Colours of the categories of ``color``, or of control, observed and predicted cells: by name, in order, or the
-        name of a matplotlib colour map. With ``None``, those that ``uns`` keeps, if any.
+        name of a matplotlib colour map; of numbers, such a name. With ``None``, those that ``uns`` keeps, if any.
     figsize
         Width and height of the figure in inches. With ``None``, what its panels need.
     ax
         As many axes as there are panels. With ``None``, a figure is made.
     show
-        Whether to show the figure; ``None`` leaves that to an interactive session.
+        Whether to show the figure; ``None`` leaves that to an interactive session. With ``False``, the figure is at
+        ``figure`` of the axes that are returned, and closed: ``plt.savefig`` does not know it.
     save
         File to save the figure to. ``True`` is, as in scanpy, one in ``scanpy.settings.figdir``.
 
@@ -76,7 +79,7 @@ def embedding(
     Raises
     ------
     KeyError
-        If there are no fitted maps, no such representation, split, basis or column.
+        If there are no fitted maps, no such representation, split or basis, or neither such a column nor feature.
     ValueError
         If a target was not fitted, the split is unknown or has too few cells, the basis has fewer than two columns or
         holds NaN or inf, a column is to colour overlaid cells, there are more or fewer axes than panels, or no figure
@@ -97,8 +100,10 @@ def embedding(
         overlay = len(cells.targets) > _canvas.FEW and color is None
     if color is not None:
         _validate.side_by_side(color, overlay=overlay)
-    groups = _cells.groups(adata, color)
     rows = _bases.rows_of(cells, basis)
+    numbers = _values.of_cells(cells, color, rows)
+    groups = None if numbers is not None else _cells.groups(adata, color)
+    scale = None if numbers is None else _values.scale((x for of in numbers.values() for x in of.values()), palette)
     xy = _bases.together(cells, rows, basis) if plane is None else _bases.onto(cells, rows, plane)
     panels = [(name, role) for name in cells.targets for role in ([OVERLAY] if overlay else _bases.ROLES)]
     canvas = _canvas.Canvas.of(ax, panels, size=(2.7, 2.7), n_cols=6 if overlay else 3, figsize=figsize)
@@ -116,12 +121,16 @@ def embedding(
             if groups is not None:
                 chosen = rows[name if role == _colors.OBSERVED else cells.control]
                 cell_colors = [group_colors[group] for group in groups[chosen]]
+            elif numbers is not None and scale is not None:
+                cell_colors = _values.shades(scale, numbers[name][role])
             _alone(panel, xy[name], role, cell_colors)
         _draw.title(panel, name if role == OVERLAY else f"{name} · {role}" if several else role)
         # all panels show the same part of the same map
         _fields.frame(panel, limits)
     canvas.label(*_bases.axis_names(basis))
-    if groups is not None or overlay:
+    if scale is not None and color is not None:
+        canvas.colorbar(scale, color)
+    elif groups is not None or overlay:
         canvas.legend(_draw.dots(colors if groups is None else group_colors))
     return canvas.finish(show=show, save=file)
 

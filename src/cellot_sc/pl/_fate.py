@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -59,7 +58,8 @@ def fate(
     ax
         Axes to draw on. With ``None``, a figure is made.
     show
-        Whether to show the figure; ``None`` leaves that to an interactive session.
+        Whether to show the figure; ``None`` leaves that to an interactive session. With ``False``, the figure is at
+        ``figure`` of the axes that are returned, and closed: ``plt.savefig`` does not know it.
     save
         File to save the figure to. ``True`` is, as in scanpy, one in ``scanpy.settings.figdir``.
 
@@ -174,7 +174,7 @@ def _simplex(ax: Axes, shares: np.ndarray, fates: list[str], colors: list[Any]) 
     _draw.points(ax, xy, n_total=len(xy), c=[colors[i] for i in order], alpha=0.7)
     for name, (x, y) in zip(fates, corners * 1.08, strict=True):
         side = "center" if abs(x) < 0.1 else "left" if x > 0 else "right"
-        text = textwrap.fill(_labels.short(name), CORNER)
+        text = "\n".join(_labels.lines(_labels.short(name), CORNER))
         ax.text(x, y, text, ha=side, va="bottom" if y > 0 else "top", **_labels.PLAIN)
     ax.set(xlim=(-1.3, 1.3), ylim=(-1.2, 1.25), aspect="equal")
     ax.axis("off")

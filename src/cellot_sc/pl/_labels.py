@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,6 +24,8 @@ PLAIN: dict[str, Any] = {"parse_math": False, "usetex": False}
 """Properties of a text in which a name stands: ``$``, ``_``, ``^`` and backslashes are shown as they are."""
 N_LINES = 3
 """Lines of a title."""
+PARTS = r"[^\s_+/-]*[\s_+/-]+|[^\s_+/-]+"
+"""Of a name, between which a line may end: words with what comes after them."""
 GAP = 12.0
 """Room between two titles, in pixels."""
 WIDEST = 0.6
@@ -51,6 +53,19 @@ def short(name: object, longest: int = LONGEST) -> str:
     return f"{text[: longest - 1 - end]}…{text[-end:]}"
 
 
+def lines(name: str, letters: int) -> list[str]:
+    """Return a name in lines of so many letters: broken after a space or one of ``_-+/``, in words that are longer."""
+    found = [""]
+    for part in re.findall(PARTS, name):
+        if len((found[-1] + part).rstrip()) <= letters:
+            found[-1] += part
+            continue
+        whole = part.rstrip()
+        found += [whole[start : start + letters] for start in range(0, len(whole), letters)]
+        found[-1] += part[len(whole) :]
+    return [line.strip() for line in found if line.strip()]
+
+
 def texts(values: pd.Series) -> list[str]:
     """Return the names in a column of a table as text, as it is shown where one is missing."""
     return [MISSING if absent else str(name) for name, absent in zip(values, values.isna(), strict=True)]
@@ -66,12 +81,19 @@ def wrap(title: Text, width: float) -> None:
         letters = min(int(widest * width / title.get_window_extent().width), widest - 1)
         if letters < 1:
             break
-        lines = textwrap.wrap(str(whole), letters)
-        if len(lines) > N_LINES:
-            # words leave room at the ends of lines: what is too long is cut anywhere
-            text = short(whole, N_LINES * letters)
-            lines = [text[start : start + letters] for start in range(0, len(text), letters)]
-        title.set_text("\n".join(lines))
+        title.set_text("\n".join(_few_lines(str(whole), letters)))
+
+
+def _few_lines(name: str, letters: int) -> list[str]:
+    """Return a name in at most three lines, without as much of its middle as that needs."""
+    broken = lines(name, letters)
+    for longest in range(N_LINES * letters, N_LINES * letters // 2, -1):
+        if len(broken) <= N_LINES:
+            return broken
+        broken = lines(short(name, longest), letters)
+    # words leave room at the ends of lines: what is too long is cut anywhere
+    text = short(name, N_LINES * letters)
+    return [text[start : start + letters] for start in range(0, len(text), letters)]
 
 
 def wrap_titles(axes: Sequence[Axes]) -> int:

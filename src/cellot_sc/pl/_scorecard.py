@@ -72,7 +72,8 @@ def scorecard(
     ax
         Axes to draw on. With ``None``, a figure is made.
     show
-        Whether to show the figure; ``None`` leaves that to an interactive session.
+        Whether to show the figure; ``None`` leaves that to an interactive session. With ``False``, the figure is at
+        ``figure`` of the axes that are returned, and closed: ``plt.savefig`` does not know it.
     save
         File to save the figure to. ``True`` is, as in scanpy, one in ``scanpy.settings.figdir``.
 
@@ -199,7 +200,7 @@ def _head(column: Column, rows: pd.DataFrame, metrics: str | Metric | Sequence[s
     name = column.metric.removesuffix(_keys.CALIBRATED)
     own = next((one for one in given if isinstance(one, Metric) and one.name == name), name)
     parts = (described(own).label, f"0 = {model_name(column.floor).partition(' (')[0]}")
-    lines = [textwrap.wrap(_labels.short(part, LINES * (LETTERS - 2)), LETTERS)[:LINES] for part in parts]
+    lines = [_labels.lines(_labels.short(part, LINES * (LETTERS - 2)), LETTERS)[:LINES] for part in parts]
     return "\n".join([*lines[0], *lines[1]])
 
 

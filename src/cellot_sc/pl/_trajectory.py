@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from anndata import AnnData
@@ -21,7 +19,7 @@ from sklearn.decomposition import PCA
 from .. import _keys, _validate
 from .._settings import logger
 from ..tl._courses import time_course
-from . import _bases, _canvas, _colors, _draw, _fields, _labels
+from . import _bases, _canvas, _colors, _draw, _fields, _labels, _values
 
 STYLES = PATHS, STREAMS = ("paths", "streamlines")
 POINTS_PER_PATH = 25
@@ -86,7 +84,8 @@ def trajectory(
     ax
         Axes to draw on. With ``None``, a figure is made.
     show
-        Whether to show the figure; ``None`` leaves that to an interactive session.
+        Whether to show the figure; ``None`` leaves that to an interactive session. With ``False``, the figure is at
+        ``figure`` of the axes that are returned, and closed: ``plt.savefig`` does not know it.
     save
         File to save the figure to. ``True`` is, as in scanpy, one in ``scanpy.settings.figdir``.
 
@@ -200,11 +199,8 @@ def _shades(
         labels = _validate.texts(values)
         colors = _colors.group_colors(adata, str(values.name), labels[taken >= 0], palette)
         return np.array([to_rgba(colors.get(label, _colors.MISSING)) for label in labels]), colors
-    if palette is not None:
-        colormap = _validate.one_of(palette, list(mpl.colormaps), what="palette")
-    scale = ScalarMappable(cmap=plt.get_cmap(colormap).with_extremes(bad=_colors.FAINT))
-    # from the smallest to the largest
-    return scale.to_rgba(np.ma.masked_invalid(numbers)), scale
+    scale = _values.scale([numbers], palette, colormap)
+    return _values.shades(scale, numbers), scale
 
 
 def _among(paths: np.ndarray, cells: np.ndarray) -> tuple[np.ndarray, int]:

@@ -44,13 +44,14 @@ def transport_cost(
         ``"distance"``, the root mean squared displacement, or ``"cost"``, half its square.
     palette
         Colours of groups: by name, such as those that ``adata.uns`` keeps, in order, or the name of a matplotlib colour
-        map.
+        map. With ``None``, a group has that of its place in the table: of a categorical column, among all categories.
     figsize
         Width and height of the figure in inches. With ``None``, what its panels need.
     ax
         Axes to draw on. With ``None``, a figure is made.
     show
-        Whether to show the figure; ``None`` leaves that to an interactive session.
+        Whether to show the figure; ``None`` leaves that to an interactive session. With ``False``, the figure is at
+        ``figure`` of the axes that are returned, and closed: ``plt.savefig`` does not know it.
     save
         File to save the figure to. ``True`` is, as in scanpy, one in ``scanpy.settings.figdir``.
 
@@ -82,8 +83,7 @@ def transport_cost(
     shown = rows.pivot_table(index="perturbation", columns="group", values="cost", sort=False, observed=True)
     rank = shown[_keys.ALL] if _keys.ALL in groups else shown.mean(axis=1)
     names = list(rank.sort_values(ascending=False, kind="stable").index)
-    others = [group for group in groups if group != _keys.ALL]
-    colors = _colors.recoloured(dict(zip(others, _colors.distinct(len(others)), strict=True)), palette)
+    colors = _colors.table_colors(table["group"], [group for group in groups if group != _keys.ALL], palette)
     colors |= _colors.recoloured({_keys.ALL: _colors.BLACK}, palette if isinstance(palette, Mapping) else None)
 
     lane = max(0.09, _canvas.ROW / len(groups))

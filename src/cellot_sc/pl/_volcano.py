@@ -18,6 +18,8 @@ CHANGES = ("effect", "predicted")
 """Columns of the mean change: of effects on groups, and of signatures."""
 CEILING = 1.08
 """Height of p-values of 0, as a multiple of the highest other one."""
+GROUP = 16
+"""Letters of a group that stands behind the name of a feature."""
 MANY = 0.5
 """Effects at the least p are counted if they are more than this part of those that are called."""
 
@@ -49,7 +51,7 @@ def volcano(
         Perturbation or perturbations to show, all in the table with ``None``.
     group
         Group or groups of cells to show, each in panels of its own. With ``None``, a panel has a dot for every feature
-        and group of cells, and no feature is named twice.
+        and group of cells, and no feature is named twice, but with the group in which it changes most.
     alpha
         Effects with an adjusted p-value below this are significant.
     n_named
@@ -60,7 +62,8 @@ def volcano(
     ax
         As many axes as there are panels. With ``None``, a figure is made.
     show
-        Whether to show the figure; ``None`` leaves that to an interactive session.
+        Whether to show the figure; ``None`` leaves that to an interactive session. With ``False``, the figure is at
+        ``figure`` of the axes that are returned, and closed: ``plt.savefig`` does not know it.
     save
         File to save the figure to. ``True`` is, as in scanpy, one in ``scanpy.settings.figdir``.
 
@@ -106,6 +109,8 @@ def volcano(
         heights[name], endless = _heights(tested[name]["pvalue_adj"].to_numpy(dtype=float), alpha)
         beyond |= bool(endless.any())
         _scatter(panel, tested[name]["change"].to_numpy(), heights[name], called[name], endless, alpha=alpha)
+        if figsize is None:
+            panel.set_box_aspect(1)
         _draw.title(panel, name if isinstance(name, str) else ", ".join(name), _note(tested[name], called[name]))
     canvas.label(x="mean change", y="−log₁₀ adjusted p")
     canvas.legend(_handles(alpha, beyond=beyond))
@@ -121,7 +126,7 @@ def volcano(
             order = np.argsort(-rows["change"].abs() * rows["height"], kind="stable")
             most = rows.iloc[order].drop_duplicates("feature")[:n_named]
             every = np.column_stack([tested[name]["change"], heights[name]])
-            _labels.beside(panel, most[["change", "height"]].to_numpy(), [*map(str, most["feature"])], others=every)
+            _labels.beside(panel, most[["change", "height"]].to_numpy(), _names(most, rows), others=every)
     return canvas.finish(show=show, save=file)
 
 
@@ -159,7 +164,7 @@ def _scatter(
     ax.axvline(0, color=_colors.FAINT, linewidth=0.8, zorder=0)
     limit = 1.25 * (float(np.abs(x).max(initial=0)) or 1.0)
     top = 1.15 * max(float(heights.max(initial=0)), -2 * np.log10(alpha))
-    ax.set(xlim=(-limit, limit), ylim=(-0.02 * top, top), box_aspect=1)
+    ax.set(xlim=(-limit, limit), ylim=(-0.02 * top, top))
     ax.locator_params(axis="x", nbins=4)
     ax.locator_params(axis="y", nbins=5)
     _draw.tidy(ax)
@@ -177,9 +182,34 @@ def _kinds(x: np.ndarray, called: np.ndarray) -> list[tuple[np.ndarray, str]]:
 def _note(rows: pd.DataFrame, called: np.ndarray) -> str:
     """Say how many effects are called, and how many of these cannot be ordered by their p-values."""
     n_up, pvalues = int((rows["change"].to_numpy()[called] > 0).sum()), rows["pvalue_adj"].to_numpy()[called]
-    note = f"{n_up:,} up, {called.sum() - n_up:,} down of {len(rows):,}"
+    n_features, n_groups = rows["feature"].nunique(), _n_groups(rows)
+    of = f"{len(rows):,}"
+    # a feature is tested once in every group
+    if n_features < len(rows):
+        is_complete = n_features * n_groups == len(rows)
+        of = (
+            f"{n_features:,} features × {n_groups} groups"
+            if is_complete
+            else f"{of} effects on {n_features:,} features"
+        )
+    note = f"{n_up:,} up, {called.sum() - n_up:,} down of {of}"
     n_least = int((pvalues == pvalues.min(initial=1)).sum())
     return note + f"; {n_least:,} at the least p" * (n_least > max(1, MANY * len(pvalues)))
+
+
+def _n_groups(rows: pd.DataFrame) -> int:
+    return int(rows["group"].nunique()) if "group" in rows else 1
+
+
+def _names(most: pd.DataFrame, rows: pd.DataFrame) -> list[str]:
+    """Return the names of features, with the group that the effect is on where there are several."""
+    names = [*map(str, most["feature"])]
+    if _n_groups(rows) < 2:
+        return names
+    return [
+        f"{name} ({_labels.short(group, GROUP)})"
+        for name, group in zip(names, _labels.texts(most["group"]), strict=True)
+    ]
 
 
 def _handles(alpha: float, *, beyond: bool) -> list[Line2D]:

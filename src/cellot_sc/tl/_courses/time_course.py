@@ -149,6 +149,7 @@ def load(adata: AnnData, key: str) -> Course:
     KeyError
         If there is none under that key, or the representation it was fitted on is missing.
     """
+    _validate.has_course(adata, key)
     fitted = store.maps(adata, key)
     fit = fitted.fit
     if fit.times is None:
