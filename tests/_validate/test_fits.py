@@ -44,3 +44,9 @@ def test_a_format_that_is_no_number_is_another(version: object) -> None:
 def test_what_is_missing_of_a_broken_fit_is_named() -> None:
     with pytest.raises(ValueError, match=r"cannot be read \('seed' is missing\): fit again"):
         _validate.broken_fit("cellot", KeyError("seed"))
+
+
+def test_the_column_that_maps_are_fitted_by_is_none_of_what_cells_are() -> None:
+    _validate.not_treatment("drug", {"groupby": "cell_type", "unit": None})
+    with pytest.raises(ValueError, match=r"^unit 'drug' is the column that maps are fitted by.* such as the cell type"):
+        _validate.not_treatment("drug", {"groupby": "cell_type", "unit": "drug"})

@@ -180,6 +180,17 @@ class TestErrors:
             assert words in run.badly(*arguments)
         assert list(tmp_path.iterdir()) == []
 
+    def test_the_column_of_the_fit_is_refused_before_anything_is_read(
+        self, run: Run, fitted_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(_files, "read", lambda path: pytest.fail("read"))
+        monkeypatch.setattr(_on_disk, "cells", lambda path: pytest.fail("read"))
+        commands = {"report": ["--out", "new.html"], "evaluate": ["new.csv"], "effects": ["new"], "figures": ["new"]}
+        for command, output in commands.items():
+            for flag in ["--groupby", "--unit"][: 1 if command == "evaluate" else 2]:
+                words = run.badly(command, fitted_file, *output, flag, "perturbation")
+                assert words.startswith(f"{flag} 'perturbation' is the column that maps are fitted by")
+
     def test_a_disk_that_fails_is_one_line(
         self, run: Run, fitted_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -55,6 +55,16 @@ def kept_fit(adata: AnnData, key: str, version: int) -> Mapping[str, Any]:
     return kept
 
 
+def not_treatment(label_key: str, columns: Mapping[str, str | None]) -> None:
+    """Raise :class:`ValueError` if a column of what cells are, by its use, is the one that maps are fitted by."""
+    for what, column in columns.items():
+        if column == label_key:
+            raise ValueError(
+                f"{what} {column!r} is the column that maps are fitted by, of what was done to cells: give one of what "
+                "they are or come from, such as the cell type or the patient."
+            )
+
+
 def broken_fit(key: str, error: Exception) -> NoReturn:
     """Raise :class:`ValueError`: what is kept of a fit is not all there, or not what it was."""
     reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
