@@ -25,7 +25,7 @@ def test_where_there_is_none_the_nearest_is_named() -> None:
     adata = holding(cellot={"maps": {}, "history": None})
     with pytest.raises(KeyError, match=r"'celot'\] holds no fitted maps: call cs.tl.cellot.*mean 'cellot'"):
         _validate.kept_fit(adata, "celot", 1)
-    with pytest.raises(KeyError, match=r"call cs.tl.cellot first\. Maps of a file .* given to predict as its model"):
+    with pytest.raises(KeyError, match=r"call cs.tl.cellot first\. Maps of a model are applied .*"):
         _validate.kept_fit(holding(other={}), "cellot", 1)
 
 

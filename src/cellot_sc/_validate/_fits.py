@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 
-ELSEWHERE = "Maps of a file or of another AnnData are given to predict as its model, or attached to these cells."
+ELSEWHERE = "Maps of a model are applied to these cells by cs.tl.predict(adata, model=...)."
 """What is said where no maps are, in words that hold for Python and the shell."""
 
 
