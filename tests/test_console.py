@@ -94,7 +94,9 @@ FLAGS = {
     "space": "--space", "context": "--context", "uncertainty": "--uncertainty", "n_boot": "--n-boot",
     "context_map": "--context-map", "match_abundance": "--match-abundance", "match_abundance=False": "--keep-abundance",
     "use_rep": "--use-rep", "cs.tl.cellot": "cellot-sc fit", "solver": "--solver", "split is": "--split",
-    "target is": "--target", "targets is": "--target", "holdout is": "--holdout",
+    "target is": "--target", "targets is": "--target", "holdout is": "--holdout", "solver is": "--solver",
+    "holdout": "--holdout", "unit": "--unit", "cs.pp.split": "cellot-sc fit",
+    "cs.tl.predict(adata, model=...)": "cellot-sc predict MODEL CELLS OUTPUT",
 }  # fmt: skip
 
 
@@ -114,6 +116,12 @@ FLAGS = {
         ("cs.tl.cellot(adata, solver='gaussian') makes some", "cellot-sc fit --solver gaussian makes some"),
         ("uns['a'] is: cs.tl.predict(adata)", "uns['a'] is: cs.tl.predict(adata)"),
         ("split 'tset' is unknown", "--split 'tset' is unknown"),
+        ("solver 'gaussian' fits no map per context", "--solver 'gaussian' fits no map per context"),
+        ("within: leave unit out, for intervals", "within: leave --unit out, for intervals"),
+        ("with holdout={'patient': '101'} of cs.pp.split, or", "with cellot-sc fit --holdout patient=101, or"),
+        ("with holdout={'sort': 'T cell'} of cs.pp.split", "with cellot-sc fit --holdout 'sort=T cell'"),
+        ("by holdout= of cs.pp.split", "by cellot-sc fit --holdout"),
+        ("applied by cs.tl.predict(adata, model=...).", "applied by cellot-sc predict MODEL CELLS OUTPUT."),
         ("targets names one twice: ['a', 'a'].", "--target names one twice: ['a', 'a']."),
         ("holdout column 'x' is not in adata.obs", "--holdout column 'x' is not in obs"),
         ("It is: target 3 is unknown.", "It is: --target 3 is unknown."),
@@ -138,3 +146,17 @@ def test_lines_of_the_log_say_what_one_types(capsys: pytest.CaptureFixture[str])
     with _console.talking(FLAGS):
         logger.warning("give context_map=%r", {"T": "CD4"})
     assert capsys.readouterr().out == "give --context-map T=CD4\n"
+
+
+def test_values_that_typer_cannot_read_are_said_as_others_are() -> None:
+    integer = "Input should be a valid integer, unable to parse string as an integer"
+    several = ["evaluate", "--n-cells", "3", "--n-cells=x", "--n-boot", "1.5"]
+    assert _console.misread(f"Invalid value for '--n-cells': {integer}", several) == (
+        "--n-cells is 'x'; a whole number is needed."
+    )
+    choice = "Value error, 'gene' is not one of 'latent', 'genes'."
+    assert _console.misread(f"Invalid value for '--space': {choice}", []).startswith(
+        "--space 'gene' is unknown. Did you mean 'genes'?"
+    )
+    for other in ("Missing argument 'OUTPUT'.", "Invalid value for '--x': of another kind"):
+        assert _console.misread(other, ["fit"]) == other

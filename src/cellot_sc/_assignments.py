@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +61,19 @@ def solver_options(texts: Sequence[str] | None, context: typer.Context) -> dict[
             instead = f"give {names[0]}" if names else "it is for Python only"
             raise ValueError(f"--set gives options of the solver, and {name!r} is none: {instead}.")
     return options
+
+
+def check_solver(solver: str, options: Mapping[str, Any], *, weights: bool = False, contexts: bool = False) -> None:
+    """Raise :class:`ValueError` if there is no such solver, it takes not these options or cannot do what is wanted."""
+    from .ot._solvers import registry
+
+    found = registry.SOLVERS.resolve(solver)
+    registry.check_able(found, weights=weights, contexts=contexts)
+    try:
+        registry.configure(found, **options)
+    except (TypeError, ValueError) as error:
+        words = str(error)
+        raise ValueError(f"--set {words}" if words.split(" ")[0] in options else f"--set: {words}") from error
 
 
 def _value(text: str) -> Any:

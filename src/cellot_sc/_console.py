@@ -8,8 +8,9 @@ import re
 import shlex
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import NoReturn, TextIO
 
 
@@ -36,8 +37,12 @@ VALUE = r"""'[^']*'|"[^"]*"|\{[^{}]*\}|\[[^\[\]]*\]|\([^()]*\)|-?\w+(?:\.\w+)*""
 """A value as Python writes it."""
 APART = r"""(?<![\w'"./\-])"""
 """Before a name that stands for itself: no part of a longer one, of a quotation or of a path."""
-OF_IT = rf"(?= (?:is|names|gives|column|value) | (?:{VALUE}) (?:is|of|holds) )"
+OF_IT = rf"(?= (?:is|names|gives|column|value) | (?:{VALUE}) (?:is|of|holds|has|fits|cannot) )"
 """After the name of a parameter that a sentence is about."""
+
+
+TYPED = r"""'[^']*'|[\w.-]+=[\w.-]+"""
+"""A value of more than a word, as it is typed."""
 
 
 def typed(text: str, flags: Mapping[str, str]) -> str:
@@ -51,7 +56,7 @@ def typed(text: str, flags: Mapping[str, str]) -> str:
     flags
         The flag of each parameter, and of ``"<parameter>=False"`` where there is one; of ``"<parameter> is"``, too, if
         a sentence that begins with the word is about the parameter. The command of each function, such as of
-        ``"cs.tl.cellot"``.
+        ``"cs.tl.cellot"``, and what one types for a call that stands in a sentence as a whole.
 
     Examples
     --------
@@ -63,9 +68,14 @@ def typed(text: str, flags: Mapping[str, str]) -> str:
     "--split 'tset' is not in obs['split']"
     >>> typed("predictions['scGen']: there is no cell", {"predictions": "--prediction"})
     '--prediction scGen: there is no cell'
+    >>> typed("by test_fraction= of cs.pp.split", {"test_fraction": "--test-fraction", "cs.pp.split": "cellot-sc fit"})
+    'by cellot-sc fit --test-fraction'
     """
     if not flags:
         return text
+    for call, line in flags.items():
+        if "(" in call:
+            text = text.replace(call, line)
     text = re.sub(rf"{APART}adata\.(?=(?:(?:obs|var)(?:m|p|_names)?|uns|layers|X)\b)", "", text)
     text = re.sub(
         r"(cs\.\w+\.\w+)\(adata,? ?([^()]*)\)",
@@ -79,9 +89,12 @@ def typed(text: str, flags: Mapping[str, str]) -> str:
     if not every:
         return text
     pattern = rf"""{APART}(?:({every})=({VALUE})?|({no_words})(?![\w'"/\-=]|\.\w)|({every})\[({VALUE})\])"""
-    return re.sub(
+    text = re.sub(rf"\b(leave) ({every}) out\b", lambda found: f"{found[1]} {flags[found[2]]} out", text)
+    text = re.sub(
         pattern, lambda found: _flag(found[1] or found[3] or found[4], found[2] or found[5], flags) or found[0], text
     )
+    # a parameter of a function is an option of its command
+    return re.sub(rf"(--[\w-]+(?: (?:{TYPED}))?) of (cellot-sc \w+)", r"\2 \1", text)
 
 
 def _flag(name: str, value: str | None, flags: Mapping[str, str]) -> str:
@@ -156,6 +169,43 @@ def words(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return str(error.args[0] if error.args else "").strip() or type(error).__name__
+
+
+def misread(message: str, given: Sequence[str]) -> str:
+    """Return in the words of this package what typer says of a value that it could not read.
+
+    Parameters
+    ----------
+    message
+        What it says.
+    given
+        What was typed.
+
+    Examples
+    --------
+    >>> from cellot_sc._console import misread
+    >>> said = "Invalid value for '--seed': Input should be a valid integer, unable to parse string as an integer"
+    >>> misread(said, ["demo", "--seed", "one"])
+    "--seed is 'one'; a whole number is needed."
+    """
+    found = re.match(r"Invalid value for '(--[\w-]+)': (.*)", message, flags=re.DOTALL)
+    if found is None:
+        return message
+    flag, said = found.groups()
+    if choice := re.search(r"'(.*)' is not one of (.*)\.$", said):
+        from ._plugins import nearest
+
+        return f"{flag} {choice[1]!r} is unknown.{nearest(choice[1], re.findall("'([^']*)'", choice[2]))}"
+    for name, read, kind in (("number", float, "number"), ("integer", int, "whole number")):
+        if said.startswith(f"Input should be a valid {name}"):
+            values = [after for one, after in pairwise(given) if one == flag]
+            values += [one.removeprefix(f"{flag}=") for one in given if one.startswith(f"{flag}=")]
+            for value in values:
+                try:
+                    read(value)
+                except ValueError:
+                    return f"{flag} is {value!r}; a {kind} is needed."
+    return message
 
 
 def fail(message: str, *, status: int = 2) -> NoReturn:

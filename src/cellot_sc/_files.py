@@ -128,6 +128,29 @@ def check_columns(path: Path, columns: Mapping[str, str | None], *, of: str = "o
             raise KeyError(f"{what} {name!r} is not in adata.{of}.{hint}")
 
 
+def check_groups(path: Path, key: str, columns: Mapping[str, str | None]) -> None:
+    """Raise for columns of what cells are, by what each is for, before a file of cells with maps is read.
+
+    Raises
+    ------
+    KeyError
+        If the file lacks one.
+    ValueError
+        If one is the column that the maps under ``key`` were fitted by.
+    """
+    check_columns(path, columns)
+    label_key = None
+    # what is wrong with a file is said when it is read
+    if any(columns.values()):
+        with suppress(Exception), opened(path) as file:
+            kept = file["uns"][key]["label_key"][()]
+            label_key = kept.decode() if isinstance(kept, bytes) else str(kept)
+    if label_key is not None:
+        from ._validate._fits import not_treatment
+
+        not_treatment(label_key, columns)
+
+
 def _columns(path: Path, of: str) -> list[str] | None:
     """Return the columns of a table, ``None`` if the file does not say so where files of today do."""
     # what is wrong with a file is said when it is read

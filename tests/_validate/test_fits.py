@@ -25,7 +25,7 @@ def test_where_there_is_none_the_nearest_is_named() -> None:
     adata = holding(cellot={"maps": {}, "history": None})
     with pytest.raises(KeyError, match=r"'celot'\] holds no fitted maps: call cs.tl.cellot.*mean 'cellot'"):
         _validate.kept_fit(adata, "celot", 1)
-    with pytest.raises(KeyError, match=r"call cs.tl.cellot first\. Maps of a file .* given to predict as its model"):
+    with pytest.raises(KeyError, match=r"call cs.tl.cellot first\. Maps of a model are applied .*"):
         _validate.kept_fit(holding(other={}), "cellot", 1)
 
 
@@ -53,3 +53,9 @@ def test_a_format_that_is_no_number_is_another(version: object) -> None:
 def test_what_is_missing_of_a_broken_fit_is_named() -> None:
     with pytest.raises(ValueError, match=r"cannot be read \('seed' is missing\): fit again"):
         _validate.broken_fit("cellot", KeyError("seed"))
+
+
+def test_the_column_that_maps_are_fitted_by_is_none_of_what_cells_are() -> None:
+    _validate.not_treatment("drug", {"groupby": "cell_type", "unit": None})
+    with pytest.raises(ValueError, match=r"^unit 'drug' is the column that maps are fitted by.* such as the cell type"):
+        _validate.not_treatment("drug", {"groupby": "cell_type", "unit": "drug"})

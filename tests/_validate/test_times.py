@@ -38,7 +38,7 @@ class TestOrder:
             (["b", "a", "a", "c", "b"], None, "names that are no numbers and have no order"),
             (["b", "a", "a", "c", "b"], ["a", "a"], "order names a time twice"),
             (["b", "a", "a", "c", "b"], ["a"], "There are 1 times"),
-            (["b", "a", "a", "c", "b"], ["a", "d"], "time of order .* 'd' is unknown"),
+            (["b", "a", "a", "c", "b"], ["a", "d"], "order value of .* 'd' is unknown"),
             ([0, 1, 2, 2, 1], [2, 0], "numbers that do not increase"),
             ([0, 1, np.nan, 2, 1], None, "is missing for 1 cells"),
         ],

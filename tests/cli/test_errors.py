@@ -31,8 +31,11 @@ class TestErrors:
             (["fit", "cells.h5ad", "new.h5ad", "--control", "contrl"], "Did you mean 'control'?"),
             (["fit", "cells.h5ad", "new.h5ad", "--target", "drug_x"], "--target 'drug_x' is unknown."),
             (["fit", "cells.h5ad", "new.h5ad", "--solver", "icn"], "--solver 'icn' is unknown. Did you mean 'icnn'?"),
-            (["fit", "cells.h5ad", "new.h5ad", "--set", "n_step=3"], "no option 'n_step'. Did you mean 'n_steps'?"),
-            (["fit", "cells.h5ad", "new.h5ad", "--set", "n_steps=many"], "n_steps is 'many'"),
+            (
+                ["fit", "cells.h5ad", "new.h5ad", "--set", "n_step=3"],
+                "--set: --solver 'icnn' has no option 'n_step'. Did you mean 'n_steps'?",
+            ),
+            (["fit", "cells.h5ad", "new.h5ad", "--set", "n_steps=many"], "--set n_steps is 'many'"),
             (["fit", "cells.h5ad", "new.h5ad", "--set", "n_steps"], "--set 'n_steps' is not of the form NAME=VALUE."),
             (["fit", "cells.h5ad", "new.h5ad", "--set", "n_steps="], "--set 'n_steps=' is not of the form NAME=VALUE."),
             (["fit", "cells.h5ad", "new.h5ad", "--set", "=3"], "--set '=3' is not of the form NAME=VALUE."),
@@ -55,7 +58,10 @@ class TestErrors:
             (["fit", "cells.h5ad", "new.h5ad", "--use-rep", "X_umap"], "--use-rep 'X_umap' is not in obsm."),
             (["fit", "cells.h5ad", "new.h5ad", "--use-rep", "X", "--n-components", "3"], "exclude each other"),
             (["fit", "cells.h5ad", "new.h5ad", "--n-components", "0"], "--n-components is 0; a positive whole number"),
-            (["fit", "cells.h5ad", "new.h5ad", "--n-components", "x"], "Invalid value for '--n-components'"),
+            (
+                ["fit", "cells.h5ad", "new.h5ad", "--n-components", "x"],
+                "--n-components is 'x'; a whole number is needed.",
+            ),
             (["fit", "cells.h5ad", "new.h5ad", "--holdout", "patient=9"], "--holdout value of obs['patient'] '9'"),
             (
                 ["fit", "cells.h5ad", "new.h5ad", "--context", "cell_type", "--context", "patien"],
@@ -75,16 +81,40 @@ class TestErrors:
             (["predict", "fitted.h5ad", "new.h5ad", "--key", "celot"], "Did you mean 'cellot'?"),
             (["evaluate", "fitted.h5ad", "new.txt"], "ends in '.txt'. Valid: '.csv'."),
             (["evaluate", "fitted.h5ad", "new.csv", "--split", "tset"], "Did you mean 'test'?"),
-            (["evaluate", "fitted.h5ad", "new.csv", "--split", "ood"], "split 'ood' has 0 of 'control'"),
+            (
+                ["evaluate", "fitted.h5ad", "new.csv", "--split", "ood"],
+                "cellot-sc fit --holdout patient=101, or judge by --split test",
+            ),
             (
                 ["evaluate", "fitted.h5ad", "new.csv", "--metric", "mdd"],
                 "--metric 'mdd' is unknown. Did you mean 'mmd'?",
             ),
             (["evaluate", "fitted.h5ad", "new.csv", "--groupby", "celltype"], "Did you mean 'cell_type'?"),
-            (["evaluate", "fitted.h5ad", "new.csv", "--space", "gene"], "Invalid value for '--space'"),
+            (
+                ["evaluate", "fitted.h5ad", "new.csv", "--space", "gene"],
+                "--space 'gene' is unknown. Did you mean 'genes'?",
+            ),
             (
                 ["evaluate", "fitted.h5ad", "new.csv", "--n-markers", "5"],
                 "give --space genes, or maps fitted with --use-rep X.",
+            ),
+            (["figures", "fitted.h5ad", "new", "--format", "jpg"], "--format 'jpg' is unknown."),
+            (["fit", "cells.h5ad", "new.h5ad", "--test-fraction=abc"], "--test-fraction is 'abc'; a number is needed."),
+            (
+                ["fit", "cells.h5ad", "new.h5ad", "--solver", "gaussian", "--context", "cell_type"],
+                "--solver 'gaussian' fits no map per context: leave --context out, or give another solver. Valid: ",
+            ),
+            (
+                ["fit", "cells.h5ad", "new.h5ad", "--split-key", "patient"],
+                "--split-key 'patient' has labels that are no split",
+            ),
+            (
+                ["trajectory", "cells.h5ad", "new.h5ad", "--time-key", "patient", "--order", "8"],
+                "--order value of obs['patient'] '8' is unknown.",
+            ),
+            (
+                ["effects", "cells.h5ad", "new"],
+                "Maps of a model are applied to these cells by cellot-sc predict MODEL CELLS OUTPUT.",
             ),
             (["evaluate", "fitted.h5ad", "new.csv", "--n-cells", "0"], "--n-cells is 0; a positive whole number"),
             (
@@ -179,6 +209,17 @@ class TestErrors:
         }.items():
             assert words in run.badly(*arguments)
         assert list(tmp_path.iterdir()) == []
+
+    def test_the_column_of_the_fit_is_refused_before_anything_is_read(
+        self, run: Run, fitted_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(_files, "read", lambda path: pytest.fail("read"))
+        monkeypatch.setattr(_on_disk, "cells", lambda path: pytest.fail("read"))
+        commands = {"report": ["--out", "new.html"], "evaluate": ["new.csv"], "effects": ["new"], "figures": ["new"]}
+        for command, output in commands.items():
+            for flag in ["--groupby", "--unit"][: 1 if command == "evaluate" else 2]:
+                words = run.badly(command, fitted_file, *output, flag, "perturbation")
+                assert words.startswith(f"{flag} 'perturbation' is the column that maps are fitted by")
 
     def test_a_disk_that_fails_is_one_line(
         self, run: Run, fitted_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

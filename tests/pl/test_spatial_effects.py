@@ -42,7 +42,7 @@ class TestSpatialEffects:
         assert [name for name, _ in axes] == ["drug_a"] * 3 + ["drug_b"] * 3
 
     def test_errors(self, placed: AnnData) -> None:
-        with pytest.raises(KeyError, match="spatial_key 'spatia' is not in adata.obsm. Did you mean 'spatial'"):
+        with pytest.raises(KeyError, match="no coordinates 'spatia' in adata.obsm. Did you mean 'spatial'"):
             cs.pl.spatial_effects(placed, spatial_key="spatia")
         with pytest.raises(KeyError, match="no column 'moran_i': one made by cs.tl.spatial_effects"):
             cs.pl.spatial_effects(placed, pd.DataFrame({"perturbation": [], "feature": []}))

@@ -225,6 +225,7 @@ def compose(
         If the split is neither, or has no control cells, or no treated ones where there are some.
     """
     fitted = tl.maps(adata, key)
+    _validate.not_treatment(fitted.fit.label_key, {"groupby": groupby, "unit": unit})
     if split is None:
         split = _unseen(adata, fitted)
     is_judged = bool(np.isin(fitted.fit.labels(adata), fitted.fit.targets).any())

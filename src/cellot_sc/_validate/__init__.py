@@ -39,7 +39,7 @@ from ._contexts import context_columns, context_labels
 from ._doses import cells_to_move, dose_value, dose_values, kept_doses, measured_doses, several_doses, within_doses
 from ._extras import installed
 from ._files import figure_file
-from ._fits import broken_fit, has_course, has_fit, kept_fit, kept_fits
+from ._fits import broken_fit, has_course, has_fit, kept_fit, kept_fits, not_treatment
 from ._genes import gene_columns, names_of_genes, other_names, places_of
 from ._keys import CLUSTERS, DECODER, DOSES, FATES, SPLITTING, key, new_column, new_columns, new_key, new_table
 from ._labels import clusters, complete, group_labels, learnable, obs_key, relabelled, texts
@@ -227,6 +227,7 @@ __all__ = [
     "not_both",
     "not_read",
     "not_summary",
+    "not_treatment",
     "obs_key",
     "of_singles",
     "of_prediction",

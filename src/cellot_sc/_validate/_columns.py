@@ -81,7 +81,7 @@ def split_labels(adata: AnnData, split_key: str) -> np.ndarray:
     unknown = sorted(set(labels) - {None, *_keys.SPLITS})
     if unknown:
         raise ValueError(
-            f"adata.obs[{split_key!r}] has labels that are no split: {unknown[:5]}. Valid: {', '.join(_keys.SPLITS)}."
+            f"split_key {split_key!r} has labels that are no split: {unknown[:5]}. Valid: {', '.join(_keys.SPLITS)}."
         )
     return labels
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 
-ELSEWHERE = "Maps of a file or of another AnnData are given to predict as its model, or attached to these cells."
+ELSEWHERE = "Maps of a model are applied to these cells by cs.tl.predict(adata, model=...)."
 """What is said where no maps are, in words that hold for Python and the shell."""
 
 
@@ -61,6 +61,16 @@ def has_course(adata: AnnData, key: str) -> None:
         known = [name for name in adata.uns if has_fit(adata, name) and "times" in adata.uns[name]]
         hint = nearest(key, known) if known else ""
         raise KeyError(f"adata.uns[{key!r}] holds no time course: call cs.tl.trajectory first.{hint}")
+
+
+def not_treatment(label_key: str, columns: Mapping[str, str | None]) -> None:
+    """Raise :class:`ValueError` if a column of what cells are, by its use, is the one that maps are fitted by."""
+    for what, column in columns.items():
+        if column == label_key:
+            raise ValueError(
+                f"{what} {column!r} is the column that maps are fitted by, of what was done to cells: give one of what "
+                "they are or come from, such as the cell type or the patient."
+            )
 
 
 def broken_fit(key: str, error: Exception) -> NoReturn:

@@ -329,7 +329,7 @@ def coordinates(adata: AnnData, key: str, rows: np.ndarray) -> np.ndarray:
     """
     one_key(key, what="spatial_key", where="key of adata.obsm")
     if key not in adata.obsm:
-        raise KeyError(f"spatial_key {key!r} is not in adata.obsm.{nearest(key, adata.obsm)}")
+        raise KeyError(f"There are no coordinates {key!r} in adata.obsm.{nearest(key, adata.obsm)}")
     places = dense(matrix(adata.obsm[key], what=f"adata.obsm[{key!r}]"))
     if places.shape[1] not in (2, 3):
         raise ValueError(f"adata.obsm[{key!r}] has shape {places.shape}; two or three coordinates per cell are needed.")

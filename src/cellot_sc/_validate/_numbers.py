@@ -113,10 +113,12 @@ def _remedy(split: str) -> str:
     """Return how a split comes to have cells to judge by."""
     if split == _keys.OOD:
         return (
-            ". In this split are groups that were held out: hold one out, such as a patient, with holdout= of "
-            f"cs.pp.split, or judge by split={_keys.TEST!r}"
+            ". In this split are groups that were held out: hold one out, such as a patient, with "
+            f"holdout={{'patient': '101'}} of cs.pp.split, or judge by split={_keys.TEST!r}"
         )
-    return f": give another split, or make one that has some {split} cells of each by cs.pp.split"
+    # the share of validation cells has no flag
+    maker = "test_fraction= of cs.pp.split" if split == _keys.TEST else "cs.pp.split"
+    return f": give another split, or make one that has some {split} cells of each by {maker}"
 
 
 def panels(n_axes: int, n_panels: int) -> None:

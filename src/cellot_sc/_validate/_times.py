@@ -46,7 +46,7 @@ def time_order(adata: AnnData, time_key: str, order: Sequence[Any] | None) -> tu
     numbers = {label: as_number(label) for label in known}
     column = adata.obs[time_key]
     if order is not None:
-        what = f"time of order (adata.obs[{time_key!r}])"
+        what = f"order value of adata.obs[{time_key!r}]"
         labels = [label_of(time, known, what=what) for time in several(order)]
         if len(set(labels)) < len(labels):
             raise ValueError(f"order names a time twice: {labels}.")

@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             status = program(given or ["--help"], prog_name="cellot-sc", standalone_mode=False)
     except Exception as error:
         if hasattr(error, "format_message"):
-            _console.fail(error.format_message())
+            _console.fail(_console.misread(error.format_message(), given))
         if isinstance(error, OSError):
             _console.fail(_console.words(error))
         if _console.is_ours(error):

@@ -91,8 +91,10 @@ PYTHON = {
 VERBS = {
     **{"cs.tl.cellot": "fit", "cs.tl.predict": "predict", "cs.tl.evaluate": "evaluate"},
     **{"cs.tl.trajectory": "trajectory", "cs.tl.fate": "trajectory"},
+    **{"cs.pp.split": "fit", "cs.pp.represent": "fit"},
+    "cs.tl.predict(adata, model=...)": "predict MODEL CELLS OUTPUT",
 }
-"""The command of a function."""
+"""The command of a function, or of a call of it."""
 
 
 class Command(TyperCommand):

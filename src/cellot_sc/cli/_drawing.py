@@ -67,7 +67,7 @@ class Drawn:
 
 def _trajectory(of: Drawn, **to: Any) -> None:
     if _keys.TRAJECTORY not in of.adata.uns:
-        raise ValueError("the file holds no time course: call cs.tl.trajectory first.")
+        raise ValueError("the file holds no time course: call cellot-sc trajectory first.")
     pl.trajectory(of.adata, of.groupby, **to)
 
 

@@ -49,7 +49,7 @@ def effects(
     if is_file and (table is None or len(names) > 1):
         raise ValueError(f"{output} holds one table: name it by --table, or give a folder for all of them.")
     _files.check_input(path)
-    _files.check_columns(path, {"groupby": groupby, "unit": unit})
+    _files.check_groups(path, key, {"groupby": groupby, "unit": unit})
     place = (
         _files.output(output, SUFFIXES, overwrite=overwrite) if is_file else _files.filling(output, overwrite=overwrite)
     )

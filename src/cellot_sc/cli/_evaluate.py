@@ -104,7 +104,8 @@ def evaluate(
         seed=seed,
         key=key,
     )
-    _files.check_columns(path, {"groupby": groupby, "unit": unit})
+    _files.check_columns(path, {"unit": unit})
+    _files.check_groups(path, key, {"groupby": groupby})
     if numbers is not None:
         typer.echo(evaluate_shard(asked, output, *numbers))
         return

@@ -39,7 +39,7 @@ def figures(
     _validate.seed(seed)
     _validate.one_of(split, _keys.SPLITS, what="split")
     _files.check_input(path)
-    _files.check_columns(path, {"groupby": groupby, "unit": unit})
+    _files.check_groups(path, key, {"groupby": groupby, "unit": unit})
     with _files.filling(output, overwrite=overwrite) as new:
         from ._drawing import FIGURES, Drawn
 

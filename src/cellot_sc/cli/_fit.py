@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .. import _defaults, _files, _keys
+from .. import _assignments, _defaults, _files, _keys
 from ._app import Input, Key, Option, Output, Overwrite, Seed, Solver, check_apart
 from ._fitting import Fitting, fit_shard
 from ._plan import absolute, shard_of
@@ -135,9 +135,7 @@ def fit(
     numbers = None if shard is None else shard_of(shard)
     options = fitting.check(context)
     if numbers is not None:
-        from ..ot._solvers import registry
-
-        registry.configure(solver, **options)
+        _assignments.check_solver(solver, options, **fitting.needs)
         typer.echo(fit_shard(fitting, options, output, *numbers))
         return
     write_fitted(fitting, options, output, model, overwrite=overwrite)
@@ -163,10 +161,8 @@ def write_fitted(
         _files.output(output, _files.ANNDATA, overwrite=overwrite) as new,
         nullcontext() if model is None else _files.output(model, _trees.SUFFIXES, overwrite=overwrite) as new_model,
     ):
-        from ..ot._solvers import registry
-
         # before gigabytes are read
-        registry.configure(fitting.solver, **options)
+        _assignments.check_solver(fitting.solver, options, **fitting.needs)
         adata, use_rep = fitting.read()
 
         from .. import tl

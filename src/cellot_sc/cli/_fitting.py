@@ -48,6 +48,11 @@ class Fitting(Asked, Preparing):
         asked = self.represent is not None or self.n_components is not None
         return asked or (self.changes and self.use_rep is None)
 
+    @property
+    def needs(self) -> dict[str, bool]:
+        """What the solver has to be able to, as far as that was asked for."""
+        return {"weights": bool(self.match_abundance), "contexts": bool(self.contexts)}
+
     def check(self, context: typer.Context) -> dict[str, Any]:
         """Check all that can be before gigabytes are read, and return the options of the solver."""
         from .. import _assignments, _validate
@@ -147,7 +152,7 @@ def fit_shard(fitting: Fitting, options: dict[str, Any], folder: Path, shard: in
 
         logger.info(
             "every shard makes the split or the representation anew, all of them alike: it saves time to make both "
-            "before, with cs.pp.split and cs.pp.represent"
+            "before, in one file that all of them read"
         )
     # blocks know their cells themselves
     plan = ShardPlan(fitting, [*fit.targets], n_shards, versions(), {}).write(folder)

@@ -48,7 +48,7 @@ def report(
     """
     output = output or path.with_suffix(".html")
     _files.check_input(path)
-    _files.check_columns(path, {"groupby": groupby, "unit": unit})
+    _files.check_groups(path, key, {"groupby": groupby, "unit": unit})
     _files.check_suffix(output, (".html",))
     _files.check_replaced(output, overwrite=overwrite)
     adata = _files.read(path)

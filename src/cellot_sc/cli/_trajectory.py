@@ -61,10 +61,8 @@ def trajectory(
     _files.check_input(path)
     _files.check_columns(path, {"time_key": time_key, "groupby": groupby})
     with _files.output(output, _files.ANNDATA, overwrite=overwrite) as new:
-        from ..ot._solvers import registry
-
         # before gigabytes are read
-        registry.configure(solver, **options)
+        _assignments.check_solver(solver, options)
         adata = _files.read(path)
 
         from .. import tl

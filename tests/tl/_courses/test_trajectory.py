@@ -114,7 +114,7 @@ def test_is_kept_on_disk(cells: AnnData, tmp_path: Path) -> None:
     [
         ({"time_key": "tme"}, KeyError, "time_key 'tme' is not in adata.obs. Did you mean 'time'"),
         ({"time_key": "fate"}, ValueError, "holds names that are no numbers and have no order"),
-        ({"order": [0, 3]}, ValueError, "time of order .* 3 is unknown"),
+        ({"order": [0, 3]}, ValueError, "order value of .* 3 is unknown"),
         ({"order": [0, 0]}, ValueError, "order names a time twice"),
         ({"order": [0]}, ValueError, "There are 1 times"),
         ({"order": [2, 0]}, ValueError, "are numbers that do not increase"),

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
 from anndata import AnnData
 
+import cellot_sc as cs
 from cellot_sc.tl._effects import groups
 
 
@@ -32,3 +36,23 @@ def test_reserved_names(cells: AnnData) -> None:
 def test_missing_column(cells: AnnData) -> None:
     with pytest.raises(KeyError, match="groupby 'kinds'"):
         groups.masks(cells, "kinds", np.arange(5))
+
+
+@pytest.mark.parametrize("made", [cs.tl.transport_cost, cs.tl.subpopulation_effects, cs.tl.abundance_shift])
+@pytest.mark.parametrize("what", ["groupby", "unit"])
+def test_groups_and_units_are_not_of_what_was_done_to_cells(fitted: AnnData, made: Any, what: str) -> None:
+    told = {"groupby": "cell_type"} | {what: "perturbation"}
+    with pytest.raises(ValueError, match=f"^{what} 'perturbation' is the column that maps are fitted by"):
+        made(fitted, **told)
+
+
+def test_nor_elsewhere(fitted: AnnData, tmp_path: Path) -> None:
+    words = "'perturbation' is the column that maps are fitted by"
+    with pytest.raises(ValueError, match=words):
+        cs.tl.signature(fitted, unit="perturbation")
+    with pytest.raises(ValueError, match=words):
+        cs.tl.evaluate(fitted, groupby="perturbation")
+    with pytest.raises(ValueError, match=words):
+        cs.tl.interactions(fitted, unit="perturbation")
+    with pytest.raises(ValueError, match=words):
+        cs.report(fitted, tmp_path / "page.html", unit="perturbation")

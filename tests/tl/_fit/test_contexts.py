@@ -161,7 +161,7 @@ def test_weights_of_features_are_those_of_every_map(cells: AnnData) -> None:
         (
             {"solver": "popalign"},
             ValueError,
-            "'popalign' fits no map per context. Valid: 'group_shift', 'group_gaussian'",
+            "'popalign' fits no map per context: .* Valid: 'group_shift', 'group_gaussian'",
         ),
     ],
 )

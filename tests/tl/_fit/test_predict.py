@@ -142,7 +142,7 @@ def test_log_says_what_was_predicted(fitted: AnnData, caplog: pytest.LogCaptureF
         cs.tl.predict(fitted)
     assert caplog.messages == [
         "predicted 400 cells of drug_a, drug_b: X is decoded from 8 dimensions, smoother than measured cells; compare "
-        "it with layers['control'], or with cells that cs.tl.combine decodes"
+        "it with layers['control'], which are decoded, too"
     ]
     caplog.clear()
     with caplog.at_level(logging.INFO, "cellot_sc"):

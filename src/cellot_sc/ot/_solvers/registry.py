@@ -84,6 +84,19 @@ def configure(solver: str | Solver, **options: Any) -> Any:
         raise ValueError(str(error)) from error
 
 
+def check_able(solver: Solver, *, weights: bool, contexts: bool) -> None:
+    """Raise :class:`ValueError` if a solver cannot weigh cells or fits no map per context, and that is wanted."""
+    if weights and not solver.weighs:
+        able = [name for name, other in SOLVERS.items() if other.weighs]
+        raise ValueError(f"solver {solver.name!r} cannot weigh cells.{nearest('', able)}")
+    if contexts and not solver.contexts:
+        able = [name for name, other in SOLVERS.items() if other.contexts]
+        raise ValueError(
+            f"solver {solver.name!r} fits no map per context: leave context out, or give another solver."
+            f"{nearest('', able)}"
+        )
+
+
 def check_streams(solver: Solver, n_cells: int, n_dims: int, *, contexts: bool) -> None:
     """Raise :class:`ValueError` if a solver cannot fit to cells that are not in memory, given how many they are."""
     if solver.streams and not contexts:
@@ -152,12 +165,11 @@ def run(
     solver: Solver, problems: Sequence[Problem], config: Any, seed: int, progress: Progress | None
 ) -> list[Solution]:
     """Run a solver with checked options, if it can do what the problems need; see :func:`fit`."""
-    if not solver.weighs and any(problem.is_weighted for problem in problems):
-        able = [name for name, other in SOLVERS.items() if other.weighs]
-        raise ValueError(f"solver {solver.name!r} cannot weigh cells.{nearest('', able)}")
-    if not solver.contexts and any(problem.source_contexts is not None for problem in problems):
-        able = [name for name, other in SOLVERS.items() if other.contexts]
-        raise ValueError(f"solver {solver.name!r} fits no map per context.{nearest('', able)}")
+    check_able(
+        solver,
+        weights=any(problem.is_weighted for problem in problems),
+        contexts=any(problem.source_contexts is not None for problem in problems),
+    )
     if stored := [problem for problem in problems if problem.is_stored]:
         n_cells = sum(len(of) for problem in stored for of in (problem.source, problem.target))
         check_streams(solver, n_cells, stored[0].n_dims, contexts=stored[0].source_contexts is not None)

@@ -109,6 +109,7 @@ def abundance_shift(
     n_boot = _validate.resamples(n_boot)
     seed = _validate.seed(seed)
     moves = displacements(adata, key, targets)
+    _validate.not_treatment(moves.fitted.fit.label_key, {"groupby": groupby, "unit": unit})
     fit, control = moves.fitted.fit, moves.rows
     labels = fit.labels(adata)
     states = _validate.group_labels(adata, groupby)

@@ -133,6 +133,7 @@ def interactions(
     1.0
     """
     keep = keeper(adata, key_added, ("first", "second", "interaction", "kind"))
+    _validate.not_treatment(perturbation_key, {"groupby": groupby, "unit": unit})
     labels, control = _validate.perturbation_labels(adata, perturbation_key, control)
     known = _validate.combinations_of(combinations, labels, sorted({*labels} - {control}))
     names = _validate.some_combinations(targets, known, perturbation_key)

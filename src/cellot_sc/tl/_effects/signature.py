@@ -77,6 +77,7 @@ def signature(
     keep = keeper(adata, key_added, COLUMNS[:4])
     seed = _validate.seed(seed)
     moves = displacements(adata, key, targets)
+    _validate.not_treatment(moves.fitted.fit.label_key, {"unit": unit})
     if unit is not None:
         every = (np.ones(n, dtype=bool) for n in (adata.n_obs, len(moves.rows)))
         members, groups = ({_keys.ALL: mask} for mask in every)

@@ -131,6 +131,7 @@ def subpopulation_effects(
     keep = keeper(adata, key_added, ("group", "feature", "effect", "frac_responding"))
     seed = _validate.seed(seed)
     moves = displacements(adata, key, targets)
+    _validate.not_treatment(moves.fitted.fit.label_key, {"groupby": groupby, "unit": unit})
     members = masks(adata, groupby, np.arange(adata.n_obs))
     in_control = {group: mask[moves.rows] for group, mask in members.items() if mask[moves.rows].any()}
     groups = _validate.some_groups(in_control, groupby)

@@ -113,6 +113,7 @@ def transport_cost(
     n_boot = _validate.resamples(n_boot)
     seed = _validate.seed(seed)
     moves = displacements(adata, key, targets)
+    _validate.not_treatment(moves.fitted.fit.label_key, {"groupby": groupby, "unit": unit})
     members = {_keys.ALL: np.ones(adata.n_obs, dtype=bool)}
     if groupby is not None:
         members |= masks(adata, groupby, np.arange(adata.n_obs), reserved=(_keys.ALL,))

@@ -189,6 +189,8 @@ def planned(
     seed = _validate.seed(seed)
     taken = {perturbation_key: "perturbation_key", split_key: "split_key"}
     columns = _validate.context_columns(adata, context, labels, control, names, taken=taken)
+    registry.check_able(solver, weights=weights is not None, contexts=bool(columns))
+    is_matched = matches(match_abundance, solver, columns)
 
     cells = prepare(
         adata, perturbation_key, control, use_rep=use_rep, split_key=split_key, seed=seed, key_added=key_added
@@ -210,6 +212,6 @@ def planned(
         target_weights=weights,
         feature_weights=resolve_weights(feature_weights, Space(cells.cells, cells.use_rep), control_train),
         context=columns,
-        match_abundance=matches(match_abundance, solver, columns),
+        match_abundance=is_matched,
     )
     return fit, solver, cells, config

@@ -72,7 +72,7 @@ class Sources:
             return ""
         return (
             f": X is decoded from {self.x.shape[1]} dimensions, smoother than measured cells; compare it with "
-            f"layers[{_keys.BEFORE!r}], or with cells that cs.tl.combine decodes"
+            f"layers[{_keys.BEFORE!r}], which are decoded, too"
         )
 
     @cached_property

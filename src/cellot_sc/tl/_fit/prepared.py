@@ -91,7 +91,7 @@ def prepare(
     cells = AnnData(adata.X, obs=adata.obs.copy(), var=adata.var.copy())
     # a name that was given is meant: only where the default is absent was the data never split
     if split_key not in adata.obs and split_key == _keys.SPLIT:
-        logger.info("no split in obs[%r]: making one with the defaults of cs.pp.split", split_key)
+        logger.info("no split in obs[%r]: making one", split_key)
         split(cells, labels_key, control=control, seed=seed, key_added=split_key)
         columns.append(split_key)
     parts = _validate.split_labels(cells, split_key)
@@ -100,7 +100,7 @@ def prepare(
         use_rep = default_rep(adata)
     _validate.free_uns_key(key_added, use_rep or _keys.REP, what="key_added")
     if use_rep is None:
-        logger.info("making a representation with the defaults of cs.pp.represent")
+        logger.info("no representation that has seen train cells only: making one")
         represent(cells, split_key=split_key, key_added=_keys.REP)
         return Prepared(cells, _keys.REP, columns, represented=True)
     space = Space(adata, use_rep).checked()

@@ -138,6 +138,8 @@ def prepare(
         _validate.judged_beside(adata, key)
     kept = store.maps(adata, key)
     fitted, fit = kept.adapted(adata), kept.fit
+    # units of the label itself are perturbations, over which means are taken
+    _validate.not_treatment(fit.label_key, {"groupby": groupby})
     control, cells = fit.control, fit.space(adata)
     chosen = METRICS.select(metrics)
     names = _validate.some_of(targets, fitted.maps, what="target")
