@@ -38,17 +38,17 @@ def test_the_most_severe_come_first() -> None:
 
 
 def test_groups_are_rows_where_there_is_one_perturbation() -> None:
-    figure, whole = _responses.severities(costs(["a"]), {})
+    (figure, _), whole = _responses.severities(costs(["a"]), {})
     assert whole is None
     assert {text.get_text() for text in figure.axes[0].get_yticklabels()} == {"all cells", "T"}
 
 
 @pytest.mark.parametrize(("n", "has_whole"), [(3, False), (8, True)])
 def test_of_many_perturbations_groups_are_put_away(n: int, has_whole: bool) -> None:
-    figure, whole = _responses.severities(costs(NAMES[:n]), {})
+    (figure, _), whole = _responses.severities(costs(NAMES[:n]), {})
     assert len(figure.axes[0].get_yticklabels()) == n and (whole is not None) is has_whole
     order = _responses.by_severity(costs(NAMES[:n]))
-    figure, whole = _responses.effects_of(effects(NAMES[:n]), order)
+    (figure, _), whole = _responses.effects_of(effects(NAMES[:n]), order)
     titles = [axes.get_title(loc="left") or axes.get_title() for axes in figure.axes]
     assert [title for title in titles if title] == order[:6] and (whole is not None) is has_whole
 

@@ -38,3 +38,16 @@ def test_a_umap_is_made_of_a_sample(fitted: AnnData, monkeypatch: pytest.MonkeyP
     in_test = fitted.obs["split"] == "test"
     for name, chosen in rows.items():
         assert len(chosen) == min(most, ((fitted.obs["perturbation"] == name) & in_test).sum())
+
+
+def test_a_map_that_is_kept_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    points, made = np.random.default_rng(0).normal(size=(20, 3)), []
+    monkeypatch.setattr(_bases, "_embedded", lambda points, basis: made.append(basis) or points[:, :2])
+    with _bases.kept():
+        first = _bases.embed(points, "pca")
+        with _bases.kept():
+            assert _bases.embed(points.copy(), "pca") is first
+        _bases.embed(points + 1, "pca")
+    assert len(made) == 2
+    _bases.embed(points, "pca")
+    assert len(made) == 3

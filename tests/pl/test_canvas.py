@@ -6,6 +6,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import pytest
 from anndata import AnnData
+from matplotlib.cm import ScalarMappable
 from matplotlib.lines import Line2D
 
 import cellot_sc as cs
@@ -163,3 +164,21 @@ class TestRoom:
         assert box.x0 >= 0 and box.y0 >= -1 and box.x1 <= figure.bbox.x1 + 1 and box.y1 <= figure.bbox.y1 + 1
         assert not box.overlaps(ax.get_window_extent())
         assert figure.get_figwidth() < 12
+
+
+def test_panels_are_below_each_other_on_a_small_screen() -> None:
+    with _canvas.at_most(4.0):
+        assert _canvas.is_narrow()
+        columns = {
+            (side, n_cols): _canvas.Canvas.of(None, range(6), size=(side, 2.0), n_cols=n_cols) for side, n_cols in
+            ((2.7, 3), (2.7, 6), (3.6, 3), (2.8, 2))
+        }  # fmt: skip
+        bar = columns[2.7, 3]
+        height = bar.figure.get_figheight()
+        bar.colorbar(ScalarMappable(), "effect")
+        assert bar.figure.get_size_inches().tolist() == [4.0, height + _canvas.BELOW]
+    assert {of: one.axes[0].get_subplotspec().get_gridspec().ncols for of, one in columns.items()} == {
+        (2.7, 3): 1, (2.7, 6): 2, (3.6, 3): 1, (2.8, 2): 2
+    }  # fmt: skip
+    assert not _canvas.is_narrow()
+    plt.close("all")
