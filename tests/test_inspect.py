@@ -185,3 +185,10 @@ def test_predicted_cells_are_called_so(simulated: AnnData, tmp_path: Path, suffi
         what = f"predicted cells, 'control' {said}; no map can be fitted to these"
         assert lines[-1] == f"uns['cellot_prediction']: {what}"
         assert not any(line.startswith(("next:", "perturbation:")) for line in lines)
+
+
+def test_of_cells_of_several_times_a_course_is_next(tmp_path: Path) -> None:
+    obs = pd.DataFrame({"time": [2, 4, 6] * 10, "cell_type": ["a", "b"] * 15}, index=[f"c{i}" for i in range(30)])
+    AnnData(np.ones((30, 2), dtype=np.float32), obs).write_h5ad(path := tmp_path / "cells.h5ad")
+    last = describe_cells(path).splitlines()[-1]
+    assert last == f"  cellot-sc trajectory {path} times.h5ad --groupby cell_type"

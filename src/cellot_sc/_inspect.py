@@ -87,7 +87,18 @@ def describe_cells(path: Path) -> str:
     fits = [name for name, what in kept.items() if what == "fit"]
     lines += [f"uns[{_shown(name)}]: {what}" for name, what in kept.items() if what not in ("", "fit")]
     lines += [f"uns[{_shown(name)}]: {_fit(path, name)}" for name in fits]
-    return "\n".join([*lines, *_next(path, kind, column, control, contexts, fits, is_untreated=is_untreated)])
+    steps = [*_next(path, kind, column, control, contexts, fits, is_untreated=is_untreated)]
+    if control is None and not fits and (course := _course(path, obs)):
+        steps[-1] = course
+    return "\n".join([*lines, *steps])
+
+
+def _course(path: Path, obs: pd.DataFrame) -> str:
+    """Return what is typed for cells of several times, no text if these are not of any."""
+    if _keys.TIME not in obs or obs[_keys.TIME].nunique() < 2:
+        return ""
+    groupby = ["--groupby", _keys.CELL_TYPE] if _keys.CELL_TYPE in obs else []
+    return "  " + shlex.join(["cellot-sc", "trajectory", str(path), f"times{path.suffix}", *groupby])
 
 
 def _shown(name: object) -> str:
@@ -279,7 +290,7 @@ def _next(
     if kind.startswith(COUNTS) and is_untreated:
         yield "  normalise the counts and take log1p: sc.pp.normalize_total(adata); sc.pp.log1p(adata)"
     elif kind.startswith(LARGE):
-        yield "  transform the numbers: log1p of normalised counts, arcsinh of cytometry"
+        yield "  transform the numbers: log1p of normalised counts (--log1p), arcsinh of cytometry"
     if is_untreated:
         words, flag = ["cellot-sc", "predict", "MODEL", str(path), f"predicted{path.suffix}"], "--control-key"
     else:

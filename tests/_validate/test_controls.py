@@ -86,3 +86,9 @@ def test_columns_of_files_are_named_without_expression(elsewhere: AnnData, suffi
         _files.check_columns(path, {"unit": "perturbation"})
     sentence = _controls.other_column_of_file(tmp_path / "none.h5ad", "drugs", ["drug", "b"])
     assert sentence == " Did you mean 'drug'? Valid: 'drug', 'b'."
+
+
+def test_a_column_that_is_called_as_those_of_treatments_are_is_suggested_without_a_control_too() -> None:
+    obs = pd.DataFrame({"stimulus": ["U", "A", "A"], "sample": ["x", "y", "y"]})
+    said = _controls.other_column(obs, "perturbation")
+    assert said.startswith(" adata.obs['stimulus'] may say how cells were treated: give perturbation_key='stimulus'")

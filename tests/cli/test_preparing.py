@@ -178,3 +178,20 @@ def test_cells_are_all_that_is_asked_for() -> None:
     assert Preparing(keep=["a=1", "b=x", "a=2"]).kept == {"a": ["1", "2"], "b": ["x"]}
     assert grouped([], what="--keep") == {}
     assert not Preparing(keep=["a=1"]).changes and Preparing(n_top_genes=3).changes
+
+
+def test_cells_without_counts_are_counted_in_words_of_ours(run: Run, raw: Path, tmp_path: Path) -> None:
+    adata = anndata.read_h5ad(raw)
+    x = adata.X.toarray() if hasattr(adata.X, "toarray") else adata.X
+    x[:3] = 0
+    adata.X = x
+    adata.write_h5ad(tmp_path / "empty.h5ad")
+    out = run.well("fit", tmp_path / "empty.h5ad", tmp_path / "new.h5ad", "--normalize", "--log1p", *SHIFT)
+    assert f"3 of {adata.n_obs} cells have no counts, and stay as they are" in out
+    assert "zero counts" not in out
+
+
+def test_without_cells_to_judge_by_that_is_said(run: Run, cells: Path, tmp_path: Path) -> None:
+    fit, said = ("fit", cells, tmp_path / "new.h5ad", *SHIFT, "--test-fraction", 0), "nothing can be judged"
+    assert said in run.well(*fit)
+    assert said not in run.well(*fit, "--holdout", "patient=patient_0", "--overwrite")

@@ -86,6 +86,9 @@ def other_column(obs: pd.DataFrame, name: str) -> str:
     """Return the sentence that says which column to give in place of one: the nearest, or the one with the controls."""
     guess = nearest(name, obs.columns)
     column, control = condition({str(one): sizes_of(obs[one]) for one in obs.columns if obs.columns.is_unique})
+    if column is not None and control is None and name not in obs and not guess.startswith(" Did you mean"):
+        given = f"perturbation_key={column!r} and control="
+        return f" adata.obs[{column!r}] may say how cells were treated: give {given}.{nearest('', obs.columns)}"
     if column is None or control is None or guess.startswith(f" Did you mean {column!r}?"):
         return guess
     return f"{holding(column, control)}{nearest('', obs.columns)}"

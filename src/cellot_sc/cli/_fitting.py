@@ -117,6 +117,10 @@ class Fitting(Asked, Preparing):
         share = {} if self.test_fraction is None else {"test_fraction": self.test_fraction}
         asked: dict[str, Any] = {"control": self.control, "holdout": self.groups or None, "seed": self.seed, **share}
         pp.split(adata, self.perturbation_key, **asked, key_added=key)
+        if self.test_fraction == 0 and not self.holdout:
+            from .._settings import logger
+
+            logger.warning("no cell is kept for testing or held out: nothing can be judged by these maps")
 
     def asked(self, use_rep: str | None) -> dict[str, Any]:
         """Return the parameters of :func:`cellot_sc.tl.cellot`, but for the options of the solver."""

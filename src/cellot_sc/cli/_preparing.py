@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -152,9 +153,16 @@ class Preparing:
             logger.info("kept the counts in layers[%r]", _keys.COUNTS)
         target = 0.0
         if self.normalize:
-            totals = np.asarray(x[train].sum(axis=1)).ravel()
-            target = float(np.median(totals[totals > 0]))
-            sc.pp.normalize_total(adata, target_sum=target)
+            totals = np.asarray(x.sum(axis=1)).ravel()
+            if n_empty := int((totals == 0).sum()):
+                logger.warning(
+                    "%d of %d cells have no counts, and stay as they are: leave them out", n_empty, len(totals)
+                )
+            target = float(np.median(totals[train & (totals > 0)]))
+            with warnings.catch_warnings():
+                # that has been said
+                warnings.filterwarnings("ignore", message="Some cells have zero counts")
+                sc.pp.normalize_total(adata, target_sum=target)
             logger.info("normalised the counts of each cell to %g, the median of train cells", target)
         if self.log1p:
             sc.pp.log1p(adata)

@@ -252,9 +252,13 @@ class TestWhatIsRead:
         del answer.obsm["X_cellot"]
         train = fitted[fitted.obs["split"] == "train"].copy()
         train.obs["split"] = "test"
+        # a whole data set as it came, of which the judged cells are few
+        every = fitted.copy()
+        del every.obsm["X_cellot"], every.obs["split"]
         with caplog.at_level(logging.WARNING):
-            judged(fitted, {"answer": answer, "train": train})
-        [line] = [record.message for record in caplog.records if "the answer" in record.message]
+            judged(fitted, {"answer": answer, "train": train, "every": every})
+        [line, of_all] = [record.message for record in caplog.records if "the answer" in record.message]
+        assert of_all.startswith("every: its cells of 'drug_a', 'drug_b' are observed cells")
         assert line.startswith("answer: its cells of 'drug_a', 'drug_b' are observed cells that they are judged by")
 
     def test_points_of_other_components_are_told_of(

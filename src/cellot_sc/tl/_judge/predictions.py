@@ -32,6 +32,9 @@ N_PLACED = 32
 SAME = 1e-5
 """A cell is a copy of another one if it lies no further from it, along one direction, than this share of the spread."""
 
+MANY = 10**4
+"""Beyond so many cells, a copy has to lie the nearer the more there are."""
+
 
 @dataclass(frozen=True)
 class Given:
@@ -250,17 +253,27 @@ class Matching:
         for name in dict.fromkeys(given.labels):
             rows = np.flatnonzero((data.labels == name) & (data.parts == data.split))
             observed = np.sort(data.points(rows).astype(np.float64) @ direction)
-            predicted = given.x[given.labels == name].astype(np.float64) @ direction
-            at = np.searchsorted(observed, predicted)
-            ends = (observed[np.clip(at - 1, 0, None)], observed[np.clip(at, None, len(observed) - 1)])
-            off = np.min([np.abs(predicted - end) for end in ends], axis=0)
-            if (off <= SAME * observed.std()).mean() > 0.5:
+            predicted = np.sort(given.x[given.labels == name].astype(np.float64) @ direction)
+            # a whole data set holds the judged cells among others
+            pairs = ((predicted, observed), (observed, predicted))
+            if max(_share_within(one, other, SAME * observed.std()) for one, other in pairs) > 0.5:
                 copied.append(str(name))
         if copied:
             logger.warning(
                 "%s: its cells of %s are observed cells that they are judged by: these are the answer, no prediction",
                 *(model, some(copied)),
             )
+
+
+def _share_within(values: np.ndarray, others: np.ndarray, most: float) -> float:
+    """Return the share of values that lie no further than ``most`` from the nearest of others, which are sorted."""
+    if not len(values) or not len(others):
+        return 0.0
+    # among very many, one is near by chance
+    most *= min(1.0, MANY / len(others))
+    at = np.searchsorted(others, values)
+    ends = (others[np.clip(at - 1, 0, None)], others[np.clip(at, None, len(others) - 1)])
+    return float((np.min([np.abs(values - end) for end in ends], axis=0) <= most).mean())
 
 
 def _opened(source: AnnData | str | Path) -> AnnData:
