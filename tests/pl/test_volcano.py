@@ -50,10 +50,8 @@ class TestVolcano:
 
     def test_no_effect_and_no_test(self) -> None:
         inert = TABLE.assign(pvalue_adj=0.7)
-        assert printed(cs.pl.volcano(inert, show=False)["a"]) == [
-            "0 up, 0 down of 4 effects on 3 features",
-            "no effect above noise",
-        ]
+        shown = printed(cs.pl.volcano(inert, show=False)["a"])
+        assert shown == ["0 up, 0 down of 4 effects on 3 features", "no effect above noise"]
         unknown = TABLE.assign(pvalue_adj=np.nan)
         assert printed(cs.pl.volcano(unknown, show=False)["a"]) == ["0 up, 0 down of 0", "not tested"]
 

@@ -262,7 +262,7 @@ class Canvas[Name: Hashable]:
         size = self.figure.get_size_inches()
         while not _has_room(self.figure, self.axes) and max(size) < LARGEST:
             size = size * STEP
-            self.figure.set_size_inches(size)
+            self.figure.set_size_inches(*size)
 
     @contextmanager
     def settled(self) -> Iterator[None]:

@@ -51,7 +51,7 @@ def volcano(
         Perturbation or perturbations to show, all in the table with ``None``.
     group
         Group or groups of cells to show, each in panels of its own. With ``None``, a panel has a dot for every feature
-        and group of cells, and no feature is named twice, but with the group in which it changes most.
+        and group of cells, and no feature is named twice, but, in a single panel, with its group.
     alpha
         Effects with an adjusted p-value below this are significant.
     n_named
@@ -104,15 +104,18 @@ def volcano(
     canvas = _canvas.Canvas.of(ax, shown, size=(side, side + 0.2), n_cols=n_cols, figsize=figsize)
     tested = {name: rows.dropna(subset=["pvalue_adj", "change"]) for name, rows in shown.items()}
     called = {name: rows["pvalue_adj"].to_numpy(dtype=float) < alpha for name, rows in tested.items()}
-    heights, beyond = {}, False
+    heights, beyond, narrow = {}, False, len(shown) > 1
     for name, panel in canvas.panels.items():
         heights[name], endless = _heights(tested[name]["pvalue_adj"].to_numpy(dtype=float), alpha)
         beyond |= bool(endless.any())
         _scatter(panel, tested[name]["change"].to_numpy(), heights[name], called[name], endless, alpha=alpha)
         if figsize is None:
             panel.set_box_aspect(1)
-        _draw.title(panel, name if isinstance(name, str) else ", ".join(name), _note(tested[name], called[name]))
-    canvas.label(x="mean change", y="−log₁₀ adjusted p")
+        _draw.title(
+            panel, name if isinstance(name, str) else ", ".join(name), _note(tested[name], called[name], narrow=narrow)
+        )
+    is_pooled = any(_n_groups(rows) > 1 for rows in tested.values())
+    canvas.label(x="mean change" + ", a dot per feature and group" * is_pooled, y="−log₁₀ adjusted p")
     canvas.legend(_handles(alpha, beyond=beyond))
     with canvas.settled():
         for name, panel in canvas.panels.items():
@@ -126,7 +129,12 @@ def volcano(
             order = np.argsort(-rows["change"].abs() * rows["height"], kind="stable")
             most = rows.iloc[order].drop_duplicates("feature")[:n_named]
             every = np.column_stack([tested[name]["change"], heights[name]])
-            _labels.beside(panel, most[["change", "height"]].to_numpy(), _names(most, rows), others=every)
+            _labels.beside(
+                panel,
+                most[["change", "height"]].to_numpy(),
+                _names(most, rows, narrow=narrow),
+                others=every,
+            )
     return canvas.finish(show=show, save=file)
 
 
@@ -179,19 +187,16 @@ def _kinds(x: np.ndarray, called: np.ndarray) -> list[tuple[np.ndarray, str]]:
     ]
 
 
-def _note(rows: pd.DataFrame, called: np.ndarray) -> str:
+def _note(rows: pd.DataFrame, called: np.ndarray, *, narrow: bool) -> str:
     """Say how many effects are called, and how many of these cannot be ordered by their p-values."""
     n_up, pvalues = int((rows["change"].to_numpy()[called] > 0).sum()), rows["pvalue_adj"].to_numpy()[called]
     n_features, n_groups = rows["feature"].nunique(), _n_groups(rows)
     of = f"{len(rows):,}"
     # a feature is tested once in every group
-    if n_features < len(rows):
-        is_complete = n_features * n_groups == len(rows)
-        of = (
-            f"{n_features:,} features × {n_groups} groups"
-            if is_complete
-            else f"{of} effects on {n_features:,} features"
-        )
+    if n_features * n_groups == len(rows) > n_features:
+        of = f"{n_features:,} × {n_groups}" if narrow else f"{n_features:,} features × {n_groups} groups"
+    elif n_features < len(rows) and not narrow:
+        of = f"{of} effects on {n_features:,} features"
     note = f"{n_up:,} up, {called.sum() - n_up:,} down of {of}"
     n_least = int((pvalues == pvalues.min(initial=1)).sum())
     return note + f"; {n_least:,} at the least p" * (n_least > max(1, MANY * len(pvalues)))
@@ -201,10 +206,10 @@ def _n_groups(rows: pd.DataFrame) -> int:
     return int(rows["group"].nunique()) if "group" in rows else 1
 
 
-def _names(most: pd.DataFrame, rows: pd.DataFrame) -> list[str]:
-    """Return the names of features, with the group that the effect is on where there are several."""
+def _names(most: pd.DataFrame, rows: pd.DataFrame, *, narrow: bool) -> list[str]:
+    """Return the names of features, with the group that the effect is on where there are several, and room for it."""
     names = [*map(str, most["feature"])]
-    if _n_groups(rows) < 2:
+    if narrow or _n_groups(rows) < 2:
         return names
     return [
         f"{name} ({_labels.short(group, GROUP)})"
