@@ -56,13 +56,13 @@ def test_composition(fitted: AnnData) -> None:
     text = _scores._composition(adata, fit, "kind")
     assert text.startswith(f"Groups differ in abundance, most under {fit.targets[1]} ('")
     assert "'a' 2" in text and " % of control and 100 % of treated cells" in text
-    assert text.endswith("turns them into each other; with context='kind' it does not.")
+    assert text.endswith("turns them into each other; a fit that is told these (--context kind) does not.")
     typed = dataclasses.replace(fit, context=("kind",))
     assert _scores._composition(adata, typed, "kind").endswith("weighed so that each has the same share on both sides.")
     inner = dataclasses.replace(fit, context=("cell_type", "kind"))
     assert "it is shares of 'cell_type', the first context, that" in _scores._composition(adata, inner, "kind")
     others = dataclasses.replace(fit, context=("cell_type",))
-    assert _scores._composition(adata, others, "kind").endswith("with context='kind' it does not.")
+    assert _scores._composition(adata, others, "kind").endswith("a fit that is told these (--context kind) does not.")
     assert _scores._composition(adata, dataclasses.replace(fit, times=(0.0, 1.0, 2.0)), "kind") == ""
 
 

@@ -174,10 +174,12 @@ def test_panels_are_below_each_other_on_a_small_screen() -> None:
             ((2.7, 3), (2.7, 6), (3.6, 3), (2.8, 2))
         }  # fmt: skip
         bar = columns[2.7, 3]
+        assert bar.figure is not None
         height = bar.figure.get_figheight()
         bar.colorbar(ScalarMappable(), "effect")
         assert bar.figure.get_size_inches().tolist() == [4.0, height + _canvas.BELOW]
-    assert {of: one.axes[0].get_subplotspec().get_gridspec().ncols for of, one in columns.items()} == {
+    grids = {of: one.axes[0].get_gridspec() for of, one in columns.items()}
+    assert {of: grid.ncols for of, grid in grids.items() if grid is not None} == {
         (2.7, 3): 1, (2.7, 6): 2, (3.6, 3): 1, (2.8, 2): 2
     }  # fmt: skip
     assert not _canvas.is_narrow()

@@ -76,7 +76,7 @@ def test_figures_have_a_bar_and_no_legend_of_numbers(fitted: AnnData, color: str
     panels = cs.pl.embedding(fitted, "drug_a", basis="pca", color=color, show=False)
     first = panels["drug_a", "control"]
     assert bar_of(first).get_ylabel() == color
-    assert len(np.unique(np.asarray(first.collections[1].get_facecolors()), axis=0)) > 20
+    assert len(np.unique(np.asarray(first.collections[1].get_facecolor()), axis=0)) > 20
     figure = first.get_figure(root=True)
     assert figure is not None and figure.legends == []
     arrows = cs.pl.displacement(fitted, "drug_a", basis="pca", color=color, show=False)["drug_a"]

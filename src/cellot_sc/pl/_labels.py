@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -141,7 +142,10 @@ def beside(ax: Axes, xy: np.ndarray, names: Sequence[str], *, others: np.ndarray
     # adjustText draws the figure anew: as good and much faster without the other panels
     hidden = [other for other in figure.axes if other is not ax and other.get_visible()]
     plt.setp(hidden, visible=False)
-    adjust_text(texts, x=others[:, 0], y=others[:, 1], ax=ax, iter_lim=N_ITERATIONS, **FORCES)
+    # of labels that are too long it warns in a way that Python deprecates; they are left out below
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        adjust_text(texts, x=others[:, 0], y=others[:, 1], ax=ax, iter_lim=N_ITERATIONS, **FORCES)
     plt.setp(hidden, visible=True)
     inside = ax.get_window_extent()
     taken: list[Bbox] = []
