@@ -12,7 +12,7 @@ from anndata import AnnData
 from scipy import sparse
 
 import cellot_sc as cs
-from cellot_sc._inspect import describe_cells
+from cellot_sc._inspect import describe_cells, units
 
 
 @pytest.fixture
@@ -185,3 +185,9 @@ def test_predicted_cells_are_called_so(simulated: AnnData, tmp_path: Path, suffi
         what = f"predicted cells, 'control' {said}; no map can be fitted to these"
         assert lines[-1] == f"uns['cellot_prediction']: {what}"
         assert not any(line.startswith(("next:", "perturbation:")) for line in lines)
+
+
+def test_units_are_what_is_called_so() -> None:
+    obs = pd.DataFrame({"drug": ["control", "a"] * 4, "mouse": list("wxyzwxyz"), "kind": list("aabbaabb")})
+    assert units(obs, "drug", "control") == ["mouse"]
+    assert units(obs.drop(columns="mouse"), "drug", "control") == []
