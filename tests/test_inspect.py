@@ -12,7 +12,7 @@ from anndata import AnnData
 from scipy import sparse
 
 import cellot_sc as cs
-from cellot_sc._inspect import describe_cells
+from cellot_sc._inspect import describe_cells, units
 
 
 @pytest.fixture
@@ -192,3 +192,9 @@ def test_of_cells_of_several_times_a_course_is_next(tmp_path: Path) -> None:
     AnnData(np.ones((30, 2), dtype=np.float32), obs).write_h5ad(path := tmp_path / "cells.h5ad")
     last = describe_cells(path).splitlines()[-1]
     assert last == f"  cellot-sc trajectory {path} times.h5ad --groupby cell_type"
+
+
+def test_units_are_what_is_called_so() -> None:
+    obs = pd.DataFrame({"drug": ["control", "a"] * 4, "mouse": list("wxyzwxyz"), "kind": list("aabbaabb")})
+    assert units(obs, "drug", "control") == ["mouse"]
+    assert units(obs.drop(columns="mouse"), "drug", "control") == []

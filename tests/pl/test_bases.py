@@ -42,7 +42,12 @@ def test_a_umap_is_made_of_a_sample(fitted: AnnData, monkeypatch: pytest.MonkeyP
 
 def test_a_map_that_is_kept_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
     points, made = np.random.default_rng(0).normal(size=(20, 3)), []
-    monkeypatch.setattr(_bases, "_embedded", lambda points, basis: (made.append(basis), points[:, :2])[1])
+
+    def embedded(points: np.ndarray, basis: str) -> np.ndarray:
+        made.append(basis)
+        return points[:, :2]
+
+    monkeypatch.setattr(_bases, "_embedded", embedded)
     with _bases.kept():
         first = _bases.embed(points, "pca")
         with _bases.kept():

@@ -160,8 +160,8 @@ def _table(adata: AnnData, fitted: tl.FittedMaps) -> str:
         both = zip(counts.loc[name], counts.loc[fit.control], strict=True)
         cells = [Cell.count(treated, f"control {control:,}") for treated, control in both]
         rows.append([Cell(name), Cell(fit.solver), *cells, *_course(history, fitted_map)])
-    told = ["held out" if part == _keys.OOD else part for part in shown]
-    heads = ["perturbation", "solver", *told, "how the fit went", "validation", "seconds"]
+    named = ["held out" if part == _keys.OOD else part for part in shown]
+    heads = ["perturbation", "solver", *named, "how the fit went", "validation", "seconds"]
     # of closed forms, neither is known
     filled = [
         i for i, head in enumerate(heads) if head not in heads[-2:] or any(row[i].text != MISSING for row in rows)
