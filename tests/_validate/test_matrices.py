@@ -171,7 +171,8 @@ class TestUnusualExpression:
             ("kang_harmony_scgen", "whole numbers only"),
             ("hagai_toy_libra", "whole numbers only"),
             ("larry_cospar_781", "holds values up to 2,717"),
-            *[(name, "") for name in ("perturbench_devel", "chi11_stimuli", "eb_pca5", "microglia_1xlps", "dapg_dose")],
+            *[(name, "") for name in ("perturbench_devel", "chi11_stimuli", "eb_pca5", "dapg_dose")],
+            ("microglia_1xlps", "has features on very different scales (standard deviations of "),
         ],
     )
     def test_of_real_cells(self, test_data: Path, name: str, words: str) -> None:
@@ -185,7 +186,7 @@ def test_features_of_images_are_no_counts(test_data: Path, caplog: pytest.LogCap
     whole = (x % 1 == 0).all(axis=0)
     assert whole.sum() == 11
     _validate.usual_expression(x[:, whole], cells.var_names[whole], what="adata.X")
-    assert not caplog.records
+    assert [record.getMessage()[:43] for record in caplog.records] == ["adata.X has features on very different scal"]
 
 
 class TestGeneNames:
@@ -231,3 +232,13 @@ class TestLogExpression:
     def test_bad_expression(self, x: list[list[float]], match: str) -> None:
         with pytest.raises(ValueError, match=match):
             _validate.log_expression(AnnData(np.array(x, dtype=np.float32)), what="baseline")
+
+
+def test_features_in_units_of_their_own_are_told() -> None:
+    x = np.random.default_rng(0).normal(5, 1, (200, 9)).clip(0.1)
+    names = pd.Index([f"area {i}" for i in range(9)])
+    assert _validate.unusual_expression(x, names) == ""
+    x[:, 0] *= 50
+    assert _validate.unusual_expression(x, names) == ""
+    x[:, 0] *= 4
+    assert "on very different scales (standard deviations of " in _validate.unusual_expression(x, names)

@@ -29,6 +29,13 @@ BELOW_ZERO = (
 )
 SHARED = 0.02
 """Cells that share the least value of a gene, at least; of a detector that counts in steps, 1 % do."""
+OTHER_SCALES = (
+    "has features on very different scales (standard deviations of {:,.3g} and {:,.0f}), of which the widest decide "
+    "alone: scale them, as by scanpy.pp.scale"
+)
+"""What is said of features in units of their own."""
+APART = 100
+"""Standard deviations so many times that of most features are of another scale."""
 TOO_LARGE = (
     "holds values up to {:,.0f}, more than log1p of normalised counts can be: take log1p (of cytometry, arcsinh)"
 )
@@ -178,11 +185,9 @@ def unusual_expression(x: Any, features: pd.Index) -> str:
     low, high = float(x.min()), float(x.max())
     if low < 0:
         return _below_zero(x, features, low)
-    if high > 1 and is_whole(x):
-        return COUNTS if _are_counted_genes(x, features) else ""
-    if high > LARGEST_LOG and _are_counted_genes(x, features):
-        return TOO_LARGE.format(high)
-    return ""
+    if _are_counted_genes(x, features):
+        return COUNTS if high > 1 and is_whole(x) else TOO_LARGE.format(high) if high > LARGEST_LOG else ""
+    return _on_other_scales(x)
 
 
 def _are_counted_genes(x: Any, features: pd.Index) -> bool:
@@ -214,6 +219,15 @@ def _below_zero(x: Any, features: pd.Index, low: float) -> str:
     if np.median(np.abs(means)) < MOST_OFF and SPREADS[0] < np.median(spreads) < SPREADS[1]:
         return SCALED
     return BELOW_ZERO.format(low)
+
+
+def _on_other_scales(x: Any) -> str:
+    """Return what is said of features that are no genes, of which a few vary a hundred times as much as most do."""
+    if hasattr(x, "tocoo"):
+        return ""
+    spreads = x.std(axis=0, dtype=np.float64)
+    usual = np.median(spreads[spreads > 0]) if (spreads > 0).any() else np.inf
+    return OTHER_SCALES.format(usual, spreads.max()) if spreads.max() > APART * usual else ""
 
 
 def _one_word(features: pd.Index) -> np.ndarray:
