@@ -219,7 +219,7 @@ def test_columns_that_matter_are_seen(browser: Browser, path: Path, size: tuple[
     browser.run("for (const put of document.querySelectorAll('details')) put.open = true;")
     for section, wanted in (
         ("scores", ["Gaussian map", "best possible", "calibrated"][:heads]),
-        ("transport_cost", ["distance", "more than noise"]),
+        ("transport_cost", ["distance", "noise", "responds"][:heads]),
     ):
         seen = browser.run(
             f"[...document.querySelectorAll('#{section} thead th')].filter(h => h.getBoundingClientRect().right <= "

@@ -22,8 +22,8 @@ def test_severity(page: Any, fitted: AnnData) -> None:
     assert [row[:2] for row in rows] == costs[["perturbation", "group"]].to_numpy().tolist()
     for row, (_, cost) in zip(rows, costs.iterrows(), strict=True):
         assert row[2:] == [
-            number(cost["distance"]), said[cost["perturbation"], cost["group"]], str(cost["n_cells"]),
-            number(np.sqrt(2 * cost["null"])), number(cost["cost"]),
+            number(cost["distance"]), number(np.sqrt(2 * cost["null"])), said[cost["perturbation"], cost["group"]],
+            str(cost["n_cells"]), number(cost["cost"]),
             # four patients cannot tell
             "–", "4", "0.125",
         ]  # fmt: skip
