@@ -204,7 +204,9 @@ def _severity(costs: pd.DataFrame) -> str:
         for row in records
     ]
     heads = ["perturbation", "cells", "control cells", "distance", "noise", VERDICT, "cost"]
-    return render([*heads, *(("p", "units", "least p") if of_units else ())], rows, first=("distance", "noise", VERDICT))
+    return render(
+        [*heads, *(("p", "units", "least p") if of_units else ())], rows, first=("distance", "noise", VERDICT)
+    )
 
 
 def _effects(effects: pd.DataFrame) -> str:
