@@ -60,6 +60,15 @@ def test_cells_in_place_of_a_table(name: str, simulated: AnnData) -> None:
         getattr(cs.pl, name)(table=simulated)
 
 
+def test_tables_that_were_kept_are_named(simulated: AnnData, tables: Any) -> None:
+    adata = simulated.copy()
+    adata.uns["costs"] = tables.costs(1)
+    with pytest.raises(
+        TypeError, match=r"cs.tl.transport_cost\(adata\)\). Tables that were kept are in uns: 'costs'.$"
+    ):
+        cs.pl.transport_cost(adata)
+
+
 @pytest.mark.parametrize("name", [name for name, of_table in OF_TABLES.items() if not of_table])
 def test_a_table_in_place_of_cells(name: str, tables: Any) -> None:
     with pytest.raises(TypeError, match=r"adata is a DataFrame; .*: give the cells that the table is of\.$"):

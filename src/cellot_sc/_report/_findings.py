@@ -159,7 +159,7 @@ def draw(adata: AnnData, found: Findings, *, key: str, seed: int) -> list[Item]:
                 "effect_clusters",
                 "Are there populations that respond differently?",
                 "Control cells grouped by how they are predicted to change, without looking at any label. Cells that "
-                "are close on the left respond alike. On the right is what changes in each cluster, beside the "
+                "are close on the map respond alike. Colours of squares are what changes in each cluster, beside the "
                 "features that mark its cells before any perturbation.",
                 drawn(pl.effect_clusters, clustered, key=key),
             )

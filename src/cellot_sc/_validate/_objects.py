@@ -55,7 +55,9 @@ def takes_table[**P, R](made_by: str) -> Callable[[Callable[P, R]], Callable[P, 
         def checked(*args: P.args, **kwargs: P.kwargs) -> R:
             given = args[0] if args else kwargs.get("table")
             if any(base.__name__ == "AnnData" for base in type(given).__mro__):
-                raise TypeError(f"table is an AnnData; pass the table: cs.pl.{function.__name__}({made_by}).")
+                kept = [key for key, value in given.uns.items() if type(value).__name__ == "DataFrame"]  # type: ignore[attr-defined]
+                there = f" Tables that were kept are in uns: {', '.join(map(repr, kept))}." if kept else ""
+                raise TypeError(f"table is an AnnData; pass the table: cs.pl.{function.__name__}({made_by}).{there}")
             return typed(*args, **kwargs)
 
         return checked
