@@ -65,7 +65,7 @@ class TestEvaluate:
         adata.obs["perturbation"] = "drug_c"
         adata.write_h5ad(file)
         line += [f"tool={file}", "--overwrite"]
-        assert run.badly(*line).startswith("--prediction tool: adata.obs['perturbation'] has 'drug_c'")
+        assert run.badly(*line).startswith("--prediction tool: obs['perturbation'] has 'drug_c'")
         assert "--prediction tool is given twice" in run.badly(*line, "--prediction", f"tool={fitted_file}")
         assert "--prediction 'tool' is not of the form NAME=VALUE" in run.badly(*line, "--prediction", "tool")
         said = run.badly(*line, "--prediction", f"new={tmp_path / 'other=tol.h5ad'}")

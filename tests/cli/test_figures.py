@@ -37,7 +37,7 @@ def test_a_figure_that_cannot_be_drawn_is_said_and_the_others_are_drawn(
         ("--figure marginal", "--figure 'marginal' is unknown. Did you mean 'marginals'?"),
         ("--figure trajectory", "the file holds no time course: call cellot-sc trajectory first."),
         ("--figure marginals --target drugA", "--target 'drugA' is unknown. Did you mean 'drug_a'?"),
-        ("--format jpg", "Invalid value for '--format'"),
+        ("--format jpg", "--format 'jpg' is unknown. Did you mean 'png'?"),
         ("--split tset", "--split 'tset' is unknown. Did you mean 'test'?"),
         ("--groupby celltype", "--groupby 'celltype' is not in obs. Did you mean 'cell_type'?"),
     ],

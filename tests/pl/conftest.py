@@ -95,6 +95,7 @@ class Tables:
                 "feature": genes * n,
                 "predicted": predicted.ravel(),
                 "observed": observed.ravel(),
+                "pvalue_observed": np.exp(-10 * np.abs(observed)).ravel(),
             }
         )
 

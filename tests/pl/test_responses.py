@@ -54,7 +54,7 @@ class TestResponses:
 
     def test_one_of_several(self, tables: Any) -> None:
         assert list(cs.pl.responses(tables.signature(3), "drug_01", show=False)) == ["drug_01"]
-        with pytest.raises(ValueError, match="target 'drug_3' is unknown. Did you mean"):
+        with pytest.raises(ValueError, match="target 'drug_3' is unknown. Valid: 'drug_00'"):
             cs.pl.responses(tables.signature(3), "drug_3")
 
     @pytest.mark.parametrize("column", ["pvalue_adj", "pvalue_observed"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from anndata import AnnData
@@ -33,7 +34,9 @@ def test_names_of_similarities(fitted: AnnData, tables: Any) -> None:
     made, drawn = cs.tl.perturbation_similarity(fitted), tables.similarity(2)
     for table in (made, drawn):
         assert list(table.index) == list(table.columns)
-        assert table.to_numpy().diagonal() == pytest.approx(1)
+        # a drug within noise is like none, nor like itself
+        found = table.to_numpy().diagonal()
+        assert found[np.isfinite(found)] == pytest.approx(1) and np.isfinite(found).any()
 
 
 def test_history(iterated: AnnData, simulated: AnnData) -> None:
@@ -42,4 +45,5 @@ def test_history(iterated: AnnData, simulated: AnnData) -> None:
     cs.tl.cellot(adata, n_steps=20, check_every=10, penalties=(10.0,))
     made, drawn = (cells.uns["cellot"]["history"] for cells in (adata, iterated))
     assert kinds(drawn) == kinds(made)
-    assert set(drawn["metric"]) == set(made["metric"])
+    # the value of the affine start is not in that of every solver
+    assert set(drawn["metric"]) == set(made["metric"]) - {"start"}

@@ -139,7 +139,7 @@ def test_potency_of_one_fate_is_0(cells: AnnData) -> None:
         ({"at": 0}, ValueError, "at '0' is the first time"),
         ({"at": 9}, ValueError, "at 9 is unknown"),
         ({"n_neighbors": 0}, ValueError, "n_neighbors is 0; a positive whole number"),
-        ({"key": "cellot"}, KeyError, "holds no fitted maps"),
+        ({"key": "cellot"}, KeyError, "holds no time course: call cs.tl.trajectory first"),
     ],
 )
 def test_errors(cells: AnnData, kwargs: dict[str, Any], error: type[Exception], words: str) -> None:

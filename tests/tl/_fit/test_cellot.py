@@ -58,7 +58,7 @@ def test_simply_works(simulated: AnnData, caplog: pytest.LogCaptureFixture):
     assert list(fitted.maps) == ["drug_a", "drug_b"]
     assert fitted.fit.solver == "icnn"
     assert "no split in obs['split']" in caplog.text
-    assert "making a representation" in caplog.text
+    assert "no representation that has seen train cells only: making one" in caplog.text
     assert "added obs['split'], obsm['X_cellot'], uns['cellot'] with 2 icnn maps on 'X_cellot'" in caplog.text
 
 
