@@ -195,27 +195,10 @@ def compose(
 
     Parameters
     ----------
-    adata
-        Annotated data with fitted maps. It is left as it is.
-    key
-        Where in ``uns`` the maps are.
-    split
-        The cells to judge by: ``"test"`` or ``"ood"``. With ``None``, those that were held out (ood) if control and
-        treated ones were, else test cells.
-    groupby
-        Column of ``obs``, such as the cell type, to look into groups by. With ``None``, ``cell_type`` if there is one.
-    unit
-        Column of ``obs``, such as the patient, whose categories answer for their cells in tests and intervals. With
-        ``None``, ``patient`` if there is one and at least two of them were fitted to, else single cells. Judged cells
-        of one unit are resampled one by one.
-    metrics
-        Metrics to judge by beside the usual ones.
+    adata, key, split, groupby, unit, metrics, n_boot, seed
+        As in :func:`report`.
     extra
         A further metric, and its scores in rows as :func:`cellot_sc.tl.evaluate` has them.
-    n_boot
-        Number of resamples behind the intervals.
-    seed
-        Seed of everything random.
 
     Raises
     ------

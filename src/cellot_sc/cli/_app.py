@@ -58,6 +58,9 @@ Option = Annotated[
         help="Option of the solver; repeatable. A name that is none lists all.",
     ),
 ]
+UseRep = Annotated[
+    str | None, typer.Option(metavar="KEY", help="Key in obsm to transport cells in, or X. [X_cellot, else a new PCA]")
+]
 Seed = Annotated[int, typer.Option(metavar="N", help="Seed of everything random.")]
 Fitted = Annotated[Path, typer.Argument(metavar="FILE", help="AnnData that fit has written, .h5ad or .zarr.")]
 Targets = Annotated[

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from .. import _assignments, _defaults, _files, _keys
-from ._app import Input, Key, Option, Output, Overwrite, Seed, Solver, check_apart
+from ._app import Input, Key, Option, Output, Overwrite, Seed, Solver, UseRep, check_apart
 from ._fitting import Fitting, fit_shard
 from ._plan import absolute, shard_of
 from ._report import report
@@ -31,10 +31,7 @@ def fit(
     ] = None,
     solver: Solver = _defaults.SOLVER,
     option: Option = None,
-    use_rep: Annotated[
-        str | None,
-        typer.Option(metavar="KEY", help="Key in obsm to transport cells in, or X. [X_cellot, else a new PCA]"),
-    ] = None,
+    use_rep: UseRep = None,
     n_components: Annotated[
         int | None, typer.Option(metavar="N", help="Represent cells anew, in so many dimensions. [50]")
     ] = None,

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from .. import _assignments, _defaults, _files, _keys
-from ._app import Input, Option, Output, Overwrite, Seed, Solver
+from ._app import Input, Option, Output, Overwrite, Seed, Solver, UseRep
 
 
 def trajectory(
@@ -33,10 +33,7 @@ def trajectory(
     ] = None,
     solver: Solver = _defaults.SOLVER,
     option: Option = None,
-    use_rep: Annotated[
-        str | None,
-        typer.Option(metavar="KEY", help="Key in obsm to transport cells in, or X. [X_cellot, else a new PCA]"),
-    ] = None,
+    use_rep: UseRep = None,
     growth: Annotated[
         str | None,
         typer.Option(
