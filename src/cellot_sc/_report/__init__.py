@@ -160,11 +160,13 @@ def report(
 
     Examples
     --------
+    >>> import tempfile
     >>> import cellot_sc as cs
     >>> adata = cs.datasets.simulate(400, 30)
     >>> cs.pp.split(adata)
     >>> cs.tl.cellot(adata, solver="gaussian")
-    >>> scores = cs.report(adata, "page.html", n_boot=20)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     scores = cs.report(adata, f"{folder}/page.html", n_boot=20)
     >>> scores["model"].unique().tolist()[:2]
     ['gaussian', 'identity']
     """
